@@ -1,0 +1,2 @@
+//! A placeholder until its library stands.
+fn main() {}

@@ -1,0 +1,106 @@
+//! Where control characters die: turns any text of a peer into printable text. Pure.
+//!
+//! What is removed: escape sequences (whole), C0 and C1 controls, bidi embeddings, overrides and isolates (they reach past
+//! the text they stand in, UAX 9 section 2), invisible formatting, and combining marks past [`Limits::COMBINING_MARKS`].
+//! What stays, because scripts and emoji need it: ZWJ, ZWNJ, LRM, RLM, variation selectors and tag characters.
+
+use std::borrow::Cow;
+
+use unicode_normalization::char::is_combining_mark;
+
+use super::Limits;
+
+/// Returns `text` with nothing in it but printable characters, tabs and `\n`; every kind of line break becomes `\n`.
+#[must_use]
+pub fn lines(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t')) {
+        return Cow::Borrowed(text);
+    }
+    let stripped = anstream::adapter::strip_str(text).to_string();
+    let mut out = String::with_capacity(stripped.len());
+    let mut marks = 0;
+    let mut chars = stripped.chars().peekable();
+    while let Some(c) = chars.next() {
+        let c = match c {
+            '\r' if chars.peek() == Some(&'\n') => continue,
+            // A lone carriage return overwrites the line on a terminal; here it begins a new one.
+            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
+            c => c,
+        };
+        if c.is_control() && c != '\n' && c != '\t' || is_invisible(c) {
+            continue;
+        }
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        if marks <= Limits::COMBINING_MARKS {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Returns `text` as [`lines()`] does, on one line: breaks and tabs become spaces.
+#[must_use]
+pub fn line(text: &str) -> String {
+    lines(text).replace(['\n', '\t'], " ")
+}
+
+/// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0001}')
+        || is_bidi_control(c)
+}
+
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn whole_escape_sequences_go() {
+        assert_eq!(lines("\u{1b}[31mred\u{1b}[0m and \u{1b}]0;title\u{7}plain"), "red and plain");
+    }
+
+    #[test]
+    fn every_line_break_is_one() {
+        assert_eq!(lines("a\r\nb\rc\u{2028}d\u{c}e\u{85}f"), "a\nb\nc\nd\ne\nf");
+    }
+
+    #[test]
+    fn bidi_overrides_and_invisible_characters_go() {
+        assert_eq!(lines("a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{ad}f"), "abcdef");
+    }
+
+    #[test]
+    fn scripts_and_emoji_stay() {
+        for text in ["👩‍👩‍👧‍👦 e\u{301}", "می‌خواهم", "שלום\u{200f}!", "🏴\u{e0067}\u{e0062}\u{e007f}", "❤\u{fe0f}"]
+        {
+            assert_eq!(lines(text), text);
+        }
+    }
+
+    #[test]
+    fn stacked_marks_are_cut() {
+        assert_eq!(lines(&format!("a{}b", "\u{301}".repeat(50))), format!("a{}b", "\u{301}".repeat(8)));
+    }
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(line("a\r\nb\tc"), "a b c");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_clean_stays_as_it_is(text in any::<String>()) {
+            let once = lines(&text).into_owned();
+            prop_assert_eq!(lines(&once), once.as_str());
+            prop_assert!(!once.chars().any(|c| c.is_control() && c != '\n' && c != '\t' || is_invisible(c)));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The subprotocol `broadcast-chat.v1`: one JSON object a text frame. Pure.
+//!
+//! Unknown fields are ignored and an unknown type is an error that names it, so that versions can differ.
+
+use serde::Deserialize;
+
+use super::{ClientMessage, ErrorCode, Failure, IdempotencyKey, ServerMessage};
+
+/// The types a client may send; what is not among them is [`ErrorCode::UnknownType`].
+const CLIENT_TYPES: [&str; 12] =
+    ["hello", "say", "me", "msg", "join", "rooms", "names", "nick", "topic", "set_topic", "history", "quit"];
+
+/// Returns what the frame of a client says.
+///
+/// # Errors
+/// The failure to answer with, with the frame's key where it has one.
+pub fn decode_client(frame: &str) -> Result<ClientMessage, Failure> {
+    serde_json::from_str(frame).map_err(|error| explain(frame, &error))
+}
+
+/// Says what is wrong with a frame that could not be read; off the path of whatever can.
+fn explain(frame: &str, error: &serde_json::Error) -> Failure {
+    #[derive(Deserialize)]
+    struct Envelope {
+        r#type: String,
+        #[serde(default)]
+        key: Option<serde_json::Value>,
+    }
+    let Ok(envelope) = serde_json::from_str::<Envelope>(frame) else {
+        let message = if frame.trim_start().starts_with('{') {
+            format!("not a message: {}", reason(error))
+        } else {
+            "not a message: expected a JSON object with a type".to_owned()
+        };
+        return Failure::new(ErrorCode::BadMessage, message);
+    };
+    let key = envelope.key.as_ref().and_then(|key| IdempotencyKey::new(key.as_str()?).ok());
+    let failure = if CLIENT_TYPES.contains(&envelope.r#type.as_str()) {
+        Failure::new(ErrorCode::BadMessage, format!("{}: {}", envelope.r#type, reason(error)))
+    } else {
+        let name: String = envelope.r#type.chars().take(32).collect();
+        Failure::new(ErrorCode::UnknownType, format!("unknown type {name:?}"))
+    };
+    failure.about(key)
+}
+
+/// Returns serde's words without the place, which means nothing to whoever cannot see the frame, and without the peer's own
+/// text at any length.
+fn reason(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or_default();
+    super::clean::line(words).chars().take(200).collect()
+}
+
+/// Returns what the frame of a server says, or `None` for a type of a later version.
+///
+/// # Errors
+/// The reason, when it is not an event of the protocol.
+pub fn decode_server(frame: &str) -> Result<Option<ServerMessage>, String> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        r#type: String,
+    }
+    match serde_json::from_str(frame) {
+        Ok(event) => Ok(Some(event)),
+        Err(error) => match serde_json::from_str::<Envelope>(frame) {
+            Ok(envelope) if !SERVER_TYPES.contains(&envelope.r#type.as_str()) => Ok(None),
+            _ => Err(reason(&error)),
+        },
+    }
+}
+
+const SERVER_TYPES: [&str; 15] = [
+    "hello", "welcome", "joined", "message", "live", "gap", "history", "private", "presence", "names", "rooms",
+    "topic", "nick", "slow", "error",
+];
+
+/// Appends `event` as one JSON object to `out`.
+pub fn encode(event: &ServerMessage, out: &mut Vec<u8>) {
+    write(event, out);
+}
+
+/// Returns the frame in which a client says `message`.
+#[must_use]
+pub fn encode_client(message: &ClientMessage) -> String {
+    let mut out = Vec::new();
+    write(message, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    // Cannot fail: a Vec takes everything, and no type of ours has a key that is not a string.
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{Body, ClientHello, Kind, Message, MessageId, Nick, RoomName, Timestamp};
+
+    fn encoded(event: &ServerMessage) -> String {
+        let mut out = Vec::new();
+        encode(event, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_one_flat_object() {
+        let message = Message {
+            id: MessageId(7),
+            room: RoomName::lobby(),
+            at: Timestamp(1),
+            nick: Nick::new("ada").unwrap(),
+            kind: Kind::Say,
+            text: Some(Body::new("hi").unwrap()),
+            key: Some(IdempotencyKey::new("k1").unwrap()),
+        };
+        assert_eq!(
+            encoded(&ServerMessage::Message(Arc::new(message))),
+            r#"{"type":"message","id":7,"room":"lobby","at":1,"nick":"ada","text":"hi","key":"k1"}"#
+        );
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let hello = decode_client(r#"{"type":"hello","nick":"ada","wings":2}"#).unwrap();
+        assert_eq!(
+            hello,
+            ClientMessage::Hello(ClientHello { nick: Some(Nick::new("ada").unwrap()), ..Default::default() })
+        );
+    }
+
+    #[test]
+    fn every_client_type_is_listed() {
+        for name in CLIENT_TYPES {
+            let code = decode_client(&format!(r#"{{"type":"{name}"}}"#)).err().map(|failure| failure.code);
+            assert_ne!(code, Some(ErrorCode::UnknownType), "{name}");
+        }
+        assert_eq!(decode_client(r#"{"type":"fly"}"#).unwrap_err().code, ErrorCode::UnknownType);
+    }
+
+    #[test]
+    fn a_failure_says_what_and_bears_the_key() {
+        let failure = decode_client(r#"{"type":"say","key":"k1","text":" "}"#).unwrap_err();
+        assert_eq!(failure.message, "say: a message needs something to say");
+        assert_eq!(failure.key.unwrap().as_str(), "k1");
+        assert_eq!(decode_client("hello").unwrap_err().message, "not a message: expected a JSON object with a type");
+    }
+
+    #[test]
+    fn an_event_of_a_later_version_is_no_error() {
+        assert_eq!(decode_server(r#"{"type":"weather"}"#), Ok(None));
+        assert!(decode_server(r#"{"type":"message"}"#).is_err());
+        assert!(decode_server("[]").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_never_panics(frame in any::<String>()) {
+            drop((decode_client(&frame), decode_server(&frame)));
+        }
+
+        #[test]
+        fn what_is_said_round_trips(text in any::<String>(), key in "[!-~]{1,64}", id in any::<u64>(), at in any::<u64>()) {
+            let Ok(body) = Body::new(&text) else { return Ok(()) };
+            let key = Some(IdempotencyKey::new(&key).unwrap());
+            let said = ClientMessage::Say { key: key.clone(), text: body.clone() };
+            prop_assert_eq!(decode_client(&encode_client(&said)), Ok(said));
+            let event = ServerMessage::Message(Arc::new(Message {
+                id: MessageId(id), room: RoomName::lobby(), at: Timestamp(at), nick: Nick::guest(id), kind: Kind::Me,
+                text: Some(body), key,
+            }));
+            prop_assert_eq!(decode_server(&encoded(&event)), Ok(Some(event)));
+        }
+    }
+}

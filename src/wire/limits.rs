@@ -1,0 +1,93 @@
+//! Every limit of the protocol in one place, each with its reason. What an operator may change is a flag of the server and has
+//! its default here.
+
+use std::time::Duration;
+
+/// The limits both ends live by. Sizes are in bytes unless the name says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits;
+
+impl Limits {
+    /// A nick, in characters: wide enough for a full name, narrow enough that a line keeps room for what is said.
+    pub const NICK_CHARS: usize = 32;
+    /// A room name, in characters: `[a-z0-9][a-z0-9_-]{0,31}`, so that it is a URL path and a file name as it stands.
+    pub const ROOM_CHARS: usize = 32;
+    /// The text of one message, after cleaning: some 250 full lines, more than anybody reads at one sitting.
+    pub const MESSAGE: usize = 16 * 1024;
+    /// The topic of a room: it is one line, and every newcomer gets it.
+    pub const TOPIC: usize = 4096;
+    /// An idempotency key: a UUID and a counter fit, and the log keeps one a message.
+    pub const KEY: usize = 64;
+    /// The payload of a WebSocket message: four times [`Self::MESSAGE`], because JSON may escape a character with up to six.
+    pub const PAYLOAD: usize = 64 * 1024;
+    /// The payload of a `history` event is kept below this, so that no reader needs a larger [`Self::PAYLOAD`].
+    pub const HISTORY_PAYLOAD: usize = 48 * 1024;
+    /// Combining marks one after the other in a text: scripts need fewer than five (UTS 39 section 5.4), stacked "Zalgo" more.
+    pub const COMBINING_MARKS: usize = 8;
+
+    /// The head of an HTTP request; also the least that hyper can be held to.
+    pub const HEAD: usize = 8 * 1024;
+    /// Headers in that head; browsers send some 20.
+    pub const HEADERS: usize = 64;
+    /// From the accepted connection to the end of the opening handshake; a phone on a bad network needs 3 s.
+    pub const HANDSHAKE: Duration = Duration::from_secs(10);
+    /// From the server's `hello` to the client's.
+    pub const HELLO: Duration = Duration::from_secs(10);
+    /// From the first to the last byte of one write; a reader that takes nothing for so long is stalled.
+    pub const WRITE: Duration = Duration::from_secs(10);
+    /// Between two pings: below the 30 s after which many middle boxes forget an idle connection.
+    pub const PING_EVERY: Duration = Duration::from_secs(25);
+    /// Without a sign of life for so long, a peer is dead: two pings went unanswered.
+    pub const DEAD_AFTER: Duration = Duration::from_mins(1);
+    /// For a peer to answer our close frame, and for what it still sends to be read away.
+    pub const CLOSE: Duration = Duration::from_secs(2);
+    /// For every session to end once the server is told to stop.
+    pub const DRAIN: Duration = Duration::from_secs(5);
+    /// A dropped connection keeps its nick for so long, unseen by others: most networks are back within a minute.
+    pub const GRACE: Duration = Duration::from_mins(1);
+    /// Joins and leaves are gathered for so long into one event: not felt by people, and a storm of them costs O(N).
+    pub const PRESENCE: Duration = Duration::from_millis(100);
+
+    /// Names that one presence event spells out; past it they are counted.
+    pub const PRESENCE_NAMES: usize = 20;
+    /// Names in one answer to `names`, and in a `welcome`.
+    pub const NAMES: usize = 200;
+    /// Rooms in one answer to `rooms`.
+    pub const ROOMS: usize = 100;
+    /// The history a text client gets when it joins: a screenful.
+    pub const TEXT_HISTORY: u32 = 20;
+    /// The history a JSON client gets when it joins.
+    pub const JSON_HISTORY: u32 = 50;
+    /// The most history that one request may ask for.
+    pub const HISTORY: u32 = 1000;
+    /// Ping, pong and empty frames a second that cost us work but carry nothing; what comes faster is read later.
+    pub const CONTROL_RATE: u32 = 20;
+
+    /// Batches in the ring of a room: what a slow reader may be behind before it is refilled from the log.
+    pub const RING: usize = 256;
+    /// The text in one batch; with [`Self::RING`] it bounds the memory a stalled reader can pin.
+    pub const BATCH: usize = 128 * 1024;
+    /// Requests that wait for the hub; past it, sessions wait with their sockets unread.
+    pub const HUB_QUEUE: usize = 1024;
+    /// Events for one session alone (private messages, failures) that wait for it.
+    pub const MAILBOX: usize = 32;
+    /// Private messages whose keys are remembered, so that one sent again after a reconnect is not delivered twice.
+    pub const PRIVATE_KEYS: usize = 64;
+    /// Messages, and bytes of text, that the in-memory log keeps before it forgets the oldest.
+    pub const MEMORY_MESSAGES: usize = 100_000;
+    /// See [`Self::MEMORY_MESSAGES`].
+    pub const MEMORY_TEXT: usize = 64 * 1024 * 1024;
+    /// Messages read from the log at once while a session is refilled.
+    pub const PAGE: u32 = 256;
+
+    /// `--max-connections`: below the 20,000 files a process may commonly open.
+    pub const CONNECTIONS: u32 = 10_000;
+    /// `--max-per-address`: a household or an office behind one address.
+    pub const PER_ADDRESS: u32 = 64;
+    /// Connections past the caps that may at one time be told so with an answer; further ones are only closed.
+    pub const REFUSALS: usize = 256;
+    /// `--rate`, messages a second a connection: nobody types faster, and a log that does can wait.
+    pub const RATE: u32 = 10;
+    /// `--burst`, messages at once: a pasted paragraph.
+    pub const BURST: u32 = 20;
+}

@@ -1,0 +1,188 @@
+//! Lines for people: what a bare WebSocket client sees. Pure.
+//!
+//! A line begins with the speaker's nick and a colon; with `~` and the nick of who does something; with `*` when the server
+//! tells something, or with `!` when it refuses something. No nick has a space or a `*`, and a line break inside a message comes
+//! out as an indented line: so nobody can forge another's line.
+
+use std::fmt::Write as _;
+
+use super::{Body, Kind, Message, Nick, Presence, Private, RoomView, ServerMessage, Welcome};
+
+/// What a line break inside a message becomes.
+const CONTINUATION: &str = "\n    ";
+
+/// Returns the lines that `event` shows, without a final line break, or `None` for what only programs need.
+#[must_use]
+pub fn encode(event: &ServerMessage) -> Option<String> {
+    Some(match event {
+        ServerMessage::Hello { .. } | ServerMessage::Live { .. } => return None,
+        ServerMessage::Welcome(welcome) => self::welcome(welcome),
+        ServerMessage::Joined(view) => format!("* you are in #{}{}", view.room, about(view)),
+        ServerMessage::Message(message) => self::message(message),
+        ServerMessage::Gap { room } => format!("* some messages of #{room} are gone: the server no longer has them"),
+        ServerMessage::History { messages, .. } if messages.is_empty() => "* no messages".to_owned(),
+        ServerMessage::History { messages, .. } => {
+            messages.iter().map(|message| self::message(message)).collect::<Vec<_>>().join("\n")
+        }
+        ServerMessage::Private(private) => self::private(private),
+        ServerMessage::Presence(presence) => self::presence(presence)?,
+        ServerMessage::Names(view) => format!("* in #{}: {}", view.room, names(&view.names, view.people)),
+        ServerMessage::Rooms { rooms, total } => {
+            let mut out = format!("* {total} room{}", if *total == 1 { "" } else { "s" });
+            for entry in rooms {
+                let topic = entry.topic.as_ref().map_or(String::new(), |topic| format!("  {topic}"));
+                // Cannot fail: a String takes everything.
+                let _ = write!(out, "{CONTINUATION}#{:<16} {}{topic}", entry.room, entry.people);
+            }
+            out
+        }
+        ServerMessage::Topic { room, topic: Some(topic) } => format!("* topic of #{room}: {topic}"),
+        ServerMessage::Topic { room, topic: None } => format!("* #{room} has no topic"),
+        ServerMessage::Nick { nick } => format!("* you are {nick} now"),
+        ServerMessage::Slow { retry_after_ms } => {
+            format!(
+                "! slow down: your next line is taken in {}.{} s",
+                retry_after_ms / 1000,
+                retry_after_ms % 1000 / 100
+            )
+        }
+        ServerMessage::Error(failure) => format!("! {}", failure.message),
+    })
+}
+
+/// Returns the line of a message.
+fn message(message: &Message) -> String {
+    let Message { nick, kind, text, .. } = message;
+    match (kind, text) {
+        (Kind::Say, Some(text)) => format!("{nick}: {}", indented(text)),
+        (Kind::Me, Some(text)) => format!("~ {nick} {}", indented(text)),
+        (Kind::Topic, Some(text)) => format!("* {nick} set the topic: {text}"),
+        (_, None) => format!("* {nick} cleared the topic"),
+    }
+}
+
+/// Returns the line of a private message, the same for who sent it and who gets it.
+fn private(private: &Private) -> String {
+    format!("* private from {} to {}: {}", private.from, private.to, indented(&private.text))
+}
+
+fn welcome(welcome: &Welcome) -> String {
+    format!("* welcome to #{}, {}{}; /help lists the commands", welcome.view.room, welcome.nick, about(&welcome.view))
+}
+
+fn about(view: &RoomView) -> String {
+    let topic = view.topic.as_ref().map_or(String::new(), |topic| format!("; topic: {topic}"));
+    format!("; here: {}{topic}", names(&view.names, view.people))
+}
+
+/// Returns `names` in a row, and how many of `all` are not among them.
+#[must_use]
+pub fn names(names: &[Nick], all: usize) -> String {
+    let mut out = names.iter().map(Nick::as_str).collect::<Vec<_>>().join(", ");
+    let more = all.saturating_sub(names.len());
+    if more > 0 {
+        // Cannot fail: a String takes everything.
+        let _ = write!(out, "{}{more} more", if out.is_empty() { "" } else { " and " });
+    }
+    out
+}
+
+/// Returns who came and went, a line a kind of change, or `None` when nothing did.
+#[must_use]
+pub fn presence(presence: &Presence) -> Option<String> {
+    let mut lines = Vec::new();
+    if !presence.joined.is_empty() || presence.more_joined > 0 {
+        lines.push(format!("* {} joined", names(&presence.joined, presence.joined.len() + presence.more_joined)));
+    }
+    for rename in &presence.renamed {
+        lines.push(format!("* {} is {} now", rename.from, rename.to));
+    }
+    if presence.more_renamed > 0 {
+        lines.push(format!("* {} more changed their nick", presence.more_renamed));
+    }
+    if !presence.left.is_empty() || presence.more_left > 0 {
+        lines.push(format!("* {} left", names(&presence.left, presence.left.len() + presence.more_left)));
+    }
+    if lines.is_empty() { None } else { Some(lines.join("\n")) }
+}
+
+/// Returns `text` with its line breaks as continuation lines.
+#[must_use]
+pub fn indented(text: &Body) -> String {
+    text.as_str().replace('\n', CONTINUATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::wire::{MessageId, RoomName, Timestamp, Topic};
+
+    fn nick(text: &str) -> Nick {
+        Nick::new(text).unwrap()
+    }
+
+    fn said(kind: Kind, text: Option<&str>) -> String {
+        let text = text.map(|text| Body::new(text).unwrap());
+        let message = Message {
+            id: MessageId(1),
+            room: RoomName::lobby(),
+            at: Timestamp(0),
+            nick: nick("ada"),
+            kind,
+            text,
+            key: None,
+        };
+        encode(&ServerMessage::Message(Arc::new(message))).unwrap()
+    }
+
+    #[test]
+    fn what_is_said() {
+        assert_eq!(said(Kind::Say, Some("hello")), "ada: hello");
+        assert_eq!(said(Kind::Me, Some("waves")), "~ ada waves");
+        assert_eq!(said(Kind::Topic, Some("tea")), "* ada set the topic: tea");
+        assert_eq!(said(Kind::Topic, None), "* ada cleared the topic");
+    }
+
+    #[test]
+    fn a_line_break_cannot_forge_a_line() {
+        assert_eq!(
+            said(Kind::Say, Some("hi\nbob: I owe you 5\r\n* eve joined")),
+            "ada: hi\n    bob: I owe you 5\n    * eve joined"
+        );
+        assert!(Nick::new("*").is_err() && Nick::new("bob:").is_err());
+    }
+
+    #[test]
+    fn presence_counts_what_it_does_not_spell_out() {
+        let presence = Presence {
+            room: RoomName::lobby(),
+            joined: vec![nick("ada"), nick("bob")],
+            more_joined: 3,
+            left: vec![],
+            more_left: 7,
+            renamed: vec![crate::wire::Rename { from: nick("x"), to: nick("y") }],
+            more_renamed: 0,
+            people: 9,
+        };
+        assert_eq!(super::presence(&presence).unwrap(), "* ada, bob and 3 more joined\n* x is y now\n* 7 more left");
+    }
+
+    #[test]
+    fn a_room_shows_who_is_here_and_its_topic() {
+        let view = RoomView {
+            room: RoomName::lobby(),
+            topic: Some(Topic::new("tea").unwrap()),
+            people: 2,
+            names: vec![nick("ada"), nick("bob")],
+        };
+        assert_eq!(encode(&ServerMessage::Joined(view)).unwrap(), "* you are in #lobby; here: ada, bob; topic: tea");
+    }
+
+    #[test]
+    fn who_is_too_fast_is_told_when_to_go_on() {
+        let slow = encode(&ServerMessage::Slow { retry_after_ms: 1234 }).unwrap();
+        assert_eq!(slow, "! slow down: your next line is taken in 1.2 s");
+    }
+}

@@ -1,0 +1,118 @@
+//! What every kind of log must do, as one suite of tests.
+
+use super::{Appended, Draft, Log};
+use crate::wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic};
+
+/// Runs the suite; `fresh` opens a new, empty log each time.
+pub(super) async fn run(fresh: impl Fn() -> Log) {
+    ids_increase_over_all_rooms(fresh()).await;
+    a_page_is_a_gapless_stretch_of_one_room(fresh()).await;
+    a_page_is_bounded_by_bytes_and_goes_on(fresh()).await;
+    a_cursor_goes_back_from_the_end_or_from_an_id(fresh()).await;
+    a_key_counts_once_an_author(fresh()).await;
+    the_last_topic_is_the_topic(fresh()).await;
+}
+
+/// Returns a draft of one author.
+pub(super) fn draft(room: &str, text: &str, key: Option<&str>) -> Draft {
+    Draft {
+        room: RoomName::new(room).unwrap(),
+        at: Timestamp(1),
+        nick: Nick::new("ada").unwrap(),
+        author: Hex([7; 16]),
+        kind: Kind::Say,
+        text: Some(Body::new(text).unwrap()),
+        key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+    }
+}
+
+fn id(appended: &Appended) -> u64 {
+    let (Appended::New(message) | Appended::Again(message)) = appended;
+    message.id.0
+}
+
+async fn texts(log: &Log, room: &str, after: u64, limit: u32) -> (Vec<String>, bool) {
+    let page = log.page(&RoomName::new(room).unwrap(), MessageId(after), limit).await.unwrap();
+    assert!(!page.gap);
+    (page.messages.iter().map(|message| message.text.as_ref().unwrap().to_string()).collect(), page.more)
+}
+
+async fn ids_increase_over_all_rooms(log: Log) {
+    assert_eq!(log.last().await.unwrap(), MessageId(0));
+    let first = log.append(vec![draft("a", "1", None), draft("b", "2", None)]).await.unwrap();
+    let second = log.append(vec![draft("a", "3", None)]).await.unwrap();
+    assert!(0 < id(&first[0]) && id(&first[0]) < id(&first[1]) && id(&first[1]) < id(&second[0]));
+    assert_eq!(log.last().await.unwrap().0, id(&second[0]));
+}
+
+async fn a_page_is_a_gapless_stretch_of_one_room(log: Log) {
+    let mut ids = Vec::new();
+    for text in ["1", "2", "3", "4"] {
+        ids.push(id(&log.append(vec![draft("a", text, None), draft("b", "x", None)]).await.unwrap()[0]));
+    }
+    assert_eq!(texts(&log, "a", 0, 10).await, (vec!["1".into(), "2".into(), "3".into(), "4".into()], false));
+    assert_eq!(texts(&log, "a", ids[0], 2).await, (vec!["2".into(), "3".into()], true));
+    assert_eq!(texts(&log, "a", ids[3], 2).await, (vec![], false));
+    assert_eq!(texts(&log, "empty", 0, 2).await, (vec![], false));
+}
+
+async fn a_page_is_bounded_by_bytes_and_goes_on(log: Log) {
+    let full = "x".repeat(Limits::MESSAGE);
+    let count = 2 * Limits::BATCH / Limits::MESSAGE;
+    for _ in 0..count {
+        log.append(vec![draft("a", &full, None)]).await.unwrap();
+    }
+    let (mut cursor, mut seen) = (MessageId(0), 0);
+    loop {
+        let page = log.page(&RoomName::new("a").unwrap(), cursor, 1000).await.unwrap();
+        let bytes: usize = page.messages.iter().map(|message| message.text.as_ref().unwrap().as_str().len()).sum();
+        assert!(bytes <= Limits::BATCH && !page.messages.is_empty());
+        seen += page.messages.len();
+        cursor = page.messages.last().unwrap().id;
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(seen, count);
+}
+
+async fn a_cursor_goes_back_from_the_end_or_from_an_id(log: Log) {
+    let room = RoomName::new("a").unwrap();
+    let mut ids = Vec::new();
+    for text in ["1", "2", "3", "4"] {
+        ids.push(id(&log.append(vec![draft("b", "x", None), draft("a", text, None)]).await.unwrap()[1]));
+    }
+    for (before, count, expected) in
+        [(None, 2, vec!["3", "4"]), (None, 9, vec!["1", "2", "3", "4"]), (Some(ids[2]), 1, vec!["2", "3", "4"])]
+    {
+        let cursor = log.cursor(&room, before.map(MessageId), count).await.unwrap();
+        assert_eq!(texts(&log, "a", cursor.0, 10).await.0, expected);
+    }
+    let cursor = log.cursor(&room, None, 0).await.unwrap();
+    assert_eq!(texts(&log, "a", cursor.0, 10).await.0, Vec::<String>::new());
+}
+
+async fn a_key_counts_once_an_author(log: Log) {
+    let first = log.append(vec![draft("a", "1", Some("k")), draft("a", "1", Some("k"))]).await.unwrap();
+    let (Appended::New(one), Appended::Again(two)) = (&first[0], &first[1]) else { panic!("{first:?}") };
+    assert_eq!(one, two);
+    let again = log.append(vec![draft("b", "other words", Some("k"))]).await.unwrap();
+    assert_eq!(again, [Appended::Again(one.clone())]);
+    let other = Draft { author: Hex([8; 16]), ..draft("a", "2", Some("k")) };
+    assert!(matches!(log.append(vec![other]).await.unwrap()[..], [Appended::New(_)]));
+    assert_eq!(texts(&log, "a", 0, 10).await.0, ["1", "2"]);
+}
+
+async fn the_last_topic_is_the_topic(log: Log) {
+    let room = RoomName::new("a").unwrap();
+    assert_eq!(log.topic(&room).await.unwrap(), None);
+    let topic = |text: Option<&str>| Draft {
+        kind: Kind::Topic,
+        text: text.map(|text| Body::new(text).unwrap()),
+        ..draft("a", "x", None)
+    };
+    log.append(vec![topic(Some("tea")), topic(Some("coffee")), draft("a", "x", None)]).await.unwrap();
+    assert_eq!(log.topic(&room).await.unwrap(), Some(Topic::new("coffee").unwrap()));
+    log.append(vec![topic(None)]).await.unwrap();
+    assert_eq!(log.topic(&room).await.unwrap(), None);
+}

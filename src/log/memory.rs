@@ -1,0 +1,198 @@
+//! The log that lives as long as the process: bounded, it forgets the oldest message first.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{Appended, Draft, Page};
+use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Topic};
+
+/// Messages by id, and what is derived from them: each room's ids, and which keys were used.
+#[derive(Debug)]
+pub struct Memory {
+    epoch: Epoch,
+    last: MessageId,
+    /// The highest id that was forgotten: everything up to it is gone, in every room.
+    forgotten: MessageId,
+    messages: BTreeMap<MessageId, Stored>,
+    rooms: HashMap<RoomName, Room>,
+    keys: HashMap<(Author, IdempotencyKey), MessageId>,
+    /// Bytes of text in `messages`.
+    text: usize,
+    most_messages: usize,
+    most_text: usize,
+}
+
+#[derive(Debug)]
+struct Stored {
+    message: Arc<Message>,
+    author: Author,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    ids: VecDeque<MessageId>,
+    topic: Option<Topic>,
+    /// The highest id of this room that was forgotten.
+    forgotten: MessageId,
+}
+
+impl Memory {
+    pub(super) fn new(epoch: Epoch) -> Self {
+        Self::bounded(epoch, Limits::MEMORY_MESSAGES, Limits::MEMORY_TEXT)
+    }
+
+    /// Returns an empty log that keeps at most so many messages and so many bytes of text.
+    pub(super) fn bounded(epoch: Epoch, most_messages: usize, most_text: usize) -> Self {
+        Self {
+            epoch,
+            last: MessageId(0),
+            forgotten: MessageId(0),
+            messages: BTreeMap::new(),
+            rooms: HashMap::new(),
+            keys: HashMap::new(),
+            text: 0,
+            most_messages,
+            most_text,
+        }
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) fn last(&self) -> MessageId {
+        self.last
+    }
+
+    pub(super) fn append(&mut self, draft: Draft) -> Appended {
+        let Draft { room, at, nick, author, kind, text, key } = draft;
+        let unique = key.clone().map(|key| (author, key));
+        if let Some(stored) =
+            unique.as_ref().and_then(|unique| self.keys.get(unique)).and_then(|id| self.messages.get(id))
+        {
+            return Appended::Again(Arc::clone(&stored.message));
+        }
+        self.last = MessageId(self.last.0 + 1);
+        let id = self.last;
+        if let Some(unique) = unique {
+            self.keys.insert(unique, id);
+        }
+        let entry = self.rooms.entry(room.clone()).or_default();
+        entry.ids.push_back(id);
+        if kind == Kind::Topic {
+            entry.topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
+        }
+        let message = Arc::new(Message { id, room, at, nick, kind, text, key });
+        self.text += size(&message);
+        self.messages.insert(id, Stored { message: Arc::clone(&message), author });
+        while self.messages.len() > self.most_messages || self.text > self.most_text && self.messages.len() > 1 {
+            self.forget_oldest();
+        }
+        Appended::New(message)
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((id, Stored { message, author })) = self.messages.pop_first() else { return };
+        self.text -= size(&message);
+        self.forgotten = id;
+        if let Some(key) = &message.key {
+            self.keys.remove(&(author, key.clone()));
+        }
+        if let Some(room) = self.rooms.get_mut(&message.room) {
+            room.ids.pop_front();
+            room.forgotten = id;
+            if room.ids.is_empty() {
+                self.rooms.remove(&message.room);
+            }
+        }
+    }
+
+    pub(super) fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Page {
+        let Some(room) = self.rooms.get(room) else {
+            // Whether this very room lost messages is not known any more: better one gap too many than one unsaid.
+            return Page { messages: Vec::new(), more: false, gap: after < self.forgotten };
+        };
+        let start = room.ids.partition_point(|id| *id <= after);
+        let mut text = 0;
+        let mut messages = Vec::new();
+        for id in room.ids.iter().skip(start) {
+            let Some(stored) = self.messages.get(id) else { continue };
+            text += size(&stored.message);
+            if messages.len() >= limit as usize || text > Limits::BATCH && !messages.is_empty() {
+                break;
+            }
+            messages.push(Arc::clone(&stored.message));
+        }
+        Page { more: start + messages.len() < room.ids.len(), gap: after < room.forgotten, messages }
+    }
+
+    pub(super) fn cursor(&self, room: &RoomName, before: Option<MessageId>, count: u32) -> MessageId {
+        let Some(room) = self.rooms.get(room) else { return self.forgotten };
+        let end = before.map_or(room.ids.len(), |before| room.ids.partition_point(|id| *id < before));
+        match end.checked_sub(count as usize) {
+            // Nothing is lost by starting there: what is older was not asked for, or is gone.
+            Some(0) | None => room.forgotten,
+            Some(start) => room.ids[start - 1],
+        }
+    }
+
+    pub(super) fn topic(&self, room: &RoomName) -> Option<Topic> {
+        self.rooms.get(room).and_then(|room| room.topic.clone())
+    }
+}
+
+/// Returns what a message counts for: its text and, roughly, what surrounds it.
+fn size(message: &Message) -> usize {
+    128 + message.text.as_ref().map_or(0, |text| text.as_str().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::{Log, conformance, conformance::draft};
+    use super::*;
+    use crate::wire::Hex;
+
+    #[tokio::test]
+    async fn conforms() {
+        conformance::run(|| Log::memory(Hex([1; 8]))).await;
+    }
+
+    #[tokio::test]
+    async fn the_oldest_is_forgotten_first_and_the_gap_is_told() {
+        let log = Log::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), 3, usize::MAX))));
+        let room = RoomName::lobby();
+        for text in ["1", "2", "3", "4", "5"] {
+            log.append(vec![draft("lobby", text, Some(text))]).await.unwrap();
+        }
+        let ids = |page: &Page| page.messages.iter().map(|message| message.id.0).collect::<Vec<_>>();
+        let page = log.page(&room, MessageId(1), 10).await.unwrap();
+        assert_eq!((ids(&page), page.gap), (vec![3, 4, 5], true));
+        let page = log.page(&room, MessageId(2), 10).await.unwrap();
+        assert_eq!((ids(&page), page.gap), (vec![3, 4, 5], false));
+        let start = log.cursor(&room, None, 50).await.unwrap();
+        assert!(!log.page(&room, start, 10).await.unwrap().gap, "what was not asked for is no gap");
+    }
+
+    #[tokio::test]
+    async fn text_is_bounded_by_its_bytes() {
+        let log = Log::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), usize::MAX, 40_000))));
+        for _ in 0..10 {
+            log.append(vec![draft("lobby", &"x".repeat(10_000), None)]).await.unwrap();
+        }
+        let page = log.page(&RoomName::lobby(), MessageId(0), 100).await.unwrap();
+        assert_eq!(page.messages.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_room_whose_messages_are_all_gone_takes_no_memory() {
+        let mut memory = Memory::bounded(Hex([1; 8]), 2, usize::MAX);
+        for name in ["a", "b", "c", "d"] {
+            memory.append(draft(name, "x", Some(name)));
+        }
+        assert_eq!((memory.rooms.len(), memory.keys.len()), (2, 2));
+    }
+}

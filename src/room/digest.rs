@@ -1,0 +1,76 @@
+//! Who came, went and changed their nick in a room since it was last told: what cancels out is never told. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::SeatId;
+use crate::wire::{Limits, Nick, Presence, Rename, RoomName};
+
+/// The changes of one room that it has not been told yet.
+#[derive(Debug, Default)]
+pub(super) struct Digest {
+    joined: BTreeMap<SeatId, Nick>,
+    /// Who left, and from which seat.
+    left: BTreeMap<Nick, SeatId>,
+    renamed: BTreeMap<SeatId, Rename>,
+}
+
+impl Digest {
+    fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty() && self.renamed.is_empty()
+    }
+
+    /// Notes that somebody came. Returns whether this is the first change.
+    pub(super) fn joined(&mut self, seat: SeatId, nick: Nick) -> bool {
+        let first = self.is_empty();
+        // Who went and is back within the digest was never away.
+        if self.left.remove(&nick).is_none() {
+            self.joined.insert(seat, nick);
+        }
+        first
+    }
+
+    /// Notes that somebody went. Returns whether this is the first change.
+    pub(super) fn left(&mut self, seat: SeatId, nick: Nick) -> bool {
+        let first = self.is_empty();
+        if self.joined.remove(&seat).is_none() {
+            let known_as = self.renamed.remove(&seat).map_or(nick, |rename| rename.from);
+            self.left.insert(known_as, seat);
+        }
+        first
+    }
+
+    /// Notes that somebody has another nick. Returns whether this is the first change.
+    pub(super) fn renamed(&mut self, seat: SeatId, from: Nick, to: Nick) -> bool {
+        let first = self.is_empty();
+        if let Some(nick) = self.joined.get_mut(&seat) {
+            *nick = to;
+        } else {
+            let from = self.renamed.remove(&seat).map_or(from, |earlier| earlier.from);
+            if from != to {
+                self.renamed.insert(seat, Rename { from, to });
+            }
+        }
+        first
+    }
+
+    /// Returns the event, and the only person it is about, or `None` when nothing changed.
+    pub(super) fn into_presence(self, room: &RoomName, people: usize) -> Option<(Presence, Option<SeatId>)> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut about: BTreeSet<SeatId> = self.joined.keys().chain(self.renamed.keys()).copied().collect();
+        about.extend(self.left.values());
+        let about = if about.len() == 1 { about.first().copied() } else { None };
+        let (joined, more_joined) = spelled(self.joined.into_values());
+        let (left, more_left) = spelled(self.left.into_keys());
+        let (renamed, more_renamed) = spelled(self.renamed.into_values());
+        let room = room.clone();
+        Some((Presence { room, joined, more_joined, left, more_left, renamed, more_renamed, people }, about))
+    }
+}
+
+/// Returns the first few of `all`, and how many there are besides.
+fn spelled<T>(all: impl ExactSizeIterator<Item = T>) -> (Vec<T>, usize) {
+    let more = all.len().saturating_sub(Limits::PRESENCE_NAMES);
+    (all.take(Limits::PRESENCE_NAMES).collect(), more)
+}

@@ -1,0 +1,68 @@
+//! Which nicks are taken: two that look alike are the same nick. Pure.
+
+use std::collections::HashMap;
+
+use super::SeatId;
+use crate::wire::Nick;
+
+/// How many numbers are tried in order before one that is surely rare is taken, so that ten thousand people of one name cost
+/// O(N) together.
+const IN_ORDER: u64 = 50;
+
+/// Who holds which look-alike keys.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    holders: HashMap<String, SeatId>,
+    /// The last number given to a guest, or to a namesake after [`IN_ORDER`] others.
+    numbers: u64,
+}
+
+impl Roster {
+    pub(super) fn find(&self, nick: &Nick) -> Option<SeatId> {
+        nick.look_alikes().iter().find_map(|key| self.holders.get(key).copied())
+    }
+
+    pub(super) fn is_taken(&self, nick: &Nick) -> bool {
+        self.find(nick).is_some()
+    }
+
+    pub(super) fn is_taken_by_another(&self, nick: &Nick, seat: SeatId) -> bool {
+        nick.look_alikes().iter().any(|key| self.holders.get(key).is_some_and(|holder| *holder != seat))
+    }
+
+    pub(super) fn take(&mut self, nick: &Nick, seat: SeatId) {
+        for key in nick.look_alikes() {
+            self.holders.insert(key, seat);
+        }
+    }
+
+    /// Frees what `seat` holds of the keys of `nick`.
+    pub(super) fn free(&mut self, nick: &Nick, seat: SeatId) {
+        for key in nick.look_alikes() {
+            if self.holders.get(&key) == Some(&seat) {
+                self.holders.remove(&key);
+            }
+        }
+    }
+
+    /// Returns the next free nick of the form `nick-2`.
+    pub(super) fn next_free(&mut self, nick: &Nick) -> Nick {
+        let in_order = (2..IN_ORDER).map(|number| nick.numbered(number)).find(|nick| !self.is_taken(nick));
+        in_order.unwrap_or_else(|| self.next_numbered(|number| nick.numbered(IN_ORDER + number)))
+    }
+
+    /// Returns a free nick for somebody who brought none.
+    pub(super) fn free_guest(&mut self) -> Nick {
+        self.next_numbered(Nick::guest)
+    }
+
+    fn next_numbered(&mut self, name: impl Fn(u64) -> Nick) -> Nick {
+        loop {
+            self.numbers += 1;
+            let nick = name(self.numbers);
+            if !self.is_taken(&nick) {
+                return nick;
+            }
+        }
+    }
+}

@@ -1,2 +1,146 @@
-//! A placeholder until its library stands.
-fn main() {}
+//! The server's command line: arguments, the listening socket, signals, and the one place that prints an error.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use broadcast_chat::{
+    log::Log,
+    os,
+    server::{self, Config},
+    wire::{Hex, Limits},
+};
+use clap::Parser;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// A chat server: one port for terminals, programs and browsers.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    /// The address to listen on, HOST:PORT; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", env = "CHAT_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
+    listen: String,
+    /// Where history lives; :memory: keeps it until the server stops
+    #[arg(long, value_name = "PATH", env = "CHAT_DB", default_value = ":memory:", value_parser = [":memory:"])]
+    db: String,
+    /// Connections at one time; 0 for no cap
+    #[arg(long, value_name = "N", env = "CHAT_MAX_CONNECTIONS", default_value_t = Limits::CONNECTIONS)]
+    max_connections: u32,
+    /// Connections at one time from one address (an IPv6 /64 is one); 0 for no cap
+    #[arg(long, value_name = "N", env = "CHAT_MAX_PER_ADDRESS", default_value_t = Limits::PER_ADDRESS)]
+    max_per_address: u32,
+    /// Messages a second that one connection may say; what comes faster waits; 0 for no limit
+    #[arg(long, value_name = "N", env = "CHAT_RATE", default_value_t = Limits::RATE)]
+    rate: u32,
+    /// Messages that one connection may say at once before --rate counts
+    #[arg(long, value_name = "N", env = "CHAT_BURST", default_value_t = Limits::BURST)]
+    burst: u32,
+    /// Lets web pages of this origin connect, such as `https://chat.example`; * for all; may be given several times
+    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
+    allow_origin: Vec<String>,
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `broadcast_chat=debug`
+    #[arg(long, value_name = "FILTER", env = "CHAT_LOG", default_value = "info", value_parser = filter)]
+    log: String,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("expected HOST:PORT, such as 127.0.0.1:8080".to_owned()),
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&arguments.log))
+        .with_writer(io::stderr)
+        .with_ansi(ansi)
+        .init();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, hint }) => {
+            let hint = hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+            // Without a stderr the exit code must say it.
+            drop(writeln!(io::stderr(), "error: {message}{hint}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the one error printer prints.
+struct Failure {
+    message: String,
+    hint: Option<&'static str>,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self { message, hint: None }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let listener =
+        TcpListener::bind(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
+    let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
+    let mut epoch = [0; 8];
+    getrandom::fill(&mut epoch).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+    let config = Config {
+        max_connections: arguments.max_connections,
+        max_per_address: arguments.max_per_address,
+        rate: arguments.rate,
+        burst: arguments.burst,
+        allow_origins: arguments.allow_origin,
+    };
+    announce(bound);
+    let stop = async {
+        if let Err(error) = os::stop_requested().await {
+            tracing::error!(%error, "cannot watch for signals; stop the server by ending its process");
+            std::future::pending::<()>().await;
+        }
+    };
+    server::serve(listener, config, Log::memory(Hex(epoch)), stop).await.map_err(|error| error.to_string().into())
+}
+
+fn cannot_listen(address: &str, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            Some("is a server running already? stop it, or choose another port: --listen 127.0.0.1:8081")
+        }
+        io::ErrorKind::PermissionDenied => Some("ports below 1024 need root; try --listen 127.0.0.1:8080"),
+        io::ErrorKind::AddrNotAvailable => Some("this machine does not have that address; 0.0.0.0 is all it has"),
+        _ => None,
+    };
+    Failure { message: format!("cannot listen on {address}: {}", os::reason(error)), hint }
+}
+
+/// Says where the server is and how to join. Scripts read the first line.
+fn announce(bound: SocketAddr) {
+    let join = if bound.to_string() == "127.0.0.1:8080" {
+        String::new()
+    } else {
+        let ip = match bound {
+            SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
+            SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        format!(" -- ws://{ip}:{}", bound.port())
+    };
+    let mut stdout = io::stdout().lock();
+    // A reader that has gone away does not stop the chat.
+    drop(
+        writeln!(stdout, "listening on ws://{bound}\njoin with: cargo run --bin client{join}")
+            .and_then(|()| stdout.flush()),
+    );
+}

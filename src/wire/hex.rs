@@ -4,6 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use sha2::{Digest as _, Sha256};
 
 /// `N` bytes, hexadecimal on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +72,20 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionToken(pub Hex<16>);
+
+/// Who stands behind a session: what is left of a [`SessionToken`] when it must be stored or compared. No secret.
+pub type Author = Hex<16>;
+
+impl SessionToken {
+    /// Returns the author whom this token makes: the first half of its SHA-256.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        let digest: [u8; 32] = Sha256::digest(self.0.0).into();
+        let mut author = [0; 16];
+        author.copy_from_slice(&digest[..16]);
+        Hex(author)
+    }
+}
 
 impl fmt::Debug for SessionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

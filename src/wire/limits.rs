@@ -45,6 +45,8 @@ impl Limits {
     pub const DRAIN: Duration = Duration::from_secs(5);
     /// A dropped connection keeps its nick for so long, unseen by others: most networks are back within a minute.
     pub const GRACE: Duration = Duration::from_mins(1);
+    /// Lost connections in their grace at one time; past it the oldest is let go, so that churn cannot fill the memory.
+    pub const GHOSTS: usize = 10_000;
     /// Joins and leaves are gathered for so long into one event: not felt by people, and a storm of them costs O(N).
     pub const PRESENCE: Duration = Duration::from_millis(100);
 

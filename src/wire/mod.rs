@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    hex::{Epoch, Hex, HexError, Nonce, SessionToken},
+    hex::{Author, Epoch, Hex, HexError, Nonce, SessionToken},
     limits::Limits,
     names::{Body, IdempotencyKey, MessageId, NameError, Nick, RoomName, Timestamp, Topic},
 };

@@ -1,0 +1,191 @@
+//! The unit of fan-out: what was committed together, encoded once a dialect into one buffer of whole WebSocket frames, shared by
+//! every session and written as it is.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::{
+    room::{Notice, SeatId},
+    wire::{Dialect, Message, MessageId, ServerMessage, json, text},
+};
+
+/// Something a whole room gets.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    content: Content,
+    text: OnceLock<Encoded>,
+    json: OnceLock<Encoded>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Messages(Vec<Arc<Message>>),
+    Event(ServerMessage, Option<SeatId>),
+}
+
+/// Whole frames, and where the frame of each message begins.
+#[derive(Debug)]
+struct Encoded {
+    bytes: Bytes,
+    starts: Vec<usize>,
+}
+
+impl Batch {
+    /// Returns a batch of messages of one room, in the order of their ids.
+    pub(crate) fn messages(messages: Vec<Arc<Message>>) -> Self {
+        Self::new(Content::Messages(messages))
+    }
+
+    /// Returns a batch of one event that is not in the log.
+    pub(crate) fn notice(notice: Notice) -> Self {
+        Self::new(Content::Event(ServerMessage::Presence(notice.presence), notice.about))
+    }
+
+    fn new(content: Content) -> Self {
+        Self { content, text: OnceLock::new(), json: OnceLock::new() }
+    }
+
+    /// Returns the frames that the reader at `seat`, who has seen everything up to `cursor`, has not seen yet.
+    pub(crate) fn unseen(&self, dialect: Dialect, seat: SeatId, cursor: MessageId) -> Bytes {
+        let bytes = |from: usize| {
+            let encoded = self.encoded(dialect);
+            encoded.starts.get(from).map_or(Bytes::new(), |start| encoded.bytes.slice(start..))
+        };
+        match &self.content {
+            Content::Messages(messages) => bytes(messages.partition_point(|message| message.id <= cursor)),
+            Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
+            Content::Event(..) => bytes(0),
+        }
+    }
+
+    /// Returns the id of its last message; none for an event.
+    pub(crate) fn last(&self) -> Option<MessageId> {
+        match &self.content {
+            Content::Messages(messages) => messages.last().map(|message| message.id),
+            Content::Event(..) => None,
+        }
+    }
+
+    fn encoded(&self, dialect: Dialect) -> &Encoded {
+        let cell = match dialect {
+            Dialect::Text => &self.text,
+            Dialect::Json => &self.json,
+        };
+        cell.get_or_init(|| match &self.content {
+            Content::Messages(messages) => {
+                encode(dialect, messages.iter().map(|message| ServerMessage::Message(Arc::clone(message))))
+            }
+            Content::Event(event, _) => encode(dialect, [event]),
+        })
+    }
+}
+
+fn encode(dialect: Dialect, events: impl IntoIterator<Item = impl std::borrow::Borrow<ServerMessage>>) -> Encoded {
+    let (mut out, mut starts) = (Vec::new(), Vec::new());
+    for event in events {
+        starts.push(out.len());
+        push_frame(dialect, event.borrow(), &mut out);
+    }
+    Encoded { bytes: out.into(), starts }
+}
+
+/// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the dialect has no words for it.
+pub(crate) fn push_frame(dialect: Dialect, event: &ServerMessage, out: &mut Vec<u8>) {
+    /// FIN, and the opcode of text.
+    const TEXT: u8 = 0x81;
+    /// Most payloads are between these lengths, so the header is laid out for them and the payload encoded in place.
+    const USUAL: std::ops::RangeInclusive<usize> = 126..=0xffff;
+    let start = out.len();
+    out.extend([TEXT, 126, 0, 0]);
+    match dialect {
+        Dialect::Json => json::encode(event, out),
+        Dialect::Text => match text::encode(event) {
+            Some(lines) => out.extend_from_slice(lines.as_bytes()),
+            None => return out.truncate(start),
+        },
+    }
+    let length = out.len() - start - 4;
+    if USUAL.contains(&length) {
+        out[start + 2..start + 4].copy_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
+    } else if let Ok(short) = u8::try_from(length) {
+        out[start + 1] = short;
+        out.drain(start + 2..start + 4);
+    } else {
+        out[start + 1] = 127;
+        out.splice(start + 2..start + 4, (length as u64).to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
+
+    fn message(id: u64, text: &str) -> Arc<Message> {
+        Arc::new(Message {
+            id: MessageId(id),
+            room: RoomName::lobby(),
+            at: Timestamp(0),
+            nick: Nick::new("ada").unwrap(),
+            kind: Kind::Say,
+            text: Some(Body::new(text).unwrap()),
+            key: None,
+        })
+    }
+
+    fn seat() -> SeatId {
+        let mut rooms = crate::room::Rooms::default();
+        let arrival = crate::room::Arrival {
+            author: crate::wire::Hex([1; 16]),
+            nick: None,
+            if_taken: crate::room::IfTaken::Next,
+            room: RoomName::lobby(),
+        };
+        rooms.arrive(arrival, std::time::Duration::ZERO).unwrap().seat
+    }
+
+    #[test]
+    fn a_reader_gets_what_is_after_its_cursor() {
+        let batch = Batch::messages(vec![message(3, "a"), message(5, "b"), message(8, "c")]);
+        let unseen = |cursor| batch.unseen(Dialect::Text, seat(), MessageId(cursor));
+        assert_eq!(&unseen(2)[..], b"\x81\x06ada: a\x81\x06ada: b\x81\x06ada: c");
+        assert_eq!(&unseen(3)[..], b"\x81\x06ada: b\x81\x06ada: c");
+        assert_eq!(&unseen(7)[..], b"\x81\x06ada: c");
+        assert!(unseen(8).is_empty());
+        assert_eq!(batch.last(), Some(MessageId(8)));
+    }
+
+    #[test]
+    fn a_batch_is_encoded_once_a_dialect_and_shared() {
+        let batch = Batch::messages(vec![message(1, "a")]);
+        let first = batch.unseen(Dialect::Json, seat(), MessageId(0));
+        let second = batch.unseen(Dialect::Json, seat(), MessageId(0));
+        assert_eq!(first.as_ptr(), second.as_ptr());
+        assert!(batch.text.get().is_none(), "nobody asked for lines");
+    }
+
+    #[test]
+    fn every_length_has_its_header() {
+        for (length, header) in [
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (0xffff, vec![0x81, 126, 0xff, 0xff]),
+            (0x10000, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut out = vec![7];
+            let failure = Failure::new(ErrorCode::Other, "x".repeat(length - 2));
+            push_frame(Dialect::Text, &ServerMessage::Error(failure), &mut out);
+            assert_eq!(out.len(), 1 + header.len() + length);
+            assert_eq!(&out[1..=header.len()], header);
+            assert!(out.ends_with(b"xx"));
+        }
+    }
+
+    #[test]
+    fn what_lines_have_no_words_for_is_no_frame() {
+        let mut out = vec![7];
+        push_frame(Dialect::Text, &ServerMessage::Live { room: RoomName::lobby() }, &mut out);
+        assert_eq!(out, [7]);
+    }
+}

@@ -1,0 +1,446 @@
+//! The one writer: takes what every session asks, gives drafts to the log, and fans out what the log has committed.
+//!
+//! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
+//! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    time::Instant,
+};
+use tracing::{debug, error};
+
+use super::batch::Batch;
+use crate::{
+    log::{Appended, Draft, Log},
+    room::{Arrival, Notice, Rooms, SeatId},
+    wire::{
+        Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, Private, RoomName,
+        RoomView, ServerMessage, Timestamp, Topic,
+    },
+};
+
+/// The ring of a room, as a session reads it.
+pub(crate) type Ring = broadcast::Receiver<Arc<Batch>>;
+
+/// A place in a room, with what one needs to follow it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The room as one finds it.
+    pub(crate) view: RoomView,
+    /// Whatever is told to the room from now on, and perhaps what came just before.
+    pub(crate) ring: Ring,
+    /// The last message of all rooms: what is committed later has a greater id.
+    pub(crate) last: MessageId,
+}
+
+/// What a session gets that came in.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) id: SeatId,
+    pub(crate) nick: Nick,
+    /// Whether an earlier connection of the same person has lost its place.
+    pub(crate) resumed: bool,
+    pub(crate) epoch: Epoch,
+    pub(crate) place: Place,
+    pub(crate) mailbox: Mailbox,
+}
+
+/// What is for one session alone. When it closes, the session has lost its seat.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    events: mpsc::Receiver<Box<ServerMessage>>,
+    evicted: Arc<OnceLock<()>>,
+}
+
+impl Mailbox {
+    /// Returns the next event, or why there will be none. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Box<ServerMessage>, Unseated> {
+        let event = self.events.recv().await;
+        event.ok_or_else(|| if self.evicted.get().is_some() { Unseated::TakenOver } else { Unseated::Overflow })
+    }
+}
+
+/// Why a session lost its seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unseated {
+    /// A newer connection of the same person has it.
+    TakenOver,
+    /// It did not take what was for it alone.
+    Overflow,
+}
+
+/// The hub is gone: the server is stopping, or has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+enum Request {
+    Arrive(Arrival, oneshot::Sender<Result<Seat, Failure>>),
+    Say { seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey> },
+    Go(SeatId, RoomName, oneshot::Sender<Place>),
+    Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
+    Leave { seat: SeatId, for_good: bool },
+}
+
+/// A question with one event for an answer.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// Take another nick.
+    Rename(Nick),
+    /// Tell somebody alone.
+    Tell { to: Nick, text: Body, key: Option<IdempotencyKey> },
+    /// Who is in this room?
+    Names,
+    /// Which rooms are there?
+    Rooms,
+    /// What is this room about?
+    Topic,
+}
+
+/// How sessions reach the hub. Clones reach the same one; it ends when all are dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Hub {
+    /// Returns a hub, and the task that it is, over a log.
+    pub(crate) fn new(log: Log, last: MessageId) -> (Self, impl Future<Output = ()> + Send) {
+        let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
+        let desk = Desk {
+            rooms: Rooms::default(),
+            rings: HashMap::new(),
+            mail: HashMap::new(),
+            log,
+            last,
+            started: Instant::now(),
+            latest: Timestamp::default(),
+        };
+        (Self { requests }, desk.run(incoming))
+    }
+
+    /// Seats somebody.
+    pub(crate) async fn arrive(&self, arrival: Arrival) -> Result<Result<Seat, Failure>, Gone> {
+        self.ask_with(|reply| Request::Arrive(arrival, reply)).await
+    }
+
+    /// Hands in something to say. What becomes of it comes by the ring, or by the mailbox if it failed.
+    pub(crate) async fn say(
+        &self,
+        seat: SeatId,
+        kind: Kind,
+        text: Option<Body>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<(), Gone> {
+        self.requests.send(Request::Say { seat, kind, text, key }).await.map_err(|_| Gone)
+    }
+
+    /// Moves somebody to another room.
+    pub(crate) async fn go(&self, seat: SeatId, room: RoomName) -> Result<Place, Gone> {
+        self.ask_with(|reply| Request::Go(seat, room, reply)).await
+    }
+
+    /// Asks something.
+    pub(crate) async fn ask(&self, seat: SeatId, ask: Ask) -> Result<ServerMessage, Gone> {
+        self.ask_with(|reply| Request::Ask(seat, ask, reply)).await
+    }
+
+    /// Gives a seat back: for good, or only until its person comes back.
+    pub(crate) async fn leave(&self, seat: SeatId, for_good: bool) {
+        // A hub that is gone has no seats.
+        drop(self.requests.send(Request::Leave { seat, for_good }).await);
+    }
+
+    async fn ask_with<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+}
+
+/// One turn's work, in the order in which it came.
+enum Item {
+    /// Something to commit, and whose it is.
+    Draft(SeatId),
+    Notice(Notice),
+}
+
+#[derive(Default)]
+struct Turn {
+    items: Vec<Item>,
+    drafts: Vec<Draft>,
+}
+
+/// Where somebody's own events go.
+struct Mail {
+    events: mpsc::Sender<Box<ServerMessage>>,
+    evicted: Arc<OnceLock<()>>,
+}
+
+/// Everything that only the hub may touch.
+struct Desk {
+    rooms: Rooms,
+    rings: HashMap<RoomName, broadcast::Sender<Arc<Batch>>>,
+    mail: HashMap<SeatId, Mail>,
+    log: Log,
+    last: MessageId,
+    started: Instant,
+    /// The time of the latest draft: the clock may go back, the log's time does not.
+    latest: Timestamp,
+}
+
+impl Desk {
+    async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
+        let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
+        loop {
+            let due = self.rooms.next_due().map(|due| self.started + due);
+            tokio::select! {
+                biased;
+                received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
+                () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
+            }
+            let mut turn = Turn::default();
+            for request in waiting.drain(..) {
+                self.handle(request, &mut turn).await;
+            }
+            turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
+            self.commit(turn).await;
+            self.close_empty_rooms();
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn handle(&mut self, request: Request, turn: &mut Turn) {
+        let now = self.now();
+        match request {
+            Request::Arrive(arrival, reply) => {
+                // Whoever left before they had a seat cannot give it back.
+                if let Err(Ok(seat)) = reply.send(self.arrive(arrival, now).await) {
+                    self.leave(seat.id, true, now);
+                }
+            }
+            Request::Say { seat, kind, text, key } => self.say(seat, kind, text, key, turn),
+            Request::Go(seat, room, reply) => {
+                self.rooms.go(seat, room.clone(), now);
+                drop(reply.send(self.place(room).await));
+            }
+            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask, now))),
+            Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
+        }
+    }
+
+    fn leave(&mut self, seat: SeatId, for_good: bool, now: Duration) {
+        self.mail.remove(&seat);
+        if for_good { self.rooms.leave(seat, now) } else { self.rooms.lose(seat, now) }
+    }
+
+    async fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seat, Failure> {
+        let room = arrival.room.clone();
+        let seated = self.rooms.arrive(arrival, now)?;
+        if let Some(mail) = seated.evicted.and_then(|evicted| self.mail.remove(&evicted)) {
+            mail.evicted.get_or_init(|| ());
+        }
+        let (sender, events) = mpsc::channel(Limits::MAILBOX);
+        let evicted = Arc::new(OnceLock::new());
+        self.mail.insert(seated.seat, Mail { events: sender, evicted: Arc::clone(&evicted) });
+        Ok(Seat {
+            id: seated.seat,
+            nick: seated.nick,
+            resumed: seated.evicted.is_some(),
+            epoch: self.log.epoch(),
+            place: self.place(room).await,
+            mailbox: Mailbox { events, evicted },
+        })
+    }
+
+    /// Returns a place in a room that somebody has just entered.
+    async fn place(&mut self, room: RoomName) -> Place {
+        let ring = if let Some(ring) = self.rings.get(&room) {
+            ring.subscribe()
+        } else {
+            match self.log.topic(&room).await {
+                Ok(topic) => self.rooms.set_topic(&room, topic),
+                Err(error) => error!(%error, "cannot read a topic"),
+            }
+            let (ring, receiver) = broadcast::channel(Limits::RING);
+            self.rings.insert(room.clone(), ring);
+            receiver
+        };
+        Place { view: self.rooms.view(&room), ring, last: self.last }
+    }
+
+    fn say(&mut self, seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey>, turn: &mut Turn) {
+        // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
+        let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
+        let (nick, room) = (nick.clone(), room.clone());
+        self.latest = self.latest.max(wall_clock());
+        turn.items.extend(self.rooms.flush(&room).map(Item::Notice));
+        turn.items.push(Item::Draft(seat));
+        turn.drafts.push(Draft { room, at: self.latest, nick, author, kind, text, key });
+    }
+
+    fn answer(&mut self, seat: SeatId, ask: Ask, now: Duration) -> ServerMessage {
+        let Some((nick, _, room)) = self.rooms.whereabouts(seat) else {
+            return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
+        };
+        match ask {
+            Ask::Rename(to) => match self.rooms.rename(seat, &to, now) {
+                Ok(()) => ServerMessage::Nick { nick: to },
+                Err(failure) => ServerMessage::Error(failure),
+            },
+            Ask::Names => ServerMessage::Names(self.rooms.view(room)),
+            Ask::Rooms => {
+                let (rooms, total) = self.rooms.list();
+                ServerMessage::Rooms { rooms, total }
+            }
+            Ask::Topic => ServerMessage::Topic { room: room.clone(), topic: self.rooms.view(room).topic },
+            Ask::Tell { to, text, key } => {
+                let from = nick.clone();
+                self.tell(seat, from, &to, text, key.clone())
+                    .unwrap_or_else(|failure| ServerMessage::Error(failure.about(key)))
+            }
+        }
+    }
+
+    /// Delivers a private message and returns the sender's own copy.
+    fn tell(
+        &mut self,
+        seat: SeatId,
+        from: Nick,
+        to: &Nick,
+        text: Body,
+        key: Option<IdempotencyKey>,
+    ) -> Result<ServerMessage, Failure> {
+        let (addressee, to) = self.rooms.addressee(to)?;
+        self.latest = self.latest.max(wall_clock());
+        let private = Private { from, to, at: self.latest, text, key: None };
+        let copy = ServerMessage::Private(Private { key: key.clone(), ..private.clone() });
+        if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
+            let to = private.to.clone();
+            // To oneself there is one copy, the echo.
+            if addressee != seat && !self.deliver(addressee, ServerMessage::Private(private)) {
+                let words = format!("{to} takes nothing at the moment; try again");
+                return Err(Failure::new(ErrorCode::Unreachable, words));
+            }
+            if let Some(key) = key {
+                self.rooms.note_private(seat, key);
+            }
+        }
+        Ok(copy)
+    }
+
+    /// Puts an event into somebody's mailbox, and returns whether there was room.
+    fn deliver(&self, seat: SeatId, event: ServerMessage) -> bool {
+        self.mail.get(&seat).is_some_and(|mail| mail.events.try_send(Box::new(event)).is_ok())
+    }
+
+    /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
+    /// missed comes to light when it resumes.
+    fn must_deliver(&mut self, seat: SeatId, event: ServerMessage) {
+        if !self.deliver(seat, event) {
+            self.mail.remove(&seat);
+        }
+    }
+
+    async fn commit(&mut self, turn: Turn) {
+        if turn.items.is_empty() {
+            return;
+        }
+        let drafts = turn.drafts.len();
+        let keys: Vec<_> = turn.drafts.iter().map(|draft| draft.key.clone()).collect();
+        let appended = if drafts == 0 { Ok(Vec::new()) } else { self.log.append(turn.drafts).await };
+        let mut appended = match appended {
+            Ok(appended) => appended.into_iter().map(Ok).collect(),
+            Err(error) => {
+                error!(%error, drafts, "nothing was stored");
+                let failure = Failure::new(ErrorCode::NotStored, format!("the server could not store it: {error}"));
+                keys.into_iter().map(|key| Err(failure.clone().about(key))).collect::<Vec<_>>()
+            }
+        }
+        .into_iter();
+        let mut fan_out = FanOut::default();
+        for item in turn.items {
+            match item {
+                Item::Notice(notice) => fan_out.notice(notice, &self.rings),
+                Item::Draft(seat) => match appended.next() {
+                    Some(Ok(Appended::New(message))) => {
+                        self.last = message.id;
+                        if message.kind == Kind::Topic {
+                            let topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
+                            self.rooms.set_topic(&message.room, topic);
+                        }
+                        fan_out.message(message, &self.rings);
+                    }
+                    // Everybody else has had it.
+                    Some(Ok(Appended::Again(message))) => self.must_deliver(seat, ServerMessage::Message(message)),
+                    Some(Err(failure)) => self.must_deliver(seat, ServerMessage::Error(failure)),
+                    None => debug_assert!(false, "the log returns an outcome a draft"),
+                },
+            }
+        }
+        fan_out.finish(&self.rings);
+        debug!(drafts, "a turn");
+    }
+
+    fn close_empty_rooms(&mut self) {
+        if self.rings.len() > self.rooms.count() {
+            self.rings.retain(|room, _| self.rooms.is_open(room));
+        }
+    }
+}
+
+/// The messages of a turn on their way into the rings, a batch a room as long as nothing comes between them.
+#[derive(Default)]
+struct FanOut {
+    open: HashMap<RoomName, (Vec<Arc<Message>>, usize)>,
+}
+
+impl FanOut {
+    fn message(&mut self, message: Arc<Message>, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
+        let room = message.room.clone();
+        let (messages, text) = self.open.entry(room.clone()).or_default();
+        *text += message.text.as_ref().map_or(0, |text| text.as_str().len());
+        messages.push(message);
+        if *text >= Limits::BATCH {
+            self.close(&room, rings);
+        }
+    }
+
+    fn notice(&mut self, notice: Notice, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
+        let room = notice.presence.room.clone();
+        self.close(&room, rings);
+        send(&room, Batch::notice(notice), rings);
+    }
+
+    fn finish(mut self, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
+        for (room, (messages, _)) in self.open.drain() {
+            send(&room, Batch::messages(messages), rings);
+        }
+    }
+
+    fn close(&mut self, room: &RoomName, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
+        if let Some((messages, _)) = self.open.remove(room) {
+            send(room, Batch::messages(messages), rings);
+        }
+    }
+}
+
+fn send(room: &RoomName, batch: Batch, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
+    if let Some(ring) = rings.get(room) {
+        // Nobody is there to hear it; the log has it.
+        drop(ring.send(Arc::new(batch)));
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

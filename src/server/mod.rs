@@ -1,0 +1,168 @@
+//! The server: takes a bound listener and a future that says when to stop, and serves until then.
+
+mod admission;
+mod batch;
+mod end;
+mod http;
+mod hub;
+mod rate;
+mod replay;
+mod session;
+mod socket;
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use self::{
+    admission::{Admission, Door, Full},
+    hub::Hub,
+    rate::Rate,
+    session::Shared,
+    socket::Socket,
+};
+use crate::{
+    log::{Log, LogError},
+    wire::Limits,
+};
+
+/// What an operator may choose.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Connections at one time, 0 for no cap.
+    pub max_connections: u32,
+    /// Connections at one time from one address (an IPv6 /64 is one), 0 for no cap.
+    pub max_per_address: u32,
+    /// Messages a second a connection, 0 for no limit.
+    pub rate: u32,
+    /// Messages at once a connection.
+    pub burst: u32,
+    /// Origins besides the server's own whose pages may connect, such as `https://chat.example`; `*` is all.
+    pub allow_origins: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: Limits::CONNECTIONS,
+            max_per_address: Limits::PER_ADDRESS,
+            rate: Limits::RATE,
+            burst: Limits::BURST,
+            allow_origins: Vec::new(),
+        }
+    }
+}
+
+/// Why the server could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log could not be read at the start.
+    #[error("cannot read the log: {0}")]
+    Log(#[from] LogError),
+    /// The hub ended, which it does only by a defect.
+    #[error("the hub has failed")]
+    Hub,
+}
+
+/// Serves connections of `listener` over `log` until `shutdown` resolves, then tells everyone, and returns when all sessions
+/// have ended or [`Limits::DRAIN`] has passed.
+///
+/// Not cancel-safe: dropping the future leaves the sessions without a goodbye.
+///
+/// # Errors
+/// An [`Error`] when the server cannot begin or go on. An error of `accept` is none: it is logged, and the server waits a little.
+pub async fn serve(
+    listener: TcpListener,
+    config: Config,
+    log: Log,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let (hub, desk) = Hub::new(log.clone(), log.last().await?);
+    let mut desk = tokio::spawn(desk);
+    let stop = CancellationToken::new();
+    let shared = Shared {
+        hub,
+        log,
+        stop: stop.clone(),
+        rate: Rate::new(config.rate, config.burst),
+        origins: config.allow_origins.into(),
+    };
+    let door = Door::new(config.max_connections, config.max_per_address);
+    let sessions = TaskTracker::new();
+    let served = tokio::select! {
+        () = accept(&listener, &door, &shared, &sessions) => Ok(()),
+        () = shutdown => Ok(()),
+        _ = &mut desk => Err(Error::Hub),
+    };
+    drop((listener, shared));
+    info!(connections = sessions.len(), "stopping");
+    stop.cancel();
+    sessions.close();
+    let drained = timeout(Limits::DRAIN, async {
+        sessions.wait().await;
+        // The hub ends by itself when nobody can ask it anything any more. Why it ended, if by a defect, is said already.
+        if served.is_ok() {
+            drop((&mut desk).await);
+        }
+    });
+    if drained.await.is_err() {
+        warn!(connections = sessions.len(), "stopped before these had ended");
+    }
+    served
+}
+
+/// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is waited out.
+async fn accept(listener: &TcpListener, door: &Door, shared: &Shared, sessions: &TaskTracker) {
+    const FIRST_PAUSE: Duration = Duration::from_millis(10);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                pause = FIRST_PAUSE;
+                let admission = door.admit(peer.ip());
+                sessions.spawn(connection(stream, peer, admission, shared.clone()));
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end.
+async fn connection(stream: TcpStream, peer: SocketAddr, admission: Admission, shared: Shared) {
+    let (full, _pass) = match admission {
+        Admission::Admitted(pass) => (None, pass),
+        Admission::Refused(full, pass) => (Some(full), pass),
+        Admission::Ignored(full) => return debug!(%peer, %full, "ignored"),
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        return debug!(%peer, %error, "gone at once");
+    }
+    converse(stream, peer, full, shared).await;
+}
+
+async fn converse<S>(stream: S, peer: SocketAddr, full: Option<Full>, shared: Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let stop = shared.stop.clone();
+    let opened = tokio::select! {
+        // Boxed, so that what the handshake needs is given back when it is done.
+        opened = Box::pin(http::open(stream, &shared.origins, full)) => opened,
+        () = stop.cancelled() => return,
+    };
+    let Some((stream, opening)) = opened else { return debug!(%peer, "answered") };
+    debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");
+    let end = session::run(Socket::new(stream), opening, shared).await;
+    debug!(%peer, ?end, "disconnected");
+}

@@ -1,0 +1,63 @@
+//! How often one connection may do something. Pure: the time is an argument.
+
+use std::time::Duration;
+
+/// A token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one moment says it all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    /// Between two at the steady rate.
+    interval: Duration,
+    /// How far ahead of the steady rate a burst may run.
+    tolerance: Duration,
+    /// When the bucket is full again.
+    full_at: Duration,
+}
+
+impl Rate {
+    /// Returns a rate of so many a second and so many at once, or `None` for no limit when `per_second` is 0.
+    pub(crate) fn new(per_second: u32, burst: u32) -> Option<Self> {
+        let interval = Duration::from_secs(1).checked_div(per_second)?;
+        Some(Self { interval, tolerance: interval * burst.max(1).saturating_sub(1), full_at: Duration::ZERO })
+    }
+
+    /// Takes one token, and returns how long to wait until it is there: zero within the rate.
+    pub(crate) fn reserve(&mut self, now: Duration) -> Duration {
+        let wait = self.full_at.saturating_sub(now + self.tolerance);
+        self.full_at = self.full_at.max(now) + self.interval;
+        wait
+    }
+
+    /// Returns how long after `now` another one would be taken at once.
+    pub(crate) fn next_in(&self, now: Duration) -> Duration {
+        self.full_at.saturating_sub(now + self.tolerance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_steady_rate() {
+        let mut rate = Rate::new(10, 3).unwrap();
+        let now = Duration::from_secs(50);
+        let waits: Vec<_> = (0..6).map(|_| rate.reserve(now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 100, 200, 300]);
+        assert_eq!(rate.next_in(now).as_millis(), 400);
+    }
+
+    #[test]
+    fn rest_fills_the_bucket_but_not_over_its_brim() {
+        let mut rate = Rate::new(10, 2).unwrap();
+        for second in 1..100 {
+            let now = Duration::from_secs(second);
+            assert_eq!((rate.reserve(now), rate.reserve(now)), (Duration::ZERO, Duration::ZERO));
+            assert_eq!(rate.next_in(now).as_millis(), 100);
+        }
+    }
+
+    #[test]
+    fn none_is_no_limit() {
+        assert!(Rate::new(0, 20).is_none());
+    }
+}

@@ -1,0 +1,175 @@
+//! One WebSocket of the server's, and what is known about the library under it: every wait on the peer has a deadline, whole
+//! frames are written past the library while its own queue is empty, and a close is said and heard out.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::timeout,
+};
+use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
+
+use super::replay::Replay;
+use crate::wire::Limits;
+
+/// What a peer did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// It said something.
+    Text(String),
+    /// It showed that it is alive, and no more: a ping, a pong, an empty frame.
+    Alive,
+    /// It sent something that is neither text nor control.
+    Binary,
+    /// It said goodbye; whether for good, its close code tells.
+    Closed(u16),
+    /// It is gone without a word, or broke the protocol, which it has been or will be told.
+    Failed(Failed),
+}
+
+/// How a peer failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// The connection is gone.
+    Gone,
+    /// A message over [`Limits::PAYLOAD`].
+    TooBig,
+    /// Not UTF-8 where it must be.
+    NotText,
+    /// Not a WebSocket frame.
+    Protocol,
+}
+
+/// A write that did not end: the peer takes nothing, or is gone. Nothing more may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unwritten {
+    /// Whether the deadline passed, rather than the connection.
+    pub(crate) stalled: bool,
+}
+
+/// The server's end of a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Socket<S> {
+    stream: WebSocketStream<Replay<S>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Takes over a stream whose opening handshake is done.
+    pub(crate) fn new(stream: Replay<S>) -> Self {
+        let limits = tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD));
+        Self { stream: ServerBuilder::new().limits(limits).serve(stream) }
+    }
+
+    /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
+    pub(crate) async fn next(&mut self) -> Incoming {
+        match self.stream.next().await {
+            None | Some(Err(Error::Io(_))) => Incoming::Failed(Failed::Gone),
+            Some(Err(Error::PayloadTooLong { .. })) => Incoming::Failed(Failed::TooBig),
+            Some(Err(Error::Protocol(ProtocolError::InvalidUtf8))) => Incoming::Failed(Failed::NotText),
+            Some(Err(_)) => Incoming::Failed(Failed::Protocol),
+            Some(Ok(message)) => match message.as_close() {
+                Some((code, _)) => Incoming::Closed(code.into()),
+                None if message.as_payload().is_empty() || message.is_ping() || message.is_pong() => Incoming::Alive,
+                // Copied out: the payload is a slice of the read buffer, which it would keep alive.
+                None => message.as_text().map_or(Incoming::Binary, |text| Incoming::Text(text.to_owned())),
+            },
+        }
+    }
+
+    /// Writes whole frames. Not cancel-safe: a frame may be torn.
+    pub(crate) async fn write(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
+        self.flush().await?;
+        // The queue of the library is empty now, so whole frames may go past it.
+        let stream = self.stream.get_mut();
+        in_time(async { stream.write_all_buf(&mut frames).await.map_err(drop) }).await
+    }
+
+    /// Writes what the library has queued by itself: answers to pings.
+    pub(crate) async fn flush(&mut self) -> Result<(), Unwritten> {
+        in_time(async { self.stream.flush().await.map_err(drop) }).await
+    }
+
+    /// Asks the peer for a sign of life.
+    pub(crate) async fn ping(&mut self) -> Result<(), Unwritten> {
+        in_time(async { self.stream.send(Message::ping(Bytes::new())).await.map_err(drop) }).await
+    }
+
+    /// Says goodbye with a code and a reason of at most 123 bytes, hears the peer out, and ends the stream, all under a
+    /// deadline.
+    pub(crate) async fn close(mut self, code: CloseCode, reason: &str) {
+        let goodbye = async {
+            // An error means that the close frame is on its way already, or never will be.
+            drop(self.stream.send(Message::close(Some(code), reason)).await);
+            drop(self.stream.flush().await);
+            while let Some(Ok(_)) = self.stream.next().await {}
+            let stream = self.stream.get_mut();
+            stream.shutdown().await.ok()?;
+            let mut buffer = [0; 1024];
+            while stream.read(&mut buffer).await.ok()? > 0 {}
+            Some(())
+        };
+        drop(timeout(Limits::CLOSE, goodbye).await);
+    }
+}
+
+async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwritten> {
+    match timeout(Limits::WRITE, write).await {
+        Ok(written) => written.map_err(|()| Unwritten { stalled: false }),
+        Err(_) => Err(Unwritten { stalled: true }),
+    }
+}
+
+/// Buffers of whole frames that are written together.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    parts: VecDeque<Bytes>,
+}
+
+impl Frames {
+    /// Adds frames to the end.
+    pub(crate) fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.parts.push_back(part);
+        }
+    }
+
+    /// Returns how many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.remaining()
+    }
+}
+
+impl From<Vec<u8>> for Frames {
+    fn from(frames: Vec<u8>) -> Self {
+        let mut all = Self::default();
+        all.push(frames.into());
+        all
+    }
+}
+
+impl Buf for Frames {
+    fn remaining(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.parts.front().map_or(&[], |part| part)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let filled = slices.iter_mut().zip(&self.parts);
+        filled.map(|(slice, part)| *slice = IoSlice::new(part)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(part) = self.parts.front_mut() {
+            if count < part.len() {
+                return part.advance(count);
+            }
+            count -= part.len();
+            self.parts.pop_front();
+        }
+    }
+}

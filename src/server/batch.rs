@@ -92,19 +92,29 @@ fn encode(dialect: Dialect, events: impl IntoIterator<Item = impl std::borrow::B
 
 /// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the dialect has no words for it.
 pub(crate) fn push_frame(dialect: Dialect, event: &ServerMessage, out: &mut Vec<u8>) {
+    match dialect {
+        Dialect::Json => push_payload(out, |out| json::encode(event, out)),
+        Dialect::Text => {
+            if let Some(lines) = text::encode(event) {
+                push_lines(&lines, out);
+            }
+        }
+    }
+}
+
+/// Appends lines for people to `out` as one unmasked text frame.
+pub(crate) fn push_lines(lines: &str, out: &mut Vec<u8>) {
+    push_payload(out, |out| out.extend_from_slice(lines.as_bytes()));
+}
+
+fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     /// FIN, and the opcode of text.
     const TEXT: u8 = 0x81;
     /// Most payloads are between these lengths, so the header is laid out for them and the payload encoded in place.
     const USUAL: std::ops::RangeInclusive<usize> = 126..=0xffff;
     let start = out.len();
     out.extend([TEXT, 126, 0, 0]);
-    match dialect {
-        Dialect::Json => json::encode(event, out),
-        Dialect::Text => match text::encode(event) {
-            Some(lines) => out.extend_from_slice(lines.as_bytes()),
-            None => return out.truncate(start),
-        },
-    }
+    payload(out);
     let length = out.len() - start - 4;
     if USUAL.contains(&length) {
         out[start + 2..start + 4].copy_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());

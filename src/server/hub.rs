@@ -10,23 +10,20 @@ use std::{
 };
 
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::Instant,
 };
 use tracing::{debug, error};
 
-use super::batch::Batch;
+use super::rings::{Ring, Rings};
 use crate::{
     log::{Appended, Draft, Log},
     room::{Arrival, Notice, Rooms, SeatId},
     wire::{
-        Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, Private, RoomName,
-        RoomView, ServerMessage, Timestamp, Topic,
+        Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
+        ServerMessage, Timestamp, Topic,
     },
 };
-
-/// The ring of a room, as a session reads it.
-pub(crate) type Ring = broadcast::Receiver<Arc<Batch>>;
 
 /// A place in a room, with what one needs to follow it.
 #[derive(Debug)]
@@ -84,6 +81,7 @@ enum Request {
     Say { seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey> },
     Go(SeatId, RoomName, oneshot::Sender<Place>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
+    Settle(oneshot::Sender<()>),
     Leave { seat: SeatId, for_good: bool },
 }
 
@@ -114,7 +112,7 @@ impl Hub {
         let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
         let desk = Desk {
             rooms: Rooms::default(),
-            rings: HashMap::new(),
+            rings: Rings::default(),
             mail: HashMap::new(),
             log,
             last,
@@ -140,7 +138,12 @@ impl Hub {
         self.requests.send(Request::Say { seat, kind, text, key }).await.map_err(|_| Gone)
     }
 
-    /// Moves somebody to another room.
+    /// Returns when whatever was said before is in its ring, or has failed.
+    pub(crate) async fn settle(&self) -> Result<(), Gone> {
+        self.ask_with(Request::Settle).await
+    }
+
+    /// Moves somebody to another room. What was said there before is in its ring.
     pub(crate) async fn go(&self, seat: SeatId, room: RoomName) -> Result<Place, Gone> {
         self.ask_with(|reply| Request::Go(seat, room, reply)).await
     }
@@ -185,7 +188,7 @@ struct Mail {
 /// Everything that only the hub may touch.
 struct Desk {
     rooms: Rooms,
-    rings: HashMap<RoomName, broadcast::Sender<Arc<Batch>>>,
+    rings: Rings,
     mail: HashMap<SeatId, Mail>,
     log: Log,
     last: MessageId,
@@ -228,7 +231,14 @@ impl Desk {
                 }
             }
             Request::Say { seat, kind, text, key } => self.say(seat, kind, text, key, turn),
+            Request::Settle(reply) => {
+                self.commit(std::mem::take(turn)).await;
+                // Whoever asked may have gone meanwhile.
+                reply.send(()).ok();
+            }
             Request::Go(seat, room, reply) => {
+                // What was said before is in the ring that is left behind.
+                self.commit(std::mem::take(turn)).await;
                 self.rooms.go(seat, room.clone(), now);
                 drop(reply.send(self.place(room).await));
             }
@@ -263,17 +273,13 @@ impl Desk {
 
     /// Returns a place in a room that somebody has just entered.
     async fn place(&mut self, room: RoomName) -> Place {
-        let ring = if let Some(ring) = self.rings.get(&room) {
-            ring.subscribe()
-        } else {
+        if !self.rings.has(&room) {
             match self.log.topic(&room).await {
                 Ok(topic) => self.rooms.set_topic(&room, topic),
                 Err(error) => error!(%error, "cannot read a topic"),
             }
-            let (ring, receiver) = broadcast::channel(Limits::RING);
-            self.rings.insert(room.clone(), ring);
-            receiver
-        };
+        }
+        let ring = self.rings.subscribe(&room);
         Place { view: self.rooms.view(&room), ring, last: self.last }
     }
 
@@ -366,10 +372,9 @@ impl Desk {
             }
         }
         .into_iter();
-        let mut fan_out = FanOut::default();
         for item in turn.items {
             match item {
-                Item::Notice(notice) => fan_out.notice(notice, &self.rings),
+                Item::Notice(notice) => self.rings.notice(notice),
                 Item::Draft(seat) => match appended.next() {
                     Some(Ok(Appended::New(message))) => {
                         self.last = message.id;
@@ -377,7 +382,7 @@ impl Desk {
                             let topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
                             self.rooms.set_topic(&message.room, topic);
                         }
-                        fan_out.message(message, &self.rings);
+                        self.rings.message(message);
                     }
                     // Everybody else has had it.
                     Some(Ok(Appended::Again(message))) => self.must_deliver(seat, ServerMessage::Message(message)),
@@ -386,57 +391,14 @@ impl Desk {
                 },
             }
         }
-        fan_out.finish(&self.rings);
+        self.rings.finish();
         debug!(drafts, "a turn");
     }
 
     fn close_empty_rooms(&mut self) {
-        if self.rings.len() > self.rooms.count() {
-            self.rings.retain(|room, _| self.rooms.is_open(room));
+        if self.rings.count() > self.rooms.count() {
+            self.rings.close(|room| !self.rooms.is_open(room));
         }
-    }
-}
-
-/// The messages of a turn on their way into the rings, a batch a room as long as nothing comes between them.
-#[derive(Default)]
-struct FanOut {
-    open: HashMap<RoomName, (Vec<Arc<Message>>, usize)>,
-}
-
-impl FanOut {
-    fn message(&mut self, message: Arc<Message>, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
-        let room = message.room.clone();
-        let (messages, text) = self.open.entry(room.clone()).or_default();
-        *text += message.text.as_ref().map_or(0, |text| text.as_str().len());
-        messages.push(message);
-        if *text >= Limits::BATCH {
-            self.close(&room, rings);
-        }
-    }
-
-    fn notice(&mut self, notice: Notice, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
-        let room = notice.presence.room.clone();
-        self.close(&room, rings);
-        send(&room, Batch::notice(notice), rings);
-    }
-
-    fn finish(mut self, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
-        for (room, (messages, _)) in self.open.drain() {
-            send(&room, Batch::messages(messages), rings);
-        }
-    }
-
-    fn close(&mut self, room: &RoomName, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
-        if let Some((messages, _)) = self.open.remove(room) {
-            send(room, Batch::messages(messages), rings);
-        }
-    }
-}
-
-fn send(room: &RoomName, batch: Batch, rings: &HashMap<RoomName, broadcast::Sender<Arc<Batch>>>) {
-    if let Some(ring) = rings.get(room) {
-        // Nobody is there to hear it; the log has it.
-        drop(ring.send(Arc::new(batch)));
     }
 }
 

@@ -7,6 +7,7 @@ mod http;
 mod hub;
 mod rate;
 mod replay;
+mod rings;
 mod session;
 mod socket;
 

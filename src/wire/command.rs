@@ -172,9 +172,9 @@ pub fn help() -> String {
     for spec in &COMMANDS {
         let alias = if spec.alias.is_empty() { String::new() } else { format!(" (also /{})", spec.alias) };
         // Cannot fail: a String takes everything.
-        let _ = write!(out, "\n{:<16} {}{alias}", spec.to_string(), spec.summary);
+        let _ = write!(out, "\n{:<18} {}{alias}", spec.to_string(), spec.summary);
     }
-    out.push_str("\n//TEXT           say a text that begins with /");
+    out.push_str("\n//TEXT             say a text that begins with /");
     out
 }
 

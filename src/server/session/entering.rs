@@ -1,0 +1,142 @@
+//! A connection on its way in: who it is, where it goes, and the welcome.
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
+
+use super::Shared;
+use crate::{
+    room::{Arrival, IfTaken},
+    server::{
+        batch::push_frame,
+        end::End,
+        http::Opening,
+        hub::Seat,
+        socket::{Incoming, Socket},
+    },
+    wire::{
+        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, Nick, RoomName, ServerMessage,
+        SessionToken, Welcome, json,
+    },
+};
+
+/// Which messages a newcomer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Everything after this.
+    After(MessageId),
+    /// The latest.
+    Last(u32),
+}
+
+/// A connection that has no seat yet.
+pub(super) struct Entering<'a, S> {
+    socket: &'a mut Socket<S>,
+    shared: &'a Shared,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
+    pub(super) fn new(socket: &'a mut Socket<S>, shared: &'a Shared) -> Self {
+        Self { socket, shared }
+    }
+
+    /// Finds a seat and says welcome.
+    pub(super) async fn enter(&mut self, opening: Opening) -> Result<(Seat, Dialect, Wanted), End> {
+        let Opening { dialect, room, nick, complaint, history } = opening;
+        match dialect {
+            Dialect::Text => {
+                let wanted = nick.clone();
+                let seat =
+                    self.arrive(SessionToken(random()?), nick, IfTaken::Next, room).await?.map_err(|_| End::Failed)?;
+                let mut out = Vec::new();
+                if let Some(complaint) = complaint {
+                    push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::Other, complaint)), &mut out);
+                }
+                if let Some(wanted) = wanted.filter(|wanted| *wanted != seat.nick) {
+                    let words = format!("{wanted} is taken; you are {}", seat.nick);
+                    push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::NickTaken, words)), &mut out);
+                }
+                push_frame(dialect, &welcome(&seat, None), &mut out);
+                self.socket.write(out.into()).await?;
+                Ok((seat, dialect, Wanted::Last(history.unwrap_or(Limits::TEXT_HISTORY))))
+            }
+            Dialect::Json => {
+                let server = concat!("broadcast-chat/", env!("CARGO_PKG_VERSION")).to_owned();
+                self.send(&ServerMessage::Hello { server, nonce: random()? }).await?;
+                let deadline = Instant::now() + Limits::HELLO;
+                loop {
+                    let hello = timeout_at(deadline, self.hello()).await.map_err(|_| End::NoHello)??;
+                    let room = hello.room.unwrap_or_else(|| room.clone());
+                    let token = hello.session.map_or_else(|| random().map(SessionToken), Ok)?;
+                    let nick = hello.nick.or_else(|| nick.clone());
+                    match self.arrive(token, nick, IfTaken::Refuse, room).await? {
+                        Ok(seat) => {
+                            self.send(&welcome(&seat, Some(token))).await?;
+                            let latest = Wanted::Last(hello.history.or(history).unwrap_or(Limits::JSON_HISTORY));
+                            let known = hello.epoch.is_none_or(|epoch| epoch == seat.epoch);
+                            let wanted = hello.after.filter(|_| known).map_or(latest, Wanted::After);
+                            return Ok((seat, dialect, wanted));
+                        }
+                        Err(failure) => self.send(&ServerMessage::Error(failure)).await?,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn arrive(
+        &self,
+        token: SessionToken,
+        nick: Option<Nick>,
+        if_taken: IfTaken,
+        room: RoomName,
+    ) -> Result<Result<Seat, Failure>, End> {
+        let arrival = Arrival { author: token.author(), nick, if_taken, room };
+        Ok(self.shared.hub.arrive(arrival).await?)
+    }
+
+    /// Returns the client's `hello`, answering whatever comes before it.
+    async fn hello(&mut self) -> Result<ClientHello, End> {
+        loop {
+            let incoming = tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => return Err(End::Stopping),
+                incoming = self.socket.next() => incoming,
+            };
+            let failure = match incoming {
+                Incoming::Text(frame) => match json::decode_client(&frame) {
+                    Ok(ClientMessage::Hello(hello)) => return Ok(hello),
+                    Ok(ClientMessage::Quit) => return Err(End::Quit),
+                    Ok(_) => Failure::new(ErrorCode::UnexpectedHello, "say hello first"),
+                    Err(failure) => failure,
+                },
+                Incoming::Alive => {
+                    self.socket.flush().await?;
+                    continue;
+                }
+                other => return Err(other.into()),
+            };
+            self.send(&ServerMessage::Error(failure)).await?;
+        }
+    }
+
+    async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {
+        let mut out = Vec::new();
+        push_frame(Dialect::Json, event, &mut out);
+        Ok(self.socket.write(out.into()).await?)
+    }
+}
+
+fn welcome(seat: &Seat, session: Option<SessionToken>) -> ServerMessage {
+    let Seat { nick, epoch, resumed, place, .. } = seat;
+    let (nick, view) = (nick.clone(), place.view.clone());
+    ServerMessage::Welcome(Welcome { nick, session, epoch: *epoch, resumed: *resumed, view })
+}
+
+/// Returns `N` bytes that nobody can guess.
+fn random<const N: usize>() -> Result<Hex<N>, End> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| End::Failed)?;
+    Ok(Hex(bytes))
+}

@@ -1,0 +1,266 @@
+//! One connection's life, in one task: it comes in, is caught up, and then speaks and hears until it ends; why it ended is its
+//! result.
+//!
+//! Reading comes first, so that bursts become batches, but not for ever. While a write waits for the peer nothing is read: a
+//! peer that takes nothing is not heard either, until its deadline.
+
+mod entering;
+mod speech;
+
+use std::sync::Arc;
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::broadcast::error::{RecvError, TryRecvError},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    entering::{Entering, Wanted},
+    speech::Meaning,
+};
+use super::{
+    batch::{Batch, push_frame},
+    end::End,
+    http::Opening,
+    hub::{Hub, Seat},
+    rate::Rate,
+    socket::{Frames, Socket},
+};
+use crate::{
+    log::Log,
+    wire::{Dialect, Limits, MessageId, Nick, ServerMessage},
+};
+
+/// Reads in a row before whatever waits to be written has its turn.
+const READS_IN_A_ROW: u32 = 64;
+/// Bytes gathered from the ring for one write.
+const GATHER: usize = 256 * 1024;
+
+/// What all sessions share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) hub: Hub,
+    pub(crate) log: Log,
+    /// Cancelled when the server stops.
+    pub(crate) stop: CancellationToken,
+    /// Messages a second a connection.
+    pub(crate) rate: Option<Rate>,
+    /// Whose pages may connect, besides our own.
+    pub(crate) origins: Arc<[String]>,
+}
+
+/// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
+pub(crate) async fn run<S>(mut socket: Socket<S>, opening: Opening, shared: Shared) -> End
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let entered = Entering::new(&mut socket, &shared).enter(opening).await;
+    let end = match entered {
+        Err(end) => end,
+        Ok((seat, dialect, wanted)) => {
+            let mut session = Session::new(&mut socket, &shared, dialect, seat);
+            let end = session.live(wanted).await.err().unwrap_or(End::Quit);
+            shared.hub.leave(session.seat.id, dialect == Dialect::Text || end.is_for_good()).await;
+            end
+        }
+    };
+    if let Some((code, reason)) = end.goodbye() {
+        socket.close(code, reason).await;
+    }
+    end
+}
+
+/// A connection that has a seat.
+struct Session<'a, S> {
+    socket: &'a mut Socket<S>,
+    shared: &'a Shared,
+    dialect: Dialect,
+    seat: Seat,
+    /// Everything of this room up to here has been written.
+    cursor: MessageId,
+    /// Who said the last private message, for `/reply`.
+    last_private: Option<Nick>,
+    started: Instant,
+    /// Messages and commands.
+    rate: Option<Rate>,
+    /// Frames that carry nothing.
+    control: Option<Rate>,
+    /// Something said too early, and when its turn is: nothing else is read until then.
+    held: Option<(Meaning, Instant)>,
+    /// When the peer was last told that it is too fast.
+    told_slow: Option<Instant>,
+    last_seen: Instant,
+    next_ping: Instant,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
+    fn new(socket: &'a mut Socket<S>, shared: &'a Shared, dialect: Dialect, seat: Seat) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            shared,
+            dialect,
+            cursor: seat.place.last,
+            seat,
+            last_private: None,
+            started: now,
+            rate: shared.rate,
+            control: Rate::new(Limits::CONTROL_RATE, 2 * Limits::CONTROL_RATE),
+            held: None,
+            told_slow: None,
+            last_seen: now,
+            next_ping: now + Limits::PING_EVERY,
+        }
+    }
+
+    /// Returns only with an error, which is why it ended.
+    async fn live(&mut self, wanted: Wanted) -> Result<(), End> {
+        self.come_in(wanted).await?;
+        let mut reads = 0;
+        loop {
+            if reads >= READS_IN_A_ROW {
+                reads = 0;
+                self.fan_out().await?;
+            }
+            let timer = self.next_ping.min(self.last_seen + Limits::DEAD_AFTER);
+            let held_until = self.held.as_ref().map(|(_, until)| *until);
+            tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => return Err(End::Stopping),
+                incoming = self.socket.next(), if held_until.is_none() => {
+                    reads += 1;
+                    self.incoming(incoming).await?;
+                }
+                () = sleep_until(held_until.unwrap_or(timer)), if held_until.is_some() => {
+                    if let Some((meaning, _)) = self.held.take() {
+                        self.act(meaning).await?;
+                    }
+                }
+                event = self.seat.mailbox.next() => {
+                    reads = 0;
+                    let event = event?;
+                    if let ServerMessage::Private(private) = &*event {
+                        self.last_private = Some(private.from.clone());
+                    }
+                    self.send(&event).await?;
+                }
+                batch = self.seat.place.ring.recv() => {
+                    reads = 0;
+                    match batch {
+                        Ok(batch) => self.follow(&batch).await?,
+                        Err(RecvError::Lagged(_)) => self.catch_up().await?,
+                        Err(RecvError::Closed) => return Err(End::Failed),
+                    }
+                }
+                () = sleep_until(timer) => self.tick().await?,
+            }
+        }
+    }
+
+    /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
+    async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
+        self.cursor = match wanted {
+            Wanted::After(cursor) => cursor,
+            Wanted::Last(0) => self.seat.place.last,
+            Wanted::Last(count) => {
+                let room = &self.seat.place.view.room;
+                self.shared.log.cursor(room, None, count.min(Limits::HISTORY)).await?
+            }
+        };
+        self.catch_up().await?;
+        let room = self.seat.place.view.room.clone();
+        self.send(&ServerMessage::Live { room }).await
+    }
+
+    /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.
+    async fn catch_up(&mut self) -> Result<(), End> {
+        loop {
+            let room = &self.seat.place.view.room;
+            let page = self.shared.log.page(room, self.cursor, Limits::PAGE).await?;
+            if page.gap {
+                let room = room.clone();
+                self.send(&ServerMessage::Gap { room }).await?;
+            }
+            let more = page.more;
+            self.write_batch(&Batch::messages(page.messages)).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes a batch and whatever else has come by then, together.
+    async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
+        let mut frames = Frames::default();
+        self.gather(batch, &mut frames);
+        // Lets a burst become whole before it is written.
+        tokio::task::yield_now().await;
+        self.write_gathered(frames).await
+    }
+
+    /// Writes whatever has been told to the room up to now.
+    async fn drain(&mut self) -> Result<(), End> {
+        while !self.seat.place.ring.is_empty() {
+            self.fan_out().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is in the ring now, or as much of it as one write takes.
+    async fn fan_out(&mut self) -> Result<(), End> {
+        self.write_gathered(Frames::default()).await
+    }
+
+    async fn write_gathered(&mut self, mut frames: Frames) -> Result<(), End> {
+        let mut lagged = false;
+        while frames.len() < GATHER && !lagged {
+            match self.seat.place.ring.try_recv() {
+                Ok(batch) => self.gather(&batch, &mut frames),
+                Err(TryRecvError::Lagged(_)) => lagged = true,
+                // Closed comes again, and ends the session there.
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        if frames.len() > 0 {
+            self.socket.write(frames).await?;
+        }
+        if lagged { self.catch_up().await } else { Ok(()) }
+    }
+
+    fn gather(&mut self, batch: &Batch, frames: &mut Frames) {
+        frames.push(batch.unseen(self.dialect, self.seat.id, self.cursor));
+        self.cursor = self.cursor.max(batch.last().unwrap_or_default());
+    }
+
+    async fn write_batch(&mut self, batch: &Batch) -> Result<(), End> {
+        let mut frames = Frames::default();
+        self.gather(batch, &mut frames);
+        if frames.len() > 0 {
+            self.socket.write(frames).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {
+        let mut out = Vec::new();
+        push_frame(self.dialect, event, &mut out);
+        if !out.is_empty() {
+            self.socket.write(out.into()).await?;
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if now >= self.last_seen + Limits::DEAD_AFTER {
+            return Err(End::Dead);
+        }
+        self.next_ping = now + Limits::PING_EVERY;
+        Ok(self.socket.ping().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

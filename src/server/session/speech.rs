@@ -1,0 +1,206 @@
+//! What a peer says: from a frame to its meaning, at the rate that is allowed, to what is done about it.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+
+use super::{Session, entering::Wanted};
+use crate::{
+    server::{
+        batch::{push_frame, push_lines},
+        end::End,
+        hub::{Ask, Place},
+        socket::Incoming,
+    },
+    wire::{
+        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, RoomName, ServerMessage, Topic,
+        command::{self, Command, Line},
+        json,
+    },
+};
+
+/// What a frame means.
+pub(super) enum Meaning {
+    /// It carries nothing.
+    Nothing,
+    /// It is answered at once, with these frames.
+    Answer(Vec<u8>),
+    /// Somebody says something.
+    Said(ClientMessage),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
+    /// Takes what the peer did.
+    pub(super) async fn incoming(&mut self, incoming: Incoming) -> Result<(), End> {
+        self.last_seen = Instant::now();
+        let frame = match incoming {
+            Incoming::Text(frame) => frame,
+            Incoming::Alive => {
+                self.count_control();
+                return Ok(self.socket.flush().await?);
+            }
+            other => return Err(other.into()),
+        };
+        let meaning = self.meaning(&frame);
+        if matches!(meaning, Meaning::Nothing) {
+            self.count_control();
+            return Ok(());
+        }
+        let now = self.started.elapsed();
+        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now));
+        if !wait.is_zero() {
+            return self.hold(meaning, wait).await;
+        }
+        self.act(meaning).await
+    }
+
+    /// Returns what a frame means, as far as it can be told without asking anybody.
+    fn meaning(&self, frame: &str) -> Meaning {
+        match self.dialect {
+            Dialect::Json => json::decode_client(frame).map_or_else(|failure| self.refusal(failure), Meaning::Said),
+            Dialect::Text => match command::parse(frame) {
+                Ok(Line::Blank) => Meaning::Nothing,
+                Ok(Line::Say(text)) => Meaning::Said(ClientMessage::Say { key: None, text }),
+                Ok(Line::Command(command)) => self.typed(command),
+                Err(error) => self.refusal(Failure::new(ErrorCode::UnknownCommand, error.to_string())),
+            },
+        }
+    }
+
+    /// Returns what a typed command means.
+    fn typed(&self, command: Command) -> Meaning {
+        Meaning::Said(match command {
+            Command::Help => {
+                let mut lines = Vec::new();
+                push_lines(&command::help(), &mut lines);
+                return Meaning::Answer(lines);
+            }
+            Command::Join(room) => ClientMessage::Join { room, history: None },
+            Command::Rooms => ClientMessage::Rooms,
+            Command::Names => ClientMessage::Names,
+            Command::Nick(nick) => ClientMessage::Nick { nick },
+            Command::Me(text) => ClientMessage::Me { key: None, text },
+            Command::Msg(to, text) => ClientMessage::Msg { key: None, to, text },
+            Command::Reply(text) => match self.last_private.clone() {
+                Some(to) => ClientMessage::Msg { key: None, to, text },
+                None => return self.refusal(Failure::new(ErrorCode::NoSuchNick, "nobody has told you anything yet")),
+            },
+            Command::Topic => ClientMessage::Topic,
+            Command::SetTopic(text) => ClientMessage::SetTopic { key: None, text },
+            Command::History(limit) => ClientMessage::History { before: None, limit },
+            Command::Quit => ClientMessage::Quit,
+        })
+    }
+
+    fn refusal(&self, failure: Failure) -> Meaning {
+        let mut answer = Vec::new();
+        push_frame(self.dialect, &ServerMessage::Error(failure), &mut answer);
+        Meaning::Answer(answer)
+    }
+
+    /// Does what a frame means.
+    pub(super) async fn act(&mut self, meaning: Meaning) -> Result<(), End> {
+        match meaning {
+            Meaning::Nothing => Ok(()),
+            Meaning::Answer(frames) => Ok(self.socket.write(frames.into()).await?),
+            Meaning::Said(message) => self.said(message).await,
+        }
+    }
+
+    /// Counts a frame that carries nothing; past the rate of these, reading waits.
+    fn count_control(&mut self) {
+        let wait = self.control.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(self.started.elapsed()));
+        if !wait.is_zero() {
+            self.held = Some((Meaning::Nothing, Instant::now() + wait));
+        }
+    }
+
+    /// Keeps what came too early until its turn, and says so, but not more than once a second.
+    async fn hold(&mut self, meaning: Meaning, wait: Duration) -> Result<(), End> {
+        let now = Instant::now();
+        self.held = Some((meaning, now + wait));
+        if self.told_slow.is_some_and(|told| now < told + Duration::from_secs(1)) {
+            return Ok(());
+        }
+        self.told_slow = Some(now);
+        let next = self.rate.as_ref().map_or(wait, |rate| rate.next_in(self.started.elapsed()));
+        let retry_after_ms = u64::try_from(next.as_millis()).unwrap_or(u64::MAX);
+        self.send(&ServerMessage::Slow { retry_after_ms }).await
+    }
+
+    /// Does what was said.
+    async fn said(&mut self, message: ClientMessage) -> Result<(), End> {
+        let hub = &self.shared.hub;
+        let id = self.seat.id;
+        let answer = match message {
+            ClientMessage::Say { key, text } => return Ok(hub.say(id, Kind::Say, Some(text), key).await?),
+            ClientMessage::Me { key, text } => return Ok(hub.say(id, Kind::Me, Some(text), key).await?),
+            ClientMessage::SetTopic { key, text } => {
+                return Ok(hub.say(id, Kind::Topic, text.map(Topic::into_body), key).await?);
+            }
+            ClientMessage::Join { room, history } => return self.go(room, history).await,
+            ClientMessage::History { before, limit } => return self.history(before, limit).await,
+            ClientMessage::Quit => {
+                hub.settle().await?;
+                self.drain().await?;
+                return Err(End::Quit);
+            }
+            ClientMessage::Hello(_) => {
+                ServerMessage::Error(Failure::new(ErrorCode::UnexpectedHello, "hello was said already"))
+            }
+            ClientMessage::Msg { key, to, text } => hub.ask(id, Ask::Tell { to, text, key }).await?,
+            ClientMessage::Nick { nick } => hub.ask(id, Ask::Rename(nick)).await?,
+            ClientMessage::Names => hub.ask(id, Ask::Names).await?,
+            ClientMessage::Rooms => hub.ask(id, Ask::Rooms).await?,
+            ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,
+        };
+        self.send(&answer).await
+    }
+
+    async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {
+        let place: Place = self.shared.hub.go(self.seat.id, room).await?;
+        let stays = place.view.room == self.seat.place.view.room;
+        self.drain().await?;
+        self.send(&ServerMessage::Joined(place.view.clone())).await?;
+        if stays {
+            return Ok(());
+        }
+        self.seat.place = place;
+        let usual = if self.dialect == Dialect::Text { Limits::TEXT_HISTORY } else { Limits::JSON_HISTORY };
+        self.come_in(Wanted::Last(history.unwrap_or(usual))).await
+    }
+
+    /// Writes a page of older messages, in as many events as it takes.
+    async fn history(&mut self, before: Option<MessageId>, limit: Option<u32>) -> Result<(), End> {
+        let room = self.seat.place.view.room.clone();
+        let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
+        let mut cursor = self.shared.log.cursor(&room, before, left).await?;
+        let end = before.unwrap_or(MessageId(u64::MAX));
+        let mut event = Vec::new();
+        let mut size = 0;
+        loop {
+            let page = self.shared.log.page(&room, cursor, left.min(Limits::PAGE)).await?;
+            let (more, last) = (page.more, page.messages.last().map(|message| message.id));
+            for message in page.messages.into_iter().filter(|message| message.id < end) {
+                left = left.saturating_sub(1);
+                // JSON at worst doubles a text, and what surrounds it is bounded.
+                let length = 512 + 2 * message.text.as_ref().map_or(0, |text| text.as_str().len());
+                if size + length > Limits::HISTORY_PAYLOAD && !event.is_empty() {
+                    let messages = std::mem::take(&mut event);
+                    self.send(&ServerMessage::History { room: room.clone(), messages, more: true }).await?;
+                    size = 0;
+                }
+                size += length;
+                event.push(message);
+            }
+            match last {
+                Some(last) if more && left > 0 && last < end => cursor = last,
+                _ => break,
+            }
+        }
+        self.send(&ServerMessage::History { room, messages: event, more: false }).await
+    }
+}

@@ -91,12 +91,14 @@ xterm -fa 'DejaVu Sans Mono' -fs 11 -bg '#1c2128' -fg '#d8dee9' -cr '#d8dee9' -b
     -xrm 'XTerm*termName: xterm-256color' -xrm 'XTerm*scrollBar: false' -xrm 'XTerm*utf8: 2' \
     -e tmux -S "$work/tmux" attach -t chat 2>"$work/xterm.log" &
 xterm=$!
-until_true 'the terminal' test -n "$(until_true 'a tmux client' sh -c "tmux -S '$work/tmux' list-clients | grep -q ." && echo attached)"
+attached() { tmux list-clients | grep -q .; }
+until_true 'the terminal' attached
 
-# The server above, the three clients side by side below: 0 server, 1 ada, 2 bob, 3 eve.
-tmux split-window -v -l 68% -t chat:0.0 "$shell"
-tmux split-window -h -l 67% -t chat:0.1 "$shell"
-tmux split-window -h -l 50% -t chat:0.2 "$shell"
+# Four quarters, wide enough for the commands: 0 server, 1 ada, 2 bob, 3 eve.
+for _ in 1 2 3; do
+    tmux split-window -t chat:0 "$shell"
+    tmux select-layout -t chat:0 tiled
+done
 titles=(server ada bob eve)
 for pane in 0 1 2 3; do
     tmux select-pane -t "chat:0.$pane" -T "${titles[$pane]}"
@@ -112,14 +114,14 @@ for pane in 1 2 3; do
     until_true "${titles[$pane]} to be let in" shows "$pane" "${SCREENSHOT_WELCOME:-#lobby}"
 done
 
-says 1 'morning! is the new build up?'
-says 2 'up since nine, 40 people on it already'
-says 3 'joined from my phone on the train, twice through a tunnel'
-says 3 'nothing missing'
-says 1 'and nothing twice? I saw you drop'
-says 2 'not one line, it picks up where you were'
-says 3 'then I am writing the release notes'
-says 1 'tea first :)'
+says 1 'good morning, who is around?'
+says 2 'morning ada, coffee in hand'
+says 3 'hi both, here too'
+says 1 'shall we ship the release today?'
+says 2 'tests are green since last night'
+says 3 'then let us ship it right after lunch'
+says 1 'deal: two on the dot'
+says 2 'see you then'
 
 # What the panes show is what the window shows once the terminal has drawn it: wait for two pictures that are equal.
 grab() { import -window root "$1"; }

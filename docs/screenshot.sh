@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Makes img.png: a server and three clients in a terminal, chatting for real.
+#
+# Needs xvfb, xterm, tmux, imagemagick and fonts-dejavu-core (Debian's names), and port 8080 of this machine.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+picture=${1:-img.png}
+# What the panes run; other commands of the same manners can stand in while this script is worked on.
+server=${SCREENSHOT_SERVER:-cargo run --quiet --bin server}
+client=${SCREENSHOT_CLIENT:-cargo run --quiet --bin client --}
+deadline=30
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    [ $# -lt 2 ] || printf '  hint: %s\n' "$2" >&2
+    exit 1
+}
+
+for program in Xvfb xterm tmux import convert; do
+    command -v "$program" >/dev/null || fail "$program is not installed" \
+        'apt-get install xvfb xterm tmux imagemagick fonts-dejavu-core'
+done
+if (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; then
+    fail 'port 8080 is taken, and the picture shows the default address' 'stop what listens there'
+fi
+# Beforehand, so that no pane shows a build.
+[ -n "${SCREENSHOT_SERVER:-}" ] || cargo build --quiet --bins
+
+work=$(mktemp --directory)
+xvfb='' xterm=''
+tmux() { command tmux -S "$work/tmux" "$@"; }
+clean_up() {
+    tmux kill-server 2>/dev/null || true
+    [ -z "$xterm" ] || kill "$xterm" 2>/dev/null || true
+    [ -z "$xvfb" ] || kill "$xvfb" 2>/dev/null || true
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+# Waits until "$@" succeeds; the pauses only keep the machine free.
+until_true() {
+    local what=$1 end=$((SECONDS + deadline))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$end" ]; then
+            for pane in 0 1 2 3; do printf -- '--- pane %s\n%s\n' "$pane" "$(tmux capture-pane -p -t "chat:0.$pane" 2>&1 || true)"; done >&2
+            fail "waited $deadline s for $what"
+        fi
+        sleep 0.05
+    done
+}
+
+# shows PANE TEXT: whether the pane has TEXT on its screen, wrapped lines joined.
+shows() { tmux capture-pane -p -J -t "chat:0.$1" | grep -qF -- "$2"; }
+# types PANE TEXT: presses the keys of TEXT and Enter.
+types() {
+    tmux send-keys -t "chat:0.$1" -l -- "$2"
+    tmux send-keys -t "chat:0.$1" Enter
+}
+# says PANE TEXT: types TEXT and waits until all three have it.
+says() {
+    types "$1" "$2"
+    for pane in 1 2 3; do until_true "\"$2\" in pane $pane" shows "$pane" "$2"; done
+}
+
+# The server picks a free display and tells its number.
+Xvfb -displayfd 3 -screen 0 1240x820x24 -nolisten tcp 3>"$work/display" 2>"$work/xvfb.log" &
+xvfb=$!
+until_true 'a display' test -s "$work/display"
+DISPLAY=:$(tr -d '[:space:]' <"$work/display")
+export DISPLAY
+
+cat >"$work/tmux.conf" <<'CONF'
+set -g default-terminal "tmux-256color"
+set -ga terminal-overrides ",xterm-256color:Tc"
+set -g status off
+set -g pane-border-status top
+set -g pane-border-format " #{pane_title} "
+set -g pane-border-style "fg=#4c566a"
+set -g pane-active-border-style "fg=#4c566a"
+set -g escape-time 0
+set -g allow-rename off
+CONF
+# A shell whose prompt is `$ ` and that leaves no traces.
+shell="env -u HISTFILE PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
+
+command tmux -S "$work/tmux" -f "$work/tmux.conf" new-session -d -s chat -x 120 -y 40 "$shell"
+xterm -fa 'DejaVu Sans Mono' -fs 11 -bg '#1c2128' -fg '#d8dee9' -cr '#d8dee9' -b 8 -bw 0 -geometry 130x41+0+0 \
+    -xrm 'XTerm*termName: xterm-256color' -xrm 'XTerm*scrollBar: false' -xrm 'XTerm*utf8: 2' \
+    -e tmux -S "$work/tmux" attach -t chat 2>"$work/xterm.log" &
+xterm=$!
+attached() { tmux list-clients | grep -q .; }
+until_true 'the terminal' attached
+
+# Four quarters, wide enough for the commands: 0 server, 1 ada, 2 bob, 3 eve.
+for _ in 1 2 3; do
+    tmux split-window -t chat:0 "$shell"
+    tmux select-layout -t chat:0 tiled
+done
+titles=(server ada bob eve)
+for pane in 0 1 2 3; do
+    tmux select-pane -t "chat:0.$pane" -T "${titles[$pane]}"
+    until_true "a prompt in pane $pane" shows "$pane" '$'
+done
+
+types 0 "$server"
+until_true 'the server to listen' shows 0 'listening on ws://127.0.0.1:8080'
+for pane in 1 2 3; do
+    types "$pane" "$client --nick ${titles[$pane]}"
+    # Everyone who is there sees who comes: then it is the next one's turn.
+    for other in $(seq 1 "$pane"); do until_true "${titles[$pane]} in pane $other" shows "$other" "${titles[$pane]}"; done
+    until_true "${titles[$pane]} to be let in" shows "$pane" "${SCREENSHOT_WELCOME:-#lobby}"
+done
+
+says 1 'good morning, who is around?'
+says 2 'morning ada, coffee in hand'
+says 3 'hi both, here too'
+says 1 'shall we ship the release today?'
+says 2 'tests are green since last night'
+says 3 'then let us ship it right after lunch'
+says 1 'deal: two on the dot'
+says 2 'see you then'
+
+# What the panes show is what the window shows once the terminal has drawn it: wait for two pictures that are equal.
+grab() { import -window root "$1"; }
+drawn() {
+    grab "$work/now.png"
+    [ -f "$work/before.png" ] && cmp -s <(convert "$work/before.png" rgb:-) <(convert "$work/now.png" rgb:-) && return
+    mv "$work/now.png" "$work/before.png"
+    return 1
+}
+tmux select-pane -t chat:0.1
+until_true 'a picture that stays' drawn
+convert "$work/now.png" -bordercolor '#000000' -fuzz 1% -trim +repage -strip -colors 128 \
+    -define png:compression-level=9 PNG8:"$work/img.png"
+size=$(stat --format=%s "$work/img.png")
+[ "$size" -lt 300000 ] || fail "the picture has $size bytes, and 300,000 are the most"
+mv "$work/img.png" "$picture"
+printf '%s: %s, %s bytes\n' "$picture" "$(identify -format '%wx%h' "$picture")" "$size"

@@ -1,0 +1,23 @@
+//! What the integration tests share: peers, servers and processes that speak for themselves when a fact does not come true.
+//!
+//! Everything waits for a fact under [`DEADLINE`] and panics with the name of what it waited for; nothing sleeps.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "every test binary uses its own part of it")]
+
+pub mod process;
+pub mod raw;
+pub mod server;
+pub mod textbook;
+
+use std::{future::Future, time::Duration};
+
+/// How long a fact may take to come true: far more than a loaded machine needs, far less than a person waits.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Returns what `future` resolves to.
+///
+/// # Panics
+/// After [`DEADLINE`], naming `what` was awaited.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let value = tokio::time::timeout(DEADLINE, future).await;
+    value.unwrap_or_else(|_| panic!("waited {} s for {what}", DEADLINE.as_secs()))
+}

@@ -1,0 +1,25 @@
+//! Our own server, for tests of what it says.
+
+use std::net::SocketAddr;
+
+use super::process::Process;
+
+/// A running server; it is killed when this is dropped.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The program itself.
+    pub process: Process,
+}
+
+/// Returns a server on a free port with the settings nobody has changed.
+pub async fn start() -> Server {
+    start_with(&[]).await
+}
+
+/// Returns a server on a free port with further `arguments`.
+pub async fn start_with(arguments: &[&str]) -> Server {
+    let mut process = Process::server(&[&["--listen", "127.0.0.1:0"], arguments].concat());
+    let address = process.address().await;
+    Server { address, process }
+}

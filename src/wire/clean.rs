@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize as _, Deserializer};
 use unicode_normalization::char::is_combining_mark;
 
 use super::Limits;
@@ -42,6 +43,11 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn line(text: &str) -> String {
     lines(text).replace(['\n', '\t'], " ")
+}
+
+/// Reads free words of a peer, which have no type of their own, as [`line()`] does.
+pub(super) fn deserialize_line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(line(&Cow::<'de, str>::deserialize(deserializer)?))
 }
 
 /// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it.

@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn free_words_of_a_peer_are_cleaned() {
+        let frame = r#"{"type":"error","code":"other","message":"\u001b[31mred\nand \u202eblue"}"#;
+        let Ok(Some(ServerMessage::Error(failure))) = decode_server(frame) else { panic!("no error") };
+        assert_eq!(failure.message, "red and blue");
+    }
+
+    #[test]
     fn an_event_of_a_later_version_is_no_error() {
         assert_eq!(decode_server(r#"{"type":"weather"}"#), Ok(None));
         assert!(decode_server(r#"{"type":"message"}"#).is_err());

@@ -306,6 +306,7 @@ pub struct Failure {
     /// For programs.
     pub code: ErrorCode,
     /// For people: lower case, no final period.
+    #[serde(deserialize_with = "clean::deserialize_line")]
     pub message: String,
     /// The key of the message that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -335,6 +336,7 @@ pub enum ServerMessage {
     /// The server speaks first (JSON only).
     Hello {
         /// Name and version of the server.
+        #[serde(deserialize_with = "clean::deserialize_line")]
         server: String,
         /// For a later proof of who the client is.
         nonce: Nonce,

@@ -1,0 +1,186 @@
+//! How a session begins, falls behind, comes back and ends.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_lagging_reader_catches_up_without_gaps() {
+    let shared = shared();
+    let mut slow = Peer::connect(&shared, opening(Dialect::Text, "slow"), 256);
+    slow.until(|line| line.starts_with("* welcome")).await;
+    let mut ada = Peer::text(&shared, "ada").await;
+    let count = 3 * Limits::RING;
+    for number in 0..count {
+        ada.say(&number.to_string()).await;
+        let echo = format!("ada: {number}");
+        ada.until(|line| line == echo).await;
+    }
+    for number in 0..count {
+        assert_eq!(slow.until(|line| !line.starts_with('*')).await, format!("ada: {number}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_reader_ends_after_the_write_deadline_and_costs_nobody_anything() {
+    let shared = shared();
+    let (_unread, stalled) = start(&shared, opening(Dialect::Text, "stalled"), 256);
+    let mut ada = Peer::text(&shared, "ada").await;
+    let begun = Instant::now();
+    for number in 0..Limits::RING {
+        ada.say(&number.to_string()).await;
+        let echo = format!("ada: {number}");
+        ada.until(|line| line == echo).await;
+    }
+    assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "nobody waited");
+    assert_eq!(stalled.await.unwrap(), End::Stalled);
+    assert!(begun.elapsed() <= Limits::WRITE + std::time::Duration::from_secs(1));
+    assert_eq!(ada.until(|line| line.starts_with("* stalled")).await, "* stalled left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_without_a_sign_of_life_is_pinged_and_then_dead() {
+    let shared = shared();
+    let begun = Instant::now();
+    let (mut silent, session) = start(&shared, opening(Dialect::Text, "silent"), 64 * 1024);
+    assert_eq!(session.await.unwrap(), End::Dead);
+    assert_eq!(begun.elapsed(), Limits::DEAD_AFTER + Limits::CLOSE);
+    let mut sent = Vec::new();
+    silent.read_to_end(&mut sent).await.unwrap();
+    let pings = sent.windows(2).filter(|bytes| *bytes == [0x89, 0]).count();
+    assert_eq!(pings, 2);
+    assert!(sent.ends_with(b"\x03\xf0no sign of life"), "1008");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_pings_stays() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let idle = timeout(LONG, async { while ada.stream.next().await.is_some_and(|frame| frame.is_ok()) {} });
+    assert!(idle.await.is_err(), "still there after ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_say_hello_in_time_is_told_so() {
+    let shared = shared();
+    let mut peer = Peer::connect(&shared, opening(Dialect::Json, "ada"), 1024);
+    assert_eq!(peer.closed().await, (1008, "no hello in time".to_owned()));
+    assert_eq!(peer.end().await, End::NoHello);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_resumes_gets_exactly_what_was_missed_and_the_ghost_is_evicted() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut ghost, welcome) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    bob.say("seen").await;
+    let seen = ghost.event("message").await["id"].as_u64().unwrap();
+    bob.say("missed").await;
+    bob.until(|line| line == "bob: missed").await;
+
+    let hello = json!({"type": "hello", "nick": "ada", "session": welcome["session"], "epoch": welcome["epoch"], "after": seen});
+    let mut ada = Peer::connect(&shared, opening(Dialect::Json, "x"), 4096);
+    ada.event("hello").await;
+    ada.say(&hello.to_string()).await;
+    let again = ada.event("welcome").await;
+    assert_eq!((&again["nick"], &again["resumed"]), (&json!("ada"), &json!(true)));
+    assert_eq!(again["session"], welcome["session"]);
+    assert_eq!(serde_json::from_str::<Value>(&ada.line().await).unwrap()["text"], "missed");
+    assert_eq!(serde_json::from_str::<Value>(&ada.line().await).unwrap()["type"], "live");
+    assert_eq!(ghost.closed().await, (4000, "a newer connection has your place".to_owned()));
+    bob.say("/names").await;
+    assert_eq!(bob.until(|line| line.starts_with('*') && !line.contains("joined")).await, "* in #lobby: ada, bob");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_of_another_epoch_does_not_count() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    bob.say("old").await;
+    bob.until(|line| line == "bob: old").await;
+    let mut ada = Peer::connect(&shared, opening(Dialect::Json, "ada"), 4096);
+    ada.event("hello").await;
+    ada.say(r#"{"type":"hello","epoch":"00000000000000ff","after":1000}"#).await;
+    ada.event("welcome").await;
+    assert_eq!(ada.event("message").await["text"], "old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_silent_for_its_grace() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    bob.until(|line| line.contains("ada joined")).await;
+    let begun = Instant::now();
+    assert_eq!(ada.end().await, End::Lost);
+    assert_eq!(bob.line().await, "* ada left");
+    assert!(begun.elapsed() >= Limits::GRACE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_pings_is_read_no_faster_than_it_is_allowed() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let begun = Instant::now();
+    for _ in 0..4 * Limits::CONTROL_RATE {
+        ada.stream.send(Message::ping("")).await.unwrap();
+    }
+    ada.say("hello").await;
+    loop {
+        let message = ada.stream.next().await.unwrap().unwrap();
+        if message.as_text() == Some("ada: hello") {
+            break;
+        }
+    }
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_server_says_so() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let mut early = Peer::connect(&shared, opening(Dialect::Json, "x"), 1024);
+    early.event("hello").await;
+    shared.stop.cancel();
+    for peer in [&mut ada, &mut early] {
+        assert_eq!(peer.closed().await, (1001, "the server is stopping".to_owned()));
+    }
+    assert_eq!(ada.end().await, End::Stopping);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_the_protocol_ends_with_its_close_code() {
+    // Frames as a client sends them, with a mask of zeros.
+    let fragment = |opcode: u8| [vec![opcode, 0xfe, 0xff, 0xff, 0, 0, 0, 0], vec![b'x'; 0xffff]].concat();
+    for (frames, code) in [
+        ([fragment(0x01), fragment(0x00)].concat(), 1009_u16),
+        (vec![0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0], 1009),
+        (vec![0x82, 0x81, 0, 0, 0, 0, 7], 1003),
+        (vec![0x81, 0x81, 0, 0, 0, 0, 0xff], 1007),
+        (vec![0xf1, 0x80, 0, 0, 0, 0], 1002),
+        (vec![0x81, 0x01, b'x'], 1002),
+    ] {
+        let shared = shared();
+        let (mut rude, session) = start(&shared, opening(Dialect::Text, "rude"), 1024 * 1024);
+        rude.write_all(&frames).await.unwrap();
+        rude.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        timeout(LONG, rude.read_to_end(&mut answer)).await.unwrap().unwrap();
+        let [high, low] = code.to_be_bytes();
+        let said = answer.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == [high, low]);
+        assert!(said, "{code}: {:?}", session.await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_quits_sees_what_they_said_and_leaves_at_once() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    let begun = Instant::now();
+    ada.say(r#"{"type":"say","text":"bye"}"#).await;
+    ada.say(r#"{"type":"quit"}"#).await;
+    ada.event("message").await;
+    assert_eq!(ada.closed().await, (1000, "goodbye".to_owned()));
+    bob.until(|line| line == "ada: bye").await;
+    bob.until(|line| line == "* ada left").await;
+    assert!(begun.elapsed() < Limits::GRACE);
+}

@@ -1,0 +1,124 @@
+//! Sessions over a duplex, with paused time: nothing here waits for real.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
+
+use super::*;
+use crate::{server::replay::Replay, wire::Hex};
+
+mod life;
+mod speech;
+
+/// Longer than anything that a session waits for.
+const LONG: std::time::Duration = std::time::Duration::from_mins(10);
+
+fn shared_over(log: Log, rate: u32, burst: u32) -> Shared {
+    let (hub, desk) = Hub::new(log.clone(), MessageId(0));
+    tokio::spawn(desk);
+    Shared { hub, log, stop: CancellationToken::new(), rate: Rate::new(rate, burst), origins: Arc::new([]) }
+}
+
+fn shared() -> Shared {
+    shared_over(Log::memory(Hex([1; 8])), 0, 0)
+}
+
+fn opening(dialect: Dialect, nick: &str) -> Opening {
+    let nick = Some(Nick::new(nick).unwrap());
+    Opening { dialect, room: crate::wire::RoomName::lobby(), nick, complaint: None, history: None }
+}
+
+/// The other end of a session.
+struct Peer {
+    stream: WebSocketStream<DuplexStream>,
+    session: JoinHandle<End>,
+    /// Frames read and not yet asked for.
+    unread: VecDeque<String>,
+}
+
+/// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
+fn start(shared: &Shared, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
+    let (ours, theirs) = duplex(bytes);
+    let socket = Socket::new(Replay::new(bytes::Bytes::new(), theirs));
+    (ours, tokio::spawn(run(socket, opening, shared.clone())))
+}
+
+impl Peer {
+    fn connect(shared: &Shared, opening: Opening, bytes: usize) -> Self {
+        let (stream, session) = start(shared, opening, bytes);
+        Self { stream: ClientBuilder::new().take_over(stream), session, unread: VecDeque::new() }
+    }
+
+    /// Returns a peer of the text dialect that has been welcomed.
+    async fn text(shared: &Shared, nick: &str) -> Self {
+        let mut peer = Self::connect(shared, opening(Dialect::Text, nick), 64 * 1024);
+        peer.until(|line| line.starts_with("* welcome")).await;
+        peer
+    }
+
+    /// Returns a peer of the JSON dialect that has said `hello`, and its welcome.
+    async fn json(shared: &Shared, hello: Value) -> (Self, Value) {
+        let mut peer = Self::connect(shared, opening(Dialect::Json, "somebody"), 64 * 1024);
+        peer.event("hello").await;
+        peer.say(&hello.to_string()).await;
+        let welcome = peer.event("welcome").await;
+        peer.event("live").await;
+        (peer, welcome)
+    }
+
+    async fn say(&mut self, frame: &str) {
+        self.stream.send(Message::text(frame.to_owned())).await.unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        if let Some(line) = self.unread.pop_front() {
+            return line;
+        }
+        let next = async {
+            loop {
+                let message = self.stream.next().await.unwrap().unwrap();
+                if let Some(text) = message.as_text() {
+                    return text.to_owned();
+                }
+                assert!(message.is_ping(), "{message:?}");
+            }
+        };
+        timeout(LONG, next).await.unwrap()
+    }
+
+    async fn until(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.line().await;
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    async fn event(&mut self, name: &str) -> Value {
+        let line = self.until(|line| serde_json::from_str::<Value>(line).unwrap()["type"] == name).await;
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Returns the close code and reason, skipping whatever comes before.
+    async fn closed(&mut self) -> (u16, String) {
+        loop {
+            let message = timeout(LONG, self.stream.next()).await.unwrap().unwrap().unwrap();
+            if let Some((code, reason)) = message.as_close() {
+                return (code.into(), reason.to_owned());
+            }
+        }
+    }
+
+    async fn end(self) -> End {
+        drop(self.stream);
+        timeout(LONG, self.session).await.unwrap().unwrap()
+    }
+}

@@ -1,0 +1,227 @@
+//! What is said, and what comes of it.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn what_one_says_all_see_once_the_sender_too() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let mut bob = Peer::text(&shared, "bob").await;
+    ada.say("hello").await;
+    bob.say("hi").await;
+    for peer in [&mut ada, &mut bob] {
+        assert_eq!(peer.until(|line| !line.starts_with('*')).await, "ada: hello");
+        assert_eq!(peer.until(|line| !line.starts_with('*')).await, "bob: hi");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_dialects_share_a_room() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let (mut bob, welcome) = Peer::json(&shared, json!({"type": "hello", "nick": "bob"})).await;
+    assert_eq!(welcome["names"], json!(["ada", "bob"]));
+    bob.say(r#"{"type":"say","key":"k1","text":"hello"}"#).await;
+    assert_eq!(ada.until(|line| line.starts_with("bob")).await, "bob: hello");
+    let echo = bob.event("message").await;
+    assert_eq!((&echo["key"], &echo["id"]), (&json!("k1"), &json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taken_nick_is_an_error_that_json_can_answer() {
+    let shared = shared();
+    let _ada = Peer::text(&shared, "ada").await;
+    let mut other = Peer::connect(&shared, opening(Dialect::Json, "Ada"), 4096);
+    other.event("hello").await;
+    other.say(r#"{"type":"say","text":"too early"}"#).await;
+    assert_eq!(other.event("error").await["code"], "unexpected_hello");
+    other.say(r#"{"type":"hello"}"#).await;
+    let error = other.event("error").await;
+    assert_eq!((&error["code"], &error["free"]), (&json!("nick_taken"), &json!("Ada-2")));
+    other.say(r#"{"type":"hello","nick":"Ada-2"}"#).await;
+    assert_eq!(other.event("welcome").await["nick"], "Ada-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taken_nick_in_text_becomes_the_next_and_its_owner_is_told() {
+    let shared = shared();
+    let _ada = Peer::text(&shared, "ada").await;
+    let mut other = Peer::connect(&shared, opening(Dialect::Text, "ada"), 4096);
+    assert_eq!(other.line().await, "! ada is taken; you are ada-2");
+    assert!(other.line().await.starts_with("* welcome to #lobby, ada-2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_sent_again_under_its_key_is_shown_once() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    for text in ["one", "one", "two"] {
+        ada.say(&json!({"type": "say", "key": text, "text": text}).to_string()).await;
+    }
+    let ids = [ada.event("message").await, ada.event("message").await, ada.event("message").await]
+        .map(|event| event["id"].clone());
+    assert_eq!(ids.iter().filter(|id| **id == json!(1)).count(), 2, "both are acknowledged: {ids:?}");
+    assert_eq!(bob.until(|line| !line.starts_with('*')).await, "ada: one");
+    assert_eq!(bob.line().await, "ada: two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_fast_is_told_and_waits_and_nothing_is_dropped_or_reordered() {
+    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 2);
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    let begun = Instant::now();
+    for number in 0..5 {
+        ada.say(&json!({"type": "say", "text": number.to_string()}).to_string()).await;
+    }
+    let (mut said, mut slow) = (Vec::new(), Vec::new());
+    while said.len() < 5 {
+        let event: Value = serde_json::from_str(&ada.line().await).unwrap();
+        match event["type"].as_str() {
+            Some("message") => said.push(event["text"].as_str().unwrap().to_owned()),
+            Some("slow") => slow.push(event["retry_after_ms"].as_u64().unwrap()),
+            _ => {}
+        }
+    }
+    assert_eq!(said, ["0", "1", "2", "3", "4"]);
+    assert_eq!(slow[0], 2000);
+    assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_said_before_going_elsewhere_comes_back_first() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let mut bob = Peer::text(&shared, "bob").await;
+    ada.say("last words").await;
+    ada.say("/join rust").await;
+    ada.until(|line| line == "ada: last words").await;
+    assert_eq!(ada.until(|line| !line.contains("joined")).await, "* you are in #rust; here: ada");
+    ada.say("hello rust").await;
+    ada.until(|line| line == "ada: hello rust").await;
+    bob.until(|line| line == "ada: last words").await;
+    assert_eq!(bob.line().await, "* ada left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
+    let shared = shared_over(Log::Broken, 0, 0);
+    let (_bare, refused) = start(&shared, opening(Dialect::Text, "ada"), 4096);
+    assert_eq!(refused.await.unwrap(), End::Failed, "history cannot be read");
+    let mut opening = opening(Dialect::Json, "ada");
+    opening.history = Some(0);
+    // A reader of a broken log never comes in; the hub's own answer is what counts here.
+    let seat = shared.hub.arrive(crate::room::Arrival {
+        author: Hex([9; 16]),
+        nick: None,
+        if_taken: crate::room::IfTaken::Next,
+        room: crate::wire::RoomName::lobby(),
+    });
+    let mut seat = seat.await.unwrap().unwrap();
+    let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());
+    shared.hub.say(seat.id, crate::wire::Kind::Say, Some(text), Some(key.clone())).await.unwrap();
+    let ServerMessage::Error(failure) = *seat.mailbox.next().await.unwrap() else { panic!("no error") };
+    assert_eq!((failure.code, failure.key), (crate::wire::ErrorCode::NotStored, Some(key)));
+    let told: Vec<_> = std::iter::from_fn(|| seat.place.ring.try_recv().ok()).collect();
+    assert!(told.iter().all(|batch| batch.last().is_none()), "no message: {told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn private_messages_reach_one_person_in_whatever_room() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let mut bob = Peer::text(&shared, "bob").await;
+    bob.say("/reply to whom").await;
+    bob.until(|line| line == "! nobody has told you anything yet").await;
+    bob.say("/join rust").await;
+    bob.until(|line| line.starts_with("* you are in #rust")).await;
+    ada.say("/msg Bob psst").await;
+    bob.until(|line| line == "* private from ada to bob: psst").await;
+    ada.until(|line| line == "* private from ada to bob: psst").await;
+    bob.say("/reply yes?").await;
+    ada.until(|line| line == "* private from bob to ada: yes?").await;
+    ada.say("/msg eve psst").await;
+    assert_eq!(ada.until(|line| line.starts_with('!')).await, "! nobody called eve is here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_message_sent_again_is_delivered_once() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    for (key, text) in [("k1", "one"), ("k1", "one"), ("k2", "two")] {
+        ada.say(&json!({"type": "msg", "to": "bob", "key": key, "text": text}).to_string()).await;
+        assert_eq!(ada.event("private").await["key"], key);
+    }
+    bob.until(|line| line == "* private from ada to bob: one").await;
+    assert_eq!(bob.line().await, "* private from ada to bob: two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_misses_no_private_message_unsaid() {
+    let shared = shared();
+    let (_unread, _session) = start(&shared, opening(Dialect::Text, "stalled"), 200);
+    let mut ada = Peer::text(&shared, "ada").await;
+    for number in 0..200 {
+        ada.say(&format!("/msg stalled {number}")).await;
+    }
+    ada.until(|line| line.starts_with("! stalled takes nothing at the moment")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_history_fits_its_events() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    for _ in 0..10 {
+        ada.say(&json!({"type": "say", "text": "\"".repeat(Limits::MESSAGE)}).to_string()).await;
+        ada.event("message").await;
+    }
+    ada.say(r#"{"type":"history","before":9,"limit":7}"#).await;
+    let mut ids = Vec::new();
+    loop {
+        let line = ada.until(|line| line.starts_with(r#"{"type":"history""#)).await;
+        assert!(line.len() <= Limits::PAYLOAD);
+        let event: Value = serde_json::from_str(&line).unwrap();
+        ids.extend(event["messages"].as_array().unwrap().iter().map(|message| message["id"].as_u64().unwrap()));
+        if event["more"] == json!(false) {
+            break;
+        }
+    }
+    assert_eq!(ids, [2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_are_kept_and_shown_to_whoever_comes() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    ada.say("/topic tea").await;
+    ada.until(|line| line == "* ada set the topic: tea").await;
+    let mut bob = Peer::connect(&shared, opening(Dialect::Text, "bob"), 4096);
+    assert_eq!(bob.line().await, "* welcome to #lobby, bob; here: ada, bob; topic: tea; /help lists the commands");
+    assert_eq!(bob.line().await, "* ada set the topic: tea", "and it is in the history");
+    bob.say("/topic -").await;
+    bob.until(|line| line == "* bob cleared the topic").await;
+    bob.say("/topic").await;
+    bob.until(|line| line == "* #lobby has no topic").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_answer_and_an_unknown_one_is_never_chat() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    for (typed, answer) in [
+        ("/rooms", "* 1 room\n    #lobby            1"),
+        ("/who", "* in #lobby: ada"),
+        ("/nick eve", "* you are eve now"),
+        ("/me waves", "~ eve waves"),
+        ("//etc", "eve: /etc"),
+        ("/fly", "! unknown command /fly; /help lists them, and //fly says /fly"),
+    ] {
+        ada.say(typed).await;
+        assert_eq!(ada.until(|line| line == answer).await, answer);
+    }
+    ada.say("/help").await;
+    assert!(ada.until(|line| line.starts_with("commands:")).await.contains("/topic [TEXT | -]"));
+    ada.say("/history 9").await;
+    assert_eq!(ada.until(|line| line.contains("waves")).await, "~ eve waves\neve: /etc");
+}

@@ -10,7 +10,6 @@ use support::{process::Process, raw::RawPeer, server, textbook::TextbookServer};
 use tokio::process::Command;
 
 #[tokio::test]
-#[ignore = "the server is not here yet"]
 async fn wscat_chats_on_our_server() {
     let Some(program) = wscat() else { return };
     let server = server::start().await;
@@ -36,7 +35,6 @@ async fn wscat_chats_on_our_server() {
 }
 
 #[tokio::test]
-#[ignore = "the server is not here yet"]
 async fn wscat_says_one_line_and_leaves() {
     let Some(program) = wscat() else { return };
     let server = server::start().await;

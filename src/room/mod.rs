@@ -327,7 +327,8 @@ impl Rooms {
     fn enter(&mut self, seat: SeatId, nick: &Nick, name: RoomName, now: Duration) {
         let room = self.open.entry(name.clone()).or_default();
         room.members.insert(nick.clone(), seat);
-        if room.digest.joined(seat, nick.clone()) {
+        // Who comes into an empty room is nobody's news.
+        if room.members.len() > 1 && room.digest.joined(seat, nick.clone()) {
             self.digests.push_back((now + Limits::PRESENCE, name));
         }
     }

@@ -20,7 +20,6 @@ use transcript::{Block, Exchange, Kind, Step, StepKind};
 const DOCUMENT: &str = "docs/protocol.md";
 
 #[tokio::test]
-#[ignore = "neither the server nor the document is here yet"]
 async fn every_example_of_the_protocol_happens() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
     let document = std::fs::read_to_string(path)

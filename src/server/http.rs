@@ -105,9 +105,8 @@ type Refused = Box<Answer>;
 fn answer<B>(request: &Request<B>, origins: &[String], full: Option<Full>) -> Result<(Opening, Answer), Refused> {
     let headers = request.headers();
     let path = request.uri().path();
-    // RFC 9112 section 3.2: a request of HTTP/1.1 has exactly one Host.
-    let hosts = headers.get_all(header::HOST).iter().count();
-    if request.version() == Version::HTTP_11 && hosts != 1 {
+    // RFC 9112 section 3.2.
+    if request.version() == Version::HTTP_11 && only(headers, &header::HOST).is_none() {
         return refuse(refusal(StatusCode::BAD_REQUEST, "a request needs one Host header"));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -137,7 +136,7 @@ fn answer<B>(request: &Request<B>, origins: &[String], full: Option<Full>) -> Re
     if request.version() != Version::HTTP_11 {
         return refuse(refusal(StatusCode::BAD_REQUEST, "a WebSocket needs HTTP/1.1"));
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return refuse(upgrade_required("only version 13 of the WebSocket protocol is understood"));
     }
     let Some(accept) = accept(headers) else {
@@ -189,7 +188,7 @@ fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<Opening, Refused
 fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
     /// RFC 6455 section 1.3.
     const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    let key = headers.get(header::SEC_WEBSOCKET_KEY)?.as_bytes();
+    let key = only(headers, &header::SEC_WEBSOCKET_KEY)?.as_bytes();
     if STANDARD.decode(key).ok()?.len() != 16 {
         return None;
     }
@@ -197,6 +196,12 @@ fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
     hash.update(key);
     hash.update(GUID);
     HeaderValue::try_from(STANDARD.encode(hash.digest().bytes())).ok()
+}
+
+/// Returns the value of a header that may come only once (RFC 6455 section 11.3), or `None` if it came otherwise.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
 }
 
 /// Returns whether a page of the request's `Origin` may connect: programs send none, a page of this very host may, others by

@@ -8,3 +8,4 @@
 
 pub mod address;
 pub mod app;
+pub mod view;

@@ -9,3 +9,4 @@
 pub mod address;
 pub mod app;
 pub mod view;
+pub mod link;

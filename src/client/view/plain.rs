@@ -283,7 +283,7 @@ mod tests {
             let foreign = block.text.chars().find(|&c| c != '\n' && !clean::is_printable(c));
             assert_eq!(foreign, None, "{shown:?}");
             let mut coloured = plain(true).render(&shown).unwrap().text;
-            for colour in NICK_COLOURS.map(|colour| colour.on_default()).into_iter().chain([DIM, REFUSED]) {
+            for colour in NICK_COLOURS.map(AnsiColor::on_default).into_iter().chain([DIM, REFUSED]) {
                 coloured = coloured.replace(&colour.to_string(), "");
             }
             assert_eq!(coloured.replace("\u{1b}[0m", ""), block.text, "{shown:?}");

@@ -145,6 +145,7 @@ struct Chat {
 
 impl Chat {
     async fn run(&mut self, mut input: mpsc::Receiver<Typed>, interactive: bool) -> Result<(), Error> {
+        let mut input_open = true;
         loop {
             let wake = self.app.wake_at().map(|at| self.began + at);
             let event = tokio::select! {
@@ -158,13 +159,13 @@ impl Chat {
                     LinkEvent::GaveUp(error) => return Err(error.into()),
                 },
                 // A terminal is told why a line is not taken; a pipe waits.
-                typed = input.recv(), if !input.is_closed() && (interactive || self.app.wants_input()) => match typed {
+                typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => match typed {
                     Some(Typed::Line(line)) => Event::Line(line),
                     Some(Typed::Continued(text)) => Event::Continued(text),
                     Some(Typed::Stop) => Event::Stop,
                     Some(Typed::Ended) => Event::InputEnded,
                     None => {
-                        input.close();
+                        input_open = false;
                         Event::InputEnded
                     }
                 },

@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod app;
+mod editor;
 pub mod input;
 pub mod link;
 pub mod output;

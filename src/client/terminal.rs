@@ -1,4 +1,4 @@
-//! Typing while messages arrive: a line editor at the foot of the terminal, and the chat above it.
+//! Typing while messages arrive: the line being typed in the last row of the terminal, and the chat above it.
 //!
 //! The terminal is put back as it was found when the task ends, however it ends.
 
@@ -7,11 +7,16 @@ use std::{
     io::{self, Write as _},
 };
 
-use rustyline_async::{Readline, ReadlineError, ReadlineEvent, SharedWriter};
+use crossterm::{
+    event::{Event, EventStream},
+    terminal::{disable_raw_mode, enable_raw_mode, size},
+};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Error,
+    editor::Editor,
     input::Typed,
     output::{BLOCKS, Output},
     view::Block,
@@ -24,92 +29,125 @@ const TYPED: usize = 1000;
 /// What one redraw shows at the most, in bytes, before the last block.
 const GATHERED: usize = 64 * 1024;
 
+/// To the beginning of the row, and everything from there on gone.
+const CLEAR: &str = "\r\u{1b}[J";
+
+/// A row that turns out wider than we think is cut by the terminal instead of being wrapped into another.
+const WRAP_OFF: &str = "\u{1b}[?7l";
+const WRAP_ON: &str = "\u{1b}[?7h";
+
 /// Takes over the terminal: what is typed comes out of the channel, what is written stands above the line being typed.
 ///
 /// # Errors
 /// When the terminal cannot be put into raw mode.
 pub fn start() -> Result<(Output, mpsc::Receiver<Typed>), Error> {
-    let (mut readline, writer) = Readline::new("> ".to_owned()).map_err(failed)?;
-    // The line comes back as an echo, with its time and in its place.
-    readline.should_print_line_on(false, false);
+    let failed = |error: io::Error| Error::Terminal(os::reason(&error));
+    let raw = RawMode::enter().map_err(failed)?;
     let (blocks, blocks_in) = mpsc::channel(BLOCKS);
     let (typed_out, typed) = mpsc::channel(1);
     let (ended_out, ended) = oneshot::channel();
-    let terminal = Terminal { readline, writer, waiting: VecDeque::new(), reading: true };
+    let terminal = Terminal {
+        _raw: raw,
+        events: EventStream::new(),
+        editor: Editor::default(),
+        waiting: VecDeque::new(),
+        reading: true,
+    };
     tokio::spawn(async move {
-        let result = terminal.run(blocks_in, typed_out).await;
+        let result = terminal.run(blocks_in, typed_out).await.map_err(failed);
         // Nobody waits any more for what is on the screen.
-        drop(ended_out.send(result.map_err(failed)));
+        drop(ended_out.send(result));
     });
     Ok((Output::to(blocks, ended), typed))
 }
 
 struct Terminal {
-    readline: Readline,
-    writer: SharedWriter,
-    /// What was typed and not taken yet: whoever takes it may at the same time be waiting for us to write.
+    _raw: RawMode,
+    events: EventStream,
+    editor: Editor,
+    /// What was entered and not taken yet: whoever takes it may at the same time be waiting for us to write.
     waiting: VecDeque<Typed>,
     reading: bool,
 }
 
 impl Terminal {
-    async fn run(mut self, mut blocks: mpsc::Receiver<Block>, typed: mpsc::Sender<Typed>) -> Result<(), ReadlineError> {
+    async fn run(mut self, mut blocks: mpsc::Receiver<Block>, typed: mpsc::Sender<Typed>) -> io::Result<()> {
+        self.draw("")?;
         loop {
-            let reading = self.reading && self.waiting.len() < TYPED;
             tokio::select! {
-                biased;
                 slot = typed.reserve(), if !self.waiting.is_empty() => match (slot, self.waiting.pop_front()) {
                     (Ok(slot), Some(line)) => slot.send(line),
                     _ => self.reading = false,
                 },
-                // Before more is written: readline also takes what was written out of its own queue, which has an end.
-                event = self.readline.readline(), if reading => self.typed(event?),
+                event = self.events.next(), if self.reading && self.waiting.len() < TYPED => {
+                    self.keys(event)?;
+                    self.draw("")?;
+                }
                 block = blocks.recv() => match block {
-                    Some(block) => self.show(block.text, &mut blocks, reading)?,
-                    None => return self.readline.flush(),
+                    Some(block) => self.show(block.text, &mut blocks)?,
+                    None => return write(CLEAR),
                 }
             }
         }
     }
 
-    fn typed(&mut self, event: ReadlineEvent) {
-        self.waiting.push_back(match event {
-            ReadlineEvent::Line(line) => {
-                self.readline.add_history_entry(line.clone());
-                Typed::Line(line)
+    /// Takes `event` and all that came with it, so that a paste is drawn once and not a character at a time.
+    fn keys(&mut self, event: Option<io::Result<Event>>) -> io::Result<()> {
+        let mut next = Some(event);
+        while let Some(event) = next {
+            match event.transpose()? {
+                Some(Event::Key(key)) => self.waiting.extend(self.editor.key(key)),
+                Some(_) => {}
+                None => self.waiting.push_back(Typed::Ended),
             }
-            ReadlineEvent::Eof => {
-                self.reading = false;
-                Typed::Ended
-            }
-            ReadlineEvent::Interrupted => Typed::Stop,
-        });
+            self.reading = self.waiting.back() != Some(&Typed::Ended);
+            next = if self.reading && self.waiting.len() < TYPED { self.events.next().now_or_never() } else { None };
+        }
+        Ok(())
     }
 
-    /// Writes `text` and everything that waits beside it in one go, so that a burst redraws the prompt once.
-    fn show(
-        &mut self,
-        mut text: String,
-        blocks: &mut mpsc::Receiver<Block>,
-        reading: bool,
-    ) -> Result<(), ReadlineError> {
+    /// Shows `text` and everything that waits beside it in one go, so that a burst draws the row once.
+    fn show(&mut self, mut text: String, blocks: &mut mpsc::Receiver<Block>) -> io::Result<()> {
         while text.len() < GATHERED
             && let Ok(block) = blocks.try_recv()
         {
             text.push_str(&block.text);
         }
-        self.writer.write_all(text.as_bytes())?;
-        if reading { Ok(()) } else { self.readline.flush() }
+        self.draw(&text)
+    }
+
+    /// Draws `text` where the row was, and the row below it.
+    fn draw(&self, text: &str) -> io::Result<()> {
+        let text = text.replace('\n', "\r\n");
+        if !self.reading {
+            return write(&format!("{CLEAR}{text}"));
+        }
+        // Some terminals have no size; the row is then drawn as on the oldest ones.
+        let width = size().map_or(80, |(columns, _)| if columns == 0 { 80 } else { usize::from(columns) });
+        let (row, column) = self.editor.row(width);
+        write(&format!("{CLEAR}{text}{WRAP_OFF}{row}\r\u{1b}[{column}C{WRAP_ON}"))
     }
 }
 
-fn failed(error: ReadlineError) -> Error {
-    match error {
-        // A terminal that is gone is the end of the chat, as a closed pipe is.
-        ReadlineError::IO(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Error::Terminal("it is gone".to_owned())
-        }
-        ReadlineError::IO(error) => Error::Terminal(os::reason(&error)),
-        ReadlineError::Closed => Error::Task("the line editor"),
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Raw mode, for as long as this lives.
+struct RawMode;
+
+impl RawMode {
+    fn enter() -> io::Result<Self> {
+        enable_raw_mode()?;
+        Ok(Self)
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // There is nobody to tell, and nothing else to try.
+        drop(disable_raw_mode());
     }
 }

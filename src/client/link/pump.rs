@@ -172,7 +172,7 @@ async fn last_words<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStr
     .flatten()
 }
 
-/// Says why the server closed the connection.
+/// Says why the server closed the connection: in its own words where it has any.
 fn closed(code: CloseCode, reason: &str) -> Ended {
     let code = u16::from(code);
     let said = clean::line(reason);
@@ -183,7 +183,7 @@ fn closed(code: CloseCode, reason: &str) -> Ended {
         (1012, "") => "the server is being restarted".to_owned(),
         (1000 | 1005, "") => "the server closed the connection".to_owned(),
         (code, "") => format!("the server closed the connection with code {code}"),
-        (_, said) => format!("the server closed the connection: {said}"),
+        (_, said) => said.to_owned(),
     })
 }
 
@@ -198,10 +198,7 @@ mod tests {
     #[test]
     fn a_close_code_is_said_in_words() {
         assert_eq!(closed(CloseCode::GOING_AWAY, ""), dropped("the server is stopping"));
-        assert_eq!(
-            closed(CloseCode::POLICY_VIOLATION, "too \u{1b}[31mmany\n\u{202e}pings"),
-            dropped("the server closed the connection: too many pings")
-        );
+        assert_eq!(closed(CloseCode::POLICY_VIOLATION, "too \u{1b}[31mmany\n\u{202e}pings"), dropped("too many pings"));
         assert_eq!(closed(CloseCode::PROTOCOL_ERROR, " "), dropped("the server closed the connection with code 1002"));
     }
 

@@ -11,7 +11,7 @@ use crossterm::{
     event::{Event, EventStream},
     terminal::{disable_raw_mode, enable_raw_mode, size},
 };
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{StreamExt as _, future::poll_immediate};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -80,7 +80,7 @@ impl Terminal {
                     _ => self.reading = false,
                 },
                 event = self.events.next(), if self.reading && self.waiting.len() < TYPED => {
-                    self.keys(event)?;
+                    self.keys(event).await?;
                     self.draw("")?;
                 }
                 block = blocks.recv() => match block {
@@ -92,7 +92,7 @@ impl Terminal {
     }
 
     /// Takes `event` and all that came with it, so that a paste is drawn once and not a character at a time.
-    fn keys(&mut self, event: Option<io::Result<Event>>) -> io::Result<()> {
+    async fn keys(&mut self, event: Option<io::Result<Event>>) -> io::Result<()> {
         let mut next = Some(event);
         while let Some(event) = next {
             match event.transpose()? {
@@ -101,7 +101,11 @@ impl Terminal {
                 None => self.waiting.push_back(Typed::Ended),
             }
             self.reading = self.waiting.back() != Some(&Typed::Ended);
-            next = if self.reading && self.waiting.len() < TYPED { self.events.next().now_or_never() } else { None };
+            next = None;
+            if self.reading && self.waiting.len() < TYPED {
+                // Polled as this task: the stream remembers whom it was polled by, and wakes nobody else.
+                next = poll_immediate(self.events.next()).await;
+            }
         }
         Ok(())
     }

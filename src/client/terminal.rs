@@ -11,7 +11,7 @@ use crossterm::{
     event::{Event, EventStream},
     terminal::{disable_raw_mode, enable_raw_mode, size},
 };
-use futures_util::{StreamExt as _, future::poll_immediate};
+use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -50,6 +50,7 @@ pub fn start() -> Result<(Output, mpsc::Receiver<Typed>), Error> {
         _raw: raw,
         events: EventStream::new(),
         editor: Editor::default(),
+        columns: usable(size().map_or(0, |(columns, _)| columns)),
         waiting: VecDeque::new(),
         reading: true,
     };
@@ -65,6 +66,7 @@ struct Terminal {
     _raw: RawMode,
     events: EventStream,
     editor: Editor,
+    columns: u16,
     /// What was entered and not taken yet: whoever takes it may at the same time be waiting for us to write.
     waiting: VecDeque<Typed>,
     reading: bool,
@@ -80,7 +82,7 @@ impl Terminal {
                     _ => self.reading = false,
                 },
                 event = self.events.next(), if self.reading && self.waiting.len() < TYPED => {
-                    self.keys(event).await?;
+                    self.event(event.transpose()?);
                     self.draw("")?;
                 }
                 block = blocks.recv() => match block {
@@ -91,23 +93,14 @@ impl Terminal {
         }
     }
 
-    /// Takes `event` and all that came with it, so that a paste is drawn once and not a character at a time.
-    async fn keys(&mut self, event: Option<io::Result<Event>>) -> io::Result<()> {
-        let mut next = Some(event);
-        while let Some(event) = next {
-            match event.transpose()? {
-                Some(Event::Key(key)) => self.waiting.extend(self.editor.key(key)),
-                Some(_) => {}
-                None => self.waiting.push_back(Typed::Ended),
-            }
-            self.reading = self.waiting.back() != Some(&Typed::Ended);
-            next = None;
-            if self.reading && self.waiting.len() < TYPED {
-                // Polled as this task: the stream remembers whom it was polled by, and wakes nobody else.
-                next = poll_immediate(self.events.next()).await;
-            }
+    fn event(&mut self, event: Option<Event>) {
+        match event {
+            Some(Event::Key(key)) => self.waiting.extend(self.editor.key(key)),
+            Some(Event::Resize(columns, _)) => self.columns = usable(columns),
+            Some(_) => {}
+            None => self.waiting.push_back(Typed::Ended),
         }
-        Ok(())
+        self.reading = self.waiting.back() != Some(&Typed::Ended);
     }
 
     /// Shows `text` and everything that waits beside it in one go, so that a burst draws the row once.
@@ -126,11 +119,14 @@ impl Terminal {
         if !self.reading {
             return write(&format!("{CLEAR}{text}"));
         }
-        // Some terminals have no size; the row is then drawn as on the oldest ones.
-        let width = size().map_or(80, |(columns, _)| if columns == 0 { 80 } else { usize::from(columns) });
-        let (row, column) = self.editor.row(width);
+        let (row, column) = self.editor.row(usize::from(self.columns));
         write(&format!("{CLEAR}{text}{WRAP_OFF}{row}\r\u{1b}[{column}C{WRAP_ON}"))
     }
+}
+
+/// Some terminals say that they have no columns; they are then as wide as the oldest ones.
+fn usable(columns: u16) -> u16 {
+    if columns == 0 { 80 } else { columns }
 }
 
 fn write(text: &str) -> io::Result<()> {

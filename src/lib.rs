@@ -11,6 +11,7 @@
 //! `wire` imports nothing of ours; `room` and `log` import `wire`; `server` imports `wire`, `room` and `log`; `client` imports
 //! `wire`; `os` stands apart. Server and client never see each other.
 
+pub mod client;
 pub mod log;
 pub mod os;
 pub mod room;

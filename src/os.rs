@@ -22,6 +22,48 @@ pub async fn stop_requested() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
+/// Watches whether anybody can still read what is written to stdout, so that a program in a pipe ends when the next one has,
+/// and not only when it writes again.
+#[derive(Debug)]
+pub struct StdoutWatch {
+    #[cfg(target_os = "linux")]
+    stdout: Option<tokio::net::unix::pipe::Sender>,
+}
+
+impl StdoutWatch {
+    /// Returns the watch; where stdout is nothing that can be watched, such as a file, it never sees anything.
+    #[must_use]
+    pub fn new() -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::fd::AsFd as _;
+            use tokio::net::unix::pipe::Sender;
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            // Unchecked, because the check makes stdout non-blocking, for whoever else has it too; nothing is written here.
+            Self { stdout: stdout.and_then(Sender::from_owned_fd_unchecked).ok() }
+        }
+        #[cfg(not(target_os = "linux"))]
+        Self {}
+    }
+
+    /// Resolves when nobody can read stdout any more. Cancel-safe.
+    pub async fn reader_gone(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(stdout) = &self.stdout
+            && stdout.ready(tokio::io::Interest::ERROR).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Default for StdoutWatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Returns what went wrong in words: lower case, without the system's number.
 #[must_use]
 pub fn reason(error: &io::Error) -> String {

@@ -1,2 +1,219 @@
-//! A placeholder until its library stands.
-fn main() {}
+//! The chat client: arguments, the `select!` over input and link, and the one error printer.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use broadcast_chat::{
+    client::{
+        Error,
+        address::Address,
+        app::{App, Effect, Event, Settings},
+        input::{self, Typed},
+        link::{Link, LinkEvent, Order, What},
+        output::Output,
+        terminal,
+        view::{Json, Plain, View},
+    },
+    os,
+    wire::{Limits, Nick},
+};
+use clap::{Parser, ValueEnum, builder::FalseyValueParser};
+use jiff::tz::TimeZone;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Chat on a broadcast-chat server, or on any server that sends lines over WebSocket.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM
+    #[arg(env = "CHAT_URL", default_value = "ws://127.0.0.1:8080")]
+    url: Address,
+    /// The nick you want; when it is taken, NAME-2 and so on [default: your login name]
+    #[arg(long, value_name = "NAME", env = "CHAT_NICK")]
+    nick: Option<Nick>,
+    /// Show one line a message, whatever stdout is
+    #[arg(long, env = "CHAT_PLAIN", value_parser = FalseyValueParser::new())]
+    plain: bool,
+    /// How many earlier messages to show on entering a room, 0 to 1000 [default: the server's]
+    #[arg(long, value_name = "N", env = "CHAT_HISTORY",
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(Limits::HISTORY)))]
+    history: Option<u32>,
+    #[arg(
+        long,
+        help = "When to use colours; NO_COLOR turns them off where this is auto",
+        value_name = "WHEN",
+        env = "CHAT_COLOR",
+        value_enum,
+        default_value = "auto"
+    )]
+    color: Colour,
+    /// Print one JSON object a line for each event
+    #[arg(long, env = "CHAT_JSON", value_parser = FalseyValueParser::new())]
+    json: bool,
+    /// Send every line as it is, also one that begins with a slash
+    #[arg(long, env = "CHAT_NO_COMMANDS", value_parser = FalseyValueParser::new())]
+    no_commands: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Two workers: while one waits for a slow terminal, the other answers pings.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments));
+            // A name that is being resolved cannot be cancelled, and need not be waited for.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Error::Start(os::reason(&error))),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let hint = error.hint().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+    // Whoever closed stderr does not want to be told.
+    drop(writeln!(io::stderr(), "error: {error}{hint}"));
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::Start(os::reason(&error));
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).map_err(|error| Error::Start(error.to_string()))?;
+    let stdout_is_terminal = io::stdout().is_terminal();
+    let can_move_cursor = stdout_is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let view = if arguments.json {
+        View::Json(Json)
+    } else {
+        View::Plain(Plain::new(TimeZone::system(), coloured(arguments.color, can_move_cursor)))
+    };
+    let settings = Settings {
+        nick: arguments.nick.or_else(login_nick),
+        history: arguments.history,
+        no_commands: arguments.no_commands,
+        secret,
+    };
+    let interactive = can_move_cursor && io::stdin().is_terminal();
+    let (output, input) = if interactive {
+        terminal::start()?
+    } else {
+        (Output::to_stdout(stdout_is_terminal).map_err(failed)?, input::from_pipe().map_err(failed)?)
+    };
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let _watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+        // Where signals cannot be watched, they end the program as they always do.
+        if os::stop_requested().await.is_ok() {
+            stopped.cancel();
+        }
+    }));
+    let link = Link::start(arguments.url);
+    let mut chat = Chat { app: App::new(settings), view, link, output, stop, connection: 0, began: Instant::now() };
+    let result = chat.run(input, interactive).await;
+    let Chat { link, output, .. } = chat;
+    link.close().await;
+    tokio::select! {
+        written = output.finish() => result.and(written),
+        // Somebody does not want to wait until a slow reader has taken the rest.
+        _ = os::stop_requested() => result,
+    }
+}
+
+/// The conversation with everything it is connected to.
+struct Chat {
+    app: App,
+    view: View,
+    link: Link,
+    output: Output,
+    stop: CancellationToken,
+    /// Which connection of the link the app knows of.
+    connection: u64,
+    began: Instant,
+}
+
+impl Chat {
+    async fn run(&mut self, mut input: mpsc::Receiver<Typed>, interactive: bool) -> Result<(), Error> {
+        let mut input_open = true;
+        loop {
+            let wake = self.app.wake_at().map(|at| self.began + at);
+            let event = tokio::select! {
+                event = self.link.event() => match event.ok_or(Error::Task("the link"))? {
+                    LinkEvent::Connected { connection, dialect } => {
+                        self.connection = connection;
+                        Event::Connected(dialect)
+                    }
+                    LinkEvent::Frame(frame) => Event::Frame(frame),
+                    LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                    LinkEvent::GaveUp(error) => return Err(error.into()),
+                },
+                // A terminal is told why a line is not taken; a pipe waits.
+                typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => match typed {
+                    Some(Typed::Line(line)) => Event::Line(line),
+                    Some(Typed::Continued(text)) => Event::Continued(text),
+                    Some(Typed::Stop) => Event::Stop,
+                    Some(Typed::Ended) => Event::InputEnded,
+                    None => {
+                        input_open = false;
+                        Event::InputEnded
+                    }
+                },
+                ended = self.output.ended() => return ended,
+                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Event::Woke,
+                () = self.stop.cancelled() => Event::Stop,
+            };
+            if let Some(result) = self.carry_out(event).await {
+                return result;
+            }
+        }
+    }
+
+    /// Does what follows from `event`; returns how the program ends, if it does.
+    async fn carry_out(&mut self, event: Event) -> Option<Result<(), Error>> {
+        let connection = self.connection;
+        let stopping = event == Event::Stop;
+        for effect in self.app.update(self.began.elapsed(), event) {
+            match effect {
+                Effect::Send(frame) => self.link.order(Order { connection, what: What::Frame(frame) }).await,
+                Effect::Reconnect { .. } => self.link.order(Order { connection, what: What::Reconnect }).await,
+                Effect::Show(shown) => {
+                    let Some(block) = self.view.render(&shown) else { continue };
+                    tokio::select! {
+                        () = self.output.write(block) => {}
+                        () = self.stop.cancelled(), if !stopping => return Some(Ok(())),
+                    }
+                }
+                Effect::Finish(result) => return Some(result.map_err(Error::from)),
+            }
+        }
+        None
+    }
+}
+
+fn coloured(choice: Colour, can_colour: bool) -> bool {
+    match choice {
+        Colour::Always => true,
+        Colour::Never => false,
+        // https://no-color.org: set, and not empty.
+        Colour::Auto => can_colour && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()),
+    }
+}
+
+/// Returns the login name as a nick, without what a nick may not have; none becomes a guest.
+fn login_nick() -> Option<Nick> {
+    let name = whoami::username().ok()?;
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fitting: String = name.chars().filter(kept).take(Limits::NICK_CHARS).collect();
+    Nick::new(&name).or_else(|_| Nick::new(&fitting)).ok()
+}

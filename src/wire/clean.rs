@@ -50,6 +50,12 @@ pub(super) fn deserialize_line<'de, D: Deserializer<'de>>(deserializer: D) -> Re
     Ok(line(&Cow::<'de, str>::deserialize(deserializer)?))
 }
 
+/// Returns whether `c` may stand in a line as it is: neither a control nor something that misleads. A tab and `\n` may not.
+#[must_use]
+pub fn is_printable(c: char) -> bool {
+    !c.is_control() && !is_invisible(c)
+}
+
 /// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -106,7 +112,7 @@ mod tests {
         fn what_is_clean_stays_as_it_is(text in any::<String>()) {
             let once = lines(&text).into_owned();
             prop_assert_eq!(lines(&once), once.as_str());
-            prop_assert!(!once.chars().any(|c| c.is_control() && c != '\n' && c != '\t' || is_invisible(c)));
+            prop_assert!(once.chars().all(|c| is_printable(c) || c == '\n' || c == '\t'));
         }
     }
 }

@@ -1,0 +1,200 @@
+//! Where the server is: a WebSocket URL, or the short forms that people type. Pure.
+
+use std::{fmt, str::FromStr};
+
+use http::{Uri, uri::Authority};
+
+/// The port of a server that no port was given for, and the server's own default.
+const PORT: u16 = 8080;
+
+/// A server's address, with everything that dialling and the opening handshake need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    uri: Uri,
+    host: String,
+    port: u16,
+}
+
+/// Why a text is no address; its words go to whoever typed it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Encrypted connections.
+    #[error("this build has no TLS yet; use ws://, or a proxy that ends the TLS")]
+    Tls,
+    /// Another protocol than WebSocket.
+    #[error("{0}:// is not understood; an address begins with ws://")]
+    Scheme(String),
+    /// No host, or something that cannot be one.
+    #[error("expected host, host:port, host:port/room or ws://host:port/room")]
+    Form,
+    /// A user name or password.
+    #[error("an address has no user name; the nick is given with --nick")]
+    User,
+    /// What HTTP never sends.
+    #[error("an address has no #; a room is written host/room")]
+    Fragment,
+    /// A port that is no port.
+    #[error("a port is a number from 1 to 65535")]
+    Port,
+}
+
+impl Address {
+    /// Returns the address as a URL: what the handshake asks for.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Returns the host to resolve, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port to dial.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns whether a server that is started without arguments would be found here.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.port == PORT && self.is_local()
+    }
+
+    /// Returns whether the host is this machine, by its usual names.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.host.as_str(), "127.0.0.1" | "localhost" | "::1")
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        // http::Uri drops a fragment in silence, and the room with it.
+        if text.contains('#') {
+            return Err(AddressError::Fragment);
+        }
+        let (rest, default_port) = match text.split_once("://") {
+            None => (text, PORT),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (rest, 80),
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("wss") => return Err(AddressError::Tls),
+            Some((scheme, _)) => return Err(AddressError::Scheme(printable(scheme))),
+        };
+        let split = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(split);
+        if authority.contains('@') {
+            return Err(AddressError::User);
+        }
+        let (host, port) = host_and_port(authority, default_port)?;
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let uri = Uri::builder()
+            .scheme("ws")
+            .authority(if port == 80 { host.to_owned() } else { format!("{host}:{port}") })
+            .path_and_query(format!("{slash}{target}"))
+            .build()
+            .map_err(|_| AddressError::Form)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { uri, host, port })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.uri.to_string();
+        f.write_str(if self.uri.query().is_none() { shown.trim_end_matches('/') } else { &shown })
+    }
+}
+
+fn host_and_port(authority: &str, default_port: u16) -> Result<(&str, u16), AddressError> {
+    let colon = authority.rfind(':').filter(|&at| !authority.ends_with(']') && at > 0);
+    let (host, port) = match colon {
+        None => (authority, default_port),
+        Some(at) => {
+            let digits = &authority[at + 1..];
+            let port = digits.parse().ok().filter(|&port| port != 0 && digits.bytes().all(|b| b.is_ascii_digit()));
+            (&authority[..at], port.ok_or(AddressError::Port)?)
+        }
+    };
+    let bracketed = host.starts_with('[');
+    let parsed: Authority = host.parse().map_err(|_| AddressError::Form)?;
+    if host.is_empty() || parsed.port().is_some() || !bracketed && host.contains(':') || parsed.host() != host {
+        return Err(AddressError::Form);
+    }
+    Ok((host, port))
+}
+
+fn printable(scheme: &str) -> String {
+    crate::wire::clean::line(scheme).chars().take(32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(text: &str) -> (String, String, u16) {
+        let address: Address = text.parse().unwrap();
+        (address.to_string(), address.host().to_owned(), address.port())
+    }
+
+    #[test]
+    fn short_forms_are_understood() {
+        for (text, url, host, port) in [
+            ("ws://127.0.0.1:8080", "ws://127.0.0.1:8080", "127.0.0.1", 8080),
+            ("chat.example", "ws://chat.example:8080", "chat.example", 8080),
+            ("localhost:2000", "ws://localhost:2000", "localhost", 2000),
+            ("localhost/rust", "ws://localhost:8080/rust", "localhost", 8080),
+            ("localhost:2000/rust", "ws://localhost:2000/rust", "localhost", 2000),
+            ("[::1]:8080", "ws://[::1]:8080", "::1", 8080),
+            ("[::1]/x", "ws://[::1]:8080/x", "::1", 8080),
+            ("ws://host", "ws://host", "host", 80),
+            ("WS://host:80/a?b=c", "ws://host/a?b=c", "host", 80),
+            ("host?nick=ada", "ws://host:8080/?nick=ada", "host", 8080),
+        ] {
+            assert_eq!(parsed(text), (url.to_owned(), host.to_owned(), port), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_said() {
+        for (text, error) in [
+            ("wss://host", AddressError::Tls),
+            ("http://host", AddressError::Scheme("http".to_owned())),
+            ("", AddressError::Form),
+            ("ws://", AddressError::Form),
+            ("/rust", AddressError::Form),
+            ("::1", AddressError::Form),
+            ("a b", AddressError::Form),
+            ("[", AddressError::Form),
+            ("ws://host/a b", AddressError::Form),
+            ("host:0", AddressError::Port),
+            ("host:99999", AddressError::Port),
+            ("host:+1", AddressError::Port),
+            ("host:", AddressError::Port),
+            ("ada@host", AddressError::User),
+            ("host/#rust", AddressError::Fragment),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(error), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>()) {
+            drop(text.parse::<Address>());
+        }
+
+        #[test]
+        fn never_panics_on_what_looks_like_one(text in "(ws://)?[\\[\\]a-z:0-9@.]{0,12}[:/?#]{0,2}[ -~]{0,8}") {
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
+            }
+        }
+    }
+}

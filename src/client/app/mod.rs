@@ -1,0 +1,332 @@
+//! The conversation as a value: an event and the time go in, effects come out. Pure: no tokio, no clock, no randomness.
+//!
+//! The echo is the acknowledgement: what was typed stays in the outbox until the server has sent it back or refused it, and
+//! after a reconnect it is sent again with the same key.
+
+mod ending;
+mod outbox;
+mod server;
+#[cfg(test)]
+mod tests;
+mod typed;
+
+use std::time::Duration;
+
+use self::{ending::Ending, outbox::Outbox};
+use crate::wire::{
+    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomName, ServerMessage,
+    SessionToken, clean, json,
+};
+
+/// What the user chose.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The nick wanted; without one the server gives a guest's.
+    pub nick: Option<Nick>,
+    /// How many of the latest messages are wanted when a room is entered; without a number the server's default.
+    pub history: Option<u32>,
+    /// Whether every line is a text, also one with a leading slash.
+    pub no_commands: bool,
+    /// Random bytes that make the keys of this process its own.
+    pub secret: [u8; 16],
+}
+
+/// What happens to the conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A connection stands.
+    Connected(Dialect),
+    /// The server has sent a text frame.
+    Frame(String),
+    /// The connection is gone; another is being made.
+    Dropped {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The user has entered a line.
+    Line(String),
+    /// The line before goes on: it was too long to be read at once.
+    Continued(String),
+    /// There is no more input.
+    InputEnded,
+    /// The user, or the system, wants the program to end now.
+    Stop,
+    /// The time that [`App::wake_at`] asked for has come.
+    Woke,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this text frame on the connection of the latest [`Event::Connected`].
+    Send(String),
+    /// Give this connection up and make another.
+    Reconnect {
+        /// Why, for people.
+        reason: String,
+    },
+    /// Show this to the user.
+    Show(Shown),
+    /// End the program; nothing after this effect counts.
+    Finish(Result<(), Failure>),
+}
+
+/// What a view is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// An event of the server.
+    Event {
+        /// The event.
+        event: ServerMessage,
+        /// Whether only programs need it: people are told otherwise, or not at all.
+        quiet: bool,
+    },
+    /// A frame of a server that speaks plain text, as it came.
+    Text(String),
+    /// A connection stands.
+    Connected(Dialect),
+    /// The connection is gone.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// Something that we tell the user.
+    Notice(String),
+    /// Something that was asked for and is not done.
+    Refusal(String),
+}
+
+/// Why a conversation ended without success.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Texts that were never echoed.
+    #[error("{0} {verb} not sent", verb = if *.0 == 1 { "line was" } else { "lines were" })]
+    Unsent(usize),
+    /// The server took the connection and then did not answer.
+    #[error("the server does not answer")]
+    Silent,
+    /// Every nick tried is somebody's.
+    #[error("the nick {0} is taken, and so is every other that was tried")]
+    NickTaken(Nick),
+}
+
+impl Failure {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        matches!(self, Self::NickTaken(_)).then(|| "choose another with --nick".to_owned())
+    }
+}
+
+/// Nicks tried before we give up; a server answers each with one that was free a moment ago.
+const NICK_TRIES: u32 = 20;
+
+/// How far the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// There is none.
+    Offline,
+    /// It stands; the server has not welcomed us.
+    Greeting { until: Duration },
+    /// What is older is being sent; what is typed waits, because the echo of an earlier sending may be among it.
+    Replaying,
+    /// What was asked for has been sent.
+    Live,
+}
+
+/// The state of the conversation.
+#[derive(Debug)]
+pub struct App {
+    settings: Settings,
+    dialect: Dialect,
+    phase: Phase,
+    /// The nick we have, or want.
+    nick: Option<Nick>,
+    /// The nick that turned out to be taken, until the user is told.
+    taken: Option<Nick>,
+    nick_tries: u32,
+    /// The place and the secret of the session; from the first welcome on.
+    room: Option<RoomName>,
+    session: Option<SessionToken>,
+    epoch: Option<Epoch>,
+    /// The last message of the room that was shown.
+    cursor: Option<MessageId>,
+    /// When the connection was lost, and what came since it is back.
+    lost_at: Option<Duration>,
+    missed: Option<usize>,
+    /// Who wrote to us alone last.
+    correspondent: Option<Nick>,
+    outbox: Outbox,
+    keys_made: u64,
+    /// Until when nothing is sent, because the server asked for it.
+    paused_until: Option<Duration>,
+    ending: Option<Ending>,
+    /// In the text dialect: what we said last, until a line with it has come back.
+    unconfirmed: Option<String>,
+}
+
+impl App {
+    /// Returns the conversation before its first connection.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            nick: settings.nick.clone(),
+            settings,
+            dialect: Dialect::Json,
+            phase: Phase::Offline,
+            taken: None,
+            nick_tries: 0,
+            room: None,
+            session: None,
+            epoch: None,
+            cursor: None,
+            lost_at: None,
+            missed: None,
+            correspondent: None,
+            outbox: Outbox::default(),
+            keys_made: 0,
+            paused_until: None,
+            ending: None,
+            unconfirmed: None,
+        }
+    }
+
+    /// Returns what follows from `event`, `now` after the start of the program.
+    #[must_use]
+    pub fn update(&mut self, now: Duration, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Connected(dialect) => self.connected(now, dialect, &mut effects),
+            Event::Frame(frame) => self.frame(now, frame, &mut effects),
+            Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
+            Event::Line(line) => self.line(now, &line, &mut effects),
+            Event::Continued(text) => self.text(&text, &mut effects),
+            Event::InputEnded => self.end(now, Ending::input_ended(now)),
+            Event::Stop => {
+                self.stop(&mut effects);
+                return effects;
+            }
+            Event::Woke => {}
+        }
+        self.settle(now, &mut effects);
+        effects
+    }
+
+    /// Returns whether more input may be read; while not, a pipe waits.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        !self.outbox.is_full() && self.ending.is_none()
+    }
+
+    /// Returns when, after the start of the program, [`Event::Woke`] is due.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Duration> {
+        let greeting = match self.phase {
+            Phase::Greeting { until } => Some(until),
+            _ => None,
+        };
+        let ending = self.ending.as_ref().map(Ending::deadline);
+        [greeting, self.paused_until, ending].into_iter().flatten().min()
+    }
+
+    fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
+        self.dialect = dialect;
+        effects.push(Effect::Show(Shown::Connected(dialect)));
+        match dialect {
+            Dialect::Json => self.phase = Phase::Greeting { until: now + Limits::HELLO },
+            Dialect::Text => {
+                self.phase = Phase::Live;
+                self.say_back(now, effects);
+                if let Some(ending) = &mut self.ending {
+                    ending.progress(now, Dialect::Text);
+                }
+            }
+        }
+    }
+
+    fn dropped(&mut self, now: Duration, reason: String, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Offline {
+            return;
+        }
+        self.phase = Phase::Offline;
+        self.lost_at = self.lost_at.or(Some(now));
+        self.paused_until = None;
+        self.outbox.rewind();
+        effects.push(Effect::Show(Shown::Disconnected { reason }));
+    }
+
+    fn hello(&self) -> ClientMessage {
+        ClientMessage::Hello(ClientHello {
+            nick: self.nick.clone(),
+            room: self.room.clone(),
+            session: self.session,
+            epoch: self.epoch,
+            after: self.cursor,
+            history: self.settings.history,
+        })
+    }
+
+    fn frame(&mut self, now: Duration, frame: String, effects: &mut Vec<Effect>) {
+        if self.dialect == Dialect::Text {
+            if self.unconfirmed.as_ref().is_some_and(|text| frame.contains(text.as_str())) {
+                self.unconfirmed = None;
+            }
+            effects.push(Effect::Show(Shown::Text(frame)));
+            return;
+        }
+        match json::decode_server(&frame) {
+            Ok(Some(event)) => self.event(now, event, effects),
+            Ok(None) => {}
+            Err(reason) => {
+                let refusal = format!("the server sent something that cannot be read: {}", clean::line(&reason));
+                effects.push(Effect::Show(Shown::Refusal(refusal)));
+            }
+        }
+    }
+
+    /// Tells how long the connection was away, where it was.
+    fn say_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if let Some(lost_at) = self.lost_at.take() {
+            let away = now.saturating_sub(lost_at).as_secs();
+            effects.push(notice(format!("back after {away} s")));
+        }
+    }
+
+    /// Sends what may be sent by now, and ends what has come to its end.
+    fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if let Phase::Greeting { until } = self.phase
+            && now >= until
+        {
+            self.dropped(now, "the server did not greet us in time".to_owned(), effects);
+            effects.push(Effect::Reconnect { reason: "no greeting".to_owned() });
+        }
+        if self.paused_until.is_some_and(|until| now >= until) {
+            self.paused_until = None;
+        }
+        if self.phase == Phase::Live && self.paused_until.is_none() {
+            match self.dialect {
+                Dialect::Json => {
+                    while let Some(message) = self.outbox.next() {
+                        effects.push(Effect::Send(json::encode_client(message)));
+                    }
+                }
+                Dialect::Text => self.send_lines(effects),
+            }
+        }
+        self.end_if_done(now, effects);
+    }
+
+    /// Returns a key that nobody can guess before they have seen it: else another could acknowledge a text of ours.
+    fn key(&mut self) -> Option<IdempotencyKey> {
+        self.keys_made += 1;
+        typed::key(self.settings.secret, self.keys_made)
+    }
+}
+
+fn notice(words: impl Into<String>) -> Effect {
+    Effect::Show(Shown::Notice(words.into()))
+}
+
+fn refusal(words: impl Into<String>) -> Effect {
+    Effect::Show(Shown::Refusal(words.into()))
+}

@@ -1,0 +1,192 @@
+//! What an event of the server does to the conversation. Pure.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{App, Effect, Failure, NICK_TRIES, Phase, Shown, notice, outbox, refusal};
+use crate::wire::{
+    ClientMessage, ErrorCode, IdempotencyKey, Message, MessageId, Private, ServerMessage, Welcome, clean, json,
+};
+
+/// How long a text waits that the server could not take at the moment.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest that a server can make us wait before we try again.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// The characters of a refused text that its refusal repeats.
+const QUOTED: usize = 40;
+
+impl App {
+    pub(super) fn event(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
+        let mut quiet = false;
+        match &event {
+            ServerMessage::Hello { .. } => {
+                quiet = true;
+                if matches!(self.phase, Phase::Greeting { .. }) {
+                    effects.push(Effect::Send(json::encode_client(&self.hello())));
+                }
+            }
+            ServerMessage::Welcome(welcome) => return self.welcomed(now, welcome.clone(), effects),
+            ServerMessage::Joined(view) => {
+                self.answered(now, |request| matches!(request, ClientMessage::Join { .. }));
+                self.room = Some(view.room.clone());
+                self.cursor = None;
+                self.missed = None;
+                self.phase = Phase::Replaying;
+            }
+            ServerMessage::Message(message) => return self.message(now, message, effects),
+            ServerMessage::Live { .. } => {
+                quiet = true;
+                if self.phase == Phase::Replaying {
+                    self.phase = Phase::Live;
+                }
+                match self.missed.take().unwrap_or(0) {
+                    0 => {}
+                    1 => effects.push(notice("1 message came meanwhile")),
+                    missed => effects.push(notice(format!("{missed} messages came meanwhile"))),
+                }
+            }
+            ServerMessage::Private(private) => self.private(now, private),
+            ServerMessage::History { more, .. } => {
+                if !more {
+                    self.answered(now, |request| matches!(request, ClientMessage::History { .. }));
+                }
+            }
+            ServerMessage::Names(_) => self.answered(now, |request| *request == ClientMessage::Names),
+            ServerMessage::Rooms { .. } => self.answered(now, |request| *request == ClientMessage::Rooms),
+            ServerMessage::Topic { .. } => self.answered(now, |request| *request == ClientMessage::Topic),
+            ServerMessage::Nick { nick } => {
+                self.answered(now, |request| matches!(request, ClientMessage::Nick { .. }));
+                self.nick = Some(nick.clone());
+            }
+            ServerMessage::Slow { retry_after_ms } => {
+                quiet = true;
+                self.pause(now, Duration::from_millis(*retry_after_ms));
+            }
+            ServerMessage::Error(_) => return self.failed(now, event, effects),
+            ServerMessage::Gap { .. } | ServerMessage::Presence(_) => {}
+        }
+        effects.push(Effect::Show(Shown::Event { event, quiet }));
+    }
+
+    fn welcomed(&mut self, now: Duration, welcome: Welcome, effects: &mut Vec<Effect>) {
+        let first = self.epoch.is_none();
+        let same_history = first || self.epoch == Some(welcome.epoch);
+        let same_room = self.room.as_ref() == Some(&welcome.view.room);
+        if !same_history || !same_room {
+            self.cursor = None;
+        }
+        self.phase = Phase::Replaying;
+        self.nick = Some(welcome.nick.clone());
+        self.nick_tries = 0;
+        self.session = welcome.session;
+        self.epoch = Some(welcome.epoch);
+        self.room = Some(welcome.view.room.clone());
+        // Only after a cursor is a replay what was missed; without one it is the history that was asked for.
+        self.missed = self.cursor.map(|_| 0);
+        let nick = welcome.nick.clone();
+        let quiet = !first && same_room;
+        effects.push(Effect::Show(Shown::Event { event: ServerMessage::Welcome(welcome), quiet }));
+        if let Some(taken) = self.taken.take() {
+            effects.push(notice(format!("{taken} is taken; you are {nick}")));
+        }
+        self.say_back(now, effects);
+        if !same_history {
+            effects.push(notice("the server has another history now; what was here before may be gone"));
+        }
+    }
+
+    fn message(&mut self, now: Duration, message: &Arc<Message>, effects: &mut Vec<Effect>) {
+        let ours = message.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
+        // A replay and the live messages overlap, and so do two connections: what has been shown is not shown again.
+        if self.cursor.unwrap_or(MessageId(0)) >= message.id {
+            return;
+        }
+        if let Some(missed) = &mut self.missed
+            && !ours
+        {
+            *missed += 1;
+        }
+        self.cursor = Some(message.id);
+        effects.push(Effect::Show(Shown::Event { event: ServerMessage::Message(Arc::clone(message)), quiet: false }));
+    }
+
+    fn private(&mut self, now: Duration, private: &Private) {
+        let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
+        if !echo && self.nick.as_ref() != Some(&private.from) {
+            self.correspondent = Some(private.from.clone());
+        }
+    }
+
+    fn failed(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
+        let ServerMessage::Error(failure) = &event else { return };
+        let mut quiet = false;
+        if matches!(self.phase, Phase::Greeting { .. }) {
+            if failure.code == ErrorCode::NickTaken {
+                self.try_another_nick(failure.free.clone(), effects);
+                quiet = true;
+            }
+        } else if let Some(key) = &failure.key {
+            quiet = self.text_failed(now, key, failure.code, &failure.message, effects);
+        } else {
+            self.answered(now, |_| true);
+        }
+        effects.push(Effect::Show(Shown::Event { event, quiet }));
+    }
+
+    /// Returns whether the text was ours, so that its writer has been told all there is to tell.
+    fn text_failed(
+        &mut self,
+        now: Duration,
+        key: &IdempotencyKey,
+        code: ErrorCode,
+        why: &str,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if matches!(code, ErrorCode::NotStored | ErrorCode::Unavailable) {
+            self.pause(now, RETRY_AFTER);
+            return self.outbox.retry(key);
+        }
+        let Some(text) = self.outbox.take(key) else { return false };
+        self.progressed(now);
+        let words = clean::line(outbox::words(&text));
+        let mut quoted: String = words.chars().take(QUOTED).collect();
+        if quoted.len() < words.len() {
+            quoted.push('…');
+        }
+        effects.push(refusal(format!("not sent: \"{quoted}\": {}", clean::line(why))));
+        true
+    }
+
+    fn try_another_nick(&mut self, free: Option<crate::wire::Nick>, effects: &mut Vec<Effect>) {
+        let Some(wanted) = self.taken.clone().or_else(|| self.nick.clone()) else { return };
+        self.nick_tries += 1;
+        if self.nick_tries > NICK_TRIES {
+            effects.push(Effect::Finish(Err(Failure::NickTaken(wanted))));
+            return;
+        }
+        self.nick = Some(free.unwrap_or_else(|| wanted.numbered(u64::from(self.nick_tries) + 1)));
+        self.taken = Some(wanted);
+        effects.push(Effect::Send(json::encode_client(&self.hello())));
+    }
+
+    fn acknowledge(&mut self, now: Duration, key: &IdempotencyKey) -> bool {
+        let ours = self.outbox.take(key).is_some();
+        if ours {
+            self.progressed(now);
+        }
+        ours
+    }
+
+    fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) {
+        if self.outbox.answered(is_it).is_some() {
+            self.progressed(now);
+        }
+    }
+
+    fn pause(&mut self, now: Duration, length: Duration) {
+        let until = now + length.min(LONGEST_PAUSE);
+        self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
+        self.progressed(now);
+    }
+}

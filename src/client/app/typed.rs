@@ -1,0 +1,144 @@
+//! What a typed line does to the conversation. Pure.
+
+use std::{fmt::Write as _, time::Duration};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{App, Effect, Phase, ending::Ending, notice, refusal};
+use crate::wire::{
+    Body, ClientMessage, Dialect, IdempotencyKey, Limits, NameError, clean,
+    command::{self, Command, CommandError, Line},
+};
+
+impl App {
+    pub(super) fn line(&mut self, now: Duration, line: &str, effects: &mut Vec<Effect>) {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.settings.no_commands {
+            return self.text(line, effects);
+        }
+        match command::parse(line) {
+            Ok(Line::Blank) => {}
+            Ok(Line::Say(text)) => self.say(text, effects),
+            Ok(Line::Command(command)) => self.command(now, command, effects),
+            Err(CommandError::Argument(NameError::TooLong { .. })) if is_text(line) => {
+                self.text(line.strip_prefix('/').unwrap_or(line), effects);
+            }
+            Err(error) => effects.push(refusal(error.to_string())),
+        }
+    }
+
+    /// Says `text` as it is, in as many messages as it takes.
+    pub(super) fn text(&mut self, text: &str, effects: &mut Vec<Effect>) {
+        for piece in pieces(&clean::lines(text), Limits::MESSAGE) {
+            if let Ok(body) = Body::new(piece) {
+                self.say(body, effects);
+            }
+        }
+    }
+
+    fn say(&mut self, text: Body, effects: &mut Vec<Effect>) {
+        let key = self.key();
+        self.ask(ClientMessage::Say { key, text }, effects);
+    }
+
+    fn command(&mut self, now: Duration, command: Command, effects: &mut Vec<Effect>) {
+        let request = match command {
+            Command::Help => return effects.push(notice(command::help())),
+            Command::Quit => return self.end(now, Ending::quit(now)),
+            Command::Reply(text) => match self.correspondent.clone() {
+                Some(to) => ClientMessage::Msg { key: self.key(), to, text },
+                None => return effects.push(refusal("nobody has sent you a private message yet")),
+            },
+            Command::Me(text) => ClientMessage::Me { key: self.key(), text },
+            Command::Msg(to, text) => ClientMessage::Msg { key: self.key(), to, text },
+            Command::SetTopic(text) => ClientMessage::SetTopic { key: self.key(), text },
+            Command::Join(room) => ClientMessage::Join { room, history: self.settings.history },
+            Command::Nick(nick) => ClientMessage::Nick { nick },
+            Command::Rooms => ClientMessage::Rooms,
+            Command::Names => ClientMessage::Names,
+            Command::Topic => ClientMessage::Topic,
+            Command::History(limit) => ClientMessage::History { before: None, limit },
+        };
+        self.ask(request, effects);
+    }
+
+    fn ask(&mut self, request: ClientMessage, effects: &mut Vec<Effect>) {
+        // An answer is wanted now or not at all. What changes something waits in its place, or else what is typed after
+        // a /join would be said in the wrong room.
+        let only_asks = matches!(
+            request,
+            ClientMessage::Rooms | ClientMessage::Names | ClientMessage::Topic | ClientMessage::History { .. }
+        );
+        if only_asks && self.phase == Phase::Offline && self.lost_at.is_some() {
+            effects.push(refusal("not connected; try again when the connection is back"));
+        } else if self.outbox.is_full() {
+            effects.push(refusal("not taken: too many lines wait to be sent already"));
+        } else {
+            self.outbox.push(request);
+        }
+    }
+
+    /// Says everything that waits to a server that knows lines only; there is no acknowledgement to wait for.
+    pub(super) fn send_lines(&mut self, effects: &mut Vec<Effect>) {
+        for request in self.outbox.drain() {
+            match request {
+                ClientMessage::Say { text, .. } => {
+                    self.unconfirmed = Some(text.as_str().to_owned());
+                    effects.push(Effect::Send(text.as_str().to_owned()));
+                }
+                _ => effects.push(refusal("this server speaks plain text only: of the commands, /help and /quit work")),
+            }
+        }
+    }
+
+    pub(super) fn speaks_text(&self) -> bool {
+        self.dialect == Dialect::Text && self.phase == Phase::Live
+    }
+}
+
+/// Returns the `number`th key of the process with this secret.
+pub(super) fn key(secret: [u8; 16], number: u64) -> Option<IdempotencyKey> {
+    let digest = Sha256::new().chain_update(secret).chain_update(number.to_be_bytes()).finalize();
+    let mut key = String::new();
+    for byte in digest.iter().take(12) {
+        // Cannot fail: a String takes everything.
+        let _ = write!(key, "{byte:02x}");
+    }
+    IdempotencyKey::new(&key).ok()
+}
+
+fn is_text(line: &str) -> bool {
+    !line.starts_with('/') || line.starts_with("//")
+}
+
+/// Returns `text` in pieces of at most `limit` bytes, cut between characters.
+fn pieces(text: &str, limit: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(limit));
+        rest = after;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_cut_between_characters() {
+        assert_eq!(pieces("aé学b", 4).collect::<Vec<_>>(), ["aé", "学b"]);
+        assert_eq!(pieces("", 4).count(), 0);
+    }
+
+    #[test]
+    fn keys_differ_by_process_and_by_number() {
+        let keys = [key([0; 16], 1), key([0; 16], 2), key([1; 16], 1)];
+        assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
+    }
+}

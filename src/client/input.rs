@@ -1,0 +1,185 @@
+//! Lines from a pipe: read by a thread, because tokio's own stdin keeps a process alive until stdin ends.
+
+use std::io::{self, Read as _};
+
+use tokio::sync::mpsc;
+
+use crate::wire::Limits;
+
+/// Lines that wait to be taken; past it the pipe waits.
+const LINES: usize = 32;
+
+/// What one read takes at the most.
+const CHUNK: usize = 64 * 1024;
+
+/// What the user has entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// A line, or the beginning of one that is too long to be read at once.
+    Line(String),
+    /// The line before goes on.
+    Continued(String),
+    /// There is no more.
+    Ended,
+    /// The program is to end now.
+    Stop,
+}
+
+/// Starts to read stdin; the channel ends after the last line, or when stdin cannot be read any more.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn from_pipe() -> io::Result<mpsc::Receiver<Typed>> {
+    let (sender, receiver) = mpsc::channel(LINES);
+    std::thread::Builder::new().name("input".to_owned()).spawn(move || read(&sender))?;
+    Ok(receiver)
+}
+
+fn read(sender: &mpsc::Sender<Typed>) {
+    let mut lines = Lines::default();
+    let mut chunk = vec![0; CHUNK];
+    let mut stdin = io::stdin().lock();
+    loop {
+        let typed = match stdin.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(0) | Err(_) => break,
+            Ok(length) => lines.feed(&chunk[..length]),
+        };
+        for line in typed {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    }
+    if let Some(line) = lines.rest() {
+        // A reader that is gone wants no more lines.
+        drop(sender.blocking_send(line));
+    }
+}
+
+/// Cuts bytes into lines, and a line longer than [`Limits::MESSAGE`] into pieces, so that no input fills the memory.
+#[derive(Debug, Default)]
+struct Lines {
+    partial: Vec<u8>,
+    /// Whether a piece of the current line is out already.
+    continued: bool,
+}
+
+impl Lines {
+    /// Returns the lines and pieces that `bytes` complete.
+    fn feed(&mut self, bytes: &[u8]) -> Vec<Typed> {
+        let mut typed = Vec::new();
+        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (mut text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            while self.partial.len() + text.len() > Limits::MESSAGE {
+                let (fits, rest) = text.split_at(Limits::MESSAGE - self.partial.len());
+                self.partial.extend_from_slice(fits);
+                let whole = whole_characters(&self.partial);
+                let tail = self.partial.split_off(whole);
+                typed.push(self.piece());
+                self.continued = true;
+                self.partial = tail;
+                text = rest;
+            }
+            self.partial.extend_from_slice(text);
+            if ends {
+                if self.partial.last() == Some(&b'\r') {
+                    self.partial.pop();
+                }
+                typed.push(self.piece());
+                self.continued = false;
+            }
+        }
+        typed
+    }
+
+    /// Returns a last line that no line break ended.
+    fn rest(&mut self) -> Option<Typed> {
+        if self.partial.is_empty() { None } else { Some(self.piece()) }
+    }
+
+    fn piece(&mut self) -> Typed {
+        let text = String::from_utf8_lossy(&self.partial).into_owned();
+        self.partial.clear();
+        if self.continued { Typed::Continued(text) } else { Typed::Line(text) }
+    }
+}
+
+/// Returns how many of `bytes` are there without the beginning of a character whose end is still to come.
+fn whole_characters(bytes: &[u8]) -> usize {
+    // A character has at most four bytes: where it begins is among the last three.
+    let tail = bytes.len().saturating_sub(3);
+    for at in (tail..bytes.len()).rev() {
+        let needs = match bytes[at] {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            0x80..=0xbf => continue,
+            _ => 1,
+        };
+        return if at + needs > bytes.len() { at } else { bytes.len() };
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(typed: &Typed) -> &str {
+        match typed {
+            Typed::Line(text) | Typed::Continued(text) => text,
+            Typed::Ended | Typed::Stop => "",
+        }
+    }
+
+    #[test]
+    fn lines_come_whole_however_they_are_read() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.feed(b"he"), []);
+        assert_eq!(lines.feed(b"llo\r\n\nwor"), [Typed::Line("hello".to_owned()), Typed::Line(String::new())]);
+        assert_eq!(lines.rest(), Some(Typed::Line("wor".to_owned())));
+        assert_eq!(lines.rest(), None);
+    }
+
+    #[test]
+    fn a_line_without_end_comes_in_pieces_and_fills_nothing() {
+        let mut lines = Lines::default();
+        let mut pieces = Vec::new();
+        for _ in 0..8 {
+            pieces.extend(lines.feed(&vec![0; CHUNK]));
+            assert!(lines.partial.len() <= Limits::MESSAGE && lines.partial.capacity() <= 2 * Limits::MESSAGE);
+        }
+        assert!(matches!(pieces[0], Typed::Line(_)) && matches!(pieces[1], Typed::Continued(_)));
+        assert!(pieces.iter().all(|piece| text(piece).len() <= Limits::MESSAGE));
+        lines.feed(b"\n");
+        assert_eq!(lines.feed(b"next\n"), [Typed::Line("next".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_replaced() {
+        assert_eq!(Lines::default().feed(b"a\xffb\n"), [Typed::Line("a\u{fffd}b".to_owned())]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_character_is_cut(start in 0..8_usize, length in 16_000..40_000_usize, chunk in 1..70_000_usize) {
+            let line = "x".repeat(start) + &"a é 学 👩".chars().cycle().take(length).collect::<String>();
+            let mut lines = Lines::default();
+            let mut typed: Vec<_> = line.as_bytes().chunks(chunk).flat_map(|chunk| lines.feed(chunk)).collect();
+            typed.extend(lines.rest());
+            prop_assert_eq!(typed.iter().map(text).collect::<String>(), line);
+        }
+
+        #[test]
+        fn any_bytes_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..64), chunk in 1..8_usize) {
+            let mut lines = Lines::default();
+            for chunk in bytes.chunks(chunk) {
+                lines.feed(chunk);
+            }
+            lines.rest();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How long to wait before the next attempt to connect. Pure: time and chance come in by value.
+
+use std::time::Duration;
+
+/// The first wait, and the last that doubling reaches.
+const SHORTEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// A connection that stood for so long was a good one: what failed before it counts no more.
+const HEALTHY: Duration = Duration::from_mins(1);
+
+/// Waits that double from 0.5 s to 30 s, each shortened by chance to between a half and the whole of it, so that the clients
+/// of a server that was restarted do not all come back at once.
+#[derive(Debug, Clone, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Returns the next wait; `chance` is between 0 and 1.
+    pub fn wait(&mut self, chance: f64) -> Duration {
+        let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        whole.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+    }
+
+    /// Takes note that a connection stood for `length`.
+    pub fn connected_for(&mut self, length: Duration) {
+        if length >= HEALTHY {
+            self.failures = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(backoff: &mut Backoff, count: usize, chance: f64) -> Vec<u128> {
+        (0..count).map(|_| backoff.wait(chance).as_millis()).collect()
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        assert_eq!(
+            waits(&mut Backoff::default(), 9, 1.0),
+            [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]
+        );
+    }
+
+    #[test]
+    fn chance_takes_at_most_half_of_a_wait() {
+        assert_eq!(waits(&mut Backoff::default(), 3, 0.0), [250, 500, 1000]);
+        assert_eq!(waits(&mut Backoff { failures: u32::MAX }, 1, f64::INFINITY), [30_000]);
+    }
+
+    #[test]
+    fn only_a_healthy_minute_starts_over() {
+        let mut backoff = Backoff::default();
+        waits(&mut backoff, 3, 1.0);
+        backoff.connected_for(Duration::from_secs(59));
+        assert_eq!(waits(&mut backoff, 1, 1.0), [4000]);
+        backoff.connected_for(Duration::from_mins(1));
+        assert_eq!(waits(&mut backoff, 1, 1.0), [500]);
+    }
+}

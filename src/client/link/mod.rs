@@ -1,0 +1,184 @@
+//! The connection to the server: one task with a channel in and a channel out, that connects, pumps frames, and connects again.
+//!
+//! It knows nothing of what the frames say. Everything it waits for has a deadline, and it never waits for its reader and its
+//! peer in turn: while one of them is slow, orders are still taken.
+
+mod backoff;
+mod connect;
+mod pump;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{backoff::Backoff, connect::ConnectError};
+use self::{connect::Connection, pump::Ended};
+use super::address::Address;
+use crate::wire::{Dialect, Limits};
+
+/// Events that wait for their reader; with [`Limits::PAYLOAD`] it bounds what a fast server can make us hold.
+const EVENTS: usize = 64;
+
+/// Orders that wait for the link: the client's window and a few more.
+const ORDERS: usize = 64;
+
+/// For the close handshake and the last frames before it, and a little for ourselves.
+const CLOSE: Duration = Limits::WRITE.saturating_add(Limits::CLOSE).saturating_add(Duration::from_secs(1));
+
+/// What happens on the link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// A connection stands.
+    Connected {
+        /// Which: counts up from 1. Orders for another are dropped.
+        connection: u64,
+        /// How the server speaks.
+        dialect: Dialect,
+    },
+    /// The server has sent a text frame.
+    Frame(String),
+    /// The connection is gone; the link goes on trying to make another.
+    Dropped {
+        /// Why, for people; it may have words of the server in it.
+        reason: String,
+    },
+    /// The link has ended and will not try again.
+    GaveUp(ConnectError),
+}
+
+/// What the link is to do.
+#[derive(Debug)]
+pub struct Order {
+    /// For which connection it is meant; on another it means nothing, and is dropped.
+    pub connection: u64,
+    /// What is to be done.
+    pub what: What,
+}
+
+/// See [`Order`].
+#[derive(Debug)]
+pub enum What {
+    /// Send this text frame.
+    Frame(String),
+    /// End this connection and make another.
+    Reconnect,
+}
+
+/// A running link.
+#[derive(Debug)]
+pub struct Link {
+    orders: mpsc::Sender<Order>,
+    events: mpsc::Receiver<LinkEvent>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Link {
+    /// Starts to connect to `address`.
+    ///
+    /// When the first connection cannot be made, [`LinkEvent::GaveUp`] comes; after it every failure is tried again.
+    #[must_use]
+    pub fn start(address: Address) -> Self {
+        let (orders, orders_in) = mpsc::channel(ORDERS);
+        let (events_out, events) = mpsc::channel(EVENTS);
+        let stop = CancellationToken::new();
+        let policy = Policy { address, orders: orders_in, events: events_out, stop: stop.clone() };
+        Self { orders, events, stop, task: tokio::spawn(policy.run()) }
+    }
+
+    /// Returns the next event, or `None` when the link has ended. Cancel-safe.
+    pub async fn event(&mut self) -> Option<LinkEvent> {
+        self.events.recv().await
+    }
+
+    /// Gives an order; it is dropped when the link has ended. The link takes orders also while its events are not read, so this
+    /// waits no longer than one write may take.
+    pub async fn order(&self, order: Order) {
+        // An ended link has said why in its last event.
+        drop(self.orders.send(order).await);
+    }
+
+    /// Sends what was ordered, closes the connection as it should be, and waits for that, within a deadline.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        self.events.close();
+        let abort = self.task.abort_handle();
+        if timeout(CLOSE, self.task).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// The loop round single attempts.
+struct Policy {
+    address: Address,
+    orders: mpsc::Receiver<Order>,
+    events: mpsc::Sender<LinkEvent>,
+    stop: CancellationToken,
+}
+
+impl Policy {
+    async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        let mut connection = 0;
+        loop {
+            let attempt = tokio::select! {
+                attempt = connect::connect(&self.address) => attempt,
+                () = self.stop.cancelled() => return,
+                () = discard(&mut self.orders) => return,
+            };
+            match attempt {
+                Ok(made) => {
+                    connection += 1;
+                    let began = Instant::now();
+                    match self.serve(connection, made).await {
+                        Ended::Stopped => return,
+                        Ended::TakenOver => return self.give_up(ConnectError::TakenOver).await,
+                        Ended::Dropped(reason) => self.tell(LinkEvent::Dropped { reason }).await,
+                    }
+                    backoff.connected_for(began.elapsed());
+                }
+                Err(error) if connection == 0 => return self.give_up(error).await,
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = sleep(backoff.wait(fastrand::f64())) => {}
+                () = self.stop.cancelled() => return,
+                () = discard(&mut self.orders) => return,
+            }
+        }
+    }
+
+    async fn serve(&mut self, connection: u64, Connection { stream, dialect }: Connection) -> Ended {
+        self.tell(LinkEvent::Connected { connection, dialect }).await;
+        pump::pump(connection, stream, &mut self.orders, &self.events, &self.stop).await
+    }
+
+    async fn give_up(mut self, error: ConnectError) {
+        self.tell(LinkEvent::GaveUp(error)).await;
+    }
+
+    /// Tells `event`, and meanwhile drops orders, which are all for connections that are gone: whoever gives one must not wait
+    /// for us while we wait for them.
+    async fn tell(&mut self, event: LinkEvent) {
+        tokio::select! {
+            biased;
+            // A reader that is gone shows itself by `stop`, or by the orders having ended.
+            _ = self.events.send(event) => {}
+            () = discard(&mut self.orders) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
+
+/// Takes orders for connections that are gone, until nobody gives any.
+async fn discard(orders: &mut mpsc::Receiver<Order>) {
+    while orders.recv().await.is_some() {}
+}

@@ -1,0 +1,177 @@
+//! The link over real loopback sockets: against a small server of lines, and against rude peers.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_websockets::{CloseCode, Message, ServerBuilder, WebSocketStream};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, what).await.expect("it happens in time")
+}
+
+async fn listen() -> (TcpListener, Address) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+    (listener, address)
+}
+
+async fn accept(listener: &TcpListener) -> WebSocketStream<TcpStream> {
+    let (stream, _) = soon(listener.accept()).await.unwrap();
+    soon(ServerBuilder::new().accept(stream)).await.unwrap().1
+}
+
+/// Starts a peer that answers every connection with `answer` and then waits to be left; returns what the link says of it.
+async fn told_by(answer: impl Into<Vec<u8>>) -> String {
+    let (listener, address) = listen().await;
+    let answer = answer.into();
+    let peer = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The link may leave before it has read everything.
+        drop(stream.write_all(&answer).await);
+        drop(stream.read_to_end(&mut Vec::new()).await);
+    });
+    let mut link = Link::start(address);
+    let Some(LinkEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
+    link.close().await;
+    peer.abort();
+    error.to_string().split_once(": ").unwrap().1.to_owned()
+}
+
+fn answer(status: &str, headers: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}\r\n")
+}
+
+#[tokio::test]
+async fn frames_go_both_ways() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    let Some(LinkEvent::Connected { connection: 1, dialect: Dialect::Text }) = soon(link.event()).await else {
+        panic!("the link did not connect")
+    };
+    link.order(Order { connection: 1, what: What::Frame("hi".to_owned()) }).await;
+    assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("hi"));
+    peer.send(Message::text("hello")).await.unwrap();
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(frame)) if frame == "hello"));
+    let closing = tokio::spawn(link.close());
+    assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
+    assert!(soon(peer.next()).await.is_none());
+    soon(closing).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_ordered_before_the_end_is_sent() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    for text in ["a", "b"] {
+        link.order(Order { connection: 1, what: What::Frame(text.to_owned()) }).await;
+    }
+    let closing = tokio::spawn(link.close());
+    assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("a"));
+    assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("b"));
+    assert!(soon(peer.next()).await.unwrap().unwrap().is_close());
+    assert!(soon(peer.next()).await.is_none());
+    soon(closing).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_drop_it_connects_again_and_old_orders_are_dropped() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { connection: 1, .. })));
+    peer.send(Message::close(Some(CloseCode::GOING_AWAY), "")).await.unwrap();
+    drop(soon(peer.next()).await);
+    let Some(LinkEvent::Dropped { reason }) = soon(link.event()).await else { panic!("the link did not notice") };
+    assert_eq!(reason, "the server is stopping");
+    let mut peer = accept(&listener).await;
+    link.order(Order { connection: 1, what: What::Frame("old".to_owned()) }).await;
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { connection: 2, .. })));
+    link.order(Order { connection: 2, what: What::Frame("new".to_owned()) }).await;
+    assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("new"));
+}
+
+#[tokio::test]
+async fn a_session_that_was_taken_over_is_left_alone() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    let code = CloseCode::try_from(4000).unwrap();
+    peer.send(Message::close(Some(code), "taken over")).await.unwrap();
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::GaveUp(ConnectError::TakenOver))));
+    assert!(soon(link.event()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_does_not_keep_orders_from_being_taken() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    for _ in 0..3 * EVENTS {
+        peer.send(Message::text("flood")).await.unwrap();
+    }
+    for _ in 0..3 * ORDERS {
+        soon(link.order(Order { connection: 1, what: What::Frame("x".to_owned()) })).await;
+    }
+    for _ in 0..3 * ORDERS {
+        assert!(soon(peer.next()).await.unwrap().unwrap().is_text());
+    }
+    for _ in 0..3 * EVENTS {
+        assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(_))));
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_an_error_with_a_hint() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    let shown = address.to_string();
+    let mut link = Link::start(address);
+    let Some(LinkEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
+    assert_eq!(error.to_string(), format!("cannot connect to {shown}: connection refused"));
+    let listen = shown.trim_start_matches("ws://");
+    assert_eq!(error.hint().unwrap(), format!("start one with: cargo run --bin server -- --listen {listen}"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_said_in_words() {
+    assert_eq!(
+        told_by(answer("503 Service Unavailable", "Content-Length: 0\r\n")).await,
+        "the server is full, or this address has too many connections (503)"
+    );
+    assert_eq!(told_by(answer("404 Not Found", "")).await, "there is no such room (404)");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_the_library_is_an_error() {
+    let headers = format!("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n", "A".repeat(200));
+    assert_eq!(
+        told_by(answer("101 Switching Protocols", &headers)).await,
+        "the server's answer to the handshake is broken"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut() {
+    let endless = answer("101 Switching Protocols", &format!("X: {}\r\n", "x".repeat(4 * 1024 * 1024)));
+    assert_eq!(told_by(endless).await, "the server's answer to the handshake has no end");
+}
+
+#[tokio::test]
+async fn what_is_no_web_socket_server_is_told_apart() {
+    assert_eq!(told_by("SSH-2.0-OpenSSH_9.9\r\n").await, "what answers there does not speak HTTP");
+    assert_eq!(told_by(answer("101 Switching Protocols", "")).await, "what answers there is not a WebSocket server");
+}

@@ -1,0 +1,54 @@
+//! The chat client: what is typed and what arrives become effects, and those become frames and lines.
+//!
+//! ```text
+//! input ┐
+//! link ─┴→ app.update → effects → link / view → output
+//! ```
+//!
+//! [`app`] and [`view`] are pure: no tokio, no clock.
+
+pub mod address;
+pub mod app;
+mod editor;
+pub mod input;
+pub mod link;
+pub mod output;
+pub mod terminal;
+pub mod view;
+
+use self::{app::Failure, link::ConnectError};
+
+/// Why the client ended without success; its words are for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The first connection failed, or a later one must not be tried again.
+    #[error(transparent)]
+    Link(#[from] ConnectError),
+    /// The conversation could not be ended as it should.
+    #[error(transparent)]
+    App(#[from] Failure),
+    /// What was to be shown could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(String),
+    /// Keys could not be read.
+    #[error("cannot read the terminal: {0}")]
+    Terminal(String),
+    /// A task of ours ended before its time.
+    #[error("{0} ended unexpectedly")]
+    Task(&'static str),
+    /// The operating system refused something that every run needs.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Link(error) => error.hint(),
+            Self::App(failure) => failure.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One JSON object a line: every event of the server as it came, and ours beside them. Pure.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Block;
+use crate::{
+    client::app::Shown,
+    wire::{Dialect, ServerMessage, clean, json},
+};
+
+/// The view for programs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json;
+
+/// What happens on our side.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Own<'a> {
+    Connected { dialect: &'static str },
+    Disconnected { reason: &'a str },
+    Line { text: &'a str },
+    Notice { text: &'a str },
+    Refused { text: &'a str },
+}
+
+impl Json {
+    /// Returns the line of `shown`.
+    #[must_use]
+    pub fn render(self, shown: &Shown) -> Block {
+        let encoded = match shown {
+            Shown::Event { event, .. } => event_line(event),
+            Shown::Text(text) => own(&Own::Line { text }),
+            Shown::Connected(Dialect::Json) => own(&Own::Connected { dialect: "json" }),
+            Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
+            Shown::Disconnected { reason } => own(&Own::Disconnected { reason }),
+            Shown::Notice(text) => own(&Own::Notice { text }),
+            Shown::Refusal(text) => own(&Own::Refused { text }),
+        };
+        Block { text: escaped(&encoded) + "\n", aside: false }
+    }
+}
+
+fn event_line(event: &ServerMessage) -> String {
+    let mut out = Vec::new();
+    match event {
+        // The session token is a secret: who has it is this user.
+        ServerMessage::Welcome(welcome) => {
+            let mut welcome = welcome.clone();
+            welcome.session = None;
+            json::encode(&ServerMessage::Welcome(welcome), &mut out);
+        }
+        event => json::encode(event, &mut out),
+    }
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn own(own: &Own<'_>) -> String {
+    serde_json::to_string(own).unwrap_or_default()
+}
+
+/// Returns `json` with everything escaped that a terminal might take for more than text; for a program it is the same.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if clean::is_printable(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Cannot fail: a String takes everything.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ErrorCode, Failure, Hex, Nick, RoomName, RoomView, SessionToken, Welcome};
+
+    fn event(event: ServerMessage) -> String {
+        Json.render(&Shown::Event { event, quiet: true }).text
+    }
+
+    #[test]
+    fn the_session_token_is_never_printed() {
+        let view = RoomView { room: RoomName::lobby(), topic: None, people: 1, names: vec![] };
+        let welcome = Welcome {
+            nick: Nick::new("ada").unwrap(),
+            session: Some(SessionToken(Hex([0xab; 16]))),
+            epoch: Hex([1; 8]),
+            resumed: false,
+            view,
+        };
+        let line = event(ServerMessage::Welcome(welcome));
+        assert!(line.contains("\"nick\":\"ada\"") && !line.contains("abab") && !line.contains("session"), "{line}");
+    }
+
+    #[test]
+    fn nothing_but_printable_text_comes_out_and_nothing_is_lost() {
+        let message = "a\u{1b}[31m\u{7f}\u{9b}31m\u{202e}b\u{200b}\u{e0001}\n";
+        let line = event(ServerMessage::Error(Failure::new(ErrorCode::Other, message)));
+        assert!(line.trim_end_matches('\n').chars().all(clean::is_printable), "{line:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["message"], message);
+    }
+
+    #[test]
+    fn what_happens_on_our_side_is_an_event_too() {
+        let line = |shown| Json.render(&shown).text;
+        assert_eq!(line(Shown::Connected(Dialect::Json)), "{\"type\":\"connected\",\"dialect\":\"json\"}\n");
+        assert_eq!(line(Shown::Text("hi".to_owned())), "{\"type\":\"line\",\"text\":\"hi\"}\n");
+        assert_eq!(
+            line(Shown::Disconnected { reason: "gone".to_owned() }),
+            "{\"type\":\"disconnected\",\"reason\":\"gone\"}\n"
+        );
+    }
+}

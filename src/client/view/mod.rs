@@ -1,0 +1,36 @@
+//! From what happened to what is written. Pure: no tokio, no clock, no I/O.
+
+mod json;
+mod plain;
+
+pub use self::{json::Json, plain::Plain};
+use super::app::Shown;
+
+/// Lines to be written, the last line break included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The lines.
+    pub text: String,
+    /// Whether these are words of ours beside the chat: off a terminal they go to stderr.
+    pub aside: bool,
+}
+
+/// How the conversation is shown.
+#[derive(Debug)]
+pub enum View {
+    /// For people: one line a message.
+    Plain(Plain),
+    /// For programs: one event a line.
+    Json(Json),
+}
+
+impl View {
+    /// Returns what is written for `shown`, or `None` when it has nothing for this view's readers.
+    #[must_use]
+    pub fn render(&self, shown: &Shown) -> Option<Block> {
+        match self {
+            Self::Plain(plain) => plain.render(shown),
+            Self::Json(json) => Some(json.render(shown)),
+        }
+    }
+}

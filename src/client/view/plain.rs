@@ -1,0 +1,318 @@
+//! One line a message, for people: the time, who, and what. Off a terminal it is nothing but text. Pure.
+//!
+//! Lines are told apart by what no nick can be: `nick:` speaks, `~` does something, `*` tells, `!` refuses, and a line that
+//! goes on is indented; so nobody can forge another's line.
+
+use anstyle::{AnsiColor, Effects, Style};
+use jiff::{Timestamp as Moment, tz::TimeZone};
+
+use super::Block;
+use crate::{
+    client::app::Shown,
+    wire::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, clean, text},
+};
+
+/// What a line break becomes where text goes on.
+const CONTINUATION: &str = "\n    ";
+
+/// The colours of nicks: what can be read on dark and on light ground, without the red of errors.
+const NICK_COLOURS: [AnsiColor; 8] = [
+    AnsiColor::Green,
+    AnsiColor::Yellow,
+    AnsiColor::Blue,
+    AnsiColor::Magenta,
+    AnsiColor::Cyan,
+    AnsiColor::BrightGreen,
+    AnsiColor::BrightBlue,
+    AnsiColor::BrightMagenta,
+];
+
+const DIM: Style = Style::new().effects(Effects::DIMMED);
+const REFUSED: Style = AnsiColor::Red.on_default();
+
+/// The view for people.
+#[derive(Debug)]
+pub struct Plain {
+    zone: TimeZone,
+    coloured: bool,
+}
+
+impl Plain {
+    /// Returns the view that tells the time of `zone`.
+    #[must_use]
+    pub fn new(zone: TimeZone, coloured: bool) -> Self {
+        Self { zone, coloured }
+    }
+
+    pub(super) fn render(&self, shown: &Shown) -> Option<Block> {
+        let (text, aside) = match shown {
+            Shown::Event { quiet: true, .. } | Shown::Connected(Dialect::Json) => return None,
+            Shown::Event { event, .. } => (self.event(event)?, false),
+            Shown::Text(frame) => (clean::lines(frame).trim_end_matches('\n').to_owned(), false),
+            Shown::Connected(Dialect::Text) => {
+                (self.tell("connected; this server speaks plain text only: no names, no history, no commands"), true)
+            }
+            Shown::Disconnected { reason } => {
+                (self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason))), true)
+            }
+            Shown::Notice(words) => (self.tell(words), true),
+            Shown::Refusal(words) => (self.refuse(words), true),
+        };
+        Some(Block { text: text.replace('\t', "    ") + "\n", aside })
+    }
+
+    fn event(&self, event: &ServerMessage) -> Option<String> {
+        Some(match event {
+            ServerMessage::Message(message) => self.message(message),
+            ServerMessage::Private(private) => self.private(private),
+            ServerMessage::History { messages, .. } if !messages.is_empty() => {
+                messages.iter().map(|message| self.message(message)).collect::<Vec<_>>().join("\n")
+            }
+            ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message)),
+            event => self.paint(DIM, &clean::lines(&text::encode(event)?)),
+        })
+    }
+
+    fn message(&self, message: &Message) -> String {
+        let time = self.time(message.at);
+        let nick = self.nick(&message.nick);
+        match (message.kind, message.text.as_ref().map(text::indented)) {
+            (Kind::Say, Some(text)) => format!("{time} {nick}: {text}"),
+            (Kind::Me, Some(text)) => format!("{time} ~ {nick} {text}"),
+            (Kind::Topic, Some(text)) => format!("{time} * {nick} set the topic: {text}"),
+            (_, None) => format!("{time} * {nick} cleared the topic"),
+        }
+    }
+
+    fn private(&self, private: &Private) -> String {
+        let Private { from, to, at, text, .. } = private;
+        format!("{} [{} -> {}] {}", self.time(*at), self.nick(from), self.nick(to), text::indented(text))
+    }
+
+    fn tell(&self, words: &str) -> String {
+        self.paint(DIM, &format!("* {}", clean::lines(words).replace('\n', CONTINUATION)))
+    }
+
+    fn refuse(&self, words: &str) -> String {
+        self.paint(REFUSED, &format!("! {}", clean::lines(words).replace('\n', CONTINUATION)))
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        let moment = i64::try_from(at.0).ok().and_then(|at| Moment::from_millisecond(at).ok());
+        let time = moment.map_or_else(
+            || "--:--".to_owned(),
+            |moment| {
+                let local = moment.to_zoned(self.zone.clone());
+                format!("{:02}:{:02}", local.hour(), local.minute())
+            },
+        );
+        self.paint(DIM, &time)
+    }
+
+    fn nick(&self, nick: &Nick) -> String {
+        // FNV-1a: the same colour in every run and on every machine.
+        let hash = nick
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let colours = NICK_COLOURS.len() as u64;
+        let index = usize::try_from(hash % colours).unwrap_or_default();
+        self.paint(NICK_COLOURS[index].on_default(), nick.as_str())
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.coloured { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{
+        Body, ErrorCode, Failure, Hex, MessageId, Presence, Rename, RoomEntry, RoomName, RoomView, Topic, Welcome,
+    };
+
+    /// 12:34 in UTC.
+    const AT: Timestamp = Timestamp(1_700_000_000_000 / 86_400_000 * 86_400_000 + (12 * 60 + 34) * 60_000);
+
+    fn plain(coloured: bool) -> Plain {
+        Plain::new(TimeZone::UTC, coloured)
+    }
+
+    fn nick(text: &str) -> Nick {
+        Nick::new(text).unwrap()
+    }
+
+    fn said(kind: Kind, text: Option<&str>) -> ServerMessage {
+        let text = text.map(|text| Body::new(text).unwrap());
+        let room = RoomName::lobby();
+        let message = Message { id: MessageId(1), room, at: AT, nick: nick("ada"), kind, text, key: None };
+        ServerMessage::Message(Arc::new(message))
+    }
+
+    fn line(event: ServerMessage) -> String {
+        plain(false).render(&Shown::Event { event, quiet: false }).unwrap().text
+    }
+
+    #[test]
+    fn a_message_is_one_line_with_its_time() {
+        assert_eq!(line(said(Kind::Say, Some("hello"))), "12:34 ada: hello\n");
+        assert_eq!(line(said(Kind::Me, Some("waves"))), "12:34 ~ ada waves\n");
+        assert_eq!(line(said(Kind::Topic, Some("tea"))), "12:34 * ada set the topic: tea\n");
+        assert_eq!(line(said(Kind::Topic, None)), "12:34 * ada cleared the topic\n");
+        let private =
+            Private { from: nick("ada"), to: nick("bob"), at: AT, text: Body::new("psst").unwrap(), key: None };
+        assert_eq!(line(ServerMessage::Private(private)), "12:34 [ada -> bob] psst\n");
+    }
+
+    #[test]
+    fn the_time_is_that_of_the_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(9));
+        let shown = Shown::Event { event: said(Kind::Say, Some("hi")), quiet: false };
+        assert_eq!(Plain::new(zone, false).render(&shown).unwrap().text, "21:34 ada: hi\n");
+    }
+
+    #[test]
+    fn nobody_can_forge_a_line() {
+        let forged = line(said(Kind::Say, Some("hi\n12:35 bob: I owe you 5\r\n! error\u{2028}[bob -> you] x\ty")));
+        assert_eq!(forged, "12:34 ada: hi\n    12:35 bob: I owe you 5\n    ! error\n    [bob -> you] x    y\n");
+    }
+
+    #[test]
+    fn colours_are_ours_and_a_nick_keeps_its_own() {
+        let shown = Shown::Event { event: said(Kind::Say, Some("hi")), quiet: false };
+        let first = plain(true).render(&shown).unwrap().text;
+        assert!(
+            first.starts_with("\u{1b}[2m12:34\u{1b}[0m \u{1b}[") && first.ends_with("ada\u{1b}[0m: hi\n"),
+            "{first:?}"
+        );
+        assert_eq!(first, plain(true).render(&shown).unwrap().text);
+    }
+
+    #[test]
+    fn our_own_words_are_asides() {
+        let block = |shown| plain(false).render(&shown).unwrap();
+        assert_eq!(
+            block(Shown::Disconnected { reason: "x".to_owned() }),
+            Block { text: "* connection lost: x; reconnecting\n".to_owned(), aside: true }
+        );
+        assert_eq!(
+            block(Shown::Refusal("no\nway".to_owned())),
+            Block { text: "! no\n    way\n".to_owned(), aside: true }
+        );
+        assert_eq!(block(Shown::Text("bob: hi\n".to_owned())), Block { text: "bob: hi\n".to_owned(), aside: false });
+        assert_eq!(plain(false).render(&Shown::Event { event: said(Kind::Say, Some("hi")), quiet: true }), None);
+    }
+
+    /// Returns everything that can be shown, with `text` in every field that takes it.
+    fn everything(text: &str) -> Vec<Shown> {
+        let room = RoomName::new(text).unwrap_or_else(|_| RoomName::lobby());
+        let who = Nick::new(text).unwrap_or_else(|_| nick("ada"));
+        let body = Body::new(text).ok();
+        let topic = Topic::new(text).ok();
+        let view = RoomView { room: room.clone(), topic: topic.clone(), people: 9, names: vec![who.clone()] };
+        let message = |kind| {
+            Arc::new(Message {
+                id: MessageId(1),
+                room: room.clone(),
+                at: Timestamp(u64::MAX),
+                nick: who.clone(),
+                kind,
+                text: body.clone(),
+                key: None,
+            })
+        };
+        let names = vec![who.clone()];
+        let mut events = vec![
+            ServerMessage::Hello { server: text.to_owned(), nonce: Hex([0; 16]) },
+            ServerMessage::Welcome(Welcome {
+                nick: who.clone(),
+                session: None,
+                epoch: Hex([0; 8]),
+                resumed: false,
+                view: view.clone(),
+            }),
+            ServerMessage::Joined(view.clone()),
+            ServerMessage::Names(view),
+            ServerMessage::Message(message(Kind::Say)),
+            ServerMessage::Message(message(Kind::Me)),
+            ServerMessage::Message(message(Kind::Topic)),
+            ServerMessage::Gap { room: room.clone() },
+            ServerMessage::History { room: room.clone(), messages: vec![message(Kind::Say)], more: false },
+            ServerMessage::Presence(Presence {
+                room: room.clone(),
+                joined: names.clone(),
+                more_joined: 1,
+                left: names,
+                more_left: 1,
+                renamed: vec![Rename { from: who.clone(), to: who.clone() }],
+                more_renamed: 1,
+                people: 3,
+            }),
+            ServerMessage::Rooms {
+                rooms: vec![RoomEntry { room: room.clone(), people: 1, topic: topic.clone() }],
+                total: 1,
+            },
+            ServerMessage::Topic { room, topic },
+            ServerMessage::Nick { nick: who.clone() },
+            ServerMessage::Slow { retry_after_ms: 1 },
+            ServerMessage::Error(Failure::new(ErrorCode::Other, text)),
+        ];
+        if let Some(body) = body {
+            let (from, to) = (who.clone(), who);
+            events.push(ServerMessage::Private(Private { from, to, at: Timestamp(0), text: body, key: None }));
+        }
+        let mut shown: Vec<_> = events.into_iter().map(|event| Shown::Event { event, quiet: false }).collect();
+        shown.extend([
+            Shown::Text(text.to_owned()),
+            Shown::Disconnected { reason: text.to_owned() },
+            Shown::Notice(text.to_owned()),
+            Shown::Refusal(text.to_owned()),
+        ]);
+        shown
+    }
+
+    /// Checks that nothing but printable text and line breaks is shown, and with colours nothing but ours beside it.
+    fn check(text: &str) {
+        for shown in everything(text) {
+            let Some(block) = plain(false).render(&shown) else { continue };
+            let foreign = block.text.chars().find(|&c| c != '\n' && !clean::is_printable(c));
+            assert_eq!(foreign, None, "{shown:?}");
+            let mut coloured = plain(true).render(&shown).unwrap().text;
+            for colour in NICK_COLOURS.map(AnsiColor::on_default).into_iter().chain([DIM, REFUSED]) {
+                coloured = coloured.replace(&colour.to_string(), "");
+            }
+            assert_eq!(coloured.replace("\u{1b}[0m", ""), block.text, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn no_sequence_of_a_peer_reaches_the_terminal() {
+        for code in (0..0x20).chain(0x7f..0xa0).chain([0x200b, 0x2028, 0x202e, 0x2066, 0xfeff, 0xe0001]) {
+            let c = char::from_u32(code).unwrap();
+            check(&c.to_string());
+            check(&format!("a{c}b"));
+        }
+        for text in [
+            "\u{1b}[31mred\u{1b}[2J",
+            "\u{1b}]0;title\u{7}x\u{1b}]8;;http://x\u{1b}\\y",
+            "\u{9b}31mx\u{9d}0;t\u{9c}",
+            "\u{1b}P+q\u{1b}\\\u{1b}_x\u{1b}\\\u{1b}^x\u{1b}\\",
+            "a\u{202e}b\u{2069}\u{200f}c",
+            "x\r\u{8}\u{8}y",
+        ] {
+            check(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_can_be_sent_reaches_the_terminal_raw(text in any::<String>()) {
+            check(&text);
+        }
+    }
+}

@@ -106,7 +106,8 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.uri.to_string();
-        f.write_str(if self.uri.query().is_none() { shown.trim_end_matches('/') } else { &shown })
+        let is_bare = self.uri.path() == "/" && self.uri.query().is_none();
+        f.write_str(shown.strip_suffix('/').filter(|_| is_bare).unwrap_or(&shown))
     }
 }
 
@@ -155,6 +156,7 @@ mod tests {
             ("[::1]/x", "ws://[::1]:8080/x", "::1", 8080),
             ("ws://host", "ws://host", "host", 80),
             ("WS://host:80/a?b=c", "ws://host/a?b=c", "host", 80),
+            ("host//", "ws://host:8080//", "host", 8080),
             ("host?nick=ada", "ws://host:8080/?nick=ada", "host", 8080),
         ] {
             assert_eq!(parsed(text), (url.to_owned(), host.to_owned(), port), "{text}");

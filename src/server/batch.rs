@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_lines_have_no_words_for_is_no_frame() {
         let mut out = vec![7];
-        push_frame(Dialect::Text, &ServerMessage::Live { room: RoomName::lobby() }, &mut out);
+        push_frame(Dialect::Text, &ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(0) }, &mut out);
         assert_eq!(out, [7]);
     }
 }

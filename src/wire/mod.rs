@@ -351,6 +351,8 @@ pub enum ServerMessage {
     Live {
         /// Where.
         room: RoomName,
+        /// Everything up to here has been sent, or was not asked for: come back with this until a later message has been seen.
+        cursor: MessageId,
     },
     /// Messages between the cursor and the next message have been deleted from the log and cannot be sent.
     Gap {

@@ -35,8 +35,9 @@ impl App {
                 self.phase = Phase::Replaying;
             }
             ServerMessage::Message(message) => return self.message(now, message, effects),
-            ServerMessage::Live { .. } => {
+            ServerMessage::Live { cursor, .. } => {
                 quiet = true;
+                self.cursor = self.cursor.max(Some(*cursor));
                 if self.phase == Phase::Replaying {
                     self.phase = Phase::Live;
                 }

@@ -170,8 +170,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             }
         };
         self.catch_up().await?;
+        self.say_live().await
+    }
+
+    /// Says that what follows is new.
+    async fn say_live(&mut self) -> Result<(), End> {
         let room = self.seat.place.view.room.clone();
-        self.send(&ServerMessage::Live { room }).await
+        self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
     }
 
     /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.

@@ -166,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         self.drain().await?;
         self.send(&ServerMessage::Joined(place.view.clone())).await?;
         if stays {
-            return Ok(());
+            return self.say_live().await;
         }
         self.seat.place = place;
         let usual = if self.dialect == Dialect::Text { Limits::TEXT_HISTORY } else { Limits::JSON_HISTORY };

@@ -225,3 +225,14 @@ async fn commands_answer_and_an_unknown_one_is_never_chat() {
     ada.say("/history 9").await;
     assert_eq!(ada.until(|line| line.contains("waves")).await, "~ eve waves\neve: /etc");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_the_room_they_are_in_stays_and_goes_on() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    ada.say(r#"{"type":"say","text":"hello"}"#).await;
+    ada.event("message").await;
+    ada.say(r#"{"type":"join","room":"lobby"}"#).await;
+    assert_eq!(ada.event("joined").await["names"], json!(["ada"]));
+    assert_eq!(ada.event("live").await["cursor"], 1);
+}

@@ -1,0 +1,127 @@
+//! How a conversation begins, is lost and goes on.
+
+use super::*;
+
+#[test]
+fn the_servers_hello_is_answered_with_ours() {
+    let mut chat = Chat::new(Settings { nick: Some(nick("ada")), history: Some(3), ..Settings::default() });
+    chat.event(Event::Connected(Dialect::Json));
+    assert!(chat.sent.is_empty(), "the server speaks first");
+    chat.server(&hello());
+    let wanted = ClientHello { nick: Some(nick("ada")), history: Some(3), ..ClientHello::default() };
+    assert_eq!(chat.sent, [ClientMessage::Hello(wanted)]);
+}
+
+#[test]
+fn a_taken_nick_is_replaced_and_the_user_is_told() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    let free = Some(nick("ada-2"));
+    chat.server(&ServerMessage::Error(Refused { free, ..Refused::new(ErrorCode::NickTaken, "taken") }));
+    assert!(matches!(&chat.sent[1], ClientMessage::Hello(hello) if hello.nick == Some(nick("ada-2"))));
+    chat.server(&welcome(EPOCH, "ada-2"));
+    assert_eq!(chat.notices(), ["ada is taken; you are ada-2"]);
+}
+
+#[test]
+fn a_server_where_every_nick_is_taken_is_given_up() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    for _ in 0..=NICK_TRIES {
+        chat.server(&failure(ErrorCode::NickTaken, None));
+    }
+    assert_eq!(chat.finished, Some(Err(Failure::NickTaken(nick("ada")))));
+    assert_eq!(chat.sent.len(), NICK_TRIES as usize + 1);
+}
+
+#[test]
+fn a_server_that_does_not_greet_is_left() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.now = chat.app.wake_at().unwrap();
+    let effects = chat.app.update(chat.now, Event::Woke);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Reconnect { .. })));
+}
+
+#[test]
+fn after_a_drop_what_was_not_echoed_goes_out_again_with_the_same_keys_in_the_same_order() {
+    let mut chat = Chat::live();
+    for line in ["a", "b", "c"] {
+        chat.line(line);
+    }
+    let before = chat.said();
+    chat.drop_connection();
+    chat.forget();
+    chat.line("d");
+    chat.join(EPOCH, "ada");
+    // The server had taken the first one: its echo is in the replay.
+    let (first, text) = &before[0];
+    let stored = chat.message(text, Some(IdempotencyKey::new(first).unwrap()));
+    chat.server(&stored);
+    assert_eq!(chat.said(), [], "nothing is said before the replay is over");
+    chat.server(&live());
+    let after = chat.said();
+    assert_eq!(after[..2], before[1..]);
+    assert_eq!(after[2].1, "d");
+}
+
+#[test]
+fn a_reconnect_goes_on_where_the_chat_was() {
+    let mut chat = Chat::live();
+    let seen = chat.message("seen", None);
+    chat.server(&seen);
+    chat.drop_connection();
+    chat.forget();
+    chat.now += Duration::from_secs(12);
+    chat.join(EPOCH, "ada");
+    assert_eq!(
+        chat.sent,
+        [ClientMessage::Hello(ClientHello {
+            nick: Some(nick("ada")),
+            room: Some(RoomName::lobby()),
+            session: Some(SessionToken(Hex([7; 16]))),
+            epoch: Some(EPOCH),
+            after: Some(MessageId(1)),
+            history: None,
+        })]
+    );
+    chat.server(&seen);
+    let missed = chat.message("missed", None);
+    chat.server(&missed);
+    chat.server(&live());
+    assert_eq!(chat.messages_shown(), 1, "what was seen is not shown again");
+    assert_eq!(chat.notices(), ["back after 12 s", "1 message came meanwhile"]);
+}
+
+#[test]
+fn another_history_is_said_and_read_from_its_start() {
+    let mut chat = Chat::live();
+    chat.server(&message(900, "old", None));
+    chat.drop_connection();
+    chat.forget();
+    chat.join(Hex([2; 8]), "ada");
+    chat.server(&message(1, "new", None));
+    assert_eq!(chat.messages_shown(), 1);
+    assert!(chat.notices()[1].contains("another history"), "{:?}", chat.notices());
+}
+
+#[test]
+fn a_gap_is_shown() {
+    let mut chat = Chat::live();
+    let gap = ServerMessage::Gap { room: RoomName::lobby() };
+    chat.server(&gap);
+    assert_eq!(chat.shown, [Shown::Event { event: gap, quiet: false }]);
+}
+
+#[test]
+fn a_room_without_a_message_has_a_cursor_too() {
+    let mut chat = Chat::new(Settings { history: Some(0), ..Settings::default() });
+    chat.join(EPOCH, "ada");
+    chat.server(&ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(7) });
+    chat.drop_connection();
+    chat.forget();
+    chat.join(EPOCH, "ada");
+    assert!(matches!(&chat.sent[..], [ClientMessage::Hello(hello)] if hello.after == Some(MessageId(7))));
+}

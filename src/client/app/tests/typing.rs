@@ -1,0 +1,263 @@
+//! What is typed, and what becomes of it.
+
+use super::*;
+
+#[test]
+fn what_is_typed_before_the_chat_is_live_waits() {
+    let mut chat = Chat::ada();
+    chat.line("one");
+    chat.join(EPOCH, "ada");
+    chat.line("two");
+    assert_eq!(chat.texts(), [""; 0]);
+    chat.server(&live());
+    assert_eq!(chat.texts(), ["one", "two"]);
+}
+
+#[test]
+fn only_the_echo_takes_a_text_out() {
+    let mut chat = Chat::live();
+    chat.line("hi");
+    assert_eq!(chat.app.outbox.unsent_texts(), 1);
+    let other = chat.message("hi", Some(IdempotencyKey::new("guessed-1").unwrap()));
+    chat.server(&other);
+    assert_eq!(chat.app.outbox.unsent_texts(), 1);
+    chat.echo();
+    assert!(chat.app.outbox.is_empty());
+    assert_eq!(chat.messages_shown(), 2);
+}
+
+#[test]
+fn a_server_that_asks_for_patience_gets_it_and_nothing_is_sent_twice() {
+    let mut chat = Chat::live();
+    chat.line("a");
+    chat.server(&ServerMessage::Slow { retry_after_ms: 3000 });
+    chat.line("b");
+    assert_eq!(chat.texts(), ["a"]);
+    assert_eq!(chat.app.wake_at(), Some(Duration::from_secs(3)));
+    chat.wait(3);
+    assert_eq!(chat.texts(), ["a", "b"]);
+}
+
+#[test]
+fn a_text_that_was_refused_is_given_back_with_the_reason() {
+    let mut chat = Chat::live();
+    chat.line("/msg bob psst");
+    let ClientMessage::Msg { key: Some(key), .. } = &chat.sent[0] else { panic!("{:?}", chat.sent) };
+    let refused = failure(ErrorCode::NoSuchNick, Some(key.as_str()));
+    chat.server(&refused);
+    assert_eq!(chat.notices(), ["not sent: \"psst\": because"]);
+    assert!(chat.app.outbox.is_empty());
+}
+
+#[test]
+fn a_text_that_could_not_be_stored_is_tried_again() {
+    let mut chat = Chat::live();
+    chat.line("hi");
+    let before = chat.said();
+    chat.server(&failure(ErrorCode::NotStored, Some(&before[0].0)));
+    assert_eq!(chat.said().len(), 1);
+    chat.wait(1);
+    assert_eq!(chat.said(), [before.clone(), before].concat());
+}
+
+#[test]
+fn a_change_of_room_keeps_what_comes_after_it_for_the_new_room() {
+    let mut chat = Chat::live();
+    chat.line("/join rust");
+    chat.line("hi rust");
+    assert_eq!(chat.texts(), [""; 0]);
+    chat.server(&message(90, "late in the lobby", None));
+    chat.server(&ServerMessage::Joined(view("rust")));
+    chat.server(&message(2, "older, but not seen", None));
+    assert_eq!(chat.messages_shown(), 2);
+    chat.server(&live());
+    assert_eq!(chat.texts(), ["hi rust"]);
+}
+
+#[test]
+fn a_change_of_room_that_fails_holds_nothing_up() {
+    let mut chat = Chat::live();
+    chat.line("/join rust");
+    chat.line("hi");
+    chat.server(&failure(ErrorCode::Unavailable, None));
+    assert_eq!(chat.texts(), ["hi"]);
+}
+
+#[test]
+fn questions_are_refused_while_there_is_nobody_to_ask() {
+    let mut chat = Chat::live();
+    chat.drop_connection();
+    chat.line("/names");
+    chat.line("/help");
+    assert_eq!(chat.notices()[0], "not connected; try again when the connection is back");
+    assert!(chat.notices()[1].starts_with("commands:"));
+}
+
+#[test]
+fn a_reply_goes_to_who_wrote_last() {
+    let mut chat = Chat::live();
+    chat.line("/reply hello?");
+    assert_eq!(chat.notices(), ["nobody has sent you a private message yet"]);
+    let private = |from: &str, to: &str| {
+        let text = Body::new("psst").unwrap();
+        ServerMessage::Private(Private { from: nick(from), to: nick(to), at: Timestamp(0), text, key: None })
+    };
+    chat.server(&private("bob", "ada"));
+    chat.server(&private("ada", "eve"));
+    chat.line("/reply yes");
+    assert!(matches!(&chat.sent[0], ClientMessage::Msg { to, .. } if *to == nick("bob")));
+}
+
+#[test]
+fn the_end_of_input_waits_for_the_echo() {
+    let mut chat = Chat::ada();
+    chat.line("hi");
+    chat.event(Event::InputEnded);
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    assert_eq!(chat.finished, None);
+    chat.sent.retain(|message| !matches!(message, ClientMessage::Hello(_)));
+    chat.echo();
+    assert_eq!(chat.finished, Some(Ok(())));
+    assert_eq!(chat.sent, [ClientMessage::Quit]);
+}
+
+#[test]
+fn without_input_the_history_is_shown_and_that_is_all() {
+    let mut chat = Chat::ada();
+    chat.event(Event::InputEnded);
+    chat.join(EPOCH, "ada");
+    chat.server(&message(1, "old", None));
+    assert_eq!(chat.finished, None);
+    chat.server(&live());
+    assert_eq!((chat.finished, chat.shown.len()), (Some(Ok(())), 5));
+}
+
+#[test]
+fn a_question_at_the_end_of_input_is_answered() {
+    let mut chat = Chat::live();
+    chat.line("/names");
+    chat.event(Event::InputEnded);
+    assert_eq!(chat.finished, None);
+    chat.server(&ServerMessage::Names(view("lobby")));
+    assert_eq!(chat.finished, Some(Ok(())));
+}
+
+#[test]
+fn lines_that_are_never_echoed_are_counted() {
+    let mut chat = Chat::live();
+    chat.line("a");
+    chat.line("b");
+    chat.event(Event::InputEnded);
+    chat.wait(29);
+    assert_eq!(chat.finished, None);
+    chat.wait(1);
+    assert_eq!(chat.finished, Some(Err(Failure::Unsent(2))));
+    assert_eq!(Failure::Unsent(2).to_string(), "2 lines were not sent");
+}
+
+#[test]
+fn a_long_pipe_has_patience_as_long_as_it_gets_on() {
+    let mut chat = Chat::live();
+    (0..40).for_each(|n| chat.line(&n.to_string()));
+    chat.event(Event::InputEnded);
+    for _ in 0..3 {
+        assert_eq!(chat.finished, None);
+        chat.wait(20);
+        chat.echo();
+    }
+    assert_eq!(chat.finished, Some(Ok(())));
+}
+
+#[test]
+fn to_quit_says_so_and_waits_shortly() {
+    let mut chat = Chat::live();
+    chat.line("/quit");
+    assert_eq!((chat.finished.take(), chat.sent.as_slice()), (Some(Ok(())), [ClientMessage::Quit].as_slice()));
+    let mut chat = Chat::live();
+    chat.line("hi");
+    chat.line("/quit");
+    chat.wait(5);
+    assert_eq!(chat.finished, Some(Err(Failure::Unsent(1))));
+}
+
+#[test]
+fn to_stop_is_no_failure_but_says_what_is_lost() {
+    let mut chat = Chat::live();
+    chat.line("hi");
+    chat.event(Event::Stop);
+    assert_eq!(chat.finished, Some(Ok(())));
+    assert_eq!(chat.notices(), ["1 line was not sent"]);
+}
+
+#[test]
+fn a_full_outbox_lets_a_pipe_wait() {
+    let mut chat = Chat::ada();
+    while chat.app.wants_input() {
+        chat.line("x");
+    }
+    chat.line("one too many");
+    assert_eq!(chat.notices(), ["not taken: too many lines wait to be sent already"]);
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    assert_eq!(chat.texts().len(), 16);
+    chat.echo();
+    assert!(chat.app.wants_input());
+}
+
+#[test]
+fn long_lines_are_split_and_what_goes_on_is_no_command() {
+    let mut chat = Chat::live();
+    chat.line(&"é".repeat(10_000));
+    chat.event(Event::Continued("/quit".to_owned()));
+    let texts = chat.texts();
+    assert_eq!(texts.iter().map(|text| text.chars().count()).collect::<Vec<_>>(), [8192, 1808, 5]);
+    assert_eq!(chat.finished, None);
+}
+
+#[test]
+fn without_commands_every_line_is_a_text() {
+    let mut chat = Chat::live();
+    chat.app.settings.no_commands = true;
+    chat.line("/quit //x");
+    chat.line("   ");
+    assert_eq!(chat.texts(), ["/quit //x"]);
+}
+
+#[test]
+fn a_server_of_lines_gets_lines() {
+    let mut chat = Chat::ada();
+    chat.line("/names");
+    chat.line("hi");
+    chat.event(Event::Connected(Dialect::Text));
+    chat.line("//etc");
+    chat.line("/me waves");
+    assert_eq!(chat.lines, ["hi", "/etc"]);
+    assert_eq!(chat.notices().len(), 2);
+    assert!(chat.notices()[0].starts_with("this server speaks plain text only"));
+    chat.event(Event::InputEnded);
+    chat.event(Event::Frame("someone: hi".to_owned()));
+    assert_eq!(chat.finished, None);
+    chat.event(Event::Frame("me: /etc".to_owned()));
+    assert_eq!(chat.finished, Some(Ok(())));
+}
+
+#[test]
+fn a_server_of_lines_that_does_not_echo_is_no_failure() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Text));
+    chat.line("hi");
+    chat.event(Event::InputEnded);
+    chat.wait(2);
+    assert_eq!(chat.finished, Some(Ok(())));
+    assert_eq!(chat.notices(), ["the server did not confirm that it took the last line"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_what_is_unknown_is_not() {
+    let mut chat = Chat::live();
+    chat.event(Event::Frame(r#"{"type":"weather"}"#.to_owned()));
+    chat.event(Event::Frame("\u{1b}[31m".to_owned()));
+    assert_eq!(chat.notices().len(), 1);
+    assert!(chat.notices()[0].starts_with("the server sent something that cannot be read"));
+}

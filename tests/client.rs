@@ -1,0 +1,178 @@
+//! The client as a program among others: pipes, signals, lost servers, other people's servers.
+
+mod support;
+
+use serde_json::Value;
+use support::{
+    process::{Process, Signal},
+    raw::RawPeer,
+    server::{start, start_with},
+    textbook::{TextbookClient, TextbookServer},
+};
+
+#[tokio::test]
+async fn what_one_types_all_see_once() {
+    let server = start().await;
+    let url = format!("ws://{}", server.address);
+    let mut clients = Vec::new();
+    for nick in ["ada", "bob", "eve"] {
+        let mut client = Process::client(&[&url, "--nick", nick]);
+        client.stdout.line_with("#lobby").await;
+        clients.push(client);
+    }
+    clients[0].write_line("hello").await;
+    for client in &mut clients {
+        client.stdout.line_with("ada: hello").await;
+    }
+    clients[1].write_line("the end").await;
+    for client in &mut clients {
+        let between = loop {
+            let line = client.stdout.next().await.unwrap();
+            if line.contains("the end") {
+                break line;
+            }
+            assert!(!line.contains("ada: hello"), "hello came twice");
+        };
+        assert!(between.ends_with("bob: the end"), "{between}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_nick_becomes_the_next_and_is_told() {
+    let server = start().await;
+    let url = format!("ws://{}", server.address);
+    let mut first = Process::client(&[&url, "--nick", "ada"]);
+    first.stdout.line_with("#lobby").await;
+    let mut second = Process::client(&[&url, "--nick", "ada"]);
+    second.stderr.line_with("ada is taken; you are ada-2").await;
+    second.write_line("hello").await;
+    first.stdout.line_with("ada-2: hello").await;
+}
+
+#[tokio::test]
+async fn json_is_one_event_a_line() {
+    let server = start().await;
+    let mut client = Process::client(&[&format!("ws://{}", server.address), "--json", "--nick", "ada"]);
+    client.write_line("hello").await;
+    client.close_stdin();
+    let lines = client.stdout.rest().await;
+    let events: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = events.iter().filter(|event| event["type"] == "message").collect();
+    assert_eq!(said.len(), 1, "{lines:?}");
+    assert_eq!((said[0]["nick"].as_str(), said[0]["text"].as_str()), (Some("ada"), Some("hello")));
+    assert!(events.iter().all(|event| event.get("session").is_none()), "the token is a secret: {lines:?}");
+    assert_eq!(client.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_long_pipe_waits_its_turn_and_loses_nothing() {
+    let server = start_with(&["--rate", "50", "--burst", "5"]).await;
+    let mut reader = RawPeer::connect(server.address, "/").await;
+    reader.line_with("welcome").await;
+    let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "log"]);
+    for number in 0..60 {
+        client.write_line(&format!("line {number}")).await;
+    }
+    client.close_stdin();
+    for number in 0..60 {
+        assert_eq!(reader.line_with("line ").await, format!("log: line {number}"));
+    }
+    assert_eq!(client.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn with_no_commands_a_slash_is_only_a_character() {
+    let server = start().await;
+    let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "log", "--no-commands"]);
+    client.write_line("/quit").await;
+    client.stdout.line_with("log: /quit").await;
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_is_a_success_without_another_message() {
+    let server = start().await;
+    let mut command = tokio::process::Command::new("sh");
+    let script = r#"exec 3<&0; { "$0" "$1" --nick ada <&3; echo "code $?" >&2; } | head -n 1"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_client"), &format!("ws://{}", server.address)]);
+    let mut pipe = Process::start(&mut command);
+    pipe.stdout.line_with("#lobby").await;
+    pipe.stderr.line_with("code 0").await;
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_with_success() {
+    let server = start().await;
+    for signal in [Signal::Term, Signal::Int] {
+        let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "ada"]);
+        client.stdout.line_with("#lobby").await;
+        client.signal(signal).await;
+        assert_eq!(client.exit().await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_while_the_server_is_away_is_said_when_it_is_back() {
+    let mut server = start().await;
+    let address = server.address.to_string();
+    let mut client = Process::client(&[&address, "--nick", "ada"]);
+    client.write_line("before").await;
+    client.stdout.line_with("ada: before").await;
+    server.process.signal(Signal::Term).await;
+    assert_eq!(server.process.exit().await.code(), Some(0));
+    client.stderr.line_with("lost").await;
+    client.write_line("meanwhile").await;
+    let mut again = Process::server(&["--listen", &address]);
+    again.address().await;
+    client.stdout.line_with("ada: meanwhile").await;
+    client.stderr.line_with("another history").await;
+    client.close_stdin();
+    let rest = client.stdout.rest().await;
+    assert!(!rest.iter().any(|line| line.contains("meanwhile")), "once: {rest:?}");
+    assert_eq!(client.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn on_a_textbook_server_ours_and_theirs_chat() {
+    let server = TextbookServer::start().await;
+    let mut theirs = TextbookClient::connect(&server.url()).await;
+    theirs.say("ready").await;
+    theirs.line_with("ready").await;
+    let mut ours = Process::client(&[&server.url(), "--nick", "ada"]);
+    ours.write_line("hello from ours").await;
+    theirs.line_with("hello from ours").await;
+    theirs.say("hello \u{1b}[31mfrom\u{7} theirs").await;
+    let line = ours.stdout.line_with("theirs").await;
+    assert!(line.ends_with("hello from theirs"), "cleaned: {line:?}");
+}
+
+#[tokio::test]
+async fn no_escape_sequence_of_another_gets_through() {
+    let server = start().await;
+    let mut evil = RawPeer::connect(server.address, "/?nick=evil").await;
+    evil.line_with("welcome").await;
+    let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "ada", "--color", "always"]);
+    client.stdout.line_with("#lobby").await;
+    evil.say("/topic \u{1b}]0;owned\u{7}tea \u{202e}eat").await;
+    evil.say("a\u{1b}[2Jb\rc\u{9b}31md\u{8}\u{8}e").await;
+    evil.say("the end").await;
+    loop {
+        let line = client.stdout.next().await.unwrap();
+        let ours = without_colour(&line);
+        assert!(!ours.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+        if ours.contains("the end") {
+            break;
+        }
+    }
+}
+
+/// Returns `line` without the colour codes that are the client's own: `ESC [ digits m`.
+fn without_colour(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once('m').unwrap_or(("not a colour", part));
+        assert!(code.chars().all(|c| c.is_ascii_digit() || c == ';'), "{line:?}");
+        out.push_str(rest);
+    }
+    out
+}

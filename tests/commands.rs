@@ -1,0 +1,97 @@
+//! Both programs as a shell calls them: help, usage errors, and what they say when they cannot begin.
+
+mod support;
+
+use assert_cmd::Command;
+use support::{server::start, textbook::TextbookServer};
+
+fn client() -> Command {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_client"));
+    client.timeout(std::time::Duration::from_secs(30)).env_remove("CHAT_URL").env("CHAT_NICK", "ada");
+    client
+}
+
+fn server() -> Command {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_server"));
+    server.timeout(std::time::Duration::from_secs(30)).env_remove("CHAT_LISTEN");
+    server
+}
+
+#[test]
+fn help_is_a_success_and_names_every_flag() {
+    let help = client().arg("--help").assert().success().get_output().stdout.clone();
+    let help = String::from_utf8(help).unwrap();
+    for flag in ["--nick", "--plain", "--history", "--color", "--json", "--no-commands", "ws://127.0.0.1:8080"] {
+        assert!(help.contains(flag), "{flag} is missing:\n{help}");
+    }
+    let help = server().arg("--help").assert().success().get_output().stdout.clone();
+    let help = String::from_utf8(help).unwrap();
+    for flag in ["--listen", "--db", "--max-connections", "--max-per-address", "--rate", "--burst", "127.0.0.1:8080"] {
+        assert!(help.contains(flag), "{flag} is missing:\n{help}");
+    }
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    for arguments in
+        [&["--flag-that-is-none"][..], &["http://host"], &["wss://host"], &["--nick", "a b"], &["--history", "x"]]
+    {
+        client().args(arguments).assert().code(2);
+    }
+    for arguments in [&["--flag-that-is-none"][..], &["--listen", "8080"], &["--db", "chat.db"], &["--rate", "fast"]] {
+        server().args(arguments).assert().code(2);
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_with_a_hint() {
+    // Bound and not listening: nobody else takes the port meanwhile, and nobody answers.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    client().arg(address.to_string()).assert().code(1).stdout("").stderr(format!(
+        "error: cannot connect to ws://{address}: connection refused\n  hint: start one with: cargo run --bin server -- --listen {address}\n"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_an_error_with_a_hint() {
+    let first = start().await;
+    let address = first.address.to_string();
+    let refused = tokio::task::spawn_blocking(move || {
+        let output = server().args(["--listen", &address]).assert().code(1).get_output().stderr.clone();
+        (String::from_utf8(output).unwrap(), address)
+    });
+    let (words, address) = refused.await.unwrap();
+    assert!(
+        words.starts_with(&format!("error: cannot listen on {address}: address already in use\n  hint: ")),
+        "{words}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_from_a_pipe_is_said_echoed_and_that_is_all() {
+    let server = start().await;
+    let url = format!("ws://{}/rust", server.address);
+    let shown = tokio::task::spawn_blocking(move || {
+        let output = client().arg(url).write_stdin("hi\n").assert().success().get_output().stdout.clone();
+        String::from_utf8(output).unwrap()
+    });
+    let shown = shown.await.unwrap();
+    let lines: Vec<_> = shown.lines().filter(|line| line.contains("ada: hi")).collect();
+    assert_eq!(lines.len(), 1, "{shown}");
+    assert!(!shown.contains('\u{1b}'), "colour in a pipe: {shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_said_on_a_textbook_server_too() {
+    let server = TextbookServer::start().await;
+    let url = server.url();
+    let shown = tokio::task::spawn_blocking(move || {
+        let output = client().arg(url).write_stdin("hi\n/names\n").assert().success().get_output().clone();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    });
+    let (shown, told) = shown.await.unwrap();
+    assert_eq!(shown.lines().filter(|line| line.contains("hi")).count(), 1, "{shown}");
+    assert!(told.contains("plain text"), "/names is refused with a reason: {told}");
+}

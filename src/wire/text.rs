@@ -67,12 +67,14 @@ fn private(private: &Private) -> String {
 }
 
 fn welcome(welcome: &Welcome) -> String {
-    format!("* welcome to #{}, {}{}; /help lists the commands", welcome.view.room, welcome.nick, about(&welcome.view))
+    let Welcome { nick, view, .. } = welcome;
+    format!("* welcome to #{}, {nick}; /help lists the commands{}", view.room, about(view))
 }
 
+/// Returns the further lines that tell somebody what a room is about and who is there.
 fn about(view: &RoomView) -> String {
-    let topic = view.topic.as_ref().map_or(String::new(), |topic| format!("; topic: {topic}"));
-    format!("; here: {}{topic}", names(&view.names, view.people))
+    let topic = view.topic.as_ref().map_or(String::new(), |topic| format!("\n* topic: {topic}"));
+    format!("{topic}\n* here: {}", names(&view.names, view.people))
 }
 
 /// Returns `names` in a row, and how many of `all` are not among them.
@@ -177,7 +179,10 @@ mod tests {
             people: 2,
             names: vec![nick("ada"), nick("bob")],
         };
-        assert_eq!(encode(&ServerMessage::Joined(view)).unwrap(), "* you are in #lobby; here: ada, bob; topic: tea");
+        assert_eq!(
+            encode(&ServerMessage::Joined(view)).unwrap(),
+            "* you are in #lobby\n* topic: tea\n* here: ada, bob"
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ async fn what_one_said_before_going_elsewhere_comes_back_first() {
     ada.say("last words").await;
     ada.say("/join rust").await;
     ada.until(|line| line == "ada: last words").await;
-    assert_eq!(ada.until(|line| !line.contains("joined")).await, "* you are in #rust; here: ada");
+    assert_eq!(ada.until(|line| !line.contains("joined")).await, "* you are in #rust\n* here: ada");
     ada.say("hello rust").await;
     ada.until(|line| line == "ada: hello rust").await;
     bob.until(|line| line == "ada: last words").await;
@@ -197,7 +197,7 @@ async fn topics_are_kept_and_shown_to_whoever_comes() {
     ada.say("/topic tea").await;
     ada.until(|line| line == "* ada set the topic: tea").await;
     let mut bob = Peer::connect(&shared, opening(Dialect::Text, "bob"), 4096);
-    assert_eq!(bob.line().await, "* welcome to #lobby, bob; here: ada, bob; topic: tea; /help lists the commands");
+    assert_eq!(bob.line().await, "* welcome to #lobby, bob; /help lists the commands\n* topic: tea\n* here: ada, bob");
     assert_eq!(bob.line().await, "* ada set the topic: tea", "and it is in the history");
     bob.say("/topic -").await;
     bob.until(|line| line == "* bob cleared the topic").await;

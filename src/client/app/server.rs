@@ -53,7 +53,8 @@ impl App {
                     self.answered(now, |request| matches!(request, ClientMessage::History { .. }));
                 }
             }
-            ServerMessage::Names(_) => self.answered(now, |request| *request == ClientMessage::Names),
+            // One that was not asked for is for programs that keep a list.
+            ServerMessage::Names(_) => quiet = !self.is_answer(now, |request| *request == ClientMessage::Names),
             ServerMessage::Rooms { .. } => self.answered(now, |request| *request == ClientMessage::Rooms),
             ServerMessage::Topic { .. } => self.answered(now, |request| *request == ClientMessage::Topic),
             ServerMessage::Nick { nick } => {
@@ -180,9 +181,16 @@ impl App {
     }
 
     fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) {
-        if self.outbox.answered(is_it).is_some() {
+        self.is_answer(now, is_it);
+    }
+
+    /// Returns whether this answers something that was asked, which then need not be asked again.
+    fn is_answer(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> bool {
+        let was_asked = self.outbox.answered(is_it).is_some();
+        if was_asked {
             self.progressed(now);
         }
+        was_asked
     }
 
     fn pause(&mut self, now: Duration, length: Duration) {

@@ -24,7 +24,7 @@ use super::{
     batch::{Batch, push_frame},
     end::End,
     http::Opening,
-    hub::{Hub, Seat},
+    hub::{Ask, Hub, Seat},
     rate::Rate,
     socket::{Frames, Socket},
 };
@@ -150,7 +150,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                     reads = 0;
                     match batch {
                         Ok(batch) => self.follow(&batch).await?,
-                        Err(RecvError::Lagged(_)) => self.catch_up().await?,
+                        Err(RecvError::Lagged(_)) => self.refill().await?,
                         Err(RecvError::Closed) => return Err(End::Failed),
                     }
                 }
@@ -177,6 +177,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn say_live(&mut self) -> Result<(), End> {
         let room = self.seat.place.view.room.clone();
         self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
+    }
+
+    /// Catches up a reader that the ring ran over. Who came and went meanwhile is not in the log, so a program is told who is
+    /// there now.
+    async fn refill(&mut self) -> Result<(), End> {
+        self.catch_up().await?;
+        if self.dialect == Dialect::Json {
+            let names = self.shared.hub.ask(self.seat.id, Ask::Names).await?;
+            self.send(&names).await?;
+        }
+        Ok(())
     }
 
     /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.
@@ -231,7 +242,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         if frames.len() > 0 {
             self.socket.write(frames).await?;
         }
-        if lagged { self.catch_up().await } else { Ok(()) }
+        if lagged { Box::pin(self.refill()).await } else { Ok(()) }
     }
 
     fn gather(&mut self, batch: &Batch, frames: &mut Frames) {

@@ -261,3 +261,14 @@ fn what_cannot_be_read_is_said_and_what_is_unknown_is_not() {
     assert_eq!(chat.notices().len(), 1);
     assert!(chat.notices()[0].starts_with("the server sent something that cannot be read"));
 }
+
+#[test]
+fn names_that_nobody_asked_for_are_not_shown_to_people() {
+    let mut chat = Chat::live();
+    let names = ServerMessage::Names(view("lobby"));
+    chat.server(&names);
+    chat.line("/names");
+    chat.server(&names);
+    let quiet = |shown: &Shown| matches!(shown, Shown::Event { quiet: true, .. });
+    assert_eq!(chat.shown.iter().map(quiet).collect::<Vec<_>>(), [true, false]);
+}

@@ -20,6 +20,25 @@ async fn a_lagging_reader_catches_up_without_gaps() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_program_that_lagged_is_told_who_is_there() {
+    let shared = shared();
+    let mut slow = Peer::connect(&shared, opening(Dialect::Json, "slow"), 512);
+    slow.event("hello").await;
+    slow.say(r#"{"type":"hello"}"#).await;
+    slow.event("live").await;
+    let mut ada = Peer::text(&shared, "ada").await;
+    for number in 0..2 * Limits::RING {
+        ada.say(&number.to_string()).await;
+        let echo = format!("ada: {number}");
+        ada.until(|line| line == echo).await;
+    }
+    for number in 0..2 * Limits::RING {
+        assert_eq!(slow.event("message").await["text"], number.to_string());
+    }
+    assert_eq!(slow.event("names").await["names"], json!(["ada", "slow"]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stalled_reader_ends_after_the_write_deadline_and_costs_nobody_anything() {
     let shared = shared();
     let (_unread, stalled) = start(&shared, opening(Dialect::Text, "stalled"), 256);

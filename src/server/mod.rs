@@ -11,7 +11,7 @@ mod rings;
 mod session;
 mod socket;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use self::{
-    admission::{Admission, Door, Full},
+    admission::{Admission, Door},
     hub::Hub,
     rate::Rate,
     session::Shared,
@@ -60,6 +60,29 @@ impl Default for Config {
     }
 }
 
+/// Where connections come from.
+pub trait Listen: Send + Sync {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Returns the next connection and whose it is. Cancel-safe.
+    ///
+    /// # Errors
+    /// Whatever the system says; the next call may succeed.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        // Without it the kernel holds small writes back for up to 40 ms. It fails only for a peer that is gone already.
+        stream.set_nodelay(true).ok();
+        Ok((stream, peer))
+    }
+}
+
 /// Why the server could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -79,7 +102,7 @@ pub enum Error {
 /// # Errors
 /// An [`Error`] when the server cannot begin or go on. An error of `accept` is none: it is logged, and the server waits a little.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listen,
     config: Config,
     log: Log,
     shutdown: impl Future<Output = ()>,
@@ -119,7 +142,7 @@ pub async fn serve(
 }
 
 /// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is waited out.
-async fn accept(listener: &TcpListener, door: &Door, shared: &Shared, sessions: &TaskTracker) {
+async fn accept(listener: &impl Listen, door: &Door, shared: &Shared, sessions: &TaskTracker) {
     const FIRST_PAUSE: Duration = Duration::from_millis(10);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     let mut pause = FIRST_PAUSE;
@@ -140,22 +163,15 @@ async fn accept(listener: &TcpListener, door: &Door, shared: &Shared, sessions: 
 }
 
 /// Serves one connection to its end.
-async fn connection(stream: TcpStream, peer: SocketAddr, admission: Admission, shared: Shared) {
+async fn connection<S>(stream: S, peer: SocketAddr, admission: Admission, shared: Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (full, _pass) = match admission {
         Admission::Admitted(pass) => (None, pass),
         Admission::Refused(full, pass) => (Some(full), pass),
         Admission::Ignored(full) => return debug!(%peer, %full, "ignored"),
     };
-    if let Err(error) = stream.set_nodelay(true) {
-        return debug!(%peer, %error, "gone at once");
-    }
-    converse(stream, peer, full, shared).await;
-}
-
-async fn converse<S>(stream: S, peer: SocketAddr, full: Option<Full>, shared: Shared)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
     let stop = shared.stop.clone();
     let opened = tokio::select! {
         // Boxed, so that what the handshake needs is given back when it is done.

@@ -28,9 +28,25 @@ const DIAL: Duration = Duration::from_secs(10);
 /// What a server may send before its answer to the handshake ends; the library itself would hold any amount.
 const ANSWER: usize = 16 * 1024;
 
+/// How a server is reached.
+pub trait Dial: Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Returns a new connection. It is dropped where it takes longer than 10 s.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn dial(&self, address: &Address) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Over TCP: all addresses of the host are tried in turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tcp;
+
 /// A connection whose opening handshake is done.
-pub(super) struct Connection {
-    pub(super) stream: WebSocketStream<Budgeted<TcpStream>>,
+pub(super) struct Connection<S> {
+    pub(super) stream: WebSocketStream<Budgeted<S>>,
     pub(super) dialect: Dialect,
 }
 
@@ -83,12 +99,14 @@ impl ConnectError {
 ///
 /// # Errors
 /// Whatever went wrong, also when the handshake broke the library.
-pub(super) async fn connect(address: &Address) -> Result<Connection, ConnectError> {
-    let stream = dial(address).await.map_err(|error| ConnectError::Dial {
-        address: Box::new(address.clone()),
-        refused: error.kind() == io::ErrorKind::ConnectionRefused,
-        reason: os::reason(&error),
-    })?;
+pub(super) async fn connect<D: Dial>(dialer: &D, address: &Address) -> Result<Connection<D::Stream>, ConnectError> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    let stream =
+        timeout(DIAL, dialer.dial(address)).await.map_err(late).flatten().map_err(|error| ConnectError::Dial {
+            address: Box::new(address.clone()),
+            refused: error.kind() == io::ErrorKind::ConnectionRefused,
+            reason: os::reason(&error),
+        })?;
     let handshake = |reason| ConnectError::Handshake { address: Box::new(address.clone()), reason };
     let attempt = timeout(Limits::HANDSHAKE, shake_hands(address.clone(), stream));
     // A task of its own: a Sec-WebSocket-Accept that is too long panics inside the library.
@@ -96,6 +114,14 @@ pub(super) async fn connect(address: &Address) -> Result<Connection, ConnectErro
         Ok(Ok(done)) => done.map_err(handshake),
         Ok(Err(_)) => Err(handshake("the server does not answer the handshake".to_owned())),
         Err(_) => Err(handshake("the server's answer to the handshake is broken".to_owned())),
+    }
+}
+
+impl Dial for Tcp {
+    type Stream = TcpStream;
+
+    async fn dial(&self, address: &Address) -> io::Result<TcpStream> {
+        dial(address).await
     }
 }
 
@@ -120,7 +146,10 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
     Err(last)
 }
 
-async fn shake_hands(address: Address, stream: TcpStream) -> Result<Connection, String> {
+async fn shake_hands<S>(address: Address, stream: S) -> Result<Connection<S>, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let stream = Budgeted { stream, left: Some(ANSWER) };
     let builder = ClientBuilder::from_uri(address.uri().clone())
         .limits(tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD)))

@@ -18,7 +18,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{backoff::Backoff, connect::ConnectError};
+pub use self::{
+    backoff::Backoff,
+    connect::{ConnectError, Dial, Tcp},
+};
 use self::{connect::Connection, pump::Ended};
 use super::address::Address;
 use crate::wire::{Dialect, Limits};
@@ -86,10 +89,16 @@ impl Link {
     /// When the first connection cannot be made, [`LinkEvent::GaveUp`] comes; after it every failure is tried again.
     #[must_use]
     pub fn start(address: Address) -> Self {
+        Self::start_over(Tcp, address)
+    }
+
+    /// Starts to connect to `address`, reached by `dialer`. See [`Self::start`].
+    #[must_use]
+    pub fn start_over(dialer: impl Dial, address: Address) -> Self {
         let (orders, orders_in) = mpsc::channel(ORDERS);
         let (events_out, events) = mpsc::channel(EVENTS);
         let stop = CancellationToken::new();
-        let policy = Policy { address, orders: orders_in, events: events_out, stop: stop.clone() };
+        let policy = Policy { dialer, address, orders: orders_in, events: events_out, stop: stop.clone() };
         Self { orders, events, stop, task: tokio::spawn(policy.run()) }
     }
 
@@ -117,20 +126,21 @@ impl Link {
 }
 
 /// The loop round single attempts.
-struct Policy {
+struct Policy<D> {
+    dialer: D,
     address: Address,
     orders: mpsc::Receiver<Order>,
     events: mpsc::Sender<LinkEvent>,
     stop: CancellationToken,
 }
 
-impl Policy {
+impl<D: Dial> Policy<D> {
     async fn run(mut self) {
         let mut backoff = Backoff::default();
         let mut connection = 0;
         loop {
             let attempt = tokio::select! {
-                attempt = connect::connect(&self.address) => attempt,
+                attempt = connect::connect(&self.dialer, &self.address) => attempt,
                 () = self.stop.cancelled() => return,
                 () = discard(&mut self.orders) => return,
             };
@@ -156,7 +166,7 @@ impl Policy {
         }
     }
 
-    async fn serve(&mut self, connection: u64, Connection { stream, dialect }: Connection) -> Ended {
+    async fn serve(&mut self, connection: u64, Connection { stream, dialect }: Connection<D::Stream>) -> Ended {
         self.tell(LinkEvent::Connected { connection, dialect }).await;
         pump::pump(connection, stream, &mut self.orders, &self.events, &self.stop).await
     }

@@ -86,7 +86,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
     }
 
     async fn arrive(
-        &self,
+        &mut self,
         token: SessionToken,
         nick: Option<Nick>,
         if_taken: IfTaken,

@@ -147,6 +147,16 @@ impl Log {
         }
     }
 
+    #[expect(missing_docs, clippy::unused_async, clippy::missing_errors_doc, reason = "comes with the durable log")]
+    pub async fn search(&self, _: &RoomName, _: &str, _: u32) -> Result<Vec<Arc<Message>>, LogError> {
+        Ok(Vec::new())
+    }
+
+    #[expect(missing_docs, clippy::unused_async, clippy::missing_errors_doc, reason = "comes with the durable log")]
+    pub async fn since(&self, _: &RoomName, _: Timestamp) -> Result<MessageId, LogError> {
+        Ok(MessageId(0))
+    }
+
     /// Returns what the room's last topic message says. Cancel-safe.
     ///
     /// # Errors

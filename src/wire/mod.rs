@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     hex::{Author, Epoch, Hex, HexError, Nonce, SessionToken},
     limits::Limits,
-    names::{Body, IdempotencyKey, MessageId, NameError, Nick, RoomName, Timestamp, Topic},
+    names::{Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
 };
 
 /// The subprotocol (RFC 6455 section 1.9) that selects [`Dialect::Json`].
@@ -94,7 +94,10 @@ pub struct ClientHello {
     /// The cursor: everything after this id is wanted. Counts only with the server's own [`Self::epoch`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<MessageId>,
-    /// Without a cursor: how many of the latest messages are wanted.
+    /// Without a cursor: the messages of the last so many seconds are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Without these: how many of the latest messages are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<u32>,
 }
@@ -168,6 +171,14 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
+    /// Searches the room.
+    Search {
+        /// Words, each of which begins a word of the message; in double quotes a phrase that stands in it.
+        query: Query,
+        /// How many messages are wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
     /// Leaves for good: the nick is free at once.
     Quit,
 }
@@ -236,6 +247,13 @@ pub struct Presence {
     /// Who came and is not spelled out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_joined: usize,
+    /// Who came back after the server was restarted, up to [`Limits::PRESENCE_NAMES`]. Only programs care: for people they
+    /// were never away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returned: Vec<Nick>,
+    /// Who came back and is not spelled out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_returned: usize,
     /// Who went, up to [`Limits::PRESENCE_NAMES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Nick>,
@@ -366,6 +384,17 @@ pub enum ServerMessage {
         /// The messages.
         messages: Vec<Arc<Message>>,
         /// Whether another event of the same page follows.
+        more: bool,
+    },
+    /// What a search found, newest first.
+    Found {
+        /// Where.
+        room: RoomName,
+        /// What was searched for.
+        query: Query,
+        /// The messages.
+        messages: Vec<Arc<Message>>,
+        /// Whether another event of the same search follows.
         more: bool,
     },
     /// A message to one person alone, for that person and as the sender's echo.

@@ -116,6 +116,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
         nick: None,
         if_taken: crate::room::IfTaken::Next,
         room: crate::wire::RoomName::lobby(),
+        returning: false,
     });
     let mut seat = seat.await.unwrap().unwrap();
     let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());

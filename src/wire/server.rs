@@ -23,7 +23,7 @@ pub struct RoomView {
     pub names: Vec<Nick>,
 }
 
-/// The answer to a [`ClientHello`].
+/// The answer to a [`ClientHello`](super::ClientHello).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The nick one has.

@@ -2,24 +2,31 @@
 
 use std::io;
 
-/// Resolves when the program is asked to stop: SIGINT or SIGTERM on Unix, Ctrl-C elsewhere.
+/// Returns what resolves when the program is asked to stop: by SIGINT or SIGTERM on Unix, by Ctrl-C elsewhere.
 ///
-/// Cancel-safe: a signal that arrives while nobody waits is not remembered.
+/// From this call on these signals do not end the program by themselves, and one that comes before anybody waits is remembered.
+/// Cancel-safe.
 ///
 /// # Errors
-/// When the signals cannot be watched.
-pub async fn stop_requested() -> io::Result<()> {
+/// When the signals cannot be watched; they end the program then, as they always do.
+pub fn stop_requested() -> io::Result<impl Future<Output = ()> + Send> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// Watches whether anybody can still read what is written to stdout, so that a program in a pipe ends when the next one has,

@@ -129,22 +129,21 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         (Output::to_stdout(stdout_is_terminal).map_err(failed)?, input::from_pipe().map_err(failed)?)
     };
     let stop = CancellationToken::new();
-    let stopped = stop.clone();
+    let (stopped, signals) = (stop.clone(), os::stop_requested().map_err(failed)?);
     let _watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        // Where signals cannot be watched, they end the program as they always do.
-        if os::stop_requested().await.is_ok() {
-            stopped.cancel();
-        }
+        signals.await;
+        stopped.cancel();
     }));
     let link = Link::start(arguments.url);
     let mut chat = Chat { app: App::new(settings), view, link, output, stop, connection: 0, began: Instant::now() };
     let result = chat.run(input, interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
+    let signals = os::stop_requested().map_err(failed)?;
     tokio::select! {
         written = output.finish() => result.and(written),
         // Somebody does not want to wait until a slow reader has taken the rest.
-        _ = os::stop_requested() => result,
+        () = signals => result,
     }
 }
 

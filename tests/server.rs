@@ -203,7 +203,18 @@ async fn a_signal_is_a_goodbye_to_everyone_and_a_success() {
 #[tokio::test]
 async fn every_flag_has_an_environment_variable() {
     let help = Process::server(&["--help"]).stdout.rest().await.join("\n");
-    for flag in ["LISTEN", "DB", "KEEP", "KEEP_MESSAGES", "MAX_CONNECTIONS", "MAX_PER_ADDRESS", "RATE", "BURST", "ALLOW_ORIGIN", "LOG"] {
+    for flag in [
+        "LISTEN",
+        "DB",
+        "KEEP",
+        "KEEP_MESSAGES",
+        "MAX_CONNECTIONS",
+        "MAX_PER_ADDRESS",
+        "RATE",
+        "BURST",
+        "ALLOW_ORIGIN",
+        "LOG",
+    ] {
         assert!(help.contains(&format!("env: CHAT_{flag}=")), "{flag} has an environment variable");
     }
 }

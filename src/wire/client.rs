@@ -90,8 +90,11 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Topic>,
     },
-    /// Asks for a page of older messages.
+    /// Asks for a page of messages.
     History {
+        /// The page begins after this id; without it, it is the last one before `before`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<MessageId>,
         /// The page ends before this id; without it, at the latest message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<MessageId>,

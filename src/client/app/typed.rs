@@ -60,7 +60,7 @@ impl App {
             Command::Names => ClientMessage::Names,
             Command::Topic => ClientMessage::Topic,
             Command::Search(query) => ClientMessage::Search { query, limit: None },
-            Command::History(limit) => ClientMessage::History { before: None, limit },
+            Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
         };
         self.ask(request, effects);
     }

@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             },
             Command::Topic => ClientMessage::Topic,
             Command::SetTopic(text) => ClientMessage::SetTopic { key: None, text },
-            Command::History(limit) => ClientMessage::History { before: None, limit },
+            Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
             Command::Search(query) => ClientMessage::Search { query, limit: None },
             Command::Quit => ClientMessage::Quit,
         })
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Ok(hub.say(id, Kind::Topic, text.map(Topic::into_body), key).await?);
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
-            ClientMessage::History { before, limit } => return self.history(before, limit).await,
+            ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
             ClientMessage::Search { query, limit } => return self.search(query, limit).await,
             ClientMessage::Quit => {
                 hub.settle().await?;
@@ -176,11 +176,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         self.come_in(Wanted::Last(history.unwrap_or(usual))).await
     }
 
-    /// Writes a page of older messages, in as many events as it takes.
-    async fn history(&mut self, before: Option<MessageId>, limit: Option<u32>) -> Result<(), End> {
+    /// Writes a page of messages, in as many events as it takes.
+    async fn history(
+        &mut self,
+        after: Option<MessageId>,
+        before: Option<MessageId>,
+        limit: Option<u32>,
+    ) -> Result<(), End> {
         let room = self.seat.place.view.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
-        let mut cursor = self.shared.log.cursor(&room, before, left).await?;
+        let mut cursor = match after {
+            Some(id) => id,
+            None => self.shared.log.cursor(&room, before, left).await?,
+        };
         let end = before.unwrap_or(MessageId(u64::MAX));
         let event = |messages, more| ServerMessage::History { room: room.clone(), messages, more };
         let mut portion = Portion::default();

@@ -189,6 +189,8 @@ async fn a_page_of_history_fits_its_events() {
         }
     }
     assert_eq!(ids, [2, 3, 4, 5, 6, 7, 8]);
+    ada.say(r#"{"type":"history","after":3,"limit":1}"#).await;
+    assert_eq!(ada.event("history").await["messages"][0]["id"], 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,6 +36,7 @@ const PAGE_READERS: usize = 2;
 #[derive(Debug)]
 pub struct Sqlite {
     epoch: Epoch,
+    keep: Keep,
     /// Gone once the log is closed; each thread ends when nobody can ask it any more.
     senders: Mutex<Option<Senders>>,
     /// Closed when the thread that writes has ended and the file is released.
@@ -88,7 +89,7 @@ impl Sqlite {
             drop((lock, end));
         };
         thread::Builder::new().name("log writer".to_owned()).spawn(run).map_err(no_thread)?;
-        Ok(Self { epoch, senders: Mutex::new(Some(Senders { writes, pages, searches })), ended })
+        Ok(Self { epoch, keep, senders: Mutex::new(Some(Senders { writes, pages, searches })), ended })
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -145,11 +146,12 @@ impl Sqlite {
 
     /// Deletes what need not be kept and completes the index, as of now.
     pub(super) async fn tidy(&self) -> Result<(), LogError> {
-        self.tidy_at(wall_clock()).await
+        self.tidy_as(self.keep, wall_clock()).await
     }
 
-    async fn tidy_at(&self, now: Timestamp) -> Result<(), LogError> {
-        self.write(|reply| Request::Tidy(now, reply)).await
+    /// Does the same with another rule and at another time.
+    pub(super) async fn tidy_as(&self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+        self.write(|reply| Request::Tidy { keep, now, reply }).await
     }
 
     /// Returns when everything that was asked before is answered and the file is closed and released.

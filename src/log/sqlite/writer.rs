@@ -48,8 +48,8 @@ type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 pub(super) enum Request {
     /// Store these together.
     Append(Vec<Draft>, Reply<Vec<Appended>>),
-    /// Do all chores, as of now.
-    Tidy(Timestamp, Reply<()>),
+    /// Do all chores, as of `now`.
+    Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Do something to the connection, for tests.
     #[cfg(test)]
     Do(Box<dyn FnOnce(&mut Connection) + Send>),
@@ -97,7 +97,7 @@ impl Writer {
                 Ok(None) => self.chore(),
                 Err(()) => break,
             }
-            if self.last - self.indexed > UNINDEXED {
+            if self.chores_press() {
                 self.chore();
             }
         }
@@ -152,9 +152,9 @@ impl Writer {
                     replies.push(reply);
                     if drafts < GROUP { self.requests.try_recv().ok() } else { None }
                 }
-                Request::Tidy(now, reply) => {
+                Request::Tidy { keep, now, reply } => {
                     self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
-                    drop(reply.send(self.tidy(now)));
+                    drop(reply.send(self.tidy(keep, now)));
                     None
                 }
                 #[cfg(test)]
@@ -192,10 +192,16 @@ impl Writer {
         }
     }
 
-    fn tidy(&mut self, now: Timestamp) -> Result<(), LogError> {
-        while chores::delete(&mut self.connection, self.keep, now)? {}
+    fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+        while chores::delete(&mut self.connection, keep, now)? {}
         while self.index()? {}
         Ok(())
+    }
+
+    /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
+    fn chores_press(&self) -> bool {
+        self.last - self.indexed > UNINDEXED
+            || self.keep != Keep::default() && self.retention_due + RETENTION <= Instant::now()
     }
 
     /// Does the next step of the chores. One that fails is tried again later.

@@ -42,9 +42,8 @@ impl From<rusqlite::Error> for LogError {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
-            // A column that is missing or of another type: somebody has changed the tables.
-            None => Self::Damaged(error.to_string()),
+            // Without a code: a column is missing or of another type, because somebody has changed the tables.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Self::Damaged(error.to_string()),
             Some(_) => Self::Failed(error.to_string()),
         }
     }
@@ -122,7 +121,7 @@ impl OpenError {
         }
     }
 
-    /// Returns what an error of SQLite means while the file at `path` is opened.
+    /// Returns what an error of `SQLite` means while the file at `path` is opened.
     pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_path_buf();
         let reason = error.to_string();

@@ -7,6 +7,8 @@
 mod conformance;
 mod error;
 mod memory;
+#[cfg(test)]
+mod model;
 mod sqlite;
 mod words;
 

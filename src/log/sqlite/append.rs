@@ -8,7 +8,7 @@ use super::{
     super::{Appended, Draft, LogError},
     read::{columns, integer, kind_word, message, number},
 };
-use crate::wire::{Author, IdempotencyKey, Kind, Message, MessageId, Topic};
+use crate::wire::{Author, Body, IdempotencyKey, Kind, Message, MessageId, Topic};
 
 /// Stores all drafts, in their order, and returns what became of each, a list for each list. When this returns, they are on disk
 /// and, but not earlier, readers see them.
@@ -42,9 +42,9 @@ fn store(connection: &Connection, draft: Draft) -> Result<Appended, LogError> {
             integer(at.0),
             nick.as_str(),
             kind_word(kind),
-            text.as_ref().map(|text| text.as_str()),
+            text.as_ref().map(Body::as_str),
             author.0,
-            key.as_ref().map(|key| key.as_str()),
+            key.as_ref().map(IdempotencyKey::as_str),
         ])?;
     let id = MessageId(number(connection.last_insert_rowid()));
     if kind == Kind::Topic {
@@ -53,7 +53,7 @@ fn store(connection: &Connection, draft: Draft) -> Result<Appended, LogError> {
             .prepare_cached(
                 "INSERT INTO rooms (room, topic) VALUES (?1, ?2) ON CONFLICT (room) DO UPDATE SET topic = excluded.topic",
             )?
-            .execute(params![room.as_str(), topic.as_ref().map(|topic| topic.as_str())])?;
+            .execute(params![room.as_str(), topic.as_ref().map(Topic::as_str)])?;
     }
     Ok(Appended::New(Arc::new(Message { id, room, at, nick, kind, text, key })))
 }

@@ -1,4 +1,4 @@
-//! The log on disk: an SQLite database, one thread that writes it and a few that read. Nothing here blocks the async runtime, and
+//! The log on disk: an `SQLite` database, one thread that writes it and a few that read. Nothing here blocks the async runtime, and
 //! all queues are bounded. `docs/storage.md` describes the file.
 
 mod append;
@@ -36,6 +36,7 @@ const PAGE_READERS: usize = 2;
 #[derive(Debug)]
 pub struct Sqlite {
     epoch: Epoch,
+    keep: Keep,
     /// Gone once the log is closed; each thread ends when nobody can ask it any more.
     senders: Mutex<Option<Senders>>,
     /// Closed when the thread that writes has ended and the file is released.
@@ -79,17 +80,16 @@ impl Sqlite {
         let (pages, mut threads) = readers::start("log pages", readers(PAGE_READERS)?).map_err(no_thread)?;
         let (searches, more) = readers::start("log searches", readers(1)?).map_err(no_thread)?;
         threads.extend(more);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(no_thread)?;
         let (writes, requests) = mpsc::channel(writer::QUEUE);
-        let writer = Writer::new(connection, requests, runtime, keep)
+        let thread = Writer::new(connection, requests, keep)
             .map_err(|error| OpenError::Damaged { path: path.to_path_buf(), reason: error.to_string() })?;
         let (end, ended) = watch::channel(());
-        let writing = move || {
-            writer.run(threads);
+        let run = move || {
+            thread.run(threads);
             drop((lock, end));
         };
-        thread::Builder::new().name("log writer".to_owned()).spawn(writing).map_err(no_thread)?;
-        Ok(Self { epoch, senders: Mutex::new(Some(Senders { writes, pages, searches })), ended })
+        thread::Builder::new().name("log writer".to_owned()).spawn(run).map_err(no_thread)?;
+        Ok(Self { epoch, keep, senders: Mutex::new(Some(Senders { writes, pages, searches })), ended })
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -146,11 +146,12 @@ impl Sqlite {
 
     /// Deletes what need not be kept and completes the index, as of now.
     pub(super) async fn tidy(&self) -> Result<(), LogError> {
-        self.tidy_at(wall_clock()).await
+        self.tidy_as(self.keep, wall_clock()).await
     }
 
-    async fn tidy_at(&self, now: Timestamp) -> Result<(), LogError> {
-        self.write(|reply| Request::Tidy(now, reply)).await
+    /// Does the same with another rule and at another time.
+    pub(super) async fn tidy_as(&self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+        self.write(|reply| Request::Tidy { keep, now, reply }).await
     }
 
     /// Returns when everything that was asked before is answered and the file is closed and released.

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use rusqlite::{Connection, OpenFlags};
@@ -27,7 +26,9 @@ pub(super) struct Lock {
 
 impl Place {
     /// Returns a place in memory that no other log has.
+    #[cfg(test)]
     pub(super) fn in_memory() -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self { path: PathBuf::from(format!("file:/log-{number}?vfs=memdb")), in_memory: true }
@@ -115,6 +116,7 @@ impl Place {
 
 impl Lock {
     /// Returns the lock of a place that nobody else can know.
+    #[cfg(test)]
     pub(super) fn none() -> Self {
         Self { _file: None }
     }

@@ -15,12 +15,12 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Returns the number as SQLite keeps it; what is past its range is past every id and every time.
+/// Returns the number as `SQLite` keeps it; what is past its range is past every id and every time.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Returns the number that SQLite kept; what is below every id and every time is 0.
+/// Returns the number that `SQLite` kept; what is below every id and every time is 0.
 pub(super) fn number(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or_default()
 }

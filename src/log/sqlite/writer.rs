@@ -8,14 +8,14 @@ use std::{
 
 use rusqlite::Connection;
 use tokio::{
-    runtime::Runtime,
+    runtime::{Builder, Runtime},
     sync::{
         mpsc::{self, error::TryRecvError},
         oneshot,
     },
     time::timeout,
 };
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::{
     super::{Appended, Draft, Keep, LogError},
@@ -48,8 +48,8 @@ type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 pub(super) enum Request {
     /// Store these together.
     Append(Vec<Draft>, Reply<Vec<Appended>>),
-    /// Do all chores, as of now.
-    Tidy(Timestamp, Reply<()>),
+    /// Do all chores, as of `now`.
+    Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Do something to the connection, for tests.
     #[cfg(test)]
     Do(Box<dyn FnOnce(&mut Connection) + Send>),
@@ -59,8 +59,6 @@ pub(super) enum Request {
 pub(super) struct Writer {
     connection: Connection,
     requests: mpsc::Receiver<Request>,
-    /// For waiting with a deadline, nothing else.
-    runtime: Runtime,
     keep: Keep,
     /// The highest id that was given.
     last: i64,
@@ -79,37 +77,27 @@ impl Writer {
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    pub(super) fn new(
-        connection: Connection,
-        requests: mpsc::Receiver<Request>,
-        runtime: Runtime,
-        keep: Keep,
-    ) -> Result<Self, LogError> {
+    pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
         let last = integer(read::last(&connection)?.0);
         let indexed = connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
         let now = Instant::now();
-        Ok(Self {
-            connection,
-            requests,
-            runtime,
-            keep,
-            last,
-            indexed,
-            quiet: false,
-            retention_due: now,
-            chores_from: now,
-        })
+        Ok(Self { connection, requests, keep, last, indexed, quiet: false, retention_due: now, chores_from: now })
     }
 
     /// Serves until nobody can ask any more, then waits for `readers` to end and closes the database.
     pub(super) fn run(mut self, readers: Vec<JoinHandle<()>>) {
+        // For waiting with a deadline, nothing else. It is made here because it may not end where others run.
+        let runtime = match Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return error!(%error, "the log cannot be written: no runtime to wait with"),
+        };
         loop {
-            match self.next() {
+            match self.next(&runtime) {
                 Ok(Some(request)) => self.serve(request),
                 Ok(None) => self.chore(),
                 Err(()) => break,
             }
-            if self.last - self.indexed > UNINDEXED {
+            if self.chores_press() {
                 self.chore();
             }
         }
@@ -128,7 +116,7 @@ impl Writer {
     ///
     /// # Errors
     /// When nobody can ask any more.
-    fn next(&mut self) -> Result<Option<Request>, ()> {
+    fn next(&mut self, runtime: &Runtime) -> Result<Option<Request>, ()> {
         match self.requests.try_recv() {
             Ok(request) => return Ok(Some(request)),
             Err(TryRecvError::Disconnected) => return Err(()),
@@ -141,7 +129,7 @@ impl Writer {
             return Ok(None);
         }
         let requests = &mut self.requests;
-        match self.runtime.block_on(async { timeout(patience, requests.recv()).await }) {
+        match runtime.block_on(async { timeout(patience, requests.recv()).await }) {
             Ok(Some(request)) => Ok(Some(request)),
             Ok(None) => Err(()),
             Err(_) => {
@@ -151,25 +139,31 @@ impl Writer {
         }
     }
 
+    /// Serves a request and, together with it, those that wait already.
     fn serve(&mut self, first: Request) {
         self.quiet = false;
         let (mut lists, mut replies, mut drafts) = (Vec::new(), Vec::new(), 0);
         let mut next = Some(first);
-        while let Some(request) = next.take() {
-            match request {
+        while let Some(request) = next {
+            next = match request {
                 Request::Append(list, reply) => {
                     drafts += list.len();
                     lists.push(list);
                     replies.push(reply);
-                    if drafts < GROUP {
-                        next = self.requests.try_recv().ok();
-                    }
+                    if drafts < GROUP { self.requests.try_recv().ok() } else { None }
                 }
-                other => {
+                Request::Tidy { keep, now, reply } => {
                     self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
-                    self.serve_other(other);
+                    drop(reply.send(self.tidy(keep, now)));
+                    None
                 }
-            }
+                #[cfg(test)]
+                Request::Do(deed) => {
+                    self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
+                    deed(&mut self.connection);
+                    None
+                }
+            };
         }
         self.commit(lists, replies);
     }
@@ -198,19 +192,16 @@ impl Writer {
         }
     }
 
-    fn serve_other(&mut self, request: Request) {
-        match request {
-            Request::Append(list, reply) => self.commit(vec![list], vec![reply]),
-            Request::Tidy(now, reply) => drop(reply.send(self.tidy(now))),
-            #[cfg(test)]
-            Request::Do(deed) => deed(&mut self.connection),
-        }
-    }
-
-    fn tidy(&mut self, now: Timestamp) -> Result<(), LogError> {
-        while chores::delete(&mut self.connection, self.keep, now)? {}
+    fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+        while chores::delete(&mut self.connection, keep, now)? {}
         while self.index()? {}
         Ok(())
+    }
+
+    /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
+    fn chores_press(&self) -> bool {
+        self.last - self.indexed > UNINDEXED
+            || self.keep != Keep::default() && self.retention_due + RETENTION <= Instant::now()
     }
 
     /// Does the next step of the chores. One that fails is tried again later.

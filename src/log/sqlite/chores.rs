@@ -13,7 +13,7 @@ use crate::wire::Timestamp;
 const DELETED: u32 = 250;
 
 /// Messages indexed in one step.
-const INDEXED: u32 = 250;
+pub(super) const INDEXED: u32 = 250;
 
 /// Bytes of text indexed in one step, past which it ends.
 const INDEXED_TEXT: usize = 64 * 1024;

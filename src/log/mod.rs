@@ -243,8 +243,8 @@ impl Log {
         }
     }
 
-    /// Deletes at once what need not be kept, and completes the index for searches; otherwise both are done in the background.
-    /// Not cancel-safe: it goes on if the future is dropped.
+    /// Deletes at once what need not be kept, and completes the index for searches; what is said meanwhile waits. Otherwise
+    /// both are done in the background, a little at a time. Not cancel-safe: it goes on if the future is dropped.
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read or written.

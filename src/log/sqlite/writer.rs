@@ -92,13 +92,17 @@ impl Writer {
             Err(error) => return error!(%error, "the log cannot be written: no runtime to wait with"),
         };
         loop {
+            let before = self.last;
             match self.next(&runtime) {
                 Ok(Some(request)) => self.serve(request),
                 Ok(None) => self.chore(),
                 Err(()) => break,
             }
-            if self.chores_press() {
-                self.chore();
+            // At least as much is indexed as was stored, so that not more and more is left.
+            for _ in 0..=(self.last - before) / i64::from(chores::INDEXED) {
+                if self.chores_press() {
+                    self.chore();
+                }
             }
         }
         for reader in readers {

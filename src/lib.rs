@@ -8,8 +8,8 @@
 //!          link ─┴→ app.update → effects → link / view
 //! ```
 //!
-//! `wire` imports nothing of ours; `room` and `log` import `wire`; `server` imports `wire`, `room` and `log`; `client` imports
-//! `wire`; `os` stands apart. Server and client never see each other.
+//! `wire` and `os` import nothing of ours; `room` imports `wire`, `log` and `client` import `wire` and `os`, `server` all of these but
+//! the client. Server and client never see each other.
 
 pub mod client;
 pub mod log;

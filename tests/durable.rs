@@ -33,7 +33,7 @@ async fn say(peer: &mut RawPeer, key: &str, text: &str) -> u64 {
     loop {
         let event = peer.event("message").await;
         if event["key"] == key {
-            return event["id"].as_u64().unwrap();
+            return event["id"].as_u64().expect("a message has an id");
         }
     }
 }

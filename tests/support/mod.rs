@@ -5,6 +5,7 @@
 
 pub mod process;
 pub mod raw;
+pub mod seed;
 pub mod server;
 pub mod textbook;
 

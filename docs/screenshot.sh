@@ -84,7 +84,8 @@ set -g escape-time 0
 set -g allow-rename off
 CONF
 # A shell whose prompt is `$ ` and that leaves no traces.
-shell="env -u HISTFILE PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
+# A history of its own, so that the picture begins where the chat does.
+shell="env -u HISTFILE CHAT_DB=:memory: PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
 
 command tmux -S "$work/tmux" -f "$work/tmux.conf" new-session -d -s chat -x 120 -y 40 "$shell"
 xterm -fa 'DejaVu Sans Mono' -fs 11 -bg '#1c2128' -fg '#d8dee9' -cr '#d8dee9' -b 8 -bw 0 -geometry 130x41+0+0 \

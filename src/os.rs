@@ -1,25 +1,36 @@
 //! What differs between operating systems, and what people are told about its errors. The only place with `cfg(unix)`.
 
-use std::io;
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
-/// Resolves when the program is asked to stop: SIGINT or SIGTERM on Unix, Ctrl-C elsewhere.
+/// Returns what resolves when the program is asked to stop: by SIGINT or SIGTERM on Unix, by Ctrl-C elsewhere.
 ///
-/// Cancel-safe: a signal that arrives while nobody waits is not remembered.
+/// From this call on these signals do not end the program by themselves, and one that comes before anybody waits is remembered.
+/// Cancel-safe.
 ///
 /// # Errors
-/// When the signals cannot be watched.
-pub async fn stop_requested() -> io::Result<()> {
+/// When the signals cannot be watched; they end the program then, as they always do.
+pub fn stop_requested() -> io::Result<impl Future<Output = ()> + Send> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// Watches whether anybody can still read what is written to stdout, so that a program in a pipe ends when the next one has,
@@ -62,6 +73,32 @@ impl Default for StdoutWatch {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Opens the file at `path` to read and write, and creates it where there is none, so that only its owner may read it (mode
+/// 0600 on Unix). What is in it stays, and so does the mode of a file that is there.
+///
+/// # Errors
+/// When it cannot be opened or created.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Creates the directory at `path`, and those above it, where there are none; what is created only its owner may enter (mode
+/// 0700 on Unix).
+///
+/// # Errors
+/// When it cannot be created.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Returns what went wrong in words: lower case, without the system's number.

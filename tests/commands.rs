@@ -13,7 +13,7 @@ fn client() -> Command {
 
 fn server() -> Command {
     let mut server = Command::new(env!("CARGO_BIN_EXE_server"));
-    server.timeout(std::time::Duration::from_secs(30)).env_remove("CHAT_LISTEN");
+    server.timeout(std::time::Duration::from_secs(30)).env_remove("CHAT_LISTEN").env("CHAT_DB", ":memory:");
     server
 }
 
@@ -38,7 +38,7 @@ fn usage_errors_exit_with_2() {
     {
         client().args(arguments).assert().code(2);
     }
-    for arguments in [&["--flag-that-is-none"][..], &["--listen", "8080"], &["--db", "chat.db"], &["--rate", "fast"]] {
+    for arguments in [&["--flag-that-is-none"][..], &["--listen", "8080"], &["--keep", "long"], &["--rate", "fast"]] {
         server().args(arguments).assert().code(2);
     }
 }

@@ -12,7 +12,7 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
     ("wire", &[]),
     ("os", &[]),
     ("room", &["wire"]),
-    ("log", &["wire"]),
+    ("log", &["wire", "os"]),
     ("server", &["wire", "room", "log", "os"]),
     ("client", &["wire", "os"]),
 ];

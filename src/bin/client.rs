@@ -3,13 +3,14 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
 use broadcast_chat::{
     client::{
         Error,
         address::Address,
-        app::{App, Effect, Event, Settings},
+        app::{App, Effect, Event, Settings, Since},
         input::{self, Typed},
         link::{Link, LinkEvent, Order, What},
         output::Output,
@@ -17,7 +18,7 @@ use broadcast_chat::{
         view::{Json, Plain, View},
     },
     os,
-    wire::{Limits, Nick},
+    wire::{Limits, MessageId, Nick},
 };
 use clap::{Parser, ValueEnum, builder::FalseyValueParser};
 use jiff::tz::TimeZone;
@@ -44,6 +45,9 @@ struct Arguments {
     #[arg(long, value_name = "N", env = "CHAT_HISTORY",
         value_parser = clap::value_parser!(u32).range(0..=i64::from(Limits::HISTORY)))]
     history: Option<u32>,
+    /// Where to begin, in place of --history: after the message of this id, or so long ago, such as 1h, 30m or 2d
+    #[arg(long, value_name = "ID|AGE", env = "CHAT_SINCE", value_parser = since)]
+    since: Option<Since>,
     #[arg(
         long,
         help = "When to use colours; NO_COLOR turns them off where this is auto",
@@ -59,6 +63,17 @@ struct Arguments {
     /// Send every line as it is, also one that begins with a slash
     #[arg(long, env = "CHAT_NO_COMMANDS", value_parser = FalseyValueParser::new())]
     no_commands: bool,
+}
+
+/// Reads an id, which is a number, or a length of time, which has a unit.
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(Since::Id(MessageId(id)));
+    }
+    let words = "expected the id of a message, or a time such as 90s, 30m, 1h or 2d";
+    let span: jiff::Span = text.parse().map_err(|_| words.to_owned())?;
+    let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| words.to_owned())?;
+    Duration::try_from(length).map(Since::Age).map_err(|_| words.to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,35 +114,36 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     } else {
         View::Plain(Plain::new(TimeZone::system(), coloured(arguments.color, can_move_cursor)))
     };
+    let interactive = can_move_cursor && io::stdin().is_terminal();
     let settings = Settings {
         nick: arguments.nick.or_else(login_nick),
         history: arguments.history,
+        since: arguments.since,
+        interactive,
         no_commands: arguments.no_commands,
         secret,
     };
-    let interactive = can_move_cursor && io::stdin().is_terminal();
     let (output, input) = if interactive {
         terminal::start()?
     } else {
         (Output::to_stdout(stdout_is_terminal).map_err(failed)?, input::from_pipe().map_err(failed)?)
     };
     let stop = CancellationToken::new();
-    let stopped = stop.clone();
+    let (stopped, signals) = (stop.clone(), os::stop_requested().map_err(failed)?);
     let _watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        // Where signals cannot be watched, they end the program as they always do.
-        if os::stop_requested().await.is_ok() {
-            stopped.cancel();
-        }
+        signals.await;
+        stopped.cancel();
     }));
     let link = Link::start(arguments.url);
     let mut chat = Chat { app: App::new(settings), view, link, output, stop, connection: 0, began: Instant::now() };
     let result = chat.run(input, interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
+    let signals = os::stop_requested().map_err(failed)?;
     tokio::select! {
         written = output.finish() => result.and(written),
         // Somebody does not want to wait until a slow reader has taken the rest.
-        _ = os::stop_requested() => result,
+        () = signals => result,
     }
 }
 

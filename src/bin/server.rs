@@ -3,11 +3,13 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
+    path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use broadcast_chat::{
-    log::Log,
+    log::{Keep, Log},
     os,
     server::{self, Config},
     wire::{Hex, Limits},
@@ -23,9 +25,16 @@ struct Arguments {
     /// The address to listen on, HOST:PORT; port 0 takes a free one
     #[arg(long, value_name = "ADDR", env = "CHAT_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: String,
-    /// Where history lives; :memory: keeps it until the server stops
-    #[arg(long, value_name = "PATH", env = "CHAT_DB", default_value = ":memory:", value_parser = [":memory:"])]
-    db: String,
+    /// The file in which history lives, created where there is none; :memory: keeps it until the server stops [default: chat.db
+    /// in the platform's data directory]
+    #[arg(long, value_name = "PATH", env = "CHAT_DB")]
+    db: Option<PathBuf>,
+    /// How long messages are kept, such as 90d, 12h or 1y; for ever without it
+    #[arg(long, value_name = "AGE", env = "CHAT_KEEP", value_parser = age)]
+    keep: Option<Duration>,
+    /// How many messages of all rooms together are kept; all without it
+    #[arg(long, value_name = "N", env = "CHAT_KEEP_MESSAGES")]
+    keep_messages: Option<u64>,
     /// Connections at one time; 0 for no cap
     #[arg(long, value_name = "N", env = "CHAT_MAX_CONNECTIONS", default_value_t = Limits::CONNECTIONS)]
     max_connections: u32,
@@ -51,6 +60,14 @@ fn address(text: &str) -> Result<String, String> {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("expected HOST:PORT, such as 127.0.0.1:8080".to_owned()),
     }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let words = "expected a length of time, such as 90d, 12h or 1y";
+    let span: jiff::Span = text.parse().map_err(|_| words.to_owned())?;
+    // A year has no length of its own; that of today's is near enough for what is deleted after it.
+    let length = span.to_duration(&jiff::Zoned::now()).map_err(|_| words.to_owned())?;
+    Duration::try_from(length).ok().filter(|length| !length.is_zero()).ok_or_else(|| words.to_owned())
 }
 
 fn filter(text: &str) -> Result<String, String> {
@@ -93,8 +110,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let listener =
         TcpListener::bind(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
-    let mut epoch = [0; 8];
-    getrandom::fill(&mut epoch).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+    let (log, place) = open_log(arguments.db, Keep { age: arguments.keep, messages: arguments.keep_messages })?;
+    let stored = log.count().await.map_err(|error| format!("cannot read the log: {error}"))?;
     let config = Config {
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_address,
@@ -102,14 +119,26 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         burst: arguments.burst,
         allow_origins: arguments.allow_origin,
     };
-    announce(bound);
-    let stop = async {
-        if let Err(error) = os::stop_requested().await {
-            tracing::error!(%error, "cannot watch for signals; stop the server by ending its process");
-            std::future::pending::<()>().await;
-        }
-    };
-    server::serve(listener, config, Log::memory(Hex(epoch)), stop).await.map_err(|error| error.to_string().into())
+    let stop = os::stop_requested().map_err(|error| format!("cannot watch for signals: {}", os::reason(&error)))?;
+    announce(bound, &place, stored);
+    let served = server::serve(listener, config, log.clone(), stop).await;
+    log.close().await;
+    served.map_err(|error| error.to_string().into())
+}
+
+/// Opens the log, and returns it with the words for where it is.
+fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure> {
+    if path.as_deref() == Some(Path::new(":memory:")) {
+        let mut epoch = [0; 8];
+        getrandom::fill(&mut epoch).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        return Ok((Log::memory(Hex(epoch)), "in memory, until the server stops".to_owned()));
+    }
+    let path = path.or_else(Log::default_path).ok_or_else(|| Failure {
+        message: "there is no home directory to keep history in".to_owned(),
+        hint: Some("say where: --db PATH, or keep nothing: --db :memory:"),
+    })?;
+    let log = Log::open(&path, keep).map_err(|error| Failure { message: error.to_string(), hint: error.hint() })?;
+    Ok((log, format!("in {}", path.display())))
 }
 
 fn cannot_listen(address: &str, error: &io::Error) -> Failure {
@@ -125,7 +154,7 @@ fn cannot_listen(address: &str, error: &io::Error) -> Failure {
 }
 
 /// Says where the server is and how to join. Scripts read the first line.
-fn announce(bound: SocketAddr) {
+fn announce(bound: SocketAddr, place: &str, stored: u64) {
     let join = if bound.to_string() == "127.0.0.1:8080" {
         String::new()
     } else {
@@ -139,8 +168,9 @@ fn announce(bound: SocketAddr) {
     };
     let mut stdout = io::stdout().lock();
     // A reader that has gone away does not stop the chat.
-    drop(
-        writeln!(stdout, "listening on ws://{bound}\njoin with: cargo run --bin client{join}")
-            .and_then(|()| stdout.flush()),
+    let messages = if stored == 1 { "message" } else { "messages" };
+    let words = format!(
+        "listening on ws://{bound}\njoin with: cargo run --bin client{join}\nhistory is {place}: {stored} {messages}"
     );
+    drop(writeln!(stdout, "{words}").and_then(|()| stdout.flush()));
 }

@@ -11,6 +11,9 @@ pub(super) async fn run(fresh: impl Fn() -> Log) {
     a_cursor_goes_back_from_the_end_or_from_an_id(fresh()).await;
     a_key_counts_once_an_author(fresh()).await;
     the_last_topic_is_the_topic(fresh()).await;
+    a_search_finds_the_newest_first_in_one_room(fresh()).await;
+    a_time_has_a_cursor(fresh()).await;
+    messages_are_counted(fresh()).await;
 }
 
 /// Returns a draft of one author.
@@ -115,4 +118,63 @@ async fn the_last_topic_is_the_topic(log: Log) {
     assert_eq!(log.topic(&room).await.unwrap(), Some(Topic::new("coffee").unwrap()));
     log.append(vec![topic(None)]).await.unwrap();
     assert_eq!(log.topic(&room).await.unwrap(), None);
+}
+
+async fn a_search_finds_the_newest_first_in_one_room(log: Log) {
+    let room = RoomName::new("a-room").unwrap();
+    for text in ["Über alles Tee", "coffee", "tea and coffee", "teams: 学生です"] {
+        log.append(vec![draft("a-room", text, None), draft("a", text, None)]).await.unwrap();
+    }
+    let cleared = Draft { kind: Kind::Topic, text: None, ..draft("a-room", "x", None) };
+    log.append(vec![cleared]).await.unwrap();
+    // What is found is the same whether it is in an index already or not.
+    for _ in 0..2 {
+        for (query, limit, expected) in [
+            ("te", 9, vec!["teams: 学生です", "tea and coffee", "Über alles Tee"]),
+            ("te", 2, vec!["teams: 学生です", "tea and coffee"]),
+            ("te", 0, vec![]),
+            ("COF tea", 9, vec!["tea and coffee"]),
+            ("\"tea\"", 9, vec!["tea and coffee"]),
+            ("\"and coffee\"", 9, vec!["tea and coffee"]),
+            ("\"coffee and\"", 9, vec![]),
+            ("uber", 9, vec!["Über alles Tee"]),
+            ("学生", 9, vec!["teams: 学生です"]),
+            ("生学", 9, vec![]),
+            ("room", 9, vec![]),
+            ("words:te) OR \"", 9, vec![]),
+            ("' -- \"; *", 9, vec![]),
+            ("", 9, vec![]),
+        ] {
+            let found = log.search(&room, query, limit).await.unwrap();
+            let found: Vec<_> = found.iter().map(|message| message.text.as_ref().unwrap().as_str()).collect();
+            assert_eq!(found, expected, "{query}");
+        }
+        log.tidy().await.unwrap();
+    }
+}
+
+async fn a_time_has_a_cursor(log: Log) {
+    let room = RoomName::new("a").unwrap();
+    for (at, text) in [(10, "1"), (20, "2"), (20, "3"), (30, "4")] {
+        let other = Draft { at: Timestamp(at), ..draft("b", "x", None) };
+        log.append(vec![Draft { at: Timestamp(at), ..draft("a", text, None) }, other]).await.unwrap();
+    }
+    for (at, expected) in [
+        (0, vec!["1", "2", "3", "4"]),
+        (10, vec!["1", "2", "3", "4"]),
+        (11, vec!["2", "3", "4"]),
+        (20, vec!["2", "3", "4"]),
+        (30, vec!["4"]),
+        (31, vec![]),
+        (u64::MAX, vec![]),
+    ] {
+        let cursor = log.since(&room, Timestamp(at)).await.unwrap();
+        assert_eq!(texts(&log, "a", cursor.0, 10).await.0, expected, "{at}");
+    }
+}
+
+async fn messages_are_counted(log: Log) {
+    assert_eq!(log.count().await.unwrap(), 0);
+    log.append(vec![draft("a", "1", Some("k")), draft("b", "2", None), draft("a", "1", Some("k"))]).await.unwrap();
+    assert_eq!(log.count().await.unwrap(), 2);
 }

@@ -5,8 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{Appended, Draft, Page};
-use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Topic};
+use super::{Appended, Draft, Page, size};
+use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic};
 
 /// Messages by id, and what is derived from them: each room's ids, and which keys were used.
 #[derive(Debug)]
@@ -141,11 +141,22 @@ impl Memory {
     pub(super) fn topic(&self, room: &RoomName) -> Option<Topic> {
         self.rooms.get(room).and_then(|room| room.topic.clone())
     }
-}
 
-/// Returns what a message counts for: its text and, roughly, what surrounds it.
-fn size(message: &Message) -> usize {
-    128 + message.text.as_ref().map_or(0, |text| text.as_str().len())
+    pub(super) fn count(&self) -> u64 {
+        self.messages.len() as u64
+    }
+
+    pub(super) fn since(&self, room: &RoomName, at: Timestamp) -> MessageId {
+        let Some(room) = self.rooms.get(room) else { return self.forgotten };
+        let is_earlier = |id: &MessageId| self.messages.get(id).is_none_or(|stored| stored.message.at < at);
+        room.ids.partition_point(is_earlier).checked_sub(1).map_or(room.forgotten, |index| room.ids[index])
+    }
+
+    /// Returns all messages of `room`, newest first.
+    pub(super) fn newest(&self, room: &RoomName) -> Vec<Arc<Message>> {
+        let ids = self.rooms.get(room).into_iter().flat_map(|room| room.ids.iter().rev());
+        ids.filter_map(|id| self.messages.get(id)).map(|stored| Arc::clone(&stored.message)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,26 @@
 //!
 //! One enum over the kinds of log, and one suite of tests (`conformance`) that every kind passes.
 
-mod memory;
-
 #[cfg(test)]
 mod conformance;
+mod error;
+mod memory;
+#[cfg(test)]
+mod model;
+mod sqlite;
+mod words;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use self::memory::Memory;
-use crate::wire::{Author, Body, Epoch, IdempotencyKey, Kind, Message, MessageId, Nick, RoomName, Timestamp, Topic};
+pub use self::error::{LogError, OpenError};
+use self::{memory::Memory, sqlite::Sqlite, words::Query};
+use crate::wire::{
+    Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic,
+};
 
 /// What somebody said, before it has its place in the order.
 #[derive(Debug, Clone)]
@@ -52,13 +63,13 @@ pub struct Page {
     pub gap: bool,
 }
 
-/// Why the log could not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LogError {
-    /// It is broken on purpose, for tests of whoever uses it.
-    #[cfg(test)]
-    #[error("the log is broken")]
-    Broken,
+/// How much history a log on disk keeps; what is past either is deleted, the oldest first. The default keeps everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Messages older than this are deleted.
+    pub age: Option<Duration>,
+    /// Messages of all rooms past this number are deleted.
+    pub messages: Option<u64>,
 }
 
 /// A log of one of several kinds. Clones are the same log.
@@ -66,6 +77,8 @@ pub enum LogError {
 pub enum Log {
     /// Lives as long as the process and forgets the oldest first.
     Memory(Arc<Mutex<Memory>>),
+    /// Lives in a file: a message that was returned survives a power cut.
+    Sqlite(Arc<Sqlite>),
     /// Takes nothing and gives nothing, for tests of whoever uses it.
     #[cfg(test)]
     Broken,
@@ -78,11 +91,32 @@ impl Log {
         Self::Memory(Arc::new(Mutex::new(Memory::new(epoch))))
     }
 
+    /// Opens the log in the file at `path`, and creates the file and its directory where they are not there: only their owner may
+    /// read them. While it is open, nobody else can open it.
+    ///
+    /// Blocks while it reads and writes a few pages of the file, or recovers what a crash left; so it is called before there is
+    /// anything else to do.
+    ///
+    /// # Errors
+    /// An [`OpenError`] when the file cannot be a log, cannot be written, or is in use.
+    pub fn open(path: &Path, keep: Keep) -> Result<Self, OpenError> {
+        Ok(Self::Sqlite(Arc::new(Sqlite::open(path, keep)?)))
+    }
+
+    /// Returns where the platform wants a program to keep such a file, such as `~/.local/share/broadcast-chat/chat.db`, or nothing
+    /// where there is no home directory.
+    #[must_use]
+    pub fn default_path() -> Option<PathBuf> {
+        let directories = directories::ProjectDirs::from("", "", "broadcast-chat")?;
+        Some(directories.data_local_dir().join("chat.db"))
+    }
+
     /// Returns which history this is.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         match self {
             Self::Memory(memory) => lock(memory).epoch(),
+            Self::Sqlite(sqlite) => sqlite.epoch(),
             #[cfg(test)]
             Self::Broken => crate::wire::Hex([0; 8]),
         }
@@ -94,13 +128,13 @@ impl Log {
     ///
     /// # Errors
     /// A [`LogError`] when nothing was stored.
-    #[expect(clippy::unused_async, reason = "a log on disk waits for its sync")]
     pub async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, LogError> {
         match self {
             Self::Memory(memory) => {
                 let mut memory = lock(memory);
                 Ok(drafts.into_iter().map(|draft| memory.append(draft)).collect())
             }
+            Self::Sqlite(sqlite) => sqlite.append(drafts).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
         }
@@ -111,10 +145,10 @@ impl Log {
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    #[expect(clippy::unused_async, reason = "a log on disk waits for its reader")]
     pub async fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).page(room, after, limit)),
+            Self::Sqlite(sqlite) => sqlite.page(room, after, limit).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
         }
@@ -125,10 +159,10 @@ impl Log {
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    #[expect(clippy::unused_async, reason = "a log on disk waits for its reader")]
     pub async fn cursor(&self, room: &RoomName, before: Option<MessageId>, count: u32) -> Result<MessageId, LogError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).cursor(room, before, count)),
+            Self::Sqlite(sqlite) => sqlite.cursor(room, before, count).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
         }
@@ -138,10 +172,10 @@ impl Log {
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    #[expect(clippy::unused_async, reason = "a log on disk waits for its reader")]
     pub async fn last(&self) -> Result<MessageId, LogError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).last()),
+            Self::Sqlite(sqlite) => sqlite.last().await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
         }
@@ -151,12 +185,86 @@ impl Log {
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    #[expect(clippy::unused_async, reason = "a log on disk waits for its reader")]
     pub async fn topic(&self, room: &RoomName) -> Result<Option<Topic>, LogError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).topic(room)),
+            Self::Sqlite(sqlite) => sqlite.topic(room).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+        }
+    }
+
+    /// Returns how many messages are stored. Cancel-safe.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn count(&self) -> Result<u64, LogError> {
+        match self {
+            Self::Memory(memory) => Ok(lock(memory).count()),
+            Self::Sqlite(sqlite) => sqlite.count().await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+        }
+    }
+
+    /// Returns the cursor after which those messages of `room` follow that were said at `at` or later. Like
+    /// [`cursor`](Self::cursor), it does not ask for what is deleted. Cancel-safe.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn since(&self, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
+        match self {
+            Self::Memory(memory) => Ok(lock(memory).since(room, at)),
+            Self::Sqlite(sqlite) => sqlite.since(room, at).await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+        }
+    }
+
+    /// Returns the messages of `room` in which all words of `query` are, newest first, at most `limit` of them and at most
+    /// [`Limits::HISTORY`]. A message's words may go on after those of the query, but not after a phrase in double quotes; case
+    /// and diacritics do not count. A query without a word finds nothing. Cancel-safe.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn search(&self, room: &RoomName, query: &str, limit: u32) -> Result<Vec<Arc<Message>>, LogError> {
+        let Some(query) = Query::parse(query) else { return Ok(Vec::new()) };
+        match self {
+            Self::Memory(memory) => {
+                // Looking at each takes longer than those may wait who say something.
+                let messages = lock(memory).newest(room);
+                let found =
+                    |message: &Arc<Message>| message.text.as_ref().is_some_and(|text| query.finds(text.as_str()));
+                Ok(messages.into_iter().filter(found).take(limit.min(Limits::HISTORY) as usize).collect())
+            }
+            Self::Sqlite(sqlite) => sqlite.search(room, query, limit).await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+        }
+    }
+
+    /// Deletes at once what need not be kept, and completes the index for searches; otherwise both are done in the background.
+    /// Not cancel-safe: it goes on if the future is dropped.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read or written.
+    pub async fn tidy(&self) -> Result<(), LogError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.tidy().await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+        }
+    }
+
+    /// Closes the log for all its clones, and returns when what was asked before is done and the file is released. What is asked
+    /// later fails with [`LogError::Closed`]. A log in memory has nothing to close.
+    ///
+    /// A log that is dropped does the same in the background; nothing that was returned is lost if the process ends before. Not
+    /// cancel-safe: it goes on closing if the future is dropped.
+    pub async fn close(&self) {
+        if let Self::Sqlite(sqlite) = self {
+            sqlite.close().await;
         }
     }
 }
@@ -164,4 +272,9 @@ impl Log {
 /// A panic elsewhere while the lock was held leaves a log that is still in order: every change is made whole before it returns.
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns what a message counts for in a page and in memory: its text and, roughly, what surrounds it.
+fn size(message: &Message) -> usize {
+    128 + message.text.as_ref().map_or(0, |text| text.as_str().len())
 }

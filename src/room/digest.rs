@@ -9,6 +9,7 @@ use crate::wire::{Limits, Nick, Presence, Rename, RoomName};
 #[derive(Debug, Default)]
 pub(super) struct Digest {
     joined: BTreeMap<SeatId, Nick>,
+    returned: BTreeMap<SeatId, Nick>,
     /// Who left, and from which seat.
     left: BTreeMap<Nick, SeatId>,
     renamed: BTreeMap<SeatId, Rename>,
@@ -16,7 +17,7 @@ pub(super) struct Digest {
 
 impl Digest {
     fn is_empty(&self) -> bool {
-        self.joined.is_empty() && self.left.is_empty() && self.renamed.is_empty()
+        self.joined.is_empty() && self.returned.is_empty() && self.left.is_empty() && self.renamed.is_empty()
     }
 
     /// Notes that somebody came. Returns whether this is the first change.
@@ -29,9 +30,17 @@ impl Digest {
         first
     }
 
+    /// Notes that somebody came back after a restart. Returns whether this is the first change.
+    pub(super) fn returned(&mut self, seat: SeatId, nick: Nick) -> bool {
+        let first = self.is_empty();
+        self.returned.insert(seat, nick);
+        first
+    }
+
     /// Notes that somebody went. Returns whether this is the first change.
     pub(super) fn left(&mut self, seat: SeatId, nick: Nick) -> bool {
         let first = self.is_empty();
+        self.returned.remove(&seat);
         if self.joined.remove(&seat).is_none() {
             let known_as = self.renamed.remove(&seat).map_or(nick, |rename| rename.from);
             self.left.insert(known_as, seat);
@@ -58,14 +67,28 @@ impl Digest {
         if self.is_empty() {
             return None;
         }
-        let mut about: BTreeSet<SeatId> = self.joined.keys().chain(self.renamed.keys()).copied().collect();
+        let mut about: BTreeSet<SeatId> =
+            self.joined.keys().chain(self.returned.keys()).chain(self.renamed.keys()).copied().collect();
         about.extend(self.left.values());
         let about = if about.len() == 1 { about.first().copied() } else { None };
         let (joined, more_joined) = spelled(self.joined.into_values());
+        let (returned, more_returned) = spelled(self.returned.into_values());
         let (left, more_left) = spelled(self.left.into_keys());
         let (renamed, more_renamed) = spelled(self.renamed.into_values());
         let room = room.clone();
-        Some((Presence { room, joined, more_joined, left, more_left, renamed, more_renamed, people }, about))
+        let presence = Presence {
+            room,
+            joined,
+            more_joined,
+            returned,
+            more_returned,
+            left,
+            more_left,
+            renamed,
+            more_renamed,
+            people,
+        };
+        Some((presence, about))
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Arrival {
     pub if_taken: IfTaken,
     /// Where to.
     pub room: RoomName,
+    /// Whether they were here before, so far as they can know. Within [`Limits::GRACE`] of its start a server takes their word
+    /// for it: a restart is nobody's coming.
+    pub returning: bool,
 }
 
 /// Where somebody who came in sits.
@@ -99,7 +102,7 @@ impl Rooms {
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seated, Failure> {
-        let Arrival { author, nick, if_taken, room } = arrival;
+        let Arrival { author, nick, if_taken, room, returning } = arrival;
         if let Some(evicted) = self.authors.get(&author).copied() {
             return Ok(self.come_back(evicted, room, now));
         }
@@ -117,7 +120,7 @@ impl Rooms {
         let person =
             Person { nick: nick.clone(), author, room: room.clone(), dropped: None, private_keys: VecDeque::new() };
         self.people.insert(seat, person);
-        self.enter(seat, &nick, room, now);
+        self.enter(seat, &nick, room, now, returning && now < Limits::GRACE);
         Ok(Seated { seat, nick, evicted: None })
     }
 
@@ -151,7 +154,7 @@ impl Rooms {
         let from = std::mem::replace(&mut person.room, to.clone());
         let nick = person.nick.clone();
         self.exit(seat, &nick, &from, now);
-        self.enter(seat, &nick, to, now);
+        self.enter(seat, &nick, to, now, false);
     }
 
     /// Takes another nick.
@@ -324,11 +327,16 @@ impl Rooms {
         SeatId(self.seats)
     }
 
-    fn enter(&mut self, seat: SeatId, nick: &Nick, name: RoomName, now: Duration) {
+    fn enter(&mut self, seat: SeatId, nick: &Nick, name: RoomName, now: Duration, returns: bool) {
         let room = self.open.entry(name.clone()).or_default();
         room.members.insert(nick.clone(), seat);
         // Who comes into an empty room is nobody's news.
-        if room.members.len() > 1 && room.digest.joined(seat, nick.clone()) {
+        if room.members.len() == 1 {
+            return;
+        }
+        let digest = &mut room.digest;
+        let first = if returns { digest.returned(seat, nick.clone()) } else { digest.joined(seat, nick.clone()) };
+        if first {
             self.digests.push_back((now + Limits::PRESENCE, name));
         }
     }

@@ -19,6 +19,7 @@ fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
         nick: name.map(nick),
         if_taken: IfTaken::Next,
         room: RoomName::new(room).unwrap(),
+        returning: false,
     }
 }
 
@@ -219,4 +220,19 @@ fn the_keys_of_private_messages_are_remembered_but_not_for_ever() {
         rooms.note_private(ada, key(&number.to_string()));
     }
     assert!(rooms.is_new_private(ada, &key("k")));
+}
+
+#[test]
+fn after_a_restart_who_was_here_has_never_been_away() {
+    let mut rooms = Rooms::default();
+    let start = Duration::from_secs(1);
+    seat(&mut rooms, 1, "ada");
+    let back = |author, name| Arrival { returning: true, ..arrival(author, Some(name), "lobby") };
+    rooms.arrive(back(2, "bob"), start).unwrap();
+    let [Notice { presence, .. }] = &rooms.due(start + Limits::PRESENCE)[..] else { panic!("programs are told") };
+    assert_eq!((presence.returned.clone(), presence.joined.is_empty()), (vec![nick("bob")], true));
+    assert_eq!(crate::wire::text::presence(presence), None, "people are not");
+    let late = start + Limits::GRACE;
+    rooms.arrive(back(3, "eve"), late).unwrap();
+    assert_eq!(told(&mut rooms, late), ["* eve joined"]);
 }

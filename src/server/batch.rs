@@ -151,6 +151,7 @@ mod tests {
             nick: None,
             if_taken: crate::room::IfTaken::Next,
             room: RoomName::lobby(),
+            returning: false,
         };
         rooms.arrive(arrival, std::time::Duration::ZERO).unwrap().seat
     }

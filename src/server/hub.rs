@@ -402,7 +402,8 @@ impl Desk {
     }
 }
 
-fn wall_clock() -> Timestamp {
+/// Returns the time of day.
+pub(crate) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Body, Limits, NameError, Nick, RoomName, Topic};
+use super::{Body, Limits, NameError, Nick, Query, RoomName, Topic};
 
 /// One command as `/help` shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Spec {
 }
 
 /// Every command, in the order of `/help`.
-pub static COMMANDS: [Spec; 11] = [
+pub static COMMANDS: [Spec; 12] = [
     Spec { name: "help", alias: "", arguments: "", summary: "show this list" },
     Spec { name: "join", alias: "", arguments: "ROOM", summary: "go to another room" },
     Spec { name: "rooms", alias: "list", arguments: "", summary: "list the rooms that have people in them" },
@@ -34,6 +34,12 @@ pub static COMMANDS: [Spec; 11] = [
         summary: "show, set or clear (-) the topic of this room",
     },
     Spec { name: "history", alias: "", arguments: "[N]", summary: "show the last N messages of this room" },
+    Spec {
+        name: "search",
+        alias: "",
+        arguments: "WORDS",
+        summary: "find messages of this room; \"a phrase\" in quotes",
+    },
     Spec { name: "quit", alias: "", arguments: "", summary: "leave" },
 ];
 
@@ -62,6 +68,8 @@ pub enum Command {
     SetTopic(Option<Topic>),
     /// `/history [N]`
     History(Option<u32>),
+    /// `/search WORDS`
+    Search(Query),
     /// `/quit`
     Quit,
 }
@@ -160,6 +168,7 @@ fn command(typed: &str) -> Result<Command, CommandError> {
         },
         "history" if word.is_empty() => Command::History(None),
         "history" => Command::History(Some(word.parse().map_err(|_| CommandError::Usage(spec))?)),
+        "search" => Command::Search(Query::new(needed()?)?),
         "quit" => Command::Quit,
         _ => Command::Help,
     })
@@ -214,6 +223,7 @@ mod tests {
             ("/topic -", Command::SetTopic(None)),
             ("/history", Command::History(None)),
             ("/history 5", Command::History(Some(5))),
+            ("/search tea \"two words\"", Command::Search(Query::new("tea \"two words\"").unwrap())),
             ("/quit", Command::Quit),
         ] {
             assert_eq!(parse(line), Ok(Line::Command(command)), "{line}");

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::{ClientMessage, ErrorCode, Failure, IdempotencyKey, ServerMessage};
 
 /// The types a client may send; what is not among them is [`ErrorCode::UnknownType`].
-const CLIENT_TYPES: [&str; 12] =
-    ["hello", "say", "me", "msg", "join", "rooms", "names", "nick", "topic", "set_topic", "history", "quit"];
+const CLIENT_TYPES: [&str; 13] =
+    ["hello", "say", "me", "msg", "join", "rooms", "names", "nick", "topic", "set_topic", "history", "search", "quit"];
 
 /// Returns what the frame of a client says.
 ///
@@ -70,9 +70,9 @@ pub fn decode_server(frame: &str) -> Result<Option<ServerMessage>, String> {
     }
 }
 
-const SERVER_TYPES: [&str; 15] = [
-    "hello", "welcome", "joined", "message", "live", "gap", "history", "private", "presence", "names", "rooms",
-    "topic", "nick", "slow", "error",
+const SERVER_TYPES: [&str; 16] = [
+    "hello", "welcome", "joined", "message", "live", "gap", "history", "found", "private", "presence", "names",
+    "rooms", "topic", "nick", "slow", "error",
 ];
 
 /// Appends `event` as one JSON object to `out`.

@@ -16,6 +16,8 @@ impl Limits {
     pub const MESSAGE: usize = 16 * 1024;
     /// The topic of a room: it is one line, and every newcomer gets it.
     pub const TOPIC: usize = 4096;
+    /// The words of a search: a sentence.
+    pub const QUERY: usize = 256;
     /// An idempotency key: a UUID and a counter fit, and the log keeps one a message.
     pub const KEY: usize = 64;
     /// The payload of a WebSocket message: four times [`Self::MESSAGE`], because JSON may escape a character with up to six.
@@ -62,6 +64,10 @@ impl Limits {
     pub const JSON_HISTORY: u32 = 50;
     /// The most history that one request may ask for.
     pub const HISTORY: u32 = 1000;
+    /// What a search finds when it does not say how much it wants: a screenful.
+    pub const FOUND: u32 = 20;
+    /// The most that one search may ask for.
+    pub const FOUND_MOST: u32 = 100;
     /// Ping, pong and empty frames a second that cost us work but carry nothing; what comes faster is read later.
     pub const CONTROL_RATE: u32 = 20;
 

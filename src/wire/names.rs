@@ -199,6 +199,21 @@ impl Topic {
     }
 }
 
+/// What somebody searches for: one line, at most [`Limits::QUERY`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Query(Arc<str>);
+text_type!(Query);
+
+impl Query {
+    /// Returns the search that `text` spells, cleaned and on one line.
+    ///
+    /// # Errors
+    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::QUERY`].
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        checked(clean::line(text).trim(), Limits::QUERY).map(Self)
+    }
+}
+
 fn checked(text: &str, limit: usize) -> Result<Arc<str>, NameError> {
     match text.len() {
         is if is > limit => Err(NameError::TooLong { is, limit }),

@@ -24,6 +24,12 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         ServerMessage::History { messages, .. } => {
             messages.iter().map(|message| self::message(message)).collect::<Vec<_>>().join("\n")
         }
+        ServerMessage::Found { query, messages, .. } if messages.is_empty() => format!("* nothing found for {query}"),
+        ServerMessage::Found { query, messages, .. } => {
+            let first = format!("* found for {query}, the newest first:");
+            let found = messages.iter().map(|message| self::message(message));
+            std::iter::once(first).chain(found).collect::<Vec<_>>().join("\n")
+        }
         ServerMessage::Private(private) => self::private(private),
         ServerMessage::Presence(presence) => self::presence(presence)?,
         ServerMessage::Names(view) => format!("* in #{}: {}", view.room, names(&view.names, view.people)),
@@ -162,6 +168,8 @@ mod tests {
             room: RoomName::lobby(),
             joined: vec![nick("ada"), nick("bob")],
             more_joined: 3,
+            returned: vec![],
+            more_returned: 0,
             left: vec![],
             more_left: 7,
             renamed: vec![crate::wire::Rename { from: nick("x"), to: nick("y") }],

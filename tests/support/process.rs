@@ -34,9 +34,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns our `server`, started with `arguments`.
+    /// Returns our `server`, started with `arguments`. Without `--db` among them it keeps nothing: no test may find what another,
+    /// or a person, has said.
     pub fn server(arguments: &[&str]) -> Self {
-        Self::start(Command::new(env!("CARGO_BIN_EXE_server")).args(arguments))
+        let db: &[&str] = if arguments.contains(&"--db") { &[] } else { &["--db", ":memory:"] };
+        Self::start(Command::new(env!("CARGO_BIN_EXE_server")).args(arguments).args(db))
     }
 
     /// Returns our `client`, started with `arguments`.

@@ -25,10 +25,23 @@ pub struct Settings {
     pub nick: Option<Nick>,
     /// How many of the latest messages are wanted when a room is entered; without a number the server's default.
     pub history: Option<u32>,
+    /// Where the first room is read from, in place of [`Self::history`].
+    pub since: Option<Since>,
+    /// Whether somebody sits there who wants to see that what they typed waits.
+    pub interactive: bool,
     /// Whether every line is a text, also one with a leading slash.
     pub no_commands: bool,
     /// Random bytes that make the keys of this process its own.
     pub secret: [u8; 16],
+}
+
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// After this message.
+    Id(MessageId),
+    /// So long ago.
+    Age(Duration),
 }
 
 /// What happens to the conversation.
@@ -151,9 +164,12 @@ pub struct App {
     epoch: Option<Epoch>,
     /// The last message of the room that was shown.
     cursor: Option<MessageId>,
-    /// When the connection was lost, and what came since it is back.
+    /// When the connection was lost, until the user knows what was missed.
     lost_at: Option<Duration>,
+    /// How many messages came after the cursor in this replay; none where there was no cursor to come after.
     missed: Option<usize>,
+    /// Why the replay may not be all that was missed.
+    incomplete: Option<&'static str>,
     /// Who wrote to us alone last.
     correspondent: Option<Nick>,
     outbox: Outbox,
@@ -182,6 +198,7 @@ impl App {
             cursor: None,
             lost_at: None,
             missed: None,
+            incomplete: None,
             correspondent: None,
             outbox: Outbox::default(),
             keys_made: 0,
@@ -256,12 +273,21 @@ impl App {
     }
 
     fn hello(&self) -> ClientMessage {
+        // What the user asked for counts for the first room alone, and only until it has been read.
+        let since = self.settings.since.filter(|_| self.epoch.is_none());
         ClientMessage::Hello(ClientHello {
             nick: self.nick.clone(),
             room: self.room.clone(),
             session: self.session,
             epoch: self.epoch,
-            after: self.cursor,
+            after: match since {
+                Some(Since::Id(id)) => Some(id),
+                _ => self.cursor,
+            },
+            since: match since {
+                Some(Since::Age(age)) => Some(age.as_secs()),
+                _ => None,
+            },
             history: self.settings.history,
         })
     }
@@ -284,12 +310,19 @@ impl App {
         }
     }
 
-    /// Tells how long the connection was away, where it was.
+    /// Tells how long the connection was away, where it was, and what was missed.
     fn say_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        if let Some(lost_at) = self.lost_at.take() {
-            let away = now.saturating_sub(lost_at).as_secs();
-            effects.push(notice(format!("back after {away} s")));
-        }
+        let missed = self.missed.take();
+        let incomplete = self.incomplete.take();
+        let Some(lost_at) = self.lost_at.take() else { return };
+        let away = ago(now.saturating_sub(lost_at));
+        let missed = missed.map_or(String::new(), |missed| format!(": {missed} missed"));
+        let lost = match incomplete {
+            Some(why) => format!("; {why}"),
+            None if missed.is_empty() => String::new(),
+            None => ", none lost".to_owned(),
+        };
+        effects.push(notice(format!("back after {away}{missed}{lost}")));
     }
 
     /// Sends what may be sent by now, and ends what has come to its end.
@@ -320,6 +353,16 @@ impl App {
     fn key(&mut self) -> Option<IdempotencyKey> {
         self.keys_made += 1;
         typed::key(self.settings.secret, self.keys_made)
+    }
+}
+
+/// Returns a length of time as people say it.
+fn ago(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -26,7 +26,7 @@ impl App {
                     effects.push(Effect::Send(json::encode_client(&self.hello())));
                 }
             }
-            ServerMessage::Welcome(welcome) => return self.welcomed(now, welcome.clone(), effects),
+            ServerMessage::Welcome(welcome) => return self.welcomed(welcome.clone(), effects),
             ServerMessage::Joined(view) => {
                 self.answered(now, |request| matches!(request, ClientMessage::Join { .. }));
                 self.room = Some(view.room.clone());
@@ -41,16 +41,17 @@ impl App {
                 if self.phase == Phase::Replaying {
                     self.phase = Phase::Live;
                 }
-                match self.missed.take().unwrap_or(0) {
-                    0 => {}
-                    1 => effects.push(notice("1 message came meanwhile")),
-                    missed => effects.push(notice(format!("{missed} messages came meanwhile"))),
-                }
+                self.say_back(now, effects);
             }
             ServerMessage::Private(private) => self.private(now, private),
             ServerMessage::History { more, .. } => {
                 if !more {
                     self.answered(now, |request| matches!(request, ClientMessage::History { .. }));
+                }
+            }
+            ServerMessage::Found { more, .. } => {
+                if !more {
+                    self.answered(now, |request| matches!(request, ClientMessage::Search { .. }));
                 }
             }
             // One that was not asked for is for programs that keep a list.
@@ -66,12 +67,16 @@ impl App {
                 self.pause(now, Duration::from_millis(*retry_after_ms));
             }
             ServerMessage::Error(_) => return self.failed(now, event, effects),
-            ServerMessage::Gap { .. } | ServerMessage::Presence(_) => {}
+            ServerMessage::Gap { .. } => {
+                self.incomplete = Some("some messages are gone: the server no longer has them");
+                quiet = self.lost_at.is_some();
+            }
+            ServerMessage::Presence(_) => {}
         }
         effects.push(Effect::Show(Shown::Event { event, quiet }));
     }
 
-    fn welcomed(&mut self, now: Duration, welcome: Welcome, effects: &mut Vec<Effect>) {
+    fn welcomed(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
         let first = self.epoch.is_none();
         let same_history = first || self.epoch == Some(welcome.epoch);
         let same_room = self.room.as_ref() == Some(&welcome.view.room);
@@ -92,9 +97,8 @@ impl App {
         if let Some(taken) = self.taken.take() {
             effects.push(notice(format!("{taken} is taken; you are {nick}")));
         }
-        self.say_back(now, effects);
         if !same_history {
-            effects.push(notice("the server has another history now; what was here before may be gone"));
+            self.incomplete = Some("the server has another history now, and what was here before may be gone");
         }
     }
 

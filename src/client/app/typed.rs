@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{App, Effect, Phase, ending::Ending, notice, refusal};
+use super::{App, Effect, Phase, ending::Ending, notice, outbox, refusal};
 use crate::wire::{
     Body, ClientMessage, Dialect, IdempotencyKey, Limits, NameError, clean,
     command::{self, Command, CommandError, Line},
@@ -59,7 +59,8 @@ impl App {
             Command::Rooms => ClientMessage::Rooms,
             Command::Names => ClientMessage::Names,
             Command::Topic => ClientMessage::Topic,
-            Command::History(limit) => ClientMessage::History { before: None, limit },
+            Command::Search(query) => ClientMessage::Search { query, limit: None },
+            Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
         };
         self.ask(request, effects);
     }
@@ -69,13 +70,20 @@ impl App {
         // a /join would be said in the wrong room.
         let only_asks = matches!(
             request,
-            ClientMessage::Rooms | ClientMessage::Names | ClientMessage::Topic | ClientMessage::History { .. }
+            ClientMessage::Rooms
+                | ClientMessage::Names
+                | ClientMessage::Topic
+                | ClientMessage::History { .. }
+                | ClientMessage::Search { .. }
         );
         if only_asks && self.phase == Phase::Offline && self.lost_at.is_some() {
             effects.push(refusal("not connected; try again when the connection is back"));
         } else if self.outbox.is_full() {
             effects.push(refusal("not taken: too many lines wait to be sent already"));
         } else {
+            if self.settings.interactive && self.phase != Phase::Live {
+                effects.push(notice(format!("waits for the connection: {}", outbox::words(&request))));
+            }
             self.outbox.push(request);
         }
     }

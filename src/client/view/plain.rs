@@ -68,6 +68,11 @@ impl Plain {
             ServerMessage::History { messages, .. } if !messages.is_empty() => {
                 messages.iter().map(|message| self.message(message)).collect::<Vec<_>>().join("\n")
             }
+            ServerMessage::Found { query, messages, .. } if !messages.is_empty() => {
+                let first = self.tell(&format!("found for {query}, the newest first:"));
+                let found = messages.iter().map(|message| self.message(message));
+                std::iter::once(first).chain(found).collect::<Vec<_>>().join("\n")
+            }
             ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message)),
             event => self.paint(DIM, &clean::lines(&text::encode(event)?)),
         })
@@ -247,6 +252,8 @@ mod tests {
                 room: room.clone(),
                 joined: names.clone(),
                 more_joined: 1,
+                returned: vec![],
+                more_returned: 0,
                 left: names,
                 more_left: 1,
                 renamed: vec![Rename { from: who.clone(), to: who.clone() }],

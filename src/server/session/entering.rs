@@ -12,12 +12,12 @@ use crate::{
         batch::push_frame,
         end::End,
         http::Opening,
-        hub::Seat,
+        hub::{Seat, wall_clock},
         socket::{Incoming, Socket},
     },
     wire::{
         ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, Nick, RoomName, ServerMessage,
-        SessionToken, Welcome, json,
+        SessionToken, Timestamp, Welcome, json,
     },
 };
 
@@ -26,6 +26,8 @@ use crate::{
 pub(super) enum Wanted {
     /// Everything after this.
     After(MessageId),
+    /// Everything of this time and later.
+    Since(Timestamp),
     /// The latest.
     Last(u32),
 }
@@ -47,8 +49,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
         match dialect {
             Dialect::Text => {
                 let wanted = nick.clone();
-                let seat =
-                    self.arrive(SessionToken(random()?), nick, IfTaken::Next, room).await?.map_err(|_| End::Failed)?;
+                let seat = self
+                    .arrive(SessionToken(random()?), nick, IfTaken::Next, room, false)
+                    .await?
+                    .map_err(|_| End::Failed)?;
                 let mut out = Vec::new();
                 if let Some(complaint) = complaint {
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::Other, complaint)), &mut out);
@@ -70,12 +74,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                     let room = hello.room.unwrap_or_else(|| room.clone());
                     let token = hello.session.map_or_else(|| random().map(SessionToken), Ok)?;
                     let nick = hello.nick.or_else(|| nick.clone());
-                    match self.arrive(token, nick, IfTaken::Refuse, room).await? {
+                    match self.arrive(token, nick, IfTaken::Refuse, room, hello.session.is_some()).await? {
                         Ok(seat) => {
                             self.send(&welcome(&seat, Some(token))).await?;
-                            let latest = Wanted::Last(hello.history.or(history).unwrap_or(Limits::JSON_HISTORY));
                             let known = hello.epoch.is_none_or(|epoch| epoch == seat.epoch);
-                            let wanted = hello.after.filter(|_| known).map_or(latest, Wanted::After);
+                            let wanted = match (hello.after.filter(|_| known), hello.since) {
+                                (Some(cursor), _) => Wanted::After(cursor),
+                                (None, Some(seconds)) => Wanted::Since(Timestamp(
+                                    wall_clock().0.saturating_sub(seconds.saturating_mul(1000)),
+                                )),
+                                (None, None) => Wanted::Last(hello.history.or(history).unwrap_or(Limits::JSON_HISTORY)),
+                            };
                             return Ok((seat, dialect, wanted));
                         }
                         Err(failure) => self.send(&ServerMessage::Error(failure)).await?,
@@ -91,8 +100,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
         nick: Option<Nick>,
         if_taken: IfTaken,
         room: RoomName,
+        returning: bool,
     ) -> Result<Result<Seat, Failure>, End> {
-        let arrival = Arrival { author: token.author(), nick, if_taken, room };
+        let arrival = Arrival { author: token.author(), nick, if_taken, room, returning };
         Ok(self.shared.hub.arrive(arrival).await?)
     }
 

@@ -163,6 +163,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
         self.cursor = match wanted {
             Wanted::After(cursor) => cursor,
+            Wanted::Since(time) => self.shared.log.since(&self.seat.place.view.room, time).await?,
             Wanted::Last(0) => self.seat.place.last,
             Wanted::Last(count) => {
                 let room = &self.seat.place.view.room;

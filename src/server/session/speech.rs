@@ -1,6 +1,6 @@
 //! What a peer says: from a frame to its meaning, at the rate that is allowed, to what is done about it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -16,7 +16,8 @@ use crate::{
         socket::Incoming,
     },
     wire::{
-        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, RoomName, ServerMessage, Topic,
+        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, Message, MessageId, Query, RoomName, ServerMessage,
+        Topic,
         command::{self, Command, Line},
         json,
     },
@@ -90,7 +91,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             },
             Command::Topic => ClientMessage::Topic,
             Command::SetTopic(text) => ClientMessage::SetTopic { key: None, text },
-            Command::History(limit) => ClientMessage::History { before: None, limit },
+            Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
+            Command::Search(query) => ClientMessage::Search { query, limit: None },
             Command::Quit => ClientMessage::Quit,
         })
     }
@@ -142,7 +144,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Ok(hub.say(id, Kind::Topic, text.map(Topic::into_body), key).await?);
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
-            ClientMessage::History { before, limit } => return self.history(before, limit).await,
+            ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
+            ClientMessage::Search { query, limit } => return self.search(query, limit).await,
             ClientMessage::Quit => {
                 hub.settle().await?;
                 self.drain().await?;
@@ -173,34 +176,71 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         self.come_in(Wanted::Last(history.unwrap_or(usual))).await
     }
 
-    /// Writes a page of older messages, in as many events as it takes.
-    async fn history(&mut self, before: Option<MessageId>, limit: Option<u32>) -> Result<(), End> {
+    /// Writes a page of messages, in as many events as it takes.
+    async fn history(
+        &mut self,
+        after: Option<MessageId>,
+        before: Option<MessageId>,
+        limit: Option<u32>,
+    ) -> Result<(), End> {
         let room = self.seat.place.view.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
-        let mut cursor = self.shared.log.cursor(&room, before, left).await?;
+        let mut cursor = match after {
+            Some(id) => id,
+            None => self.shared.log.cursor(&room, before, left).await?,
+        };
         let end = before.unwrap_or(MessageId(u64::MAX));
-        let mut event = Vec::new();
-        let mut size = 0;
+        let event = |messages, more| ServerMessage::History { room: room.clone(), messages, more };
+        let mut portion = Portion::default();
         loop {
             let page = self.shared.log.page(&room, cursor, left.min(Limits::PAGE)).await?;
             let (more, last) = (page.more, page.messages.last().map(|message| message.id));
             for message in page.messages.into_iter().filter(|message| message.id < end) {
                 left = left.saturating_sub(1);
-                // JSON at worst doubles a text, and what surrounds it is bounded.
-                let length = 512 + 2 * message.text.as_ref().map_or(0, |text| text.as_str().len());
-                if size + length > Limits::HISTORY_PAYLOAD && !event.is_empty() {
-                    let messages = std::mem::take(&mut event);
-                    self.send(&ServerMessage::History { room: room.clone(), messages, more: true }).await?;
-                    size = 0;
+                if let Some(messages) = portion.add(message) {
+                    self.send(&event(messages, true)).await?;
                 }
-                size += length;
-                event.push(message);
             }
             match last {
                 Some(last) if more && left > 0 && last < end => cursor = last,
                 _ => break,
             }
         }
-        self.send(&ServerMessage::History { room, messages: event, more: false }).await
+        self.send(&event(portion.messages, false)).await
+    }
+
+    /// Writes what a search finds, in as many events as it takes.
+    async fn search(&mut self, query: Query, limit: Option<u32>) -> Result<(), End> {
+        let room = self.seat.place.view.room.clone();
+        let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
+        let found = self.shared.log.search(&room, query.as_str(), limit).await?;
+        let event = |messages, more| ServerMessage::Found { room: room.clone(), query: query.clone(), messages, more };
+        let mut portion = Portion::default();
+        for message in found {
+            if let Some(messages) = portion.add(message) {
+                self.send(&event(messages, true)).await?;
+            }
+        }
+        self.send(&event(portion.messages, false)).await
+    }
+}
+
+/// Messages that fit one event.
+#[derive(Default)]
+struct Portion {
+    messages: Vec<Arc<Message>>,
+    size: usize,
+}
+
+impl Portion {
+    /// Adds a message, and returns those before it where it did not fit with them.
+    fn add(&mut self, message: Arc<Message>) -> Option<Vec<Arc<Message>>> {
+        // JSON at worst doubles a text, and what surrounds it is bounded.
+        let size = 512 + 2 * message.text.as_ref().map_or(0, |text| text.as_str().len());
+        let full = self.size + size > Limits::HISTORY_PAYLOAD && !self.messages.is_empty();
+        let before = full.then(|| std::mem::take(self).messages);
+        self.size += size;
+        self.messages.push(message);
+        before
     }
 }

@@ -84,6 +84,7 @@ fn a_reconnect_goes_on_where_the_chat_was() {
             session: Some(SessionToken(Hex([7; 16]))),
             epoch: Some(EPOCH),
             after: Some(MessageId(1)),
+            since: None,
             history: None,
         })]
     );
@@ -92,7 +93,7 @@ fn a_reconnect_goes_on_where_the_chat_was() {
     chat.server(&missed);
     chat.server(&live());
     assert_eq!(chat.messages_shown(), 1, "what was seen is not shown again");
-    assert_eq!(chat.notices(), ["back after 12 s", "1 message came meanwhile"]);
+    assert_eq!(chat.notices(), ["back after 12 s: 1 missed, none lost"]);
 }
 
 #[test]
@@ -103,8 +104,9 @@ fn another_history_is_said_and_read_from_its_start() {
     chat.forget();
     chat.join(Hex([2; 8]), "ada");
     chat.server(&message(1, "new", None));
+    chat.server(&live());
     assert_eq!(chat.messages_shown(), 1);
-    assert!(chat.notices()[1].contains("another history"), "{:?}", chat.notices());
+    assert!(chat.notices()[0].contains("another history"), "{:?}", chat.notices());
 }
 
 #[test]
@@ -124,4 +126,49 @@ fn a_room_without_a_message_has_a_cursor_too() {
     chat.forget();
     chat.join(EPOCH, "ada");
     assert!(matches!(&chat.sent[..], [ClientMessage::Hello(hello)] if hello.after == Some(MessageId(7))));
+}
+
+/// Loses the connection for so long, and comes back to what `replay` shows.
+fn away(chat: &mut Chat, seconds: u64, replay: &[ServerMessage]) {
+    chat.drop_connection();
+    chat.forget();
+    chat.now += Duration::from_secs(seconds);
+    chat.join(EPOCH, "ada");
+    for event in replay {
+        chat.server(event);
+    }
+    chat.server(&live());
+}
+
+#[test]
+fn who_is_back_is_told_what_was_missed() {
+    let mut chat = Chat::live();
+    let seen = chat.message("seen", None);
+    chat.server(&seen);
+    let missed = [chat.message("one", None), chat.message("two", None)];
+    away(&mut chat, 250, &missed);
+    assert_eq!(chat.notices(), ["back after 4 min: 2 missed, none lost"]);
+    away(&mut chat, 7200, &[]);
+    assert_eq!(chat.notices(), ["back after 2 h: 0 missed, none lost"]);
+    let gap = ServerMessage::Gap { room: RoomName::lobby() };
+    away(&mut chat, 9, &[gap]);
+    assert_eq!(chat.notices(), ["back after 9 s: 0 missed; some messages are gone: the server no longer has them"]);
+}
+
+#[test]
+fn a_script_begins_where_it_says_and_goes_on_from_there() {
+    for (since, after, age) in
+        [(Since::Id(MessageId(5)), Some(MessageId(5)), None), (Since::Age(Duration::from_hours(1)), None, Some(3600))]
+    {
+        let mut chat = Chat::new(Settings { since: Some(since), ..Settings::default() });
+        chat.join(EPOCH, "ada");
+        assert!(matches!(&chat.sent[..], [ClientMessage::Hello(hello)] if (hello.after, hello.since) == (after, age)));
+        chat.server(&message(9, "x", None));
+        chat.server(&live());
+        chat.drop_connection();
+        chat.forget();
+        chat.join(EPOCH, "ada");
+        let goes_on = (Some(MessageId(9)), None);
+        assert!(matches!(&chat.sent[..], [ClientMessage::Hello(hello)] if (hello.after, hello.since) == goes_on));
+    }
 }

@@ -272,3 +272,14 @@ fn names_that_nobody_asked_for_are_not_shown_to_people() {
     let quiet = |shown: &Shown| matches!(shown, Shown::Event { quiet: true, .. });
     assert_eq!(chat.shown.iter().map(quiet).collect::<Vec<_>>(), [true, false]);
 }
+
+#[test]
+fn who_types_without_a_connection_sees_that_it_waits() {
+    let mut chat = Chat::new(Settings { interactive: true, ..Settings::default() });
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    chat.drop_connection();
+    chat.forget();
+    chat.line("hello");
+    assert_eq!(chat.notices(), ["waits for the connection: hello"]);
+}

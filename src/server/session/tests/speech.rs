@@ -116,6 +116,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
         nick: None,
         if_taken: crate::room::IfTaken::Next,
         room: crate::wire::RoomName::lobby(),
+        returning: false,
     });
     let mut seat = seat.await.unwrap().unwrap();
     let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());
@@ -188,6 +189,8 @@ async fn a_page_of_history_fits_its_events() {
         }
     }
     assert_eq!(ids, [2, 3, 4, 5, 6, 7, 8]);
+    ada.say(r#"{"type":"history","after":3,"limit":1}"#).await;
+    assert_eq!(ada.event("history").await["messages"][0]["id"], 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,95 @@
+//! What the writer does when nobody waits for it: feeds the index for searches, and deletes what need not be kept. Each step is
+//! one short transaction, whole in itself: a crash between two leaves work to do and nothing to repair.
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+use super::{
+    super::{Keep, LogError, words},
+    read::integer,
+};
+use crate::wire::Timestamp;
+
+/// Messages deleted in one step; a few milliseconds, which is what an append may have to wait.
+const DELETED: u32 = 250;
+
+/// Messages indexed in one step.
+const INDEXED: u32 = 250;
+
+/// Bytes of text indexed in one step, past which it ends.
+const INDEXED_TEXT: usize = 64 * 1024;
+
+/// Puts the next messages into the index, and returns the id up to which it is complete, or nothing if it had all.
+pub(super) fn index(connection: &mut Connection) -> Result<Option<i64>, LogError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut last = None;
+    {
+        let mut messages = transaction.prepare_cached(
+            "SELECT id, room, text FROM messages
+             WHERE id > (SELECT value FROM meta WHERE name = 'indexed') ORDER BY id LIMIT ?1",
+        )?;
+        let mut insert = transaction.prepare_cached("INSERT INTO search (rowid, room, words) VALUES (?1, ?2, ?3)")?;
+        let mut rows = messages.query([INDEXED])?;
+        let mut bytes = 0;
+        while bytes < INDEXED_TEXT
+            && let Some(row) = rows.next()?
+        {
+            let id: i64 = row.get(0)?;
+            let room = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            if let Some(text) = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+                bytes += text.len();
+                insert.execute(params![id, room, words::indexed(text)])?;
+            }
+            last = Some(id);
+        }
+    }
+    if let Some(last) = last {
+        transaction.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'indexed'")?.execute([last])?;
+    }
+    transaction.commit()?;
+    Ok(last)
+}
+
+/// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and returns whether there may be more.
+pub(super) fn delete(connection: &mut Connection, keep: Keep, now: Timestamp) -> Result<bool, LogError> {
+    let Some((up_to, more)) = deletable(connection, keep, now)? else { return Ok(false) };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // NOT INDEXED, because to group by room the planner would rather read the whole index of rooms.
+    transaction
+        .prepare_cached(
+            "INSERT INTO rooms (room, forgotten)
+             SELECT room, max(id) FROM messages NOT INDEXED WHERE id <= ?1 GROUP BY room
+             ON CONFLICT (room) DO UPDATE SET forgotten = max(forgotten, excluded.forgotten)",
+        )?
+        .execute([up_to])?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM search WHERE rowid IN (SELECT id FROM messages NOT INDEXED WHERE id <= ?1)
+             AND rowid <= (SELECT value FROM meta WHERE name = 'indexed')",
+        )?
+        .execute([up_to])?;
+    transaction.prepare_cached("DELETE FROM messages WHERE id <= ?1")?.execute([up_to])?;
+    transaction.commit()?;
+    Ok(more)
+}
+
+/// Returns up to which id one step may delete, and whether it reaches less far than it may.
+fn deletable(connection: &Connection, keep: Keep, now: Timestamp) -> Result<Option<(i64, bool)>, LogError> {
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let by_count = keep.messages.map_or(0, |most| last.unwrap_or(0).saturating_sub(integer(most)));
+    let oldest = keep.age.map_or(0, |age| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
+    let mut statement = connection.prepare_cached("SELECT id, at FROM messages ORDER BY id LIMIT ?1")?;
+    let mut rows = statement.query([DELETED])?;
+    let (mut up_to, mut taken) = (None, 0);
+    while let Some(row) = rows.next()? {
+        let (id, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if id > by_count && at >= integer(oldest) {
+            break;
+        }
+        up_to = Some(id);
+        taken += 1;
+    }
+    Ok(up_to.map(|id| (id, taken == DELETED)))
+}

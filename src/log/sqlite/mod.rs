@@ -1,0 +1,208 @@
+//! The log on disk: an `SQLite` database, one thread that writes it and a few that read. Nothing here blocks the async runtime, and
+//! all queues are bounded. `docs/storage.md` describes the file.
+
+mod append;
+mod chores;
+mod place;
+mod read;
+mod readers;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::{
+    place::{Lock, Place},
+    readers::Job,
+    writer::{Request, Writer, wall_clock},
+};
+use super::{Appended, Draft, Keep, LogError, OpenError, Page, words::Query};
+use crate::wire::{Epoch, Limits, Message, MessageId, RoomName, Timestamp, Topic};
+
+/// Threads that read pages: a second one goes on while the first waits for the disk.
+const PAGE_READERS: usize = 2;
+
+/// The log's threads, as the rest of the program reaches them.
+#[derive(Debug)]
+pub struct Sqlite {
+    epoch: Epoch,
+    keep: Keep,
+    /// Gone once the log is closed; each thread ends when nobody can ask it any more.
+    senders: Mutex<Option<Senders>>,
+    /// Closed when the thread that writes has ended and the file is released.
+    ended: watch::Receiver<()>,
+}
+
+#[derive(Debug)]
+struct Senders {
+    writes: mpsc::Sender<Request>,
+    pages: mpsc::Sender<Job>,
+    /// Searches have a thread of their own, so that a long one keeps nobody from coming in.
+    searches: mpsc::Sender<Job>,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, created where it is not there. Blocks while it does.
+    ///
+    /// # Errors
+    /// An [`OpenError`] when it cannot be a log, or another server has it open.
+    pub(super) fn open(path: &Path, keep: Keep) -> Result<Self, OpenError> {
+        let (place, lock) = Place::file(path)?;
+        Self::start(&place, lock, keep)
+    }
+
+    /// Opens a new log in memory, which works as one in a file does.
+    #[cfg(test)]
+    pub(super) fn in_memory(keep: Keep) -> Result<Self, OpenError> {
+        Self::start(&Place::in_memory(), Lock::none(), keep)
+    }
+
+    fn start(place: &Place, lock: Lock, keep: Keep) -> Result<Self, OpenError> {
+        let path = place.path();
+        let failed = |error| OpenError::of_sqlite(path, &error);
+        let no_thread = |error: io::Error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() };
+        let mut connection = place.writer().map_err(failed)?;
+        // What is not ours stays as it is.
+        schema::version(&connection, path)?;
+        place.prepare(&connection)?;
+        let epoch = schema::migrate(&mut connection, path)?;
+        let readers = |count| (0..count).map(|_| place.reader()).collect::<Result<Vec<_>, _>>().map_err(failed);
+        let (pages, mut threads) = readers::start("log pages", readers(PAGE_READERS)?).map_err(no_thread)?;
+        let (searches, more) = readers::start("log searches", readers(1)?).map_err(no_thread)?;
+        threads.extend(more);
+        let (writes, requests) = mpsc::channel(writer::QUEUE);
+        let thread = Writer::new(connection, requests, keep)
+            .map_err(|error| OpenError::Damaged { path: path.to_path_buf(), reason: error.to_string() })?;
+        let (end, ended) = watch::channel(());
+        let run = move || {
+            thread.run(threads);
+            drop((lock, end));
+        };
+        thread::Builder::new().name("log writer".to_owned()).spawn(run).map_err(no_thread)?;
+        Ok(Self { epoch, keep, senders: Mutex::new(Some(Senders { writes, pages, searches })), ended })
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, LogError> {
+        self.write(|reply| Request::Append(drafts, reply)).await
+    }
+
+    pub(super) async fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
+        let room = room.clone();
+        self.read(move |connection| read::page(connection, &room, after, limit)).await
+    }
+
+    pub(super) async fn cursor(
+        &self,
+        room: &RoomName,
+        before: Option<MessageId>,
+        count: u32,
+    ) -> Result<MessageId, LogError> {
+        let room = room.clone();
+        self.read(move |connection| read::cursor(connection, &room, before, count)).await
+    }
+
+    pub(super) async fn since(&self, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
+        let room = room.clone();
+        self.read(move |connection| read::since(connection, &room, at)).await
+    }
+
+    pub(super) async fn last(&self) -> Result<MessageId, LogError> {
+        self.read(read::last).await
+    }
+
+    pub(super) async fn count(&self) -> Result<u64, LogError> {
+        self.read(read::count).await
+    }
+
+    pub(super) async fn topic(&self, room: &RoomName) -> Result<Option<Topic>, LogError> {
+        let room = room.clone();
+        self.read(move |connection| read::topic(connection, &room)).await
+    }
+
+    pub(super) async fn search(
+        &self,
+        room: &RoomName,
+        query: Query,
+        limit: u32,
+    ) -> Result<Vec<Arc<Message>>, LogError> {
+        let (room, limit) = (room.clone(), limit.min(Limits::HISTORY));
+        let searches = self.sender(|senders| &senders.searches)?;
+        ask(&searches, move |connection| read::search(connection, &room, &query, limit)).await
+    }
+
+    /// Deletes what need not be kept and completes the index, as of now.
+    pub(super) async fn tidy(&self) -> Result<(), LogError> {
+        self.tidy_as(self.keep, wall_clock()).await
+    }
+
+    /// Does the same with another rule and at another time.
+    pub(super) async fn tidy_as(&self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+        self.write(|reply| Request::Tidy { keep, now, reply }).await
+    }
+
+    /// Returns when everything that was asked before is answered and the file is closed and released.
+    pub(super) async fn close(&self) {
+        drop(self.lock().take());
+        let mut ended = self.ended.clone();
+        // Nothing is ever sent: it ends with its thread.
+        while ended.changed().await.is_ok() {}
+    }
+
+    async fn write<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Request,
+    ) -> Result<T, LogError> {
+        let (reply, answer) = oneshot::channel();
+        let writes = self.sender(|senders| &senders.writes)?;
+        writes.send(request(reply)).await.map_err(|_| LogError::Closed)?;
+        drop(writes);
+        answer.await.map_err(|_| LogError::Closed)?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let pages = self.sender(|senders| &senders.pages)?;
+        ask(&pages, question).await
+    }
+
+    fn sender<T>(&self, which: impl FnOnce(&Senders) -> &mpsc::Sender<T>) -> Result<mpsc::Sender<T>, LogError> {
+        self.lock().as_ref().map(|senders| which(senders).clone()).ok_or(LogError::Closed)
+    }
+
+    /// A panic elsewhere leaves the senders as they were.
+    fn lock(&self) -> MutexGuard<'_, Option<Senders>> {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has a question answered by one of the threads that read.
+async fn ask<T: Send + 'static>(
+    jobs: &mpsc::Sender<Job>,
+    question: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    let (reply, answer) = oneshot::channel();
+    let job = move |connection: &Connection| {
+        // Whoever asked may have gone while this waited.
+        if !reply.is_closed() {
+            drop(reply.send(question(connection)));
+        }
+    };
+    jobs.send(Box::new(job)).await.map_err(|_| LogError::Closed)?;
+    answer.await.map_err(|_| LogError::Closed)?
+}

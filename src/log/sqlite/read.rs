@@ -1,0 +1,199 @@
+//! What is asked of the log, on a connection that only reads. Every answer is of one transaction.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{LogError, Page, size, words::Query};
+use crate::wire::{Body, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic};
+
+/// The columns that [`message`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "messages.id, messages.room, messages.at, messages.nick, messages.kind, messages.text, messages.key"
+    };
+}
+pub(super) use columns;
+
+/// Returns the number as `SQLite` keeps it; what is past its range is past every id and every time.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Returns the number that `SQLite` kept; what is below every id and every time is 0.
+pub(super) fn number(integer: i64) -> u64 {
+    u64::try_from(integer).unwrap_or_default()
+}
+
+pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
+    let transaction = connection.unchecked_transaction()?;
+    let gap = after < forgotten(&transaction, room)?;
+    let mut statement = transaction.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM messages WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    ))?;
+    let mut rows = statement.query(params![room.as_str(), integer(after.0), i64::from(limit) + 1])?;
+    let mut page = Page { messages: Vec::new(), more: false, gap };
+    let mut text = 0;
+    while let Some(row) = rows.next()? {
+        if page.messages.len() >= limit as usize {
+            page.more = true;
+            break;
+        }
+        let message = message(row)?;
+        text += size(&message);
+        if text > Limits::BATCH && !page.messages.is_empty() {
+            page.more = true;
+            break;
+        }
+        page.messages.push(Arc::new(message));
+    }
+    Ok(page)
+}
+
+pub(super) fn cursor(
+    connection: &Connection,
+    room: &RoomName,
+    before: Option<MessageId>,
+    count: u32,
+) -> Result<MessageId, LogError> {
+    let transaction = connection.unchecked_transaction()?;
+    let before = before.map_or(i64::MAX, |before| integer(before.0));
+    let found: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM messages WHERE room = ?1 AND id < ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3")?
+        .query_row(params![room.as_str(), before, count], |row| row.get(0))
+        .optional()?;
+    // Where there are not so many, nothing is lost by starting there: what is older was not asked for, or is gone.
+    found.map_or_else(|| forgotten(&transaction, room), |id| Ok(MessageId(number(id))))
+}
+
+pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(MessageId(last.map_or(0, number)))
+}
+
+pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<Topic>, LogError> {
+    let topic: Option<Option<String>> = connection
+        .prepare_cached("SELECT topic FROM rooms WHERE room = ?1")?
+        .query_row([room.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(topic.flatten().and_then(|topic| Topic::new(&topic).ok()))
+}
+
+/// Returns how many messages there are. Ids have no holes but those that retention leaves at the beginning, so that nobody needs
+/// to count.
+pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
+    let range: (Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match range {
+        (Some(first), Some(last)) => number(last - first + 1),
+        _ => 0,
+    })
+}
+
+/// Returns the cursor after which the messages of `at` and later follow; times do not fall as ids rise, so that it is found by
+/// halving.
+pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut probe =
+        transaction.prepare_cached("SELECT id, at FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
+    let (mut from, mut to) = (1, integer(last(&transaction)?.0) + 1);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let found: Option<(i64, i64)> =
+            probe.query_row([middle, to], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        match found {
+            Some((id, time)) if time < integer(at.0) => from = id + 1,
+            _ => to = middle,
+        }
+    }
+    Ok(MessageId(number(from - 1)).max(forgotten(&transaction, room)?))
+}
+
+pub(super) fn search(
+    connection: &Connection,
+    room: &RoomName,
+    query: &Query,
+    limit: u32,
+) -> Result<Vec<Arc<Message>>, LogError> {
+    let transaction = connection.unchecked_transaction()?;
+    let most = limit as usize;
+    let indexed: i64 =
+        transaction.prepare_cached("SELECT value FROM meta WHERE name = 'indexed'")?.query_row([], |row| row.get(0))?;
+    let mut found = Vec::new();
+    let mut newest = transaction.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM messages WHERE room = ?1 AND id > ?2 ORDER BY id DESC"
+    ))?;
+    let mut rows = newest.query(params![room.as_str(), indexed])?;
+    while found.len() < most
+        && let Some(row) = rows.next()?
+    {
+        let message = message(row)?;
+        if message.text.as_ref().is_some_and(|text| query.finds(text.as_str())) {
+            found.push(Arc::new(message));
+        }
+    }
+    let mut older = transaction.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM search JOIN messages ON messages.id = search.rowid WHERE search MATCH ?1 AND search.rowid <= ?2",
+        " ORDER BY search.rowid DESC LIMIT ?3"
+    ))?;
+    let expression = format!("room : \"{room}\" AND words : ({})", query.expression());
+    let mut rows = older.query(params![expression, indexed, integer((most - found.len()) as u64)])?;
+    while let Some(row) = rows.next()? {
+        found.push(Arc::new(message(row)?));
+    }
+    Ok(found)
+}
+
+/// Returns the highest id of the room that was deleted.
+fn forgotten(connection: &Connection, room: &RoomName) -> Result<MessageId, LogError> {
+    let forgotten: Option<i64> = connection
+        .prepare_cached("SELECT forgotten FROM rooms WHERE room = ?1")?
+        .query_row([room.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(MessageId(forgotten.map_or(0, number)))
+}
+
+/// Returns the message that a row of [`columns`] is.
+///
+/// # Errors
+/// [`LogError::Damaged`] when it is not one that this program can have written.
+pub(super) fn message(row: &Row<'_>) -> Result<Message, LogError> {
+    let id = number(row.get(0)?);
+    let invalid = |_| LogError::Damaged(format!("message {id} is not one that this program writes"));
+    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let required = |column| text(column).map(Option::unwrap_or_default);
+    Ok(Message {
+        id: MessageId(id),
+        room: RoomName::new(required(1)?).map_err(invalid)?,
+        at: Timestamp(number(row.get(2)?)),
+        nick: Nick::new(required(3)?).map_err(invalid)?,
+        kind: kind(required(4)?)
+            .ok_or(())
+            .map_err(|()| LogError::Damaged(format!("message {id} is of no known kind")))?,
+        text: text(5)?.map(Body::new).transpose().map_err(invalid)?,
+        key: text(6)?.map(IdempotencyKey::new).transpose().map_err(invalid)?,
+    })
+}
+
+/// Returns the word under which a kind is stored.
+pub(super) fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Say => "say",
+        Kind::Me => "me",
+        Kind::Topic => "topic",
+    }
+}
+
+fn kind(word: &str) -> Option<Kind> {
+    [Kind::Say, Kind::Me, Kind::Topic].into_iter().find(|kind| kind_word(*kind) == word)
+}

@@ -1,0 +1,91 @@
+//! The tables of the log, and how a file of an earlier version gets those of this one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+
+use super::super::OpenError;
+use crate::wire::{Epoch, Hex};
+
+/// Marks a file as ours (`PRAGMA application_id`): "bcht".
+const APPLICATION: i64 = 0x6263_6874;
+
+/// What makes a file of version n one of version n + 1 (`PRAGMA user_version`). Only ever added to.
+const MIGRATIONS: [&str; 1] = [
+    // AUTOINCREMENT, because an id must not come back after its message was deleted. The index for searches has no content of its
+    // own and may be behind: `indexed` in `meta` says up to which id. Its words are folded already, so that the tokenizer has
+    // only to part them at spaces; one to three letters have indexes of their own, because so many words begin with them.
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+     INSERT INTO meta VALUES ('indexed', 0);
+     CREATE TABLE messages (
+         id INTEGER PRIMARY KEY AUTOINCREMENT,
+         room TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         nick TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         text TEXT,
+         author BLOB NOT NULL,
+         key TEXT
+     ) STRICT;
+     CREATE INDEX messages_by_room ON messages (room, id);
+     CREATE UNIQUE INDEX messages_by_key ON messages (author, key) WHERE key IS NOT NULL;
+     CREATE TABLE rooms (room TEXT PRIMARY KEY, topic TEXT, forgotten INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+     CREATE VIRTUAL TABLE search USING fts5(
+         room, words, content='', contentless_delete=1, tokenize=\"ascii tokenchars '-_'\", prefix='1 2 3'
+     );",
+];
+
+/// Gives the database the tables of this version and returns its epoch, born here if the file is new.
+///
+/// # Errors
+/// An [`OpenError`] when the database is another program's or a newer version's, or cannot be read or written.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Epoch, OpenError> {
+    let failed = |error| OpenError::of_sqlite(path, &error);
+    let found = version(connection, path)?;
+    for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(found) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        transaction.execute_batch(migration).map_err(failed)?;
+        if number == 1 {
+            let mut epoch = [0; 8];
+            getrandom::fill(&mut epoch)
+                .map_err(|error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() })?;
+            transaction.execute("INSERT INTO meta VALUES ('epoch', ?1)", [Hex(epoch).to_string()]).map_err(failed)?;
+            transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
+        }
+        transaction.pragma_update(None, "user_version", number).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    let epoch: Option<String> = connection
+        .query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    epoch
+        .and_then(|epoch| epoch.parse().ok())
+        .ok_or_else(|| OpenError::Damaged { path: path.to_path_buf(), reason: "it has no epoch".to_owned() })
+}
+
+/// Returns how many migrations the database has had. Writes nothing.
+///
+/// # Errors
+/// An [`OpenError`] when it is another program's or a newer version's, or cannot be read.
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let read = || {
+        Ok((
+            number("PRAGMA application_id")?,
+            number("PRAGMA user_version")?,
+            number("SELECT count(*) FROM sqlite_schema")?,
+        ))
+    };
+    let (application, found, tables) = read().map_err(|error| OpenError::of_sqlite(path, &error))?;
+    let known = MIGRATIONS.len();
+    match usize::try_from(found) {
+        Ok(0) if tables == 0 && application == 0 => Ok(0),
+        Ok(version) if application == APPLICATION && (1..=known).contains(&version) => Ok(version),
+        Ok(version) if application == APPLICATION && version > known => {
+            let known = i64::try_from(known).unwrap_or(i64::MAX);
+            Err(OpenError::Newer { path: path.to_path_buf(), found, known })
+        }
+        _ => Err(OpenError::Foreign(path.to_path_buf())),
+    }
+}

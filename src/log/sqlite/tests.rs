@@ -1,0 +1,330 @@
+//! What only a log on disk must do: survive, refuse, recover.
+
+use std::{cell::RefCell, fs, path::PathBuf, time::Duration};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::{
+    super::{Log, conformance, conformance::draft},
+    *,
+};
+use crate::wire::{Body, Kind};
+
+#[tokio::test]
+async fn a_file_conforms() {
+    let directories = RefCell::new(Vec::new());
+    conformance::run(|| {
+        let directory = TempDir::new().unwrap();
+        let log = Log::open(&directory.path().join("chat.db"), Keep::default()).unwrap();
+        directories.borrow_mut().push(directory);
+        log
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    conformance::run(|| in_memory(Keep::default())).await;
+}
+
+fn in_memory(keep: Keep) -> Log {
+    Log::Sqlite(Arc::new(Sqlite::in_memory(keep).unwrap()))
+}
+
+/// Returns a directory and a path in it.
+fn place() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("data").join("chat.db");
+    (directory, path)
+}
+
+fn open(path: &Path) -> Log {
+    Log::open(path, Keep::default()).unwrap()
+}
+
+fn refusal(path: &Path) -> OpenError {
+    Log::open(path, Keep::default()).unwrap_err()
+}
+
+async fn say(log: &Log, text: &str) -> Result<u64, LogError> {
+    match &log.append(vec![draft("lobby", text, None)]).await?[..] {
+        [Appended::New(message)] => Ok(message.id.0),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Returns the ids of the lobby's messages after `after`, and whether there is a gap before them.
+async fn ids(log: &Log, after: u64) -> (Vec<u64>, bool) {
+    let page = log.page(&RoomName::lobby(), MessageId(after), 1000).await.unwrap();
+    (page.messages.iter().map(|message| message.id.0).collect(), page.gap)
+}
+
+/// Does something to the connection that writes.
+async fn to_writer(log: &Log, deed: impl FnOnce(&mut Connection) + Send + 'static) {
+    let Log::Sqlite(sqlite) = log else { panic!("no writer") };
+    let (done, is_done) = oneshot::channel();
+    let deed = Box::new(move |connection: &mut Connection| {
+        deed(connection);
+        done.send(()).unwrap();
+    });
+    sqlite.sender(|senders| &senders.writes).unwrap().send(Request::Do(deed)).await.unwrap();
+    is_done.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_said_is_there_after_a_restart() {
+    let (_directory, path) = place();
+    let log = open(&path);
+    let epoch = log.epoch();
+    log.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
+    let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
+    log.append(vec![topic]).await.unwrap();
+    let before = log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap();
+    log.close().await;
+    assert_eq!(say(&log, "x").await, Err(LogError::Closed));
+    assert_eq!(log.last().await, Err(LogError::Closed));
+    assert!(!path.with_extension("db-wal").exists(), "the write-ahead log is put away");
+
+    let log = open(&path);
+    assert_eq!(log.epoch(), epoch);
+    assert_eq!(log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap(), before);
+    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap(), Some(Topic::new("tea").unwrap()));
+    let again = log.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
+    assert_eq!(again, [Appended::Again(Arc::clone(&before.messages[0]))]);
+    assert_eq!(say(&log, "3").await, Ok(3));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_read_what_is_created() {
+    let (_directory, path) = place();
+    let log = open(&path);
+    say(&log, "secret").await.unwrap();
+    let mode =
+        |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    for extension in ["db", "db-wal", "db-shm", "db.lock"] {
+        assert_eq!(mode(&path.with_extension(extension)), 0o600, "{extension}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_is_refused_until_the_first_is_gone() {
+    let (_directory, path) = place();
+    let log = open(&path);
+    say(&log, "1").await.unwrap();
+    let refused = refusal(&path);
+    assert!(matches!(refused, OpenError::InUse(_)) && refused.hint().is_some());
+    assert_eq!(refused.to_string(), format!("{} is in use by another server", path.canonicalize().unwrap().display()));
+    #[cfg(unix)]
+    {
+        let link = path.parent().unwrap().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(refusal(&link), OpenError::InUse(_)), "another name is the same file");
+    }
+    say(&log, "2").await.unwrap();
+    log.close().await;
+    assert_eq!(ids(&open(&path), 0).await.0, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
+    let (_directory, path) = place();
+    open(&path).close().await;
+    let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+
+    change("PRAGMA user_version = 1000");
+    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 1, .. }));
+    change("PRAGMA application_id = 7");
+    assert!(matches!(refusal(&path), OpenError::Foreign(_)));
+    change("PRAGMA application_id = 0; PRAGMA user_version = 0");
+    assert!(matches!(refusal(&path), OpenError::Foreign(_)), "it has tables");
+
+    let note = "a note of mine\n".repeat(1000);
+    fs::write(&path, &note).unwrap();
+    assert!(matches!(refusal(&path), OpenError::NotADatabase(_)));
+    assert_eq!(fs::read_to_string(&path).unwrap(), note);
+
+    assert!(matches!(refusal(path.parent().unwrap()), OpenError::Open { .. }));
+    assert!(matches!(refusal(&path.join("chat.db")), OpenError::Create { .. }), "a file is no directory");
+    assert!(matches!(refusal(Path::new("")), OpenError::Create { .. }));
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_an_error_and_no_panic() {
+    let (_directory, path) = place();
+    let log = open(&path);
+    for _ in 0..20 {
+        say(&log, &"x".repeat(10_000)).await.unwrap();
+    }
+    log.close().await;
+    let whole = fs::read(&path).unwrap();
+    let pages = whole.len() / 4096;
+    assert!(pages > 20);
+    for page in 0..pages {
+        let mut bytes = whole.clone();
+        bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
+        fs::write(&path, &bytes).unwrap();
+        let Ok(log) = Log::open(&path, Keep::default()) else { continue };
+        // Each may fail or not, as it meets the damage.
+        drop(log.page(&RoomName::lobby(), MessageId(0), 1000).await);
+        drop(log.cursor(&RoomName::lobby(), None, 50).await);
+        drop(log.search(&RoomName::lobby(), "x", 50).await);
+        drop(log.count().await);
+        drop(log.append(vec![draft("lobby", "y", Some("k"))]).await);
+        drop(log.tidy().await);
+        log.close().await;
+    }
+    fs::write(&path, &whole[..8192]).unwrap();
+    drop(Log::open(&path, Keep::default()));
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_only_what_was_refused() {
+    let (_directory, path) = place();
+    let log = open(&path);
+    say(&log, "1").await.unwrap();
+    to_writer(&log, |connection| {
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), [], |_| Ok(())).unwrap();
+    })
+    .await;
+    let large = "x".repeat(16_000);
+    assert_eq!(say(&log, &large).await, Err(LogError::Full));
+    let both = vec![draft("lobby", "small", Some("small")), draft("lobby", &large, Some("large"))];
+    assert_eq!(log.append(both.clone()).await, Err(LogError::Full));
+    assert_eq!(ids(&log, 0).await.0, [1], "all of them are stored, or none");
+    assert_eq!(log.topic(&RoomName::lobby()).await, Ok(None));
+    to_writer(&log, |connection| {
+        connection.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
+    })
+    .await;
+    assert!(matches!(log.append(both).await.unwrap()[..], [Appended::New(_), Appended::New(_)]));
+    assert_eq!(say(&log, &large).await, Ok(4));
+    assert_eq!(ids(&log, 0).await.0, [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_crash_in_mid_transaction_leaves_what_was_committed() {
+    let (directory, path) = place();
+    let log = open(&path);
+    say(&log, "1").await.unwrap();
+    log.close().await;
+
+    // As the writer does it, but too large for its cache, so that pages are in the files before the commit.
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = 5; BEGIN IMMEDIATE;
+             WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 2000)
+             INSERT INTO messages (room, at, nick, kind, text, author)
+             SELECT 'lobby', 1, 'ada', 'say', hex(zeroblob(500)), zeroblob(16) FROM number;",
+        )
+        .unwrap();
+    let copy = directory.path().join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    fs::copy(path.with_extension("db-wal"), copy.with_extension("db-wal")).unwrap();
+    assert!(fs::metadata(copy.with_extension("db-wal")).unwrap().len() > 500_000);
+
+    let log = open(&copy);
+    assert_eq!(ids(&log, 0).await.0, [1]);
+    assert_eq!(say(&log, "2").await, Ok(2));
+}
+
+#[tokio::test]
+async fn a_process_that_dies_leaves_what_it_was_told_is_stored() {
+    let (directory, path) = place();
+    let log = open(&path);
+    for text in ["1", "2"] {
+        say(&log, text).await.unwrap();
+    }
+    // The files as they are when an append returns are what a killed process leaves.
+    let copy = directory.path().join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    fs::copy(path.with_extension("db-wal"), copy.with_extension("db-wal")).unwrap();
+    assert_eq!(ids(&open(&copy), 0).await.0, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_id_never_comes_back_and_a_topic_stays() {
+    let (_directory, path) = place();
+    let keep = Keep { age: None, messages: Some(0) };
+    let log = Log::open(&path, keep).unwrap();
+    let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
+    log.append(vec![topic]).await.unwrap();
+    assert_eq!(say(&log, "word").await, Ok(2));
+    log.tidy().await.unwrap();
+    assert_eq!((log.count().await, log.last().await), (Ok(0), Ok(MessageId(2))));
+    log.close().await;
+    let log = Log::open(&path, keep).unwrap();
+    assert_eq!(log.last().await, Ok(MessageId(2)));
+    assert_eq!(log.topic(&RoomName::lobby()).await, Ok(Some(Topic::new("tea").unwrap())));
+    assert_eq!(ids(&log, 1).await, (vec![], true));
+    let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
+    assert_eq!(ids(&log, cursor.0).await, (vec![], false));
+    assert_eq!(say(&log, "3").await, Ok(3));
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_deleted_oldest_first() {
+    // The log itself would delete what it does not keep at a time of its own.
+    let keep = Keep { age: Some(Duration::from_millis(10)), messages: None };
+    let log = in_memory(Keep::default());
+    let Log::Sqlite(sqlite) = &log else { panic!() };
+    // More than one step deletes, so that there are several.
+    for at in 1..=20 {
+        let draft = |room| Draft { at: Timestamp(at), ..draft(room, "word", None) };
+        log.append((0..50).flat_map(|_| [draft("lobby"), draft("b")]).collect()).await.unwrap();
+    }
+    sqlite.tidy_as(keep, Timestamp(20)).await.unwrap();
+    // Ten milliseconds are not more than ten milliseconds.
+    assert_eq!(log.count().await, Ok(1100));
+    let (left, gap) = ids(&log, 0).await;
+    assert_eq!((left.len(), left[0], gap), (550, 901, true));
+    assert!(!ids(&log, 899).await.1, "900 was of the other room");
+    assert_eq!(log.search(&RoomName::lobby(), "word", 1000).await.unwrap().len(), 550);
+    sqlite.tidy_as(keep, Timestamp(1000)).await.unwrap();
+    assert_eq!(log.count().await, Ok(0));
+    assert_eq!(log.search(&RoomName::lobby(), "word", 1000).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn many_messages_are_served_in_pages() {
+    let (_directory, path) = place();
+    open(&path).close().await;
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100000)
+             INSERT INTO messages (room, at, nick, kind, text, author)
+             SELECT 'lobby', n, 'ada', 'say', 'message ' || n, zeroblob(16) FROM number;",
+        )
+        .unwrap();
+    let log = open(&path);
+    assert_eq!((log.count().await, log.last().await), (Ok(100_000), Ok(MessageId(100_000))));
+    let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
+    assert_eq!(ids(&log, cursor.0).await.0, (99_951..=100_000).collect::<Vec<_>>());
+    let found = log.search(&RoomName::lobby(), "\"message 77777\"", 5).await.unwrap();
+    assert_eq!(found.iter().map(|message| message.id.0).collect::<Vec<_>>(), [77_777], "none is indexed yet");
+}
+
+#[tokio::test]
+async fn many_at_once_each_get_their_own_answer() {
+    let log = in_memory(Keep::default());
+    let mut tasks = tokio::task::JoinSet::new();
+    for sender in 0..45 {
+        let log = log.clone();
+        tasks.spawn(async move {
+            for number in 0..20 {
+                let text = format!("{sender} {number}");
+                let outcome = log.append(vec![draft("lobby", &text, None)]).await.unwrap();
+                let [Appended::New(message)] = &outcome[..] else { panic!("{outcome:?}") };
+                assert_eq!(message.text.as_ref().unwrap().as_str(), text);
+            }
+        });
+    }
+    tasks.join_all().await;
+    assert_eq!(ids(&log, 0).await.0, (1..=900).collect::<Vec<_>>());
+}

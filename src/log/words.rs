@@ -1,0 +1,208 @@
+//! What a search means: which words a text is made of, and whether a query finds it. Pure.
+//!
+//! Every log searches by these rules, whether it looks at each text or at an index made of [`indexed`] texts, so that they find
+//! the same. Case and diacritics do not count. Scripts that put no space between words are taken character by character.
+
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+/// Characters of a word that count; what is longer is an address or a blob, and its beginning tells it apart.
+const WORD: usize = 64;
+
+/// Words of a query that count; nobody remembers more of what they look for.
+const QUERY: usize = 32;
+
+/// What is looked for: a text is found if all terms are in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Query {
+    terms: Vec<Term>,
+}
+
+/// Words that stand one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Term {
+    words: Vec<String>,
+    /// Whether the last of them may go on.
+    open: bool,
+}
+
+impl Query {
+    /// Returns what `text` asks for, or nothing if there is no word in it: words that texts may go on with, and phrases in double
+    /// quotes that they may not.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut terms = Vec::new();
+        let mut room = QUERY;
+        let mut add = |part: &str, open: bool| {
+            let mut words = words(part);
+            words.truncate(room);
+            room -= words.len();
+            if !words.is_empty() {
+                terms.push(Term { words, open });
+            }
+        };
+        for (index, part) in text.split('"').enumerate() {
+            if index % 2 == 1 {
+                add(part, false);
+            } else {
+                part.split_whitespace().for_each(|word| add(word, true));
+            }
+        }
+        (!terms.is_empty()).then_some(Self { terms })
+    }
+
+    /// Returns whether `text` is found.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        let words = words(text);
+        self.terms.iter().all(|term| term.is_in(&words))
+    }
+
+    /// Returns the terms as an FTS5 expression. Words are letters and digits, so that nothing in them needs an escape.
+    pub(super) fn expression(&self) -> String {
+        let terms: Vec<_> = self
+            .terms
+            .iter()
+            .map(|term| format!("\"{}\"{}", term.words.join(" "), if term.open { " *" } else { "" }))
+            .collect();
+        terms.join(" AND ")
+    }
+}
+
+impl Term {
+    fn is_in(&self, words: &[String]) -> bool {
+        let Some((last, first)) = self.words.split_last() else { return true };
+        words.windows(self.words.len()).any(|window| {
+            let Some((end, begin)) = window.split_last() else { return false };
+            begin == first && if self.open { end.starts_with(last) } else { end == last }
+        })
+    }
+}
+
+/// Returns the words of `text`, folded, with one space between them: what an index is made of.
+pub(super) fn indexed(text: &str) -> String {
+    words(text).join(" ")
+}
+
+/// Returns the words of `text` in their order, folded.
+fn words(text: &str) -> Vec<String> {
+    if text.is_ascii() {
+        return split(text.chars().map(|c| c.to_ascii_lowercase()));
+    }
+    // Compatibility forms count as what they stand for: full-width letters, ligatures.
+    split(
+        text.nfkd().filter(|c| !is_diacritic(*c)).flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }),
+    )
+}
+
+fn split(chars: impl Iterator<Item = char>) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut length = 0;
+    for c in chars {
+        let stands = c.is_alphanumeric() || is_combining_mark(c);
+        let alone = stands && is_written_without_spaces(c);
+        if (alone || !stands) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+            length = 0;
+        }
+        if alone {
+            words.push(c.to_string());
+        } else if stands && length < WORD {
+            word.push(c);
+            length += 1;
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// Returns whether `c` is a mark that people leave out when they search: Latin, Greek, Cyrillic, Hebrew and Arabic ones. The vowel
+/// signs of other scripts make other words.
+fn is_diacritic(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}')
+        && is_combining_mark(c)
+}
+
+/// Returns whether `c` is of Thai, Lao, Burmese, Khmer, Japanese or Chinese writing.
+fn is_written_without_spaces(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
+        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn finds(query: &str, text: &str) -> bool {
+        Query::parse(query).is_some_and(|query| query.finds(text))
+    }
+
+    #[test]
+    fn words_match_by_their_beginning_in_any_order() {
+        assert!(finds("brow qui", "The quick, brown fox"));
+        assert!(!finds("rown", "The quick, brown fox"));
+        assert!(!finds("quick dog", "The quick, brown fox"));
+    }
+
+    #[test]
+    fn a_phrase_matches_whole_words_in_their_order() {
+        assert!(finds("\"quick brown\"", "The quick, brown fox"));
+        assert!(!finds("\"brown quick\"", "The quick, brown fox"));
+        assert!(!finds("\"quick brow\"", "The quick, brown fox"));
+        assert!(finds("\"quick brown\" fo", "The quick, brown fox"));
+        assert!(finds("foo-ba", "see foo-bar"), "what is not a letter parts words, and they stay together");
+        assert!(!finds("foo-bar", "see foo and bar"));
+    }
+
+    #[test]
+    fn case_and_diacritics_do_not_count() {
+        for (query, text) in [
+            ("MÜNCHEN", "munchen"),
+            ("munchen", "Mu\u{308}nchen"),
+            ("ｗｉｄｅ", "wide"),
+            ("ΟΔΟΣ", "οδος"),
+            ("istanbul", "İstanbul"),
+            ("файл", "ФАИЛ"),
+        ] {
+            assert!(finds(query, text), "{query} in {text}");
+        }
+    }
+
+    #[test]
+    fn text_without_spaces_is_found_in_the_middle() {
+        assert!(finds("学生", "私は学生です"));
+        assert!(!finds("生学", "私は学生です"));
+        assert!(finds("하", "한국어"), "Hangul goes on with what is typed");
+        assert!(finds("हिन्", "हिन्दी"));
+        assert!(!finds("हान", "हिन"), "another vowel is another word");
+    }
+
+    #[test]
+    fn nothing_to_look_for_finds_nothing() {
+        for query in ["", "  ", "\"\"", "\" - \"", "*", ":-)"] {
+            assert_eq!(Query::parse(query), None, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn an_expression_has_nothing_of_the_query_but_words() {
+        let query = Query::parse("foo\" OR room:x* NEAR(a) -b \"a b\" ^c '").unwrap();
+        assert_eq!(query.expression(), r#""foo" * AND "or room x near a b" AND "a" * AND "b" * AND "c""#);
+        assert_eq!(Query::parse(&"a ".repeat(1000)).unwrap().terms.len(), QUERY);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_found_by_its_own_words(text in any::<String>()) {
+            let words = words(&text);
+            for word in words.iter().take(QUERY) {
+                prop_assert!(finds(word, &text), "{word:?}");
+                prop_assert!(word.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric()));
+            }
+            prop_assert!(indexed(&text).split_terminator(' ').eq(words));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a client says. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Body, Epoch, IdempotencyKey, MessageId, Nick, Query, RoomName, SessionToken, Topic};
+
+/// The first thing a JSON client says, in answer to the server's `hello`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientHello {
+    /// The nick wanted; without one the server gives a guest's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nick: Option<Nick>,
+    /// The room wanted, in place of the URL's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomName>,
+    /// The token of an earlier `welcome`: take that session over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionToken>,
+    /// The epoch that [`Self::after`] belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// The cursor: everything after this id is wanted. Counts only with the server's own [`Self::epoch`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<MessageId>,
+    /// Without a cursor: the messages of the last so many seconds are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Without these: how many of the latest messages are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<u32>,
+}
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Who it is and where it wants to go on.
+    Hello(ClientHello),
+    /// Says `text` in the room.
+    Say {
+        /// Comes back in the echo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<IdempotencyKey>,
+        /// What is said.
+        text: Body,
+    },
+    /// Says `* nick text` in the room.
+    Me {
+        /// Comes back in the echo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<IdempotencyKey>,
+        /// What is done.
+        text: Body,
+    },
+    /// Tells one person alone.
+    Msg {
+        /// Comes back in the echo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<IdempotencyKey>,
+        /// To whom.
+        to: Nick,
+        /// What.
+        text: Body,
+    },
+    /// Goes to another room.
+    Join {
+        /// Which.
+        room: RoomName,
+        /// How many of its latest messages are wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<u32>,
+    },
+    /// Asks which rooms have people in them.
+    Rooms,
+    /// Asks who is in the room.
+    Names,
+    /// Takes another nick.
+    Nick {
+        /// Which.
+        nick: Nick,
+    },
+    /// Asks for the topic.
+    Topic,
+    /// Sets the topic, or clears it.
+    SetTopic {
+        /// Comes back in the echo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<IdempotencyKey>,
+        /// The new topic; none clears it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Topic>,
+    },
+    /// Asks for a page of messages.
+    History {
+        /// The page begins after this id; without it, it is the last one before `before`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<MessageId>,
+        /// The page ends before this id; without it, at the latest message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<MessageId>,
+        /// How many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Searches the room.
+    Search {
+        /// Words, each of which begins a word of the message; in double quotes a phrase that stands in it.
+        query: Query,
+        /// How many messages are wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Leaves for good: the nick is free at once.
+    Quit,
+}

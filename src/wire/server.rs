@@ -1,0 +1,259 @@
+//! What a server says. Pure.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, Query, RoomName, SessionToken, Timestamp, Topic,
+    clean,
+};
+
+/// A room as somebody finds it who comes in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomView {
+    /// Which room.
+    pub room: RoomName,
+    /// Its topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Topic>,
+    /// How many are in it, oneself included.
+    pub people: usize,
+    /// Who is in it, in alphabetical order, up to [`Limits::NAMES`](super::Limits::NAMES).
+    pub names: Vec<Nick>,
+}
+
+/// The answer to a [`ClientHello`](super::ClientHello).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The nick one has.
+    pub nick: Nick,
+    /// The secret with which a later connection is the same person; none in the text dialect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionToken>,
+    /// Which history this is.
+    pub epoch: Epoch,
+    /// Whether the session was taken over from an earlier connection.
+    #[serde(default)]
+    pub resumed: bool,
+    /// Where one is.
+    #[serde(flatten)]
+    pub view: RoomView,
+}
+
+/// A room in the list of rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomEntry {
+    /// Its name.
+    pub room: RoomName,
+    /// How many are in it.
+    pub people: usize,
+    /// Its topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Topic>,
+}
+
+/// One change of nick.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rename {
+    /// The nick before.
+    pub from: Nick,
+    /// The nick now.
+    pub to: Nick,
+}
+
+/// Who came, went and changed their nick in one room in one short while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Where.
+    pub room: RoomName,
+    /// Who came, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<Nick>,
+    /// Who came and is not spelled out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_joined: usize,
+    /// Who came back after the server was restarted, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES). Only programs care: for people they
+    /// were never away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returned: Vec<Nick>,
+    /// Who came back and is not spelled out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_returned: usize,
+    /// Who went, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Nick>,
+    /// Who went and is not spelled out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_left: usize,
+    /// Who changed their nick, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<Rename>,
+    /// Who changed their nick and is not spelled out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_renamed: usize,
+    /// How many are in the room now.
+    pub people: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// A message to one person alone; it is not kept in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Private {
+    /// Who said it.
+    pub from: Nick,
+    /// To whom.
+    pub to: Nick,
+    /// When the server took it.
+    pub at: Timestamp,
+    /// What was said.
+    pub text: Body,
+    /// In the sender's copy, the key it was sent with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What an `error` is about, for programs; the words beside it are for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame was not a message of the protocol.
+    BadMessage,
+    /// A type this server does not know, perhaps of a later version.
+    UnknownType,
+    /// A slash command that does not exist.
+    UnknownCommand,
+    /// Something else than `hello` came first, or `hello` came again.
+    UnexpectedHello,
+    /// The nick is somebody's, or looks like somebody's.
+    NickTaken,
+    /// Nobody of that nick is here.
+    NoSuchNick,
+    /// The person is here, but their connection takes nothing at the moment.
+    Unreachable,
+    /// The log could not take the message: nobody has seen it.
+    NotStored,
+    /// The server cannot do it at the moment.
+    Unavailable,
+    /// A code of a later version.
+    #[serde(other)]
+    Other,
+}
+
+/// What went wrong with something that a client said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: lower case, no final period.
+    #[serde(deserialize_with = "clean::deserialize_line")]
+    pub message: String,
+    /// The key of the message that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IdempotencyKey>,
+    /// With [`ErrorCode::NickTaken`]: a nick that is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free: Option<Nick>,
+}
+
+impl Failure {
+    /// Returns a failure that is about nothing in particular that was sent.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), key: None, free: None }
+    }
+
+    /// Returns this failure, about the message sent with `key`.
+    #[must_use]
+    pub fn about(self, key: Option<IdempotencyKey>) -> Self {
+        Self { key, ..self }
+    }
+}
+
+/// What a server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// The server speaks first (JSON only).
+    Hello {
+        /// Name and version of the server.
+        #[serde(deserialize_with = "clean::deserialize_line")]
+        server: String,
+        /// For a later proof of who the client is.
+        nonce: Nonce,
+    },
+    /// One is in.
+    Welcome(Welcome),
+    /// One has gone to another room.
+    Joined(RoomView),
+    /// An entry of the log.
+    Message(Arc<Message>),
+    /// What was asked for has been sent; what follows is new.
+    Live {
+        /// Where.
+        room: RoomName,
+        /// Everything up to here has been sent, or was not asked for: come back with this until a later message has been seen.
+        cursor: MessageId,
+    },
+    /// Messages between the cursor and the next message have been deleted from the log and cannot be sent.
+    Gap {
+        /// Where.
+        room: RoomName,
+    },
+    /// Older messages, oldest first, as many as fit one event.
+    History {
+        /// Where.
+        room: RoomName,
+        /// The messages.
+        messages: Vec<Arc<Message>>,
+        /// Whether another event of the same page follows.
+        more: bool,
+    },
+    /// What a search found, newest first.
+    Found {
+        /// Where.
+        room: RoomName,
+        /// What was searched for.
+        query: Query,
+        /// The messages.
+        messages: Vec<Arc<Message>>,
+        /// Whether another event of the same search follows.
+        more: bool,
+    },
+    /// A message to one person alone, for that person and as the sender's echo.
+    Private(Private),
+    /// Who came and went.
+    Presence(Presence),
+    /// Who is in the room.
+    Names(RoomView),
+    /// Which rooms have people in them, the fullest first, up to [`Limits::ROOMS`](super::Limits::ROOMS).
+    Rooms {
+        /// The rooms.
+        rooms: Vec<RoomEntry>,
+        /// How many there are in all.
+        total: usize,
+    },
+    /// The topic, when it was asked for.
+    Topic {
+        /// Where.
+        room: RoomName,
+        /// The topic, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<Topic>,
+    },
+    /// One has another nick.
+    Nick {
+        /// The nick one has now.
+        nick: Nick,
+    },
+    /// One's messages come too fast: this one is kept and taken at its turn; send the next after that.
+    Slow {
+        /// How long to wait, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// Something that was said could not be done.
+    Error(Failure),
+}

@@ -1,0 +1,139 @@
+//! What outlives the server: history, epochs, sessions, and who was there.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{
+    process::{Process, Signal},
+    raw::RawPeer,
+    server::{Server, start_with},
+};
+
+/// Stops the server and starts it again on the same address and file, with further `arguments`.
+async fn restart(server: &mut Server, path: &str, arguments: &[&str]) {
+    server.process.signal(Signal::Term).await;
+    assert_eq!(server.process.exit().await.code(), Some(0));
+    let address = server.address.to_string();
+    server.process = Process::server(&[&["--listen", &address, "--db", path], arguments].concat());
+    server.process.address().await;
+}
+
+/// Comes back as who `welcome` welcomed, after the message `after`, and returns the new welcome.
+async fn resume(server: &Server, welcome: &Value, after: u64) -> (RawPeer, Value) {
+    let mut peer = RawPeer::connect_json(server.address, "/").await;
+    peer.event("hello").await;
+    let (session, epoch, nick) = (&welcome["session"], &welcome["epoch"], &welcome["nick"]);
+    peer.send_json(&json!({"type": "hello", "nick": nick, "session": session, "epoch": epoch, "after": after})).await;
+    let welcome = peer.event("welcome").await;
+    (peer, welcome)
+}
+
+async fn say(peer: &mut RawPeer, key: &str, text: &str) -> u64 {
+    peer.send_json(&json!({"type": "say", "key": key, "text": text})).await;
+    loop {
+        let event = peer.event("message").await;
+        if event["key"] == key {
+            return event["id"].as_u64().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restart_is_nobodys_coming_or_going_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &path]).await;
+    let (mut ada, ada_welcome) = RawPeer::join(server.address, "/", "ada").await;
+    let (_bob, bob_welcome) = RawPeer::join(server.address, "/", "bob").await;
+    let before = say(&mut ada, "k1", "before").await;
+
+    restart(&mut server, &path, &[]).await;
+    let (mut ada, welcome) = resume(&server, &ada_welcome, before).await;
+    assert_eq!((&welcome["epoch"], &welcome["nick"]), (&ada_welcome["epoch"], &ada_welcome["nick"]));
+    let (_bob, _) = resume(&server, &bob_welcome, before).await;
+    let returned = ada.event("presence").await;
+    assert_eq!((&returned["returned"], returned.get("joined")), (&json!(["bob"]), None));
+    assert_eq!(say(&mut ada, "k1", "before").await, before, "sent again under its key, it is the same message");
+    assert!(say(&mut ada, "k2", "after").await > before);
+
+    let mut late = RawPeer::connect(server.address, "/?nick=eve").await;
+    late.line_with("welcome").await;
+    assert_eq!(late.line().await, "ada: before");
+    assert_eq!(late.line().await, "ada: after");
+}
+
+#[tokio::test]
+async fn what_is_no_longer_kept_is_said_to_whoever_comes_back_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &path]).await;
+    let (mut ada, welcome) = RawPeer::join(server.address, "/", "ada").await;
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        ids.push(say(&mut ada, &number.to_string(), &number.to_string()).await);
+    }
+    restart(&mut server, &path, &["--keep-messages", "3"]).await;
+    let (mut ada, _) = resume(&server, &welcome, ids[9]).await;
+    // The old ones are deleted in the background; once they are, nobody gets them any more.
+    support::within("the retention", async {
+        loop {
+            ada.send_json(&json!({"type": "history", "limit": 100})).await;
+            if ada.event("history").await["messages"].as_array().unwrap().len() == 3 {
+                break;
+            }
+        }
+    })
+    .await;
+    let (mut behind, _) = resume(&server, &welcome, ids[2]).await;
+    assert_eq!(behind.json().await["type"], "gap");
+    assert_eq!(behind.json().await["text"], "7");
+    let (mut ahead, _) = resume(&server, &welcome, ids[7]).await;
+    assert_eq!(ahead.json().await["text"], "8");
+}
+
+#[tokio::test]
+async fn a_file_in_use_or_of_another_kind_is_an_error_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let _server = start_with(&["--db", &path]).await;
+    let mut second = Process::server(&["--listen", "127.0.0.1:0", "--db", &path]);
+    assert_eq!(second.exit().await.code(), Some(1));
+    let words = second.stderr.rest().await;
+    assert!(words[0].ends_with("is in use by another server") && words[1].starts_with("  hint: "), "{words:?}");
+
+    let other = folder.path().join("notes.txt");
+    std::fs::write(&other, "not a database at all, but long enough to look like something".repeat(50)).unwrap();
+    let mut third = Process::server(&["--listen", "127.0.0.1:0", "--db", &other.display().to_string()]);
+    assert_eq!(third.exit().await.code(), Some(1));
+    let words = third.stderr.rest().await;
+    assert!(words[0].ends_with("is not a database"), "{words:?}");
+}
+
+#[tokio::test]
+async fn the_start_says_where_history_is_and_how_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new").join("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &path]).await;
+    server.process.stdout.line_with(&format!("history is in {path}: 0 messages")).await;
+    let (mut ada, _) = RawPeer::join(server.address, "/", "ada").await;
+    say(&mut ada, "k", "hello").await;
+    restart(&mut server, &path, &[]).await;
+    server.process.stdout.line_with(&format!("history is in {path}: 1 message")).await;
+}
+
+#[tokio::test]
+async fn a_script_reads_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let server = start_with(&["--db", &path]).await;
+    let (mut ada, _) = RawPeer::join(server.address, "/", "ada").await;
+    let first = say(&mut ada, "1", "first").await;
+    say(&mut ada, "2", "second").await;
+    let url = format!("ws://{}", server.address);
+    for (since, shown) in [(first.to_string(), 1), ("1h".to_owned(), 2), ("0".to_owned(), 2)] {
+        let mut script = Process::client(&[&url, "--nick", "script", "--since", &since]);
+        script.close_stdin();
+        let lines = script.stdout.rest().await;
+        assert_eq!(lines.iter().filter(|line| line.contains("ada: ")).count(), shown, "--since {since}: {lines:?}");
+    }
+}

@@ -117,7 +117,7 @@ impl World {
             .collect();
         let (typed, next_line) = (vec![Vec::new(); people.len()], vec![Duration::ZERO; people.len()]);
         let mut world = Self { sim, chance, log, server_fuse, people, typed, next_line, faults: Vec::new(), begun: 0 };
-        world.until("everybody is there", World::all_are_live);
+        world.until("everybody is there", Self::all_are_live);
         world
     }
 
@@ -235,8 +235,8 @@ impl World {
     #[expect(clippy::print_stderr, reason = "for whoever runs the tests with --nocapture")]
     fn report(&self) {
         let lines: usize = self.typed.iter().map(Vec::len).sum();
-        let lives: usize = self.people.iter().map(|person| person.screen().times_live).sum();
-        let reconnects = lives - self.people.len();
+        let connections: usize = self.people.iter().map(|person| person.screen().times_live).sum();
+        let reconnects = connections - self.people.len();
         eprintln!("{lines} lines, {} faults, {reconnects} reconnects in {:?}", self.begun, self.sim.elapsed());
     }
 

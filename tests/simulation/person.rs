@@ -88,7 +88,7 @@ async fn chat(
                 LinkEvent::Dropped { reason } => Event::Dropped { reason },
                 LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
             },
-            line = typed.recv(), if app.wants_input() => Event::Line(line.ok_or("the test ended")?),
+            entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),
             () = sleep_until(wake.unwrap_or(began)), if wake.is_some() => Event::Woke,
         };
         for effect in app.update(began.elapsed(), event) {

@@ -96,7 +96,10 @@ impl Chatter {
                     let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
                     self.seen.push(format!("{}: {}", text("nick"), text("text")));
                 }
-                Some("presence") => self.news.push(line.to_owned()),
+                // A person who is back after the server was is told to programs, and is no news.
+                Some("presence") if ["joined", "left", "renamed"].iter().any(|what| event.get(what).is_some()) => {
+                    self.news.push(line.to_owned());
+                }
                 _ => {}
             }
         } else if line.starts_with("* ") {

@@ -155,7 +155,8 @@ impl Writer {
     async fn talk(&mut self, socket: &mut Socket) -> ControlFlow<()> {
         let task = *self.task.borrow_and_update();
         while task == Task::Talk && self.unsent.len() < WINDOW {
-            let text = format!("{} {}", self.nick, self.said.len());
+            // All of one length, so that none is the beginning of another.
+            let text = format!("{} {:06}", self.nick, self.said.len());
             let key = format!("key-{}", self.said.len());
             self.said.push(text.clone());
             self.unsent.push_back((key.clone(), text.clone()));

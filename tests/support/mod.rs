@@ -3,10 +3,15 @@
 //! Everything waits for a fact under [`DEADLINE`] and panics with the name of what it waited for; nothing sleeps.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test binary uses its own part of it")]
 
+pub mod chatter;
+pub mod folder;
 pub mod process;
+pub mod proxy;
 pub mod raw;
+pub mod seed;
 pub mod server;
 pub mod textbook;
+pub mod writer;
 
 use std::{future::Future, time::Duration};
 

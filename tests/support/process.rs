@@ -18,6 +18,8 @@ pub enum Signal {
     Int,
     /// What a service manager sends.
     Term,
+    /// What no program can prepare for.
+    Kill,
 }
 
 /// A running program; it is killed when this is dropped.
@@ -109,6 +111,7 @@ impl Process {
         let name = match signal {
             Signal::Int => "INT",
             Signal::Term => "TERM",
+            Signal::Kill => "KILL",
         };
         // The shell's own `kill`, which is there where no program of that name is.
         let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().await;
@@ -149,6 +152,11 @@ impl Output {
     /// Returns the next line, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<String> {
         within(&format!("the next line of {}", self.name), self.lines.recv()).await
+    }
+
+    /// Returns the next line, or `None` at the end of the stream, for whoever has a deadline of their own. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<String> {
+        self.lines.recv().await
     }
 
     /// Returns the next line that contains `part`; what comes before it is skipped.

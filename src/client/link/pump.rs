@@ -61,7 +61,7 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                     }
                 }
                 Some(Order { what: What::Reconnect, .. }) => {
-                    close(&mut stream).await;
+                    // Without a close frame: 1000 would say that its person has left for good.
                     return Ended::Dropped("given up by us".to_owned());
                 }
                 None => return Ended::Stopped,

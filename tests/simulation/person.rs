@@ -1,0 +1,137 @@
+//! Somebody who chats: the client's own conversation and link, and in place of a screen a list of what was shown.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use broadcast_chat::{
+    client::{
+        app::{App, Effect, Event, Settings, Shown},
+        link::{Link, LinkEvent, Order, What},
+    },
+    wire::{Message, Nick, ServerMessage},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::network::{Dialer, Fuse, PORT};
+
+/// What somebody has been shown.
+#[derive(Debug, Default)]
+pub(crate) struct Screen {
+    /// The messages of the room, as they came.
+    pub(crate) messages: Vec<Arc<Message>>,
+    /// Who came, went or changed their name, in words.
+    pub(crate) presence: Vec<String>,
+    /// Everything else that is told, for whoever looks for the cause of a failure.
+    pub(crate) told: Vec<String>,
+    /// Whether the last that happened to the connection is that it went live.
+    pub(crate) is_live: bool,
+    /// How often it did.
+    pub(crate) times_live: usize,
+}
+
+/// A client of the simulation, seen from outside.
+pub(crate) struct Person {
+    /// Its nick, and the name of its host.
+    pub(crate) name: &'static str,
+    /// What tears its connections.
+    pub(crate) fuse: Fuse,
+    lines: mpsc::UnboundedSender<String>,
+    screen: Arc<Mutex<Screen>>,
+}
+
+impl Person {
+    /// Returns somebody, and the program that runs on their host.
+    pub(crate) fn new(name: &'static str) -> (Self, impl Future<Output = turmoil::Result> + 'static) {
+        let (lines, typed) = mpsc::unbounded_channel();
+        let fuse = Fuse::default();
+        let screen = Arc::default();
+        let program = chat(name, Dialer(fuse.clone()), typed, Arc::clone(&screen));
+        (Self { name, fuse, lines, screen }, program)
+    }
+
+    /// Types a line, whether or not there is a connection.
+    pub(crate) fn types(&self, line: &str) {
+        self.lines.send(line.to_owned()).expect("the client runs");
+    }
+
+    /// Returns what they see.
+    pub(crate) fn screen(&self) -> MutexGuard<'_, Screen> {
+        lock(&self.screen)
+    }
+}
+
+/// The loop of the client's program, without a terminal.
+async fn chat(
+    name: &'static str,
+    dialer: Dialer,
+    mut typed: mpsc::UnboundedReceiver<String>,
+    screen: Arc<Mutex<Screen>>,
+) -> turmoil::Result {
+    let mut secret = [0; 16];
+    secret[..name.len()].copy_from_slice(name.as_bytes());
+    let settings = Settings { nick: Some(Nick::new(name)?), history: Some(1000), secret, ..Settings::default() };
+    let mut app = App::new(settings);
+    let mut link = Link::start_over(dialer, format!("server:{PORT}").parse()?);
+    let mut connection = 0;
+    let began = Instant::now();
+    loop {
+        let wake = app.wake_at().map(|at| began + at);
+        let event = tokio::select! {
+            event = link.event() => match event.ok_or("the link ended")? {
+                LinkEvent::Connected { connection: made, dialect } => {
+                    connection = made;
+                    Event::Connected(dialect)
+                }
+                LinkEvent::Frame(frame) => Event::Frame(frame),
+                LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
+            },
+            entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),
+            () = sleep_until(wake.unwrap_or(began)), if wake.is_some() => Event::Woke,
+        };
+        for effect in app.update(began.elapsed(), event) {
+            match effect {
+                Effect::Send(frame) => link.order(Order { connection, what: What::Frame(frame) }).await,
+                Effect::Reconnect { .. } => link.order(Order { connection, what: What::Reconnect }).await,
+                Effect::Show(shown) => lock(&screen).show(shown),
+                Effect::Finish(result) => return Err(format!("{name} ended: {result:?}").into()),
+            }
+        }
+    }
+}
+
+impl Screen {
+    fn show(&mut self, shown: Shown) {
+        match shown {
+            Shown::Event { event: ServerMessage::Message(message), .. } => self.messages.push(message),
+            Shown::Event { event: ServerMessage::Presence(presence), .. } => {
+                self.tell(&format!("{presence:?}"));
+                self.presence.extend(presence.joined.iter().map(|nick| format!("{nick} joined")));
+                self.presence.extend(presence.left.iter().map(|nick| format!("{nick} left")));
+                self.presence.extend(presence.renamed.iter().map(|it| format!("{} is {} now", it.from, it.to)));
+            }
+            Shown::Event { event: ServerMessage::Live { .. }, .. } => {
+                self.is_live = true;
+                self.times_live += 1;
+                self.tell("live");
+            }
+            Shown::Disconnected { reason } => {
+                self.is_live = false;
+                self.tell(&format!("disconnected: {reason}"));
+            }
+            Shown::Event { quiet: true, .. } => {}
+            other => self.tell(&format!("{other:?}")),
+        }
+    }
+
+    fn tell(&mut self, words: &str) {
+        let now = turmoil::sim_elapsed().unwrap_or_default();
+        self.told.push(format!("{:.2} s: {words}", now.as_secs_f64()));
+    }
+}
+
+fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
+    screen.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,146 @@
+//! Somebody at our own client program, who says numbered lines and remembers everything that was shown.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+
+use super::{process::Process, within};
+
+/// How long it may take until everything said has been shown: a client that lost several connections waits long before it
+/// tries again, and one whose connection is half open has to notice that first.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A running client.
+pub struct Chatter {
+    /// Its nick.
+    pub nick: &'static str,
+    /// The program.
+    pub process: Process,
+    /// What it has said, in order, as the others see it.
+    pub said: Vec<String>,
+    /// What it was shown, in order: `nick: text`.
+    pub seen: Vec<String>,
+    /// Who came and went, in the words of the program, after its own arrival.
+    pub news: Vec<String>,
+    json: bool,
+}
+
+impl Chatter {
+    /// Returns a client that is in the lobby of the server at `address`.
+    pub async fn plain(address: SocketAddr, nick: &'static str) -> Self {
+        let mut process = Process::client(&[&address.to_string(), "--nick", nick]);
+        process.stdout.line_with("#lobby").await;
+        Self { nick, process, said: Vec::new(), seen: Vec::new(), news: Vec::new(), json: false }
+    }
+
+    /// Returns a client with one event a line, in the lobby of the server at `address`.
+    pub async fn json(address: SocketAddr, nick: &'static str) -> Self {
+        let mut process = Process::client(&[&address.to_string(), "--nick", nick, "--json"]);
+        process.stdout.line_with("\"type\":\"live\"").await;
+        Self { nick, process, said: Vec::new(), seen: Vec::new(), news: Vec::new(), json: true }
+    }
+
+    /// Says the next numbered line.
+    pub async fn says(&mut self) {
+        let line = format!("{} {}", self.nick, self.said.len());
+        self.process.write_line(&line).await;
+        self.said.push(format!("{}: {line}", self.nick));
+    }
+
+    /// Waits until `count` lines have been shown.
+    pub async fn sees(&mut self, count: usize) {
+        let watch = async {
+            while self.seen.len() < count {
+                let line = self.process.stdout.recv().await;
+                let Some(line) = line else { panic!("{} ended after {:#?}", self.nick, self.seen) };
+                self.take(&line);
+            }
+        };
+        let all = tokio::time::timeout(PATIENCE, watch).await;
+        all.unwrap_or_else(|_| panic!("{} saw {} of {count} lines in {PATIENCE:?}", self.nick, self.seen.len()));
+    }
+
+    /// Waits until it says that the connection is lost.
+    pub async fn loses_connection(&mut self) {
+        if self.json {
+            let lost = async {
+                loop {
+                    let line = self.process.stdout.recv().await.expect("the client goes on");
+                    self.take(&line);
+                    if line.contains("\"type\":\"disconnected\"") {
+                        break;
+                    }
+                }
+            };
+            within("the connection to be lost", lost).await;
+        } else {
+            self.process.stderr.line_with("lost").await;
+        }
+    }
+
+    /// Ends the input, and returns when the program has ended with success and everything it has shown is taken.
+    pub async fn finish(&mut self) {
+        self.process.close_stdin();
+        for line in self.process.stdout.rest().await {
+            self.take(&line);
+        }
+        let status = self.process.exit().await;
+        assert!(status.success(), "{}: {status}: {:#?}", self.nick, self.process.stderr.rest().await);
+    }
+
+    fn take(&mut self, line: &str) {
+        if self.json {
+            let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+            match event["type"].as_str() {
+                Some("message") => {
+                    let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+                    self.seen.push(format!("{}: {}", text("nick"), text("text")));
+                }
+                // A person who is back after the server was is told to programs, and is no news.
+                Some("presence") if ["joined", "left", "renamed"].iter().any(|what| event.get(what).is_some()) => {
+                    self.news.push(line.to_owned());
+                }
+                _ => {}
+            }
+        } else if line.starts_with("* ") {
+            self.news.push(line.to_owned());
+        } else if let Some((_, message)) = line.split_once(' ') {
+            // What comes before is the time.
+            self.seen.push(message.to_owned());
+        }
+    }
+}
+
+/// Checks that everybody has seen the same, each line of everybody once, and in the order its writer said it.
+///
+/// # Panics
+/// When they have not.
+pub fn check_views(people: &[Chatter]) {
+    let first = &people[0];
+    for person in people {
+        assert_eq!(person.seen, first.seen, "{} and {} saw the same", person.nick, first.nick);
+        let prefix = format!("{}: ", person.nick);
+        let said: Vec<_> = first.seen.iter().filter(|line| line.starts_with(&prefix)).cloned().collect();
+        assert_eq!(said, person.said, "what {} said", person.nick);
+    }
+    let all: usize = people.iter().map(|person| person.said.len()).sum();
+    assert_eq!(first.seen.len(), all, "nobody said anything else");
+}
+
+/// Waits until everybody has seen everything that anybody has said.
+pub async fn all_see_all(people: &mut [Chatter]) {
+    let all = people.iter().map(|person| person.said.len()).sum();
+    for person in people {
+        person.sees(all).await;
+    }
+}
+
+/// Checks that nobody was told that anybody came, left or changed their name after the beginning.
+///
+/// # Panics
+/// When somebody was.
+pub fn check_no_news(people: &[Chatter], before: &[usize]) {
+    for (person, before) in people.iter().zip(before) {
+        assert_eq!(person.news[*before..], [] as [&str; 0], "{} was told of a lost connection", person.nick);
+    }
+}

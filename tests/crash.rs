@@ -161,7 +161,6 @@ async fn some_moment(chance: &mut Chance, writers: &mut Writers) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the durable log"]
 async fn kill_9_at_any_moment_loses_doubles_and_reorders_nothing() {
     let mut chance = Chance::new(seed());
     let mut server = Durable::start().await;
@@ -199,7 +198,6 @@ async fn connections_reset_at_any_moment_lose_double_and_reorder_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the durable log"]
 async fn people_type_on_while_the_server_is_away_and_are_told_of_nobody() {
     for signal in [Signal::Kill, Signal::Term] {
         let mut server = Durable::start().await;

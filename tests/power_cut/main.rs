@@ -46,7 +46,6 @@ struct Echo {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the durable log"]
 async fn whatever_anybody_was_shown_is_on_the_disk_when_the_power_is_cut() {
     if !has_strace() {
         return;

@@ -93,9 +93,9 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                         held = message.as_text().map(str::to_owned);
                     }
                     Some(Err(error)) => {
-                        let ended = Ended::Dropped(explain(&error));
-                        close(&mut stream).await;
-                        return ended;
+                        // Only what the library has to say to it: a 1000 of ours would say that its person has left for good.
+                        drop(flush(&mut stream).await);
+                        return Ended::Dropped(explain(&error));
                     }
                     None => return Ended::Dropped("the server closed the connection".to_owned()),
                 }

@@ -79,6 +79,9 @@ impl Place {
         if connection.is_readonly("main").map_err(failed)? {
             return Err(OpenError::ReadOnly(self.path.clone()));
         }
+        // A new file changes to a write-ahead log through a rollback journal; EXTRA syncs the directory once that is gone, or it
+        // could come back after a power cut and take away what was stored since.
+        connection.execute_batch("PRAGMA synchronous = EXTRA").map_err(failed)?;
         let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
         if mode != "wal" && !self.in_memory {
             let reason = "its file system cannot have a write-ahead log".to_owned();

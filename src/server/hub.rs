@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use tokio::{
@@ -17,7 +17,7 @@ use tracing::{debug, error};
 
 use super::rings::{Ring, Rings};
 use crate::{
-    log::{Appended, Draft, Log},
+    log::{Appended, Draft, Log, wall_clock},
     room::{Arrival, Notice, Rooms, SeatId},
     wire::{
         Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
@@ -372,6 +372,7 @@ impl Desk {
             }
         }
         .into_iter();
+        let mut mail = Vec::new();
         for item in turn.items {
             match item {
                 Item::Notice(notice) => self.rings.notice(notice),
@@ -385,13 +386,17 @@ impl Desk {
                         self.rings.message(message);
                     }
                     // Everybody else has had it.
-                    Some(Ok(Appended::Again(message))) => self.must_deliver(seat, ServerMessage::Message(message)),
-                    Some(Err(failure)) => self.must_deliver(seat, ServerMessage::Error(failure)),
+                    Some(Ok(Appended::Again(message))) => mail.push((seat, ServerMessage::Message(message))),
+                    Some(Err(failure)) => mail.push((seat, ServerMessage::Error(failure))),
                     None => debug_assert!(false, "the log returns an outcome a draft"),
                 },
             }
         }
         self.rings.finish();
+        // After the rings: whoever gets an old message again can then be shown first what came before it.
+        for (seat, event) in mail {
+            self.must_deliver(seat, event);
+        }
         debug!(drafts, "a turn");
     }
 
@@ -400,10 +405,4 @@ impl Desk {
             self.rings.close(|room| !self.rooms.is_open(room));
         }
     }
-}
-
-/// Returns the time of day.
-pub(crate) fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -104,6 +104,10 @@ impl App {
 
     fn message(&mut self, now: Duration, message: &Arc<Message>, effects: &mut Vec<Effect>) {
         let ours = message.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
+        // The echo of what was said in a room that has been left.
+        if self.room.as_ref().is_some_and(|room| *room != message.room) {
+            return;
+        }
         // A replay and the live messages overlap, and so do two connections: what has been shown is not shown again.
         if self.cursor.unwrap_or(MessageId(0)) >= message.id {
             return;

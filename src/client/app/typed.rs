@@ -81,8 +81,9 @@ impl App {
         } else if self.outbox.is_full() {
             effects.push(refusal("not taken: too many lines wait to be sent already"));
         } else {
-            if self.settings.interactive && self.phase != Phase::Live {
-                effects.push(notice(format!("waits for the connection: {}", outbox::words(&request))));
+            let words = outbox::words(&request);
+            if self.settings.interactive && self.phase == Phase::Offline && !words.is_empty() {
+                effects.push(notice(format!("waits for the connection: {words}")));
             }
             self.outbox.push(request);
         }

@@ -7,12 +7,13 @@ use tokio::{
 
 use super::Shared;
 use crate::{
+    log::wall_clock,
     room::{Arrival, IfTaken},
     server::{
         batch::push_frame,
         end::End,
         http::Opening,
-        hub::{Seat, wall_clock},
+        hub::Seat,
         socket::{Incoming, Socket},
     },
     wire::{

@@ -141,8 +141,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 event = self.seat.mailbox.next() => {
                     reads = 0;
                     let event = event?;
-                    if let ServerMessage::Private(private) = &*event {
-                        self.last_private = Some(private.from.clone());
+                    match &*event {
+                        ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
+                        // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
+                        ServerMessage::Message(_) => self.drain().await?,
+                        _ => {}
                     }
                     self.send(&event).await?;
                 }

@@ -68,7 +68,9 @@ fn a_change_of_room_keeps_what_comes_after_it_for_the_new_room() {
     assert_eq!(chat.texts(), [""; 0]);
     chat.server(&message(90, "late in the lobby", None));
     chat.server(&ServerMessage::Joined(view("rust")));
-    chat.server(&message(2, "older, but not seen", None));
+    let ServerMessage::Message(older) = message(2, "older, but not seen", None) else { unreachable!() };
+    let older = Message { room: RoomName::new("rust").unwrap(), ..Message::clone(&older) };
+    chat.server(&ServerMessage::Message(Arc::new(older)));
     assert_eq!(chat.messages_shown(), 2);
     chat.server(&live());
     assert_eq!(chat.texts(), ["hi rust"]);
@@ -282,4 +284,15 @@ fn who_types_without_a_connection_sees_that_it_waits() {
     chat.forget();
     chat.line("hello");
     assert_eq!(chat.notices(), ["waits for the connection: hello"]);
+}
+
+#[test]
+fn an_echo_from_a_room_that_was_left_is_no_cursor_of_this_one() {
+    let mut chat = Chat::live();
+    chat.line("hi");
+    let key = IdempotencyKey::new(&chat.said()[0].0).unwrap();
+    chat.server(&ServerMessage::Joined(view("rust")));
+    chat.server(&message(9, "hi", Some(key)));
+    assert!(chat.app.outbox.is_empty(), "it is acknowledged");
+    assert_eq!((chat.messages_shown(), chat.app.cursor), (0, None));
 }

@@ -67,6 +67,18 @@ async fn a_message_sent_again_under_its_key_is_shown_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_echo_given_again_does_not_overtake_what_is_before_it() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    for key in ["one", "two", "two"] {
+        ada.say(&json!({"type": "say", "key": key, "text": key}).to_string()).await;
+    }
+    let ids = [ada.event("message").await, ada.event("message").await, ada.event("message").await]
+        .map(|event| event["id"].as_u64().unwrap());
+    assert_eq!(ids, [1, 2, 2], "a reader whose cursor is 2 would take 1 for seen");
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_fast_is_told_and_waits_and_nothing_is_dropped_or_reordered() {
     let shared = shared_over(Log::memory(Hex([1; 8])), 1, 2);
     let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;

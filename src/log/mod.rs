@@ -15,7 +15,7 @@ mod words;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 pub use self::error::{LogError, OpenError};
@@ -267,6 +267,13 @@ impl Log {
             sqlite.close().await;
         }
     }
+}
+
+/// Returns the time of day.
+#[must_use]
+pub fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A panic elsewhere while the lock was held leaves a log that is still in order: every change is made whole before it returns.

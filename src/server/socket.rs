@@ -125,12 +125,15 @@ async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwr
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     parts: VecDeque<Bytes>,
+    /// How long the parts are together.
+    length: usize,
 }
 
 impl Frames {
     /// Adds frames to the end.
     pub(crate) fn push(&mut self, part: Bytes) {
         if !part.is_empty() {
+            self.length += part.len();
             self.parts.push_back(part);
         }
     }
@@ -151,7 +154,7 @@ impl From<Vec<u8>> for Frames {
 
 impl Buf for Frames {
     fn remaining(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
+        self.length
     }
 
     fn chunk(&self) -> &[u8] {
@@ -164,6 +167,7 @@ impl Buf for Frames {
     }
 
     fn advance(&mut self, mut count: usize) {
+        self.length = self.length.saturating_sub(count);
         while let Some(part) = self.parts.front_mut() {
             if count < part.len() {
                 return part.advance(count);

@@ -24,9 +24,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::{
     place::{Lock, Place},
     readers::Job,
-    writer::{Request, Writer, wall_clock},
+    writer::{Request, Writer},
 };
-use super::{Appended, Draft, Keep, LogError, OpenError, Page, words::Query};
+use super::{Appended, Draft, Keep, LogError, OpenError, Page, wall_clock, words::Query};
 use crate::wire::{Epoch, Limits, Message, MessageId, RoomName, Timestamp, Topic};
 
 /// Threads that read pages: a second one goes on while the first waits for the disk.

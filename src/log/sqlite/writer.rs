@@ -3,7 +3,7 @@
 
 use std::{
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{debug, error, warn};
 
 use super::{
-    super::{Appended, Draft, Keep, LogError},
+    super::{Appended, Draft, Keep, LogError, wall_clock},
     append, chores,
     read::{self, integer},
 };
@@ -239,10 +239,4 @@ impl Writer {
         self.indexed = indexed.unwrap_or(self.last);
         Ok(indexed.is_some())
     }
-}
-
-/// Returns the time of day.
-pub(super) fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

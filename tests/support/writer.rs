@@ -95,7 +95,8 @@ impl Writer {
             said: Vec::new(),
             seen: Vec::new(),
             welcomes: 0,
-            session: None,
+            // Its own from the start: a welcome that is lost does not cost the nick.
+            session: Some(format!("{:032x}", fastrand::u128(..)).into()),
             epoch: None,
             cursor: 0,
             unsent: VecDeque::new(),

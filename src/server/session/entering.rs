@@ -75,7 +75,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                     let room = hello.room.unwrap_or_else(|| room.clone());
                     let token = hello.session.map_or_else(|| random().map(SessionToken), Ok)?;
                     let nick = hello.nick.or_else(|| nick.clone());
-                    match self.arrive(token, nick, IfTaken::Refuse, room, hello.session.is_some()).await? {
+                    match self
+                        .arrive(token, nick, IfTaken::Refuse, room, hello.session.is_some() && hello.epoch.is_some())
+                        .await?
+                    {
                         Ok(seat) => {
                             self.send(&welcome(&seat, Some(token))).await?;
                             let known = hello.epoch.is_none_or(|epoch| epoch == seat.epoch);

@@ -1,0 +1,383 @@
+//! Many clients in one thread: a WebSocket each, driven by one epoll, checking that nothing is lost, doubled or reordered.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, event::Source as _, net::TcpStream};
+
+use crate::{Outcome, frames};
+
+/// How long anything may take before the measurement is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Opening handshakes under way at one time: more would overrun the queue of the listening socket.
+const OPENING: usize = 100;
+
+/// How a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speech {
+    Text,
+    Json,
+}
+
+/// What a client does first.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) speech: Speech,
+    pub(crate) room: String,
+    pub(crate) history: u32,
+}
+
+impl Caller {
+    pub(crate) fn new(speech: Speech) -> Self {
+        Self { speech, room: String::new(), history: 0 }
+    }
+
+    pub(crate) fn room(self, room: impl Into<String>) -> Self {
+        Self { room: room.into(), ..self }
+    }
+
+    pub(crate) fn history(self, history: u32) -> Self {
+        Self { history, ..self }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The answer to the request is still to come.
+    Opening,
+    /// The server's first words are still to come.
+    Greeting,
+    Open,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    stage: Stage,
+    caller: Caller,
+    /// Bytes that are no whole frame yet.
+    partial: Vec<u8>,
+    /// What the socket did not take.
+    backlog: Vec<u8>,
+    /// The number that the next message of each sender must have.
+    next: Vec<u32>,
+}
+
+/// A message of ours that has arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// At which client.
+    pub(crate) reader: usize,
+    /// Whose.
+    pub(crate) sender: usize,
+    /// Which of theirs.
+    pub(crate) number: u32,
+}
+
+/// Where what arrives is reported.
+pub(crate) type Heard<'a> = &'a mut dyn FnMut(Arrival);
+
+/// All clients.
+pub(crate) struct Fleet {
+    server: SocketAddr,
+    poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
+    clients: Vec<Client>,
+    opening: usize,
+    open: usize,
+    /// The number of each sender's next message.
+    numbers: Vec<u32>,
+}
+
+impl Fleet {
+    pub(crate) fn new(server: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            server,
+            poll: Poll::new()?,
+            events: Events::with_capacity(4096),
+            buffer: vec![0; 256 * 1024],
+            clients: Vec::new(),
+            opening: 0,
+            open: 0,
+            numbers: Vec::new(),
+        })
+    }
+
+    /// Returns how many are in.
+    pub(crate) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Connects one more client; the connection stands some turns later.
+    pub(crate) fn call(&mut self, caller: Caller) -> Outcome<()> {
+        let mut stream = TcpStream::connect(self.server)?;
+        let token = Token(self.clients.len());
+        stream.register(self.poll.registry(), token, Interest::READABLE | Interest::WRITABLE)?;
+        let Caller { speech, room, history } = &caller;
+        let protocol = match speech {
+            Speech::Text => "",
+            Speech::Json => "Sec-WebSocket-Protocol: broadcast-chat.v1\r\n",
+        };
+        let request = format!(
+            "GET /{room}?nick=load&history={history} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n",
+            self.server
+        );
+        self.clients.push(Client {
+            stream,
+            stage: Stage::Opening,
+            caller,
+            partial: Vec::new(),
+            backlog: request.into_bytes(),
+            next: Vec::new(),
+        });
+        self.opening += 1;
+        Ok(())
+    }
+
+    /// Connects all of `callers` and waits until they are in.
+    pub(crate) fn call_all(&mut self, callers: impl IntoIterator<Item = Caller>) -> Outcome<()> {
+        let mut callers = callers.into_iter().peekable();
+        let mut deadline = Instant::now() + PATIENCE;
+        while callers.peek().is_some() || self.opening > 0 {
+            while self.opening < OPENING
+                && let Some(caller) = callers.next()
+            {
+                self.call(caller)?;
+                deadline = Instant::now() + PATIENCE;
+            }
+            self.turn(Duration::from_millis(10), &mut |_| {})?;
+            if Instant::now() > deadline {
+                return Err(format!("{} of the connections did not come in", self.opening).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the number of the next message of client `sender`.
+    pub(crate) fn number(&self, sender: usize) -> u32 {
+        self.numbers.get(sender).copied().unwrap_or_default()
+    }
+
+    /// Lets client `sender` say its next `count` messages, which are `length` bytes long each.
+    pub(crate) fn say(&mut self, sender: usize, count: u32, length: usize) -> Outcome<()> {
+        if self.numbers.len() <= sender {
+            self.numbers.resize(sender + 1, 0);
+        }
+        let client = &mut self.clients[sender];
+        for _ in 0..count {
+            let number = &mut self.numbers[sender];
+            let mut text = format!("%{sender:05}{number:010}");
+            text.extend(std::iter::repeat_n('x', length.saturating_sub(text.len())));
+            if client.caller.speech == Speech::Json {
+                text = format!(r#"{{"type":"say","key":"{sender}-{number}","text":"{text}"}}"#);
+            }
+            *number += 1;
+            frames::push_masked(frames::TEXT, text.as_bytes(), &mut client.backlog);
+        }
+        client.flush()?;
+        Ok(())
+    }
+
+    /// Says one message as client `sender`, in words of one's own that are not counted when they arrive.
+    pub(crate) fn chat(&mut self, sender: usize, text: &str) -> Outcome<()> {
+        let client = &mut self.clients[sender];
+        match client.caller.speech {
+            Speech::Text => frames::push_masked(frames::TEXT, text.as_bytes(), &mut client.backlog),
+            Speech::Json => {
+                let say = format!(r#"{{"type":"say","text":"{text}"}}"#);
+                frames::push_masked(frames::TEXT, say.as_bytes(), &mut client.backlog);
+            }
+        }
+        client.flush()?;
+        Ok(())
+    }
+
+    /// Waits at most `patience` for something to arrive, and takes it.
+    pub(crate) fn turn(&mut self, patience: Duration, heard: Heard<'_>) -> Outcome<()> {
+        self.poll.poll(&mut self.events, Some(patience))?;
+        for event in &self.events {
+            let reader = event.token().0;
+            let client = &mut self.clients[reader];
+            let before = client.stage;
+            if event.is_writable() {
+                client.flush()?;
+            }
+            if event.is_readable() {
+                client.read(reader, &mut self.buffer, heard)?;
+            }
+            if before == client.stage {
+                continue;
+            }
+            match client.stage {
+                Stage::Open => (self.opening, self.open) = (self.opening - 1, self.open + 1),
+                Stage::Closed => return Err("the server closed a connection".into()),
+                Stage::Opening | Stage::Greeting => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what arrives until nothing has come for `quiet`.
+    pub(crate) fn settle(&mut self, quiet: Duration) -> Outcome<()> {
+        let mut last = Instant::now();
+        while last.elapsed() < quiet {
+            self.turn(quiet, &mut |_| {})?;
+            if !self.events.is_empty() {
+                last = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what arrives for as long as said.
+    pub(crate) fn idle(&mut self, length: Duration) -> Outcome<()> {
+        let until = Instant::now() + length;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            self.turn(left, &mut |_| {})?;
+        }
+        Ok(())
+    }
+
+    /// Lets all but the first `kept` clients say goodbye, and closes their connections.
+    pub(crate) fn dismiss(&mut self, kept: usize) -> Outcome<()> {
+        for mut client in self.clients.drain(kept..) {
+            frames::push_masked(frames::CLOSE, &1000_u16.to_be_bytes(), &mut client.backlog);
+            client.flush()?;
+        }
+        (self.open, self.opening) = (kept, 0);
+        Ok(())
+    }
+}
+
+impl Client {
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.backlog.is_empty() {
+            match self.stream.write(&self.backlog) {
+                Ok(written) => drop(self.backlog.drain(..written)),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what there is.
+    fn read(&mut self, reader: usize, buffer: &mut [u8], heard: Heard<'_>) -> Outcome<()> {
+        loop {
+            let length = match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.stage = Stage::Closed;
+                    return Ok(());
+                }
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            let mut joined = std::mem::take(&mut self.partial);
+            let bytes = if joined.is_empty() {
+                &buffer[..length]
+            } else {
+                joined.extend_from_slice(&buffer[..length]);
+                &joined
+            };
+            let mut at = 0;
+            if self.stage == Stage::Opening {
+                let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+                    self.partial = bytes.to_vec();
+                    continue;
+                };
+                if !bytes.starts_with(b"HTTP/1.1 101") {
+                    return Err(format!("refused: {}", String::from_utf8_lossy(&bytes[..end])).into());
+                }
+                self.stage = Stage::Greeting;
+                at = end + 4;
+            }
+            while let Some(frame) = frames::parse(&bytes[at..]) {
+                self.frame(reader, frame.opcode, &bytes[at + frame.start..at + frame.end], heard)?;
+                at += frame.end;
+            }
+            if at < bytes.len() {
+                self.partial = bytes[at..].to_vec();
+            }
+            // A short read has emptied the socket, so the next readiness is news.
+            if length < buffer.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn frame(&mut self, reader: usize, opcode: u8, payload: &[u8], heard: Heard<'_>) -> Outcome<()> {
+        match opcode {
+            frames::TEXT if self.stage == Stage::Greeting => self.greeted(payload)?,
+            frames::TEXT => {
+                if let Some((sender, number)) = memchr::memchr(b'%', payload).and_then(|at| marked(&payload[at + 1..]))
+                {
+                    self.check(sender, number)?;
+                    heard(Arrival { reader, sender, number });
+                }
+            }
+            frames::PING => {
+                frames::push_masked(frames::PONG, payload, &mut self.backlog);
+                self.flush()?;
+            }
+            frames::CLOSE => self.stage = Stage::Closed,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Answers what the server says before one is in.
+    fn greeted(&mut self, payload: &[u8]) -> io::Result<()> {
+        let says = |word: &str| memchr::memmem::find(payload, word.as_bytes()).is_some();
+        match self.caller.speech {
+            Speech::Text => self.stage = Stage::Open,
+            Speech::Json if says(r#""type":"hello""#) => self.hello("load")?,
+            Speech::Json if says(r#""type":"live""#) => self.stage = Stage::Open,
+            Speech::Json if says(r#""free":""#) => {
+                // The nick is taken; the server says which one is not.
+                let text = String::from_utf8_lossy(payload).into_owned();
+                let free = text.split(r#""free":""#).nth(1).and_then(|rest| rest.split('"').next());
+                self.hello(free.unwrap_or_default())?;
+            }
+            Speech::Json => {}
+        }
+        Ok(())
+    }
+
+    fn hello(&mut self, nick: &str) -> io::Result<()> {
+        let hello = format!(r#"{{"type":"hello","nick":"{nick}","history":{}}}"#, self.caller.history);
+        frames::push_masked(frames::TEXT, hello.as_bytes(), &mut self.backlog);
+        self.flush()
+    }
+
+    /// Checks that this is the message of that sender that must come next; whoever comes later begins wherever it is.
+    fn check(&mut self, sender: usize, number: u32) -> Outcome<()> {
+        const UNKNOWN: u32 = u32::MAX;
+        if self.next.len() <= sender {
+            self.next.resize(sender + 1, UNKNOWN);
+        }
+        let next = &mut self.next[sender];
+        if *next != UNKNOWN && *next != number {
+            return Err(format!("message {number} of sender {sender} came where {next} was due").into());
+        }
+        *next = number + 1;
+        Ok(())
+    }
+}
+
+/// Reads the sender and the number of a message of ours.
+fn marked(text: &[u8]) -> Option<(usize, u32)> {
+    let digits = |text: &[u8]| {
+        text.iter()
+            .try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
+    let (sender, number) = text.get(..15)?.split_at(5);
+    Some((usize::try_from(digits(sender)?).ok()?, digits(number)?))
+}

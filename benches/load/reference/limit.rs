@@ -1,0 +1,170 @@
+//! The practical limit: one thread, bare epoll, and everything that one turn of the loop brought leaves as one buffer of finished
+//! frames in one `send` a socket. It forgets, checks nothing and knows no rooms; nothing that chats can need less.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mio::{Events, Interest, Poll, Token, event::Source as _, net::TcpListener, net::TcpStream};
+
+use crate::{Outcome, frames};
+
+const LISTENER: Token = Token(usize::MAX);
+
+struct Peer {
+    stream: TcpStream,
+    /// Bytes that are no whole request or frame yet.
+    partial: Vec<u8>,
+    /// What the socket did not take.
+    backlog: Vec<u8>,
+    /// Whether the opening handshake is done.
+    open: bool,
+    name: String,
+}
+
+/// Serves for ever; says where on stdout.
+pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::bind(address)?;
+    listener.register(poll.registry(), LISTENER, Interest::READABLE)?;
+    super::say_where(listener.local_addr()?)?;
+    let mut events = Events::with_capacity(4096);
+    let mut peers: Vec<Option<Peer>> = Vec::new();
+    let mut free = Vec::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut turn = Vec::new();
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            if event.token() == LISTENER {
+                accept(&listener, &poll, &mut peers, &mut free)?;
+                continue;
+            }
+            let slot = event.token().0;
+            let Some(peer) = peers.get_mut(slot).and_then(Option::as_mut) else { continue };
+            let alive =
+                (!event.is_writable() || flush(peer)) && (!event.is_readable() || read(peer, &mut buffer, &mut turn));
+            if !alive {
+                peers[slot] = None;
+                free.push(slot);
+            }
+        }
+        if turn.is_empty() {
+            continue;
+        }
+        for (slot, place) in peers.iter_mut().enumerate() {
+            let Some(peer) = place.as_mut().filter(|peer| peer.open) else { continue };
+            if !send(peer, &turn) {
+                *place = None;
+                free.push(slot);
+            }
+        }
+        turn.clear();
+    }
+}
+
+fn accept(listener: &TcpListener, poll: &Poll, peers: &mut Vec<Option<Peer>>, free: &mut Vec<usize>) -> io::Result<()> {
+    loop {
+        let (mut stream, _) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        stream.set_nodelay(true)?;
+        let slot = free.pop().unwrap_or_else(|| {
+            peers.push(None);
+            peers.len() - 1
+        });
+        stream.register(poll.registry(), Token(slot), Interest::READABLE | Interest::WRITABLE)?;
+        let name = format!("guest-{}: ", slot + 1);
+        peers[slot] = Some(Peer { stream, partial: Vec::new(), backlog: Vec::new(), open: false, name });
+    }
+}
+
+/// Reads what there is and appends what the peer said to the turn; returns whether it is still there.
+fn read(peer: &mut Peer, buffer: &mut [u8], turn: &mut Vec<u8>) -> bool {
+    loop {
+        let length = match peer.stream.read(buffer) {
+            Ok(0) => return false,
+            Ok(length) => length,
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        };
+        // The usual case: whole frames, and nothing before them.
+        let mut joined = std::mem::take(&mut peer.partial);
+        let mut bytes: &mut [u8] = if joined.is_empty() {
+            &mut buffer[..length]
+        } else {
+            joined.extend_from_slice(&buffer[..length]);
+            &mut joined
+        };
+        if !peer.open {
+            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+                peer.partial = bytes.to_vec();
+                continue;
+            };
+            let (head, rest) = bytes.split_at_mut(end + 4);
+            peer.open = true;
+            let mut answer = granted(head);
+            frames::push(frames::TEXT, b"welcome", &mut answer);
+            if !send(peer, &answer) {
+                return false;
+            }
+            bytes = rest;
+        }
+        while let Some(frame) = frames::parse(bytes) {
+            let (this, rest) = bytes.split_at_mut(frame.end);
+            let payload = &mut this[frame.start..];
+            if let Some(mask) = frame.mask {
+                payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+            }
+            match frame.opcode {
+                frames::TEXT => {
+                    frames::push_head(frames::TEXT, peer.name.len() + payload.len(), 0, turn);
+                    turn.extend_from_slice(peer.name.as_bytes());
+                    turn.extend_from_slice(payload);
+                }
+                frames::CLOSE => return false,
+                _ => {}
+            }
+            bytes = rest;
+        }
+        peer.partial = bytes.to_vec();
+        if length < buffer.len() {
+            return true;
+        }
+    }
+}
+
+/// Sends `bytes`, or keeps what the socket does not take; returns whether the peer is still there.
+fn send(peer: &mut Peer, mut bytes: &[u8]) -> bool {
+    if peer.backlog.is_empty() {
+        match peer.stream.write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+    }
+    peer.backlog.extend_from_slice(bytes);
+    true
+}
+
+fn flush(peer: &mut Peer) -> bool {
+    let backlog = std::mem::take(&mut peer.backlog);
+    backlog.is_empty() || send(peer, &backlog)
+}
+
+fn granted(head: &[u8]) -> Vec<u8> {
+    let head = String::from_utf8_lossy(head);
+    let key = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim())
+    });
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(key.unwrap_or_default().as_bytes());
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let accept = STANDARD.encode(hash.digest().bytes());
+    format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+        .into_bytes()
+}

@@ -1,0 +1,68 @@
+//! What was measured, as tables for people and as one file for a plot.
+
+use std::fmt::Write as _;
+
+/// The figures so far.
+pub(crate) struct Report {
+    pub(crate) is_quick: bool,
+    csv: String,
+}
+
+/// What a cell of a table says.
+pub(crate) type Cell = String;
+
+impl Report {
+    pub(crate) fn new(is_quick: bool) -> Self {
+        Self { is_quick, csv: "table,row,figure,value\n".to_owned() }
+    }
+
+    /// Returns the first for a whole measurement, the second for a quick one.
+    pub(crate) fn choose<T>(&self, whole: T, quick: T) -> T {
+        if self.is_quick { quick } else { whole }
+    }
+
+    /// Begins a table.
+    pub(crate) fn table(&self, title: &str, columns: &[&str]) {
+        println!("\n{title}");
+        self.row("", &columns.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+
+    /// Adds a row to the table.
+    pub(crate) fn row(&self, name: &str, cells: &[Cell]) {
+        let cells = cells.iter().fold(String::new(), |mut line, cell| {
+            // Cannot fail: a String takes everything.
+            let _ = write!(line, "{cell:>16}");
+            line
+        });
+        println!("{name:<34}{cells}");
+    }
+
+    /// Keeps a figure for the plot.
+    pub(crate) fn keep(&mut self, table: &str, row: &str, figure: &str, value: f64) {
+        // Cannot fail: a String takes everything.
+        let _ = writeln!(self.csv, "{table},\"{row}\",{figure},{value}");
+    }
+
+    /// Returns every figure that was kept.
+    pub(crate) fn csv(&self) -> &str {
+        &self.csv
+    }
+}
+
+/// Returns the median; 0 of nothing.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    percentile(values, 50)
+}
+
+/// Returns the value that so many in a hundred do not exceed; 0 of nothing.
+pub(crate) fn percentile(values: &[f64], hundredths: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// Returns a count as a number that can be divided.
+#[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]
+pub(crate) fn number(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,25 @@
+//! What is measured, one file each.
+
+mod churn;
+mod client;
+mod idle;
+mod latency;
+mod memory;
+mod scaling;
+mod throughput;
+
+use crate::{Outcome, report::Report};
+
+/// Measures something and prints it.
+pub(crate) type Measure = fn(&mut Report) -> Outcome<()>;
+
+/// Everything, by name.
+pub(crate) const ALL: [(&str, Measure); 7] = [
+    ("throughput", throughput::measure),
+    ("latency", latency::measure),
+    ("memory", memory::measure),
+    ("idle", idle::measure),
+    ("churn", churn::measure),
+    ("scaling", scaling::measure),
+    ("client", client::measure),
+];

@@ -1,0 +1,102 @@
+//! Whether a delivery costs the same among ten and among ten thousand, in one room and in a thousand, on one core and on all.
+
+use std::time::{Duration, Instant};
+
+use super::throughput::{Stage, Talk, in_turns, middle};
+use crate::{
+    Outcome,
+    fleet::{Caller, Fleet, Speech},
+    process::{Cores, Kind, Server},
+    report::{Report, median, number},
+};
+
+/// People in each room.
+const AT_HOME: usize = 10;
+
+pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
+    readers(report)?;
+    rooms(report)?;
+    cores(report)
+}
+
+fn readers(report: &mut Report) -> Outcome<()> {
+    let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
+    report.table("One speaks, 64 under way", &["deliveries/s", "CPU s/M"]);
+    for readers in report.choose(vec![10, 100, 1_000, 10_000], vec![10, 1_000]) {
+        let talk = Talk { senders: 1, readers, window: 64, length: 100, speech: Speech::Text };
+        let samples = in_turns(&mut [Stage::set(Kind::Memory, Cores::One, talk)?], rounds, length)?;
+        let (rate, cost) = (middle(&samples[0], |s| s.rate), middle(&samples[0], |s| s.cost));
+        report.row(&format!("{readers} readers"), &[format!("{:.2} M", rate / 1e6), format!("{cost:.3}")]);
+        report.keep("readers", &readers.to_string(), "CPU seconds a million", cost);
+    }
+    Ok(())
+}
+
+/// In every room ten people, and one of them speaks as soon as they have heard themselves.
+fn rooms(report: &mut Report) -> Outcome<()> {
+    let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
+    report.table("Ten people a room, one message a room under way", &["deliveries/s", "CPU s/M"]);
+    for rooms in report.choose(vec![1, 10, 100, 1_000], vec![1, 100]) {
+        let server = Server::start(Kind::Memory, Cores::One)?;
+        let mut fleet = Fleet::new(server.address)?;
+        // The first of each room come first, so that the senders are the first clients.
+        let callers =
+            (0..rooms * AT_HOME).map(|number| Caller::new(Speech::Text).room(format!("room-{}", number % rooms)));
+        fleet.call_all(callers)?;
+        fleet.settle(Duration::from_millis(300))?;
+        let (mut rates, mut costs) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let (cpu, begin) = (server.cpu()?, Instant::now());
+            let deliveries = number(talk_in_rooms(&mut fleet, rooms, length)?);
+            costs.push((server.cpu()? - cpu).as_secs_f64() / deliveries * 1e6);
+            rates.push(deliveries / begin.elapsed().as_secs_f64());
+        }
+        let (rate, cost) = (median(&rates), median(&costs));
+        report.row(&format!("{rooms} rooms"), &[format!("{:.2} M", rate / 1e6), format!("{cost:.3}")]);
+        report.keep("rooms", &rooms.to_string(), "CPU seconds a million", cost);
+    }
+    Ok(())
+}
+
+fn talk_in_rooms(fleet: &mut Fleet, rooms: usize, length: Duration) -> Outcome<u64> {
+    let begin = Instant::now();
+    let (mut deliveries, mut said) = (0_u64, 0_u64);
+    let mut ready: Vec<usize> = (0..rooms).collect();
+    while begin.elapsed() < length || deliveries < said * AT_HOME as u64 {
+        if begin.elapsed() < length {
+            for sender in ready.drain(..) {
+                fleet.say(sender, 1, 100)?;
+                said += 1;
+            }
+        }
+        fleet.turn(Duration::from_millis(100), &mut |arrival| {
+            deliveries += 1;
+            if arrival.reader == arrival.sender {
+                ready.push(arrival.sender);
+            }
+        })?;
+        if begin.elapsed() > length + Duration::from_secs(30) {
+            return Err("messages are missing".into());
+        }
+    }
+    Ok(deliveries)
+}
+
+fn cores(report: &mut Report) -> Outcome<()> {
+    let (rounds, length) = (report.choose(7, 2), Duration::from_millis(report.choose(2000, 400)));
+    report.table(
+        "One core and all of them, the generator on them too",
+        &["one: deliveries/s", "all: deliveries/s", "all of one"],
+    );
+    for (name, talk) in [
+        ("1 to 1,000", Talk { senders: 1, readers: 1_000, window: 64, length: 100, speech: Speech::Text }),
+        ("100 to 100", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Text }),
+    ] {
+        let mut stages = [Stage::set(Kind::Memory, Cores::One, talk)?, Stage::set(Kind::Memory, Cores::All, talk)?];
+        let samples = in_turns(&mut stages, rounds, length)?;
+        let (one, all) = (middle(&samples[0], |s| s.rate), middle(&samples[1], |s| s.rate));
+        report.row(name, &[format!("{:.2} M", one / 1e6), format!("{:.2} M", all / 1e6), format!("{:.2}", all / one)]);
+        report.keep("cores", name, "all of one", all / one);
+    }
+    Ok(())
+}

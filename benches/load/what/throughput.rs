@@ -1,0 +1,170 @@
+//! As much as goes through: every sender keeps so many messages under way, and what a delivery costs the server is asked of the
+//! kernel. CPU a delivery is the figure that is stable on a machine that others use too.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    Outcome,
+    fleet::{Caller, Fleet, Speech},
+    process::{Cores, Kind, Server},
+    report::{Report, median, number},
+};
+
+/// Without a single echo for so long, something is lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who talks to whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Talk {
+    pub(crate) senders: usize,
+    pub(crate) readers: usize,
+    /// How many messages of each sender are under way: said, and not yet echoed to it.
+    pub(crate) window: u32,
+    /// Bytes of text.
+    pub(crate) length: usize,
+    pub(crate) speech: Speech,
+}
+
+/// What one round has shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sample {
+    /// Deliveries a second.
+    pub(crate) rate: f64,
+    /// Seconds of the server's CPU time a million deliveries.
+    pub(crate) cost: f64,
+}
+
+/// One server with its clients.
+pub(crate) struct Stage {
+    pub(crate) server: Server,
+    pub(crate) fleet: Fleet,
+    talk: Talk,
+}
+
+impl Stage {
+    /// Starts a server and lets everybody in.
+    pub(crate) fn set(kind: Kind, cores: Cores, talk: Talk) -> Outcome<Self> {
+        let server = Server::start(kind, cores)?;
+        let mut fleet = Fleet::new(server.address)?;
+        fleet.call_all(std::iter::repeat_n(Caller::new(talk.speech), talk.readers))?;
+        fleet.settle(Duration::from_millis(300))?;
+        Ok(Self { server, fleet, talk })
+    }
+
+    /// Lets everybody talk for `length`, and until all of it has arrived everywhere.
+    pub(crate) fn play(&mut self, length: Duration) -> Outcome<Sample> {
+        let (cpu, begin) = (self.server.cpu()?, Instant::now());
+        let deliveries = talk(&mut self.fleet, self.talk, length)?;
+        let cpu = (self.server.cpu()? - cpu).as_secs_f64();
+        let deliveries = number(deliveries);
+        Ok(Sample { rate: deliveries / begin.elapsed().as_secs_f64(), cost: cpu / deliveries * 1e6 })
+    }
+}
+
+/// Lets the senders talk, and returns how many deliveries there were.
+pub(crate) fn talk(fleet: &mut Fleet, talk: Talk, length: Duration) -> Outcome<u64> {
+    let begin = Instant::now();
+    let first: Vec<u32> = (0..talk.senders).map(|sender| fleet.number(sender)).collect();
+    let mut echoed = first.clone();
+    let (mut deliveries, mut last) = (0_u64, Instant::now());
+    loop {
+        let over = begin.elapsed() >= length;
+        let mut said = 0;
+        for sender in 0..talk.senders {
+            let under_way = fleet.number(sender) - echoed[sender];
+            if !over && under_way < talk.window {
+                fleet.say(sender, talk.window - under_way, talk.length)?;
+            }
+            said += u64::from(fleet.number(sender) - first[sender]);
+        }
+        if over && deliveries == said * talk.readers as u64 {
+            return Ok(deliveries);
+        }
+        let before = deliveries;
+        fleet.turn(Duration::from_millis(100), &mut |arrival| {
+            deliveries += 1;
+            if arrival.reader == arrival.sender {
+                echoed[arrival.sender] = arrival.number + 1;
+            }
+        })?;
+        if deliveries > before {
+            last = Instant::now();
+        } else if last.elapsed() > PATIENCE {
+            let missing = said * talk.readers as u64 - deliveries;
+            return Err(format!("{missing} deliveries are missing").into());
+        }
+    }
+}
+
+/// Lets several servers play in turns, and returns the samples of each.
+pub(crate) fn in_turns(stages: &mut [Stage], rounds: usize, length: Duration) -> Outcome<Vec<Vec<Sample>>> {
+    let mut samples = vec![Vec::new(); stages.len()];
+    for stage in stages.iter_mut() {
+        stage.play(length / 4)?;
+    }
+    for _ in 0..rounds {
+        for (stage, samples) in stages.iter_mut().zip(&mut samples) {
+            samples.push(stage.play(length)?);
+        }
+    }
+    Ok(samples)
+}
+
+/// Returns the median of a figure.
+pub(crate) fn middle(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {
+    median(&samples.iter().map(figure).collect::<Vec<_>>())
+}
+
+/// What JSON puts around a text of ours, in bytes: the limit knows no JSON, so it is given frames of the same length.
+const AROUND: usize = 125;
+
+/// The talks of the table.
+const TALKS: [(&str, Talk); 6] = [
+    ("1 to 1,000", Talk { senders: 1, readers: 1000, window: 64, length: 100, speech: Speech::Text }),
+    ("10 to 100", Talk { senders: 10, readers: 100, window: 10, length: 100, speech: Speech::Text }),
+    ("100 to 100", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Text }),
+    ("100 to 100, 1 KiB", Talk { senders: 100, readers: 100, window: 1, length: 1024, speech: Speech::Text }),
+    ("1 to 1,000, JSON", Talk { senders: 1, readers: 1000, window: 64, length: 100, speech: Speech::Json }),
+    ("100 to 100, JSON", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Json }),
+];
+
+pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
+    let rounds = report.choose(7, 3);
+    let length = Duration::from_millis(report.choose(2000, 400));
+    let all = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Bun, Kind::Textbook];
+    for (name, talk) in TALKS {
+        let title =
+            format!("Throughput, {name} ({} bytes, {} under way)", talk.length, talk.window as usize * talk.senders);
+        report.table(&title, &["deliveries/s", "of the limit", "CPU s/M", "of the limit"]);
+        let speaks = |kind: &Kind| match kind {
+            Kind::Limit | Kind::Memory | Kind::Disk => true,
+            Kind::Bun | Kind::Textbook => talk.speech == Speech::Text,
+        };
+        let kinds = all.iter().copied().filter(|kind| speaks(kind) && Server::is_here(*kind));
+        let set = |kind| match (kind, talk.speech) {
+            (Kind::Limit, Speech::Json) => {
+                Stage::set(kind, Cores::One, Talk { speech: Speech::Text, length: talk.length + AROUND, ..talk })
+            }
+            _ => Stage::set(kind, Cores::One, talk),
+        };
+        let mut stages = kinds.map(set).collect::<Outcome<Vec<_>>>()?;
+        let samples = in_turns(&mut stages, rounds, length)?;
+        let limit = samples.first().map(|samples| (middle(samples, |s| s.rate), middle(samples, |s| s.cost)));
+        let (limit_rate, limit_cost) = limit.unwrap_or_default();
+        for (stage, samples) in stages.iter().zip(&samples) {
+            let kind = stage.server.kind.name();
+            let (rate, cost) = (middle(samples, |s| s.rate), middle(samples, |s| s.cost));
+            let ratio = |figure: f64, limit: f64| format!("{:.2}", figure / limit);
+            let cells = [
+                format!("{:.2} M", rate / 1e6),
+                ratio(rate, limit_rate),
+                format!("{cost:.3}"),
+                ratio(cost, limit_cost),
+            ];
+            report.row(kind, &cells);
+            report.keep(&format!("throughput {name}"), kind, "deliveries a second", rate);
+            report.keep(&format!("throughput {name}"), kind, "CPU seconds a million", cost);
+        }
+    }
+    Ok(())
+}

@@ -91,6 +91,8 @@ pub(crate) struct Fleet {
     clients: Vec<Client>,
     opening: usize,
     open: usize,
+    /// How many nicks were given.
+    named: u64,
     /// The number of each sender's next message.
     numbers: Vec<u32>,
 }
@@ -105,6 +107,7 @@ impl Fleet {
             clients: Vec::new(),
             opening: 0,
             open: 0,
+            named: 0,
             numbers: Vec::new(),
         })
     }
@@ -125,10 +128,11 @@ impl Fleet {
             Speech::Json => "Sec-WebSocket-Protocol: broadcast-chat.v1\r\n",
         };
         let request = format!(
-            "GET /{room}?nick=load&history={history} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET /{room}?nick=load-{}&history={history} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n",
-            self.server
+            self.named, self.server
         );
+        self.named += 1;
         self.clients.push(Client {
             stream,
             stage: Stage::Opening,
@@ -338,23 +342,15 @@ impl Client {
         let says = |word: &str| memchr::memmem::find(payload, word.as_bytes()).is_some();
         match self.caller.speech {
             Speech::Text => self.stage = Stage::Open,
-            Speech::Json if says(r#""type":"hello""#) => self.hello("load")?,
-            Speech::Json if says(r#""type":"live""#) => self.stage = Stage::Open,
-            Speech::Json if says(r#""free":""#) => {
-                // The nick is taken; the server says which one is not.
-                let text = String::from_utf8_lossy(payload).into_owned();
-                let free = text.split(r#""free":""#).nth(1).and_then(|rest| rest.split('"').next());
-                self.hello(free.unwrap_or_default())?;
+            Speech::Json if says(r#""type":"hello""#) => {
+                // The nick and the history stand in the URL.
+                frames::push_masked(frames::TEXT, br#"{"type":"hello"}"#, &mut self.backlog);
+                self.flush()?;
             }
+            Speech::Json if says(r#""type":"live""#) => self.stage = Stage::Open,
             Speech::Json => {}
         }
         Ok(())
-    }
-
-    fn hello(&mut self, nick: &str) -> io::Result<()> {
-        let hello = format!(r#"{{"type":"hello","nick":"{nick}","history":{}}}"#, self.caller.history);
-        frames::push_masked(frames::TEXT, hello.as_bytes(), &mut self.backlog);
-        self.flush()
     }
 
     /// Checks that this is the message of that sender that must come next; whoever comes later begins wherever it is.

@@ -28,6 +28,9 @@ struct Arguments {
     /// Writes every figure into this file, too
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Only the tables with this in their title
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
     /// What is measured: throughput, latency, memory, idle, churn, scaling, client; all without it
     what: Vec<String>,
     /// Is given by cargo
@@ -46,7 +49,7 @@ fn main() -> Outcome<()> {
     if let Some(unknown) = arguments.what.iter().find(|name| !what::ALL.iter().any(|(known, _)| known == name)) {
         return Err(format!("nothing is called {unknown}").into());
     }
-    let mut report = Report::new(arguments.quick);
+    let mut report = Report::new(arguments.quick, arguments.only);
     for (name, measure) in what::ALL {
         if arguments.what.is_empty() || arguments.what.iter().any(|wanted| wanted == name) {
             measure(&mut report)?;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 /// The figures so far.
 pub(crate) struct Report {
-    pub(crate) is_quick: bool,
+    is_quick: bool,
+    only: Option<String>,
     csv: String,
 }
 
@@ -12,13 +13,18 @@ pub(crate) struct Report {
 pub(crate) type Cell = String;
 
 impl Report {
-    pub(crate) fn new(is_quick: bool) -> Self {
-        Self { is_quick, csv: "table,row,figure,value\n".to_owned() }
+    pub(crate) fn new(is_quick: bool, only: Option<String>) -> Self {
+        Self { is_quick, only, csv: "table,row,figure,value\n".to_owned() }
     }
 
     /// Returns the first for a whole measurement, the second for a quick one.
     pub(crate) fn choose<T>(&self, whole: T, quick: T) -> T {
         if self.is_quick { quick } else { whole }
+    }
+
+    /// Returns whether the table of this title was asked for.
+    pub(crate) fn wants(&self, title: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| title.contains(only.as_str()))
     }
 
     /// Begins a table.

@@ -69,7 +69,7 @@ where
     let stream = parts.io.into_inner();
     drop(parts.service);
     match Arc::into_inner(opening).and_then(OnceLock::into_inner) {
-        Some(opening) if served.is_ok() => Some((Replay::new(parts.read_buf, stream), opening)),
+        Some(opening) if served.is_ok() => Some((Replay::new(&parts.read_buf, stream), opening)),
         _ => {
             linger(stream).await;
             None

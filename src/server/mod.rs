@@ -180,6 +180,7 @@ where
     };
     let Some((stream, opening)) = opened else { return debug!(%peer, "answered") };
     debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");
-    let end = session::run(Socket::new(stream), opening, shared).await;
+    let mut socket = Socket::new(stream);
+    let end = session::run(&mut socket, opening, &shared).await;
     debug!(%peer, ?end, "disconnected");
 }

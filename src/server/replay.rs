@@ -17,8 +17,9 @@ pub(crate) struct Replay<S> {
 }
 
 impl<S> Replay<S> {
-    pub(crate) fn new(head: Bytes, inner: S) -> Self {
-        Self { head, inner }
+    pub(crate) fn new(head: &[u8], inner: S) -> Self {
+        // Copied out: even an empty slice keeps the whole buffer alive that it is of.
+        Self { head: Bytes::copy_from_slice(head), inner }
     }
 }
 
@@ -31,7 +32,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
         buf.put_slice(&self.head[..length]);
         self.head.advance(length);
         if self.head.is_empty() {
-            // Gives back the buffer that the bytes were read into.
+            // Gives the copy back.
             self.head = Bytes::new();
         }
         Poll::Ready(Ok(()))
@@ -72,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_too_early_is_read_first() {
-        let mut stream = Replay::new(Bytes::from_static(b"hello "), &b"world"[..]);
+        let mut stream = Replay::new(b"hello ", &b"world"[..]);
         let mut three = [0; 3];
         stream.read_exact(&mut three).await.unwrap();
         let mut rest = String::new();

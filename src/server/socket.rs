@@ -1,7 +1,7 @@
 //! One WebSocket of the server's, and what is known about the library under it: every wait on the peer has a deadline, whole
 //! frames are written past the library while its own queue is empty, and a close is said and heard out.
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, future::poll_fn, io::IoSlice, pin::pin, task::Poll};
 
 use bytes::{Buf, Bytes};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -53,13 +53,15 @@ pub(crate) struct Unwritten {
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
     stream: WebSocketStream<Replay<S>>,
+    /// Whether the library may have something to write by itself: an answer to a ping, or a part of one.
+    has_queued: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Takes over a stream whose opening handshake is done.
     pub(crate) fn new(stream: Replay<S>) -> Self {
         let limits = tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD));
-        Self { stream: ServerBuilder::new().limits(limits).serve(stream) }
+        Self { stream: ServerBuilder::new().limits(limits).serve(stream), has_queued: false }
     }
 
     /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
@@ -69,9 +71,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Some(Err(Error::PayloadTooLong { .. })) => Incoming::Failed(Failed::TooBig),
             Some(Err(Error::Protocol(ProtocolError::InvalidUtf8))) => Incoming::Failed(Failed::NotText),
             Some(Err(_)) => Incoming::Failed(Failed::Protocol),
+            Some(Ok(message)) if message.is_ping() => {
+                self.has_queued = true;
+                Incoming::Alive
+            }
             Some(Ok(message)) => match message.as_close() {
                 Some((code, _)) => Incoming::Closed(code.into()),
-                None if message.as_payload().is_empty() || message.is_ping() || message.is_pong() => Incoming::Alive,
+                None if message.as_payload().is_empty() || message.is_pong() => Incoming::Alive,
                 // Copied out: the payload is a slice of the read buffer, which it would keep alive.
                 None => message.as_text().map_or(Incoming::Binary, |text| Incoming::Text(text.to_owned())),
             },
@@ -83,12 +89,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.flush().await?;
         // The queue of the library is empty now, so whole frames may go past it.
         let stream = self.stream.get_mut();
-        in_time(async { stream.write_all_buf(&mut frames).await.map_err(drop) }).await
+        let mut write = pin!(async {
+            if frames.more.is_empty() {
+                // One buffer needs no vectored write, which the kernel takes longer over.
+                stream.write_all(&frames.first).await
+            } else {
+                stream.write_all_buf(&mut frames).await
+            }
+            .map_err(drop)
+        });
+        // Nearly always the socket takes all of it at once; only where it does not is a clock needed.
+        match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+            Poll::Ready(written) => written.map_err(|()| Unwritten { stalled: false }),
+            Poll::Pending => Box::pin(in_time(write)).await,
+        }
     }
 
     /// Writes what the library has queued by itself: answers to pings.
     pub(crate) async fn flush(&mut self) -> Result<(), Unwritten> {
-        in_time(async { self.stream.flush().await.map_err(drop) }).await
+        if self.has_queued {
+            Box::pin(in_time(async { self.stream.flush().await.map_err(drop) })).await?;
+            self.has_queued = false;
+        }
+        Ok(())
     }
 
     /// Asks the peer for a sign of life.
@@ -97,8 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Says goodbye with a code and a reason of at most 123 bytes, hears the peer out, and ends the stream, all under a
-    /// deadline.
-    pub(crate) async fn close(mut self, code: CloseCode, reason: &str) {
+    /// deadline. Nothing can be done with it afterwards.
+    pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
         let goodbye = async {
             // An error means that the close frame is on its way already, or never will be.
             drop(self.stream.send(Message::close(Some(code), reason)).await);
@@ -124,7 +147,9 @@ async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwr
 /// Buffers of whole frames that are written together.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
-    parts: VecDeque<Bytes>,
+    /// Most often this is all.
+    first: Bytes,
+    more: VecDeque<Bytes>,
     /// How long the parts are together.
     length: usize,
 }
@@ -132,9 +157,11 @@ pub(crate) struct Frames {
 impl Frames {
     /// Adds frames to the end.
     pub(crate) fn push(&mut self, part: Bytes) {
-        if !part.is_empty() {
-            self.length += part.len();
-            self.parts.push_back(part);
+        self.length += part.len();
+        if self.first.is_empty() {
+            self.first = part;
+        } else if !part.is_empty() {
+            self.more.push_back(part);
         }
     }
 
@@ -158,22 +185,21 @@ impl Buf for Frames {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.parts.front().map_or(&[], |part| part)
+        &self.first
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let filled = slices.iter_mut().zip(&self.parts);
-        filled.map(|(slice, part)| *slice = IoSlice::new(part)).count()
+        let parts = std::iter::once(&self.first).chain(&self.more);
+        slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part)).count()
     }
 
     fn advance(&mut self, mut count: usize) {
         self.length = self.length.saturating_sub(count);
-        while let Some(part) = self.parts.front_mut() {
-            if count < part.len() {
-                return part.advance(count);
-            }
-            count -= part.len();
-            self.parts.pop_front();
+        while count >= self.first.len() {
+            count -= self.first.len();
+            let Some(next) = self.more.pop_front() else { return self.first.clear() };
+            self.first = next;
         }
+        self.first.advance(count);
     }
 }

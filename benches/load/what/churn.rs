@@ -9,9 +9,6 @@ use crate::{
     report::{Report, median, number, percentile},
 };
 
-/// Connections that come and go together.
-const TOGETHER: usize = 100;
-
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     cycles(report)?;
     crowds(report)?;
@@ -20,7 +17,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
 
 /// Connect and close, again and again.
 fn cycles(report: &mut Report) -> Outcome<()> {
-    let (rounds, groups) = (report.choose(7, 3), report.choose(20, 5));
+    let (rounds, cycles) = (report.choose(7, 3), report.choose(2_000, 300));
     let candidates = [
         (Kind::Textbook, Speech::Text),
         (Kind::Limit, Speech::Text),
@@ -36,12 +33,13 @@ fn cycles(report: &mut Report) -> Outcome<()> {
     for _ in 0..rounds {
         for (server, fleet, speech, costs) in &mut servers {
             let before = server.cpu()?;
-            for _ in 0..groups {
-                fleet.call_all(std::iter::repeat_n(Caller::new(*speech), TOGETHER))?;
+            // One at a time: nobody else is there to be told.
+            for _ in 0..cycles {
+                fleet.call_all([Caller::new(*speech)])?;
                 fleet.dismiss(0)?;
             }
             fleet.settle(Duration::from_millis(200))?;
-            costs.push((server.cpu()? - before).as_secs_f64() / number((groups * TOGETHER) as u64));
+            costs.push((server.cpu()? - before).as_secs_f64() / number(cycles));
         }
     }
     report.table("Connect and close", &["CPU a cycle", "of the textbook"]);

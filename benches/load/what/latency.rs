@@ -29,6 +29,10 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         ("1 to 1,000, 20 a second", Pace { senders: 1, readers: 1_000, rate: 20 }),
         ("100 to 100, 300 a second", Pace { senders: 100, readers: 100, rate: 300 }),
     ] {
+        let title = format!("Latency, {name}, {} readers", pace.readers);
+        if !report.wants(&title) {
+            continue;
+        }
         let mut waits = vec![(Vec::new(), Vec::new()); KINDS.len()];
         for _ in 0..rounds {
             // One after the other: two such crowds are more than one process may hold.
@@ -42,10 +46,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
                 tails.push(percentile(&took, 99));
             }
         }
-        report.table(
-            &format!("Latency, {name}, {} readers", pace.readers),
-            &["p50", "of the limit", "p99", "of the limit"],
-        );
+        report.table(&title, &["p50", "of the limit", "p99", "of the limit"]);
         let (limit_middle, limit_tail) = (median(&waits[0].0), median(&waits[0].1));
         for (kind, (middles, tails)) in KINDS.iter().zip(&waits) {
             let (middle, tail) = (median(middles), median(tails));

@@ -7,7 +7,7 @@
 mod entering;
 mod speech;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -52,22 +52,23 @@ pub(crate) struct Shared {
 }
 
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
-pub(crate) async fn run<S>(mut socket: Socket<S>, opening: Opening, shared: Shared) -> End
+pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Opening, shared: &Shared) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let entered = Entering::new(&mut socket, &shared).enter(opening).await;
+    // Boxed, here and below, whatever is long and rare: a session that only listens should not keep room for it.
+    let entered = Box::pin(Entering::new(socket, shared).enter(opening)).await;
     let end = match entered {
         Err(end) => end,
         Ok((seat, dialect, wanted)) => {
-            let mut session = Session::new(&mut socket, &shared, dialect, seat);
+            let mut session = Session::new(socket, shared, dialect, seat);
             let end = session.live(wanted).await.err().unwrap_or(End::Quit);
             shared.hub.leave(session.seat.id, dialect == Dialect::Text || end.is_for_good()).await;
             end
         }
     };
     if let Some((code, reason)) = end.goodbye() {
-        socket.close(code, reason).await;
+        Box::pin(socket.close(code, reason)).await;
     }
     end
 }
@@ -117,49 +118,79 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 
     /// Returns only with an error, which is why it ended.
     async fn live(&mut self, wanted: Wanted) -> Result<(), End> {
-        self.come_in(wanted).await?;
+        Box::pin(self.come_in(wanted)).await?;
+        // These two outlive the turns of the loop: to make and to drop them costs more than most turns do.
+        let shared = self.shared;
+        let mut stop = pin!(shared.stop.cancelled());
+        let mut alarm = pin!(sleep_until(self.next_alarm()));
         let mut reads = 0;
         loop {
             if reads >= READS_IN_A_ROW {
                 reads = 0;
                 self.fan_out().await?;
             }
-            let timer = self.next_ping.min(self.last_seen + Limits::DEAD_AFTER);
-            let held_until = self.held.as_ref().map(|(_, until)| *until);
             tokio::select! {
                 biased;
-                () = self.shared.stop.cancelled() => return Err(End::Stopping),
-                incoming = self.socket.next(), if held_until.is_none() => {
+                () = &mut stop => return Err(End::Stopping),
+                incoming = self.socket.next(), if self.held.is_none() => {
                     reads += 1;
                     self.incoming(incoming).await?;
-                }
-                () = sleep_until(held_until.unwrap_or(timer)), if held_until.is_some() => {
-                    if let Some((meaning, _)) = self.held.take() {
-                        self.act(meaning).await?;
+                    if self.held.is_some() {
+                        alarm.as_mut().reset(self.next_alarm());
                     }
+                }
+                () = &mut alarm => {
+                    Box::pin(self.alarm()).await?;
+                    alarm.as_mut().reset(self.next_alarm());
                 }
                 event = self.seat.mailbox.next() => {
                     reads = 0;
-                    let event = event?;
-                    match &*event {
-                        ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
-                        // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
-                        ServerMessage::Message(_) => self.drain().await?,
-                        _ => {}
-                    }
-                    self.send(&event).await?;
+                    Box::pin(self.mail(event?)).await?;
                 }
                 batch = self.seat.place.ring.recv() => {
                     reads = 0;
                     match batch {
                         Ok(batch) => self.follow(&batch).await?,
-                        Err(RecvError::Lagged(_)) => self.refill().await?,
+                        Err(RecvError::Lagged(_)) => Box::pin(self.refill()).await?,
                         Err(RecvError::Closed) => return Err(End::Failed),
                     }
                 }
-                () = sleep_until(timer) => self.tick().await?,
             }
         }
+    }
+
+    /// Returns when something is to be done though nothing happens. What moves it later need not be told: an alarm that
+    /// comes too early does nothing.
+    fn next_alarm(&self) -> Instant {
+        let quiet = self.next_ping.min(self.last_seen + Limits::DEAD_AFTER);
+        self.held.as_ref().map_or(quiet, |(_, until)| quiet.min(*until))
+    }
+
+    /// Does what is due by now.
+    async fn alarm(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if let Some((meaning, _)) = self.held.take_if(|(_, until)| *until <= now) {
+            self.act(meaning).await?;
+        }
+        if now >= self.last_seen + Limits::DEAD_AFTER {
+            return Err(End::Dead);
+        }
+        if now >= self.next_ping {
+            self.next_ping = now + Limits::PING_EVERY;
+            self.socket.ping().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is for this session alone.
+    async fn mail(&mut self, event: Box<ServerMessage>) -> Result<(), End> {
+        match &*event {
+            ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
+            // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
+            ServerMessage::Message(_) => self.drain().await?,
+            _ => {}
+        }
+        self.send(&event).await
     }
 
     /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
@@ -270,15 +301,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             self.socket.write(out.into()).await?;
         }
         Ok(())
-    }
-
-    async fn tick(&mut self) -> Result<(), End> {
-        let now = Instant::now();
-        if now >= self.last_seen + Limits::DEAD_AFTER {
-            return Err(End::Dead);
-        }
-        self.next_ping = now + Limits::PING_EVERY;
-        Ok(self.socket.ping().await?)
     }
 }
 

@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             Incoming::Text(frame) => frame,
             Incoming::Alive => {
                 self.count_control();
-                return Ok(self.socket.flush().await?);
+                return Ok(Box::pin(self.socket.flush()).await?);
             }
             other => return Err(other.into()),
         };
@@ -53,9 +53,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         let now = self.started.elapsed();
         let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now));
         if !wait.is_zero() {
-            return self.hold(meaning, wait).await;
+            return Box::pin(self.hold(meaning, wait)).await;
         }
-        self.act(meaning).await
+        match meaning {
+            // What is said all the time needs no box.
+            Meaning::Said(ClientMessage::Say { key, text }) => {
+                Ok(self.shared.hub.say(self.seat.id, Kind::Say, Some(text), key).await?)
+            }
+            meaning => Box::pin(self.act(meaning)).await,
+        }
     }
 
     /// Returns what a frame means, as far as it can be told without asking anybody.

@@ -46,8 +46,8 @@ struct Peer {
 /// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
 fn start(shared: &Shared, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
-    let socket = Socket::new(Replay::new(bytes::Bytes::new(), theirs));
-    (ours, tokio::spawn(run(socket, opening, shared.clone())))
+    let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs)), shared.clone());
+    (ours, tokio::spawn(async move { run(&mut socket, opening, &shared).await }))
 }
 
 impl Peer {

@@ -3,7 +3,8 @@
 use tokio_websockets::CloseCode;
 
 use super::{
-    hub::{Gone, Unseated},
+    hub::Gone,
+    mailbox::Unseated,
     socket::{Failed, Incoming, Unwritten},
 };
 use crate::log::LogError;

@@ -3,11 +3,7 @@
 //! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
 //! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -15,7 +11,10 @@ use tokio::{
 };
 use tracing::{debug, error};
 
-use super::rings::{Ring, Rings};
+use super::{
+    mailbox::{Mail, Mailbox},
+    rings::{Ring, Rings},
+};
 use crate::{
     log::{Appended, Draft, Log, wall_clock},
     room::{Arrival, Notice, Rooms, SeatId},
@@ -46,30 +45,6 @@ pub(crate) struct Seat {
     pub(crate) epoch: Epoch,
     pub(crate) place: Place,
     pub(crate) mailbox: Mailbox,
-}
-
-/// What is for one session alone. When it closes, the session has lost its seat.
-#[derive(Debug)]
-pub(crate) struct Mailbox {
-    events: mpsc::Receiver<Box<ServerMessage>>,
-    evicted: Arc<OnceLock<()>>,
-}
-
-impl Mailbox {
-    /// Returns the next event, or why there will be none. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Result<Box<ServerMessage>, Unseated> {
-        let event = self.events.recv().await;
-        event.ok_or_else(|| if self.evicted.get().is_some() { Unseated::TakenOver } else { Unseated::Overflow })
-    }
-}
-
-/// Why a session lost its seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unseated {
-    /// A newer connection of the same person has it.
-    TakenOver,
-    /// It did not take what was for it alone.
-    Overflow,
 }
 
 /// The hub is gone: the server is stopping, or has failed.
@@ -113,7 +88,7 @@ impl Hub {
         let desk = Desk {
             rooms: Rooms::default(),
             rings: Rings::default(),
-            mail: HashMap::new(),
+            mail: Mail::default(),
             log,
             last,
             started: Instant::now(),
@@ -179,17 +154,11 @@ struct Turn {
     drafts: Vec<Draft>,
 }
 
-/// Where somebody's own events go.
-struct Mail {
-    events: mpsc::Sender<Box<ServerMessage>>,
-    evicted: Arc<OnceLock<()>>,
-}
-
 /// Everything that only the hub may touch.
 struct Desk {
     rooms: Rooms,
     rings: Rings,
-    mail: HashMap<SeatId, Mail>,
+    mail: Mail,
     log: Log,
     last: MessageId,
     started: Instant,
@@ -248,26 +217,23 @@ impl Desk {
     }
 
     fn leave(&mut self, seat: SeatId, for_good: bool, now: Duration) {
-        self.mail.remove(&seat);
+        self.mail.close(seat);
         if for_good { self.rooms.leave(seat, now) } else { self.rooms.lose(seat, now) }
     }
 
     async fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seat, Failure> {
         let room = arrival.room.clone();
         let seated = self.rooms.arrive(arrival, now)?;
-        if let Some(mail) = seated.evicted.and_then(|evicted| self.mail.remove(&evicted)) {
-            mail.evicted.get_or_init(|| ());
+        if let Some(evicted) = seated.evicted {
+            self.mail.evict(evicted);
         }
-        let (sender, events) = mpsc::channel(Limits::MAILBOX);
-        let evicted = Arc::new(OnceLock::new());
-        self.mail.insert(seated.seat, Mail { events: sender, evicted: Arc::clone(&evicted) });
         Ok(Seat {
             id: seated.seat,
             nick: seated.nick,
             resumed: seated.evicted.is_some(),
             epoch: self.log.epoch(),
             place: self.place(room).await,
-            mailbox: Mailbox { events, evicted },
+            mailbox: self.mail.open(seated.seat),
         })
     }
 
@@ -332,7 +298,7 @@ impl Desk {
         if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
             let to = private.to.clone();
             // To oneself there is one copy, the echo.
-            if addressee != seat && !self.deliver(addressee, ServerMessage::Private(private)) {
+            if addressee != seat && !self.mail.deliver(addressee, ServerMessage::Private(private)) {
                 let words = format!("{to} takes nothing at the moment; try again");
                 return Err(Failure::new(ErrorCode::Unreachable, words));
             }
@@ -341,19 +307,6 @@ impl Desk {
             }
         }
         Ok(copy)
-    }
-
-    /// Puts an event into somebody's mailbox, and returns whether there was room.
-    fn deliver(&self, seat: SeatId, event: ServerMessage) -> bool {
-        self.mail.get(&seat).is_some_and(|mail| mail.events.try_send(Box::new(event)).is_ok())
-    }
-
-    /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
-    /// missed comes to light when it resumes.
-    fn must_deliver(&mut self, seat: SeatId, event: ServerMessage) {
-        if !self.deliver(seat, event) {
-            self.mail.remove(&seat);
-        }
     }
 
     async fn commit(&mut self, turn: Turn) {
@@ -395,7 +348,7 @@ impl Desk {
         self.rings.finish();
         // After the rings: whoever gets an old message again can then be shown first what came before it.
         for (seat, event) in mail {
-            self.must_deliver(seat, event);
+            self.mail.must_deliver(seat, event);
         }
         debug!(drafts, "a turn");
     }

@@ -40,7 +40,7 @@ pub(crate) struct Place {
 pub(crate) struct Seat {
     pub(crate) id: SeatId,
     pub(crate) nick: Nick,
-    /// Whether an earlier connection of the same person has lost its place.
+    /// Whether an earlier connection of the same person in this room has lost its place.
     pub(crate) resumed: bool,
     pub(crate) epoch: Epoch,
     pub(crate) place: Place,
@@ -55,6 +55,7 @@ enum Request {
     Arrive(Arrival, oneshot::Sender<Result<Seat, Failure>>),
     Say { seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey> },
     Go(SeatId, RoomName, oneshot::Sender<Place>),
+    Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
     Settle(oneshot::Sender<()>),
     Leave { seat: SeatId, for_good: bool },
@@ -63,8 +64,6 @@ enum Request {
 /// A question with one event for an answer.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// Take another nick.
-    Rename(Nick),
     /// Tell somebody alone.
     Tell { to: Nick, text: Body, key: Option<IdempotencyKey> },
     /// Who is in this room?
@@ -121,6 +120,12 @@ impl Hub {
     /// Moves somebody to another room. What was said there before is in its ring.
     pub(crate) async fn go(&self, seat: SeatId, room: RoomName) -> Result<Place, Gone> {
         self.ask_with(|reply| Request::Go(seat, room, reply)).await
+    }
+
+    /// Gives whoever sits there another nick. Each of their connections is told by its mailbox, this one too, and all of them
+    /// in the same order.
+    pub(crate) async fn rename(&self, seat: SeatId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
+        self.ask_with(|reply| Request::Rename(seat, nick, reply)).await
     }
 
     /// Asks something.
@@ -208,10 +213,13 @@ impl Desk {
             Request::Go(seat, room, reply) => {
                 // What was said before is in the ring that is left behind.
                 self.commit(std::mem::take(turn)).await;
-                self.rooms.go(seat, room.clone(), now);
+                if let Some(evicted) = self.rooms.go(seat, room.clone(), now) {
+                    self.mail.evict(evicted);
+                }
                 drop(reply.send(self.place(room).await));
             }
-            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask, now))),
+            Request::Rename(seat, to, reply) => drop(reply.send(self.rename(seat, &to, now))),
+            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask))),
             Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
         }
     }
@@ -253,21 +261,25 @@ impl Desk {
         // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
         let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
         let (nick, room) = (nick.clone(), room.clone());
+        self.rooms.spoke(seat);
         self.latest = self.latest.max(wall_clock());
         turn.items.extend(self.rooms.flush(&room).map(Item::Notice));
         turn.items.push(Item::Draft(seat));
         turn.drafts.push(Draft { room, at: self.latest, nick, author, kind, text, key });
     }
 
-    fn answer(&mut self, seat: SeatId, ask: Ask, now: Duration) -> ServerMessage {
+    fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
+        for seat in self.rooms.rename(seat, to, now)? {
+            self.mail.must_deliver(seat, ServerMessage::Nick { nick: to.clone() });
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, seat: SeatId, ask: Ask) -> ServerMessage {
         let Some((nick, _, room)) = self.rooms.whereabouts(seat) else {
             return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
         };
         match ask {
-            Ask::Rename(to) => match self.rooms.rename(seat, &to, now) {
-                Ok(()) => ServerMessage::Nick { nick: to },
-                Err(failure) => ServerMessage::Error(failure),
-            },
             Ask::Names => ServerMessage::Names(self.rooms.view(room)),
             Ask::Rooms => {
                 let (rooms, total) = self.rooms.list();
@@ -291,6 +303,7 @@ impl Desk {
         text: Body,
         key: Option<IdempotencyKey>,
     ) -> Result<ServerMessage, Failure> {
+        self.rooms.spoke(seat);
         let (addressee, to) = self.rooms.addressee(to)?;
         self.latest = self.latest.max(wall_clock());
         let private = Private { from, to, at: self.latest, text, key: None };

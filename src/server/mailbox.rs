@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use crate::{
     room::SeatId,
@@ -24,6 +24,15 @@ impl Mailbox {
     pub(crate) async fn next(&mut self) -> Result<Box<ServerMessage>, Unseated> {
         let event = self.events.recv().await;
         event.ok_or_else(|| self.why_closed())
+    }
+
+    /// Returns an event that is there already, or none.
+    pub(crate) fn try_next(&mut self) -> Result<Option<Box<ServerMessage>>, Unseated> {
+        match self.events.try_recv() {
+            Ok(event) => Ok(Some(event)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(self.why_closed()),
+        }
     }
 
     fn why_closed(&self) -> Unseated {

@@ -122,6 +122,8 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         interactive,
         no_commands: arguments.no_commands,
         secret,
+        session: None,
+        resume: None,
     };
     let (output, input) = if interactive {
         terminal::start()?

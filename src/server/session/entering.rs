@@ -17,8 +17,8 @@ use crate::{
         socket::{Incoming, Socket},
     },
     wire::{
-        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, Nick, RoomName, ServerMessage,
-        SessionToken, Timestamp, Welcome, json,
+        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, Nick, RoomName, RoomView,
+        ServerMessage, SessionToken, Timestamp, Welcome, json,
     },
 };
 
@@ -50,7 +50,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
         match dialect {
             Dialect::Text => {
                 let wanted = nick.clone();
-                let seat = self
+                let (seat, view) = self
                     .arrive(SessionToken(random()?), nick, IfTaken::Next, room, false)
                     .await?
                     .map_err(|_| End::Failed)?;
@@ -62,7 +62,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                     let words = format!("{wanted} is taken; you are {}", seat.nick);
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::NickTaken, words)), &mut out);
                 }
-                push_frame(dialect, &welcome(&seat, None), &mut out);
+                push_frame(dialect, &welcome(&seat, view, None), &mut out);
                 self.socket.write(out.into()).await?;
                 Ok((seat, dialect, Wanted::Last(history.unwrap_or(Limits::TEXT_HISTORY))))
             }
@@ -79,8 +79,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                         .arrive(token, nick, IfTaken::Refuse, room, hello.session.is_some() && hello.epoch.is_some())
                         .await?
                     {
-                        Ok(seat) => {
-                            self.send(&welcome(&seat, Some(token))).await?;
+                        Ok((seat, view)) => {
+                            self.send(&welcome(&seat, view, Some(token))).await?;
                             let known = hello.epoch.is_none_or(|epoch| epoch == seat.epoch);
                             let wanted = match (hello.after.filter(|_| known), hello.since) {
                                 (Some(cursor), _) => Wanted::After(cursor),
@@ -105,7 +105,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
         if_taken: IfTaken,
         room: RoomName,
         returning: bool,
-    ) -> Result<Result<Seat, Failure>, End> {
+    ) -> Result<Result<(Seat, RoomView), Failure>, End> {
         let arrival = Arrival { author: token.author(), nick, if_taken, room, returning };
         Ok(self.shared.hub.arrive(arrival).await?)
     }
@@ -142,10 +142,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
     }
 }
 
-fn welcome(seat: &Seat, session: Option<SessionToken>) -> ServerMessage {
-    let Seat { nick, epoch, resumed, place, .. } = seat;
-    let (nick, view) = (nick.clone(), place.view.clone());
-    ServerMessage::Welcome(Welcome { nick, session, epoch: *epoch, resumed: *resumed, view })
+fn welcome(seat: &Seat, view: RoomView, session: Option<SessionToken>) -> ServerMessage {
+    let Seat { nick, epoch, resumed, .. } = seat;
+    ServerMessage::Welcome(Welcome { nick: nick.clone(), session, epoch: *epoch, resumed: *resumed, view })
 }
 
 /// Returns `N` bytes that nobody can guess.

@@ -145,7 +145,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 }
                 event = self.seat.mailbox.next() => {
                     reads = 0;
-                    Box::pin(self.mail(event?)).await?;
+                    let event = event?;
+                    Box::pin(self.for_us_alone(&event)).await?;
                 }
                 batch = self.seat.place.ring.recv() => {
                     reads = 0;
@@ -182,25 +183,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         Ok(())
     }
 
-    /// Writes what is for this session alone.
-    async fn mail(&mut self, event: Box<ServerMessage>) -> Result<(), End> {
-        match &*event {
-            ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
-            // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
-            ServerMessage::Message(_) => self.drain().await?,
-            _ => {}
-        }
-        self.send(&event).await
-    }
-
     /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
         self.cursor = match wanted {
             Wanted::After(cursor) => cursor,
-            Wanted::Since(time) => self.shared.log.since(&self.seat.place.view.room, time).await?,
+            Wanted::Since(time) => self.shared.log.since(&self.seat.place.room, time).await?,
             Wanted::Last(0) => self.seat.place.last,
             Wanted::Last(count) => {
-                let room = &self.seat.place.view.room;
+                let room = &self.seat.place.room;
                 self.shared.log.cursor(room, None, count.min(Limits::HISTORY)).await?
             }
         };
@@ -210,7 +200,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 
     /// Says that what follows is new.
     async fn say_live(&mut self) -> Result<(), End> {
-        let room = self.seat.place.view.room.clone();
+        let room = self.seat.place.room.clone();
         self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
     }
 
@@ -228,7 +218,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
-            let room = &self.seat.place.view.room;
+            let room = &self.seat.place.room;
             let page = self.shared.log.page(room, self.cursor, Limits::PAGE).await?;
             if page.gap {
                 let room = room.clone();
@@ -292,6 +282,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             self.socket.write(frames).await?;
         }
         Ok(())
+    }
+
+    /// Writes an event of the mailbox.
+    async fn for_us_alone(&mut self, event: &ServerMessage) -> Result<(), End> {
+        match event {
+            ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
+            // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
+            ServerMessage::Message(_) => self.drain().await?,
+            _ => {}
+        }
+        self.send(event).await
     }
 
     async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {

@@ -12,12 +12,12 @@ use crate::{
     server::{
         batch::{push_frame, push_lines},
         end::End,
-        hub::{Ask, Place},
+        hub::Ask,
         socket::Incoming,
     },
     wire::{
-        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, Message, MessageId, Query, RoomName, ServerMessage,
-        Topic,
+        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, Message, MessageId, Nick, Query, RoomName,
+        ServerMessage, Topic,
         command::{self, Command, Line},
         json,
     },
@@ -150,6 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Ok(hub.say(id, Kind::Topic, text.map(Topic::into_body), key).await?);
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
+            ClientMessage::Nick { nick } => return self.rename(nick).await,
             ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
             ClientMessage::Search { query, limit } => return self.search(query, limit).await,
             ClientMessage::Quit => {
@@ -161,7 +162,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 ServerMessage::Error(Failure::new(ErrorCode::UnexpectedHello, "hello was said already"))
             }
             ClientMessage::Msg { key, to, text } => hub.ask(id, Ask::Tell { to, text, key }).await?,
-            ClientMessage::Nick { nick } => hub.ask(id, Ask::Rename(nick)).await?,
             ClientMessage::Names => hub.ask(id, Ask::Names).await?,
             ClientMessage::Rooms => hub.ask(id, Ask::Rooms).await?,
             ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,
@@ -169,11 +169,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         self.send(&answer).await
     }
 
+    /// Takes another nick. The answer comes by the mailbox: another connection of this person may take one too, and the last
+    /// that both are told must be the nick they have.
+    async fn rename(&mut self, nick: Nick) -> Result<(), End> {
+        if let Err(failure) = self.shared.hub.rename(self.seat.id, nick).await? {
+            return self.send(&ServerMessage::Error(failure)).await;
+        }
+        while let Some(event) = self.seat.mailbox.try_next()? {
+            self.for_us_alone(&event).await?;
+        }
+        Ok(())
+    }
+
     async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {
-        let place: Place = self.shared.hub.go(self.seat.id, room).await?;
-        let stays = place.view.room == self.seat.place.view.room;
+        let (place, view) = self.shared.hub.go(self.seat.id, room).await?;
+        let stays = place.room == self.seat.place.room;
         self.drain().await?;
-        self.send(&ServerMessage::Joined(place.view.clone())).await?;
+        self.send(&ServerMessage::Joined(view)).await?;
         if stays {
             return self.say_live().await;
         }
@@ -189,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         before: Option<MessageId>,
         limit: Option<u32>,
     ) -> Result<(), End> {
-        let room = self.seat.place.view.room.clone();
+        let room = self.seat.place.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
         let mut cursor = match after {
             Some(id) => id,
@@ -217,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 
     /// Writes what a search finds, in as many events as it takes.
     async fn search(&mut self, query: Query, limit: Option<u32>) -> Result<(), End> {
-        let room = self.seat.place.view.room.clone();
+        let room = self.seat.place.room.clone();
         let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
         let found = self.shared.log.search(&room, query.as_str(), limit).await?;
         let event = |messages, more| ServerMessage::Found { room: room.clone(), query: query.clone(), messages, more };

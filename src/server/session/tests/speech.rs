@@ -130,7 +130,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
         room: crate::wire::RoomName::lobby(),
         returning: false,
     });
-    let mut seat = seat.await.unwrap().unwrap();
+    let (mut seat, _) = seat.await.unwrap().unwrap();
     let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());
     shared.hub.say(seat.id, crate::wire::Kind::Say, Some(text), Some(key.clone())).await.unwrap();
     let ServerMessage::Error(failure) = *seat.mailbox.next().await.unwrap() else { panic!("no error") };

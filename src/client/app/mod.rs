@@ -4,6 +4,7 @@
 //! after a reconnect it is sent again with the same key.
 
 mod ending;
+mod facts;
 mod outbox;
 mod server;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod typed;
 
 use std::time::Duration;
 
+pub use self::facts::Connection;
 use self::{ending::Ending, outbox::Outbox};
 use crate::wire::{
     ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomName, ServerMessage,

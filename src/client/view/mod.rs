@@ -2,8 +2,13 @@
 
 mod json;
 mod plain;
+pub mod tui;
 
-pub use self::{json::Json, plain::Plain};
+pub use self::{
+    json::Json,
+    plain::Plain,
+    tui::{Bell, Tui},
+};
 use super::app::Shown;
 
 /// Lines to be written, the last line break included.
@@ -15,7 +20,7 @@ pub struct Block {
     pub aside: bool,
 }
 
-/// How the conversation is shown.
+/// How the conversation is shown, line by line.
 #[derive(Debug)]
 pub enum View {
     /// For people: one line a message.

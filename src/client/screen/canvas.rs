@@ -125,13 +125,15 @@ fn area(size: Size) -> Rect {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use ratatui::style::Style;
 
     use super::*;
 
-    /// A terminal that takes every code point for a character of its own is the worst one; vt100 is a good one.
     fn screen() -> (Canvas, vt100::Parser) {
-        (Canvas::new(Size::new(12, 3)), vt100::Parser::new(3, 12, 0))
+        let side = |side| NonZeroU16::new(side).unwrap();
+        (Canvas::new(Size::new(12, 3)), vt100::Parser::new(side(3), side(12), 0))
     }
 
     fn show(canvas: &mut Canvas, terminal: &mut vt100::Parser, rows: [&str; 3]) -> usize {
@@ -146,7 +148,7 @@ mod tests {
     }
 
     fn rows(terminal: &vt100::Parser) -> Vec<String> {
-        terminal.screen().rows(0, 12).collect()
+        terminal.screen().rows(0, 12).map(|row| row.trim_end().to_owned()).collect()
     }
 
     #[test]

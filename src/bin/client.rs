@@ -125,9 +125,11 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         nick: arguments.nick.or(file.nick).or_else(login_nick),
         history: arguments.history,
         since: arguments.since,
-        interactive: stdout_is_terminal && io::stdin().is_terminal(),
+        interactive: stdout_is_terminal && io::stdin().is_terminal() && !full_screen,
         no_commands: arguments.no_commands,
         secret,
+        session: None,
+        resume: None,
     };
     let address = match arguments.url.or(file.server) {
         Some(address) => address,

@@ -133,32 +133,45 @@ impl FullScreen {
     /// Opens the room that was asked for, and beside it those that were open the last time.
     fn open_first(&mut self) {
         let visit = self.state.visit(&self.address.server()).cloned();
+        let epoch = visit.as_ref().and_then(|visit| visit.epoch);
         let remembered = visit.map(|visit| visit.rooms).unwrap_or_default();
         let asked = self.address.room();
         let is_new = asked.as_ref().is_none_or(|asked| remembered.iter().all(|open| open.room != *asked));
         let nothing_asked = self.address.uri().path() == "/" && !remembered.is_empty();
         if is_new && !nothing_asked {
-            self.open(asked.clone(), None, false);
+            self.open(asked.clone(), None);
         }
         for open in remembered {
-            let patient = !self.tabs.is_empty();
-            self.open(Some(open.room), open.read, patient);
+            let begins_elsewhere = Some(&open.room) == asked.as_ref() && self.settings_say_where();
+            let resume = epoch.zip(open.read).filter(|_| !begins_elsewhere);
+            self.open(Some(open.room), resume);
         }
         if let Some(tab) = asked.and_then(|room| self.tui.tab_of(&room)) {
             self.tui.go_to(tab);
         }
     }
 
-    fn open(&mut self, room: Option<RoomName>, read: Option<MessageId>, patient: bool) {
+    /// Returns whether the user said where reading begins.
+    fn settings_say_where(&self) -> bool {
+        self.settings.since.is_some() || self.settings.history.is_some()
+    }
+
+    /// Opens a room, where reading goes on at `resume`. Only the very first connection may fail for good.
+    fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
         let address = room.as_ref().map_or_else(|| self.address.clone(), |room| self.address.in_room(room));
-        let mut settings = self.settings.clone();
-        if let Some(nick) = self.tabs.apps().iter().find_map(|app| app.nick()) {
-            settings.nick = Some(nick.clone());
+        let mut settings = Settings { resume, ..self.settings.clone() };
+        if let Some(first) = self.tabs.apps().first() {
+            settings.nick = first.nick().cloned();
+            settings.session = Some(first.session());
+            settings.since = None;
+            // A conversation whose secret is that of another loses texts; without chance there are no conversations at all.
+            if getrandom::fill(&mut settings.secret).is_err() {
+                return;
+            }
         }
-        // Where reading begins was asked for the first room.
-        settings.since = settings.since.filter(|_| self.tabs.is_empty());
+        let patient = !self.tabs.is_empty();
         self.tabs.open(address, settings, patient);
-        self.tui.open(room, read);
+        self.tui.open(room, resume.map(|(_, read)| read));
     }
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
@@ -298,8 +311,18 @@ impl FullScreen {
                 self.grant(now, wish);
             }
         }
-        if let Some(Err(failure)) = update.finished {
-            self.failed.get_or_insert(failure.into());
+        match update.finished {
+            Some(result) if self.tabs.len() > 1 && !self.quitting => {
+                self.close(tab);
+                if let Err(failure) = result {
+                    self.tui.tell(now, failure.to_string());
+                }
+                self.remember(now);
+            }
+            Some(Err(failure)) => {
+                self.failed.get_or_insert(failure.into());
+            }
+            Some(Ok(())) | None => {}
         }
         let due = self.drawn + FRAME;
         self.draw_at = Some(self.draw_at.map_or(due, |at| at.min(due)));
@@ -309,16 +332,12 @@ impl FullScreen {
     fn grant(&mut self, now: Now, wish: Wish) {
         match wish {
             Wish::Line(tab, line) => self.update(now, tab, Event::Line(line)),
-            Wish::Ask(_, _) => {}
+            Wish::Ask(tab, question) => self.update(now, tab, Event::Ask(question)),
             Wish::Open(room) => {
-                self.open(Some(room), None, true);
-                self.tui.go_to(self.tabs.len() - 1);
+                self.open(Some(room), None);
+                self.tui.go_to(self.tabs.len().saturating_sub(1));
             }
-            Wish::Close(tab) => {
-                self.update(now, tab, Event::Stop);
-                self.close(tab);
-                self.remember(now);
-            }
+            Wish::Close(tab) => self.update(now, tab, Event::Quit),
             Wish::Quit => self.quit(now),
             Wish::Suspend => self.suspends = true,
             Wish::Redraw => {}
@@ -335,7 +354,7 @@ impl FullScreen {
 
     /// Ends every conversation; asked again, at once.
     fn quit(&mut self, now: Now) {
-        let event = if self.quitting { Event::Stop } else { Event::Line("/quit".to_owned()) };
+        let event = if self.quitting { Event::Stop } else { Event::Quit };
         self.quitting = true;
         for tab in 0..self.tabs.len() {
             self.update(now, tab, event.clone());

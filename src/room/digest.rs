@@ -62,6 +62,18 @@ impl Digest {
         first
     }
 
+    /// Notes that the same person sits in another seat now, which nobody is told.
+    pub(super) fn replaced(&mut self, old: SeatId, new: SeatId) {
+        fn rekey<T>(map: &mut BTreeMap<SeatId, T>, old: SeatId, new: SeatId) {
+            if let Some(value) = map.remove(&old) {
+                map.insert(new, value);
+            }
+        }
+        rekey(&mut self.joined, old, new);
+        rekey(&mut self.returned, old, new);
+        rekey(&mut self.renamed, old, new);
+    }
+
     /// Returns the event, and the only person it is about, or `None` when nothing changed.
     pub(super) fn into_presence(self, room: &RoomName, people: usize) -> Option<(Presence, Option<SeatId>)> {
         if self.is_empty() {

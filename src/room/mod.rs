@@ -2,8 +2,11 @@
 //!
 //! Every method takes what happened and, where it matters, `now`: the time since the server started. What must be said to a
 //! room without anybody asking comes out of [`Rooms::due`] and [`Rooms::flush`].
+//!
+//! A person is whoever has one session token. They have one nick, and a seat in each room that they have a connection to.
 
 mod digest;
+mod private;
 mod roster;
 
 use std::{
@@ -16,7 +19,7 @@ use crate::wire::{
     Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, Presence, RoomEntry, RoomName, RoomView, Topic,
 };
 
-/// One connection's place. A person who comes back has another seat.
+/// One connection's place in one room. A connection that takes the place of an earlier one has another seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeatId(u64);
 
@@ -34,7 +37,7 @@ pub enum IfTaken {
 pub struct Arrival {
     /// Who it is: an author who is still here, or dropped within the grace, is the same person.
     pub author: Author,
-    /// The nick wanted; without one they are a guest.
+    /// The nick wanted; without one they are a guest. Who is here already keeps the nick they have.
     pub nick: Option<Nick>,
     /// What happens when it is taken.
     pub if_taken: IfTaken,
@@ -52,7 +55,7 @@ pub struct Seated {
     pub seat: SeatId,
     /// The nick they have.
     pub nick: Nick,
-    /// The earlier connection of the same person, which has lost its place.
+    /// The earlier connection of the same person in this room, which has lost its place.
     pub evicted: Option<SeatId>,
 }
 
@@ -65,13 +68,20 @@ pub struct Notice {
     pub about: Option<SeatId>,
 }
 
+/// Who sits there, and where.
 #[derive(Debug)]
-struct Person {
-    nick: Nick,
+struct Place {
     author: Author,
     room: RoomName,
     /// When the connection was lost, if it is.
     dropped: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Person {
+    nick: Nick,
+    /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
+    seats: Vec<SeatId>,
     private_keys: VecDeque<IdempotencyKey>,
 }
 
@@ -85,11 +95,11 @@ struct Room {
 /// Everybody and every room that has somebody in it.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    people: HashMap<SeatId, Person>,
-    authors: HashMap<Author, SeatId>,
+    people: HashMap<Author, Person>,
+    seats: HashMap<SeatId, Place>,
+    seats_given: u64,
     roster: Roster,
     open: HashMap<RoomName, Room>,
-    seats: u64,
     /// Lost connections, the oldest first; one that came back is no longer `dropped` at that time.
     dropped: VecDeque<(Duration, SeatId)>,
     /// Rooms with a digest to send, the oldest first; one sent early has none.
@@ -97,16 +107,33 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Seats `arrival`, and tells the room unless it is somebody whose connection was lost and who comes back.
+    /// Seats `arrival`, and tells the room unless it is somebody who has a seat there: that seat loses its place.
     ///
     /// # Errors
-    /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted.
+    /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`] for a person who has
+    /// [`Limits::SEATS`] connections that are not lost.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seated, Failure> {
         let Arrival { author, nick, if_taken, room, returning } = arrival;
-        if let Some(evicted) = self.authors.get(&author).copied() {
-            return Ok(self.come_back(evicted, room, now));
-        }
-        let nick = match nick {
+        let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
+            Some(nick) => {
+                if let Some(evicted) = self.seat_of(&nick, &room) {
+                    let seat = self.new_seat(author, room.clone());
+                    self.replace(evicted, seat, &nick, &room);
+                    return Ok(Seated { seat, nick, evicted: Some(evicted) });
+                }
+                self.make_room(author, now)?;
+                nick
+            }
+            None => self.introduce(author, nick, if_taken)?,
+        };
+        let seat = self.new_seat(author, room.clone());
+        self.enter(seat, &nick, room, now, returning && now < Limits::GRACE);
+        Ok(Seated { seat, nick, evicted: None })
+    }
+
+    /// Gives somebody who was not here a nick, and returns it.
+    fn introduce(&mut self, author: Author, wanted: Option<Nick>, if_taken: IfTaken) -> Result<Nick, Failure> {
+        let nick = match wanted {
             None => self.roster.free_guest(),
             Some(nick) if !self.roster.is_taken(&nick) => nick,
             Some(nick) => match (if_taken, self.roster.next_free(&nick)) {
@@ -114,78 +141,94 @@ impl Rooms {
                 (IfTaken::Refuse, free) => return Err(taken(&nick, free)),
             },
         };
-        let seat = self.new_seat();
-        self.roster.take(&nick, seat);
-        self.authors.insert(author, seat);
-        let person =
-            Person { nick: nick.clone(), author, room: room.clone(), dropped: None, private_keys: VecDeque::new() };
-        self.people.insert(seat, person);
-        self.enter(seat, &nick, room, now, returning && now < Limits::GRACE);
-        Ok(Seated { seat, nick, evicted: None })
+        self.roster.take(&nick, author);
+        // Most people have one seat, and there may be many people.
+        let seats = Vec::with_capacity(1);
+        let person = Person { nick: nick.clone(), seats, private_keys: VecDeque::new() };
+        self.people.insert(author, person);
+        Ok(nick)
     }
 
-    /// Gives the place of `evicted` to a new seat, without a word to anybody if the room is the same.
-    fn come_back(&mut self, evicted: SeatId, room: RoomName, now: Duration) -> Seated {
-        let seat = self.new_seat();
-        let nick = match self.people.remove(&evicted) {
-            Some(person) => {
-                let nick = person.nick.clone();
-                self.authors.insert(person.author, seat);
-                self.roster.take(&nick, seat);
-                if let Some(members) = self.open.get_mut(&person.room).map(|room| &mut room.members) {
-                    members.insert(nick.clone(), seat);
-                }
-                self.people.insert(seat, Person { dropped: None, ..person });
-                nick
-            }
-            // `authors` names only people who are there.
-            None => self.roster.free_guest(),
+    /// Makes sure that this person may have one more seat: of those whose connection is lost, the oldest is let go.
+    fn make_room(&mut self, author: Author, now: Duration) -> Result<(), Failure> {
+        let Some(person) = self.people.get(&author).filter(|person| person.seats.len() >= Limits::SEATS) else {
+            return Ok(());
         };
-        self.go(seat, room, now);
-        Seated { seat, nick, evicted: Some(evicted) }
+        let lost = person.seats.iter().filter_map(|seat| Some((self.seats.get(seat)?.dropped?, *seat))).min();
+        let Some((_, ghost)) = lost else {
+            let words = format!("you are in {} rooms, and more are not possible; leave one first", Limits::SEATS);
+            return Err(Failure::new(ErrorCode::TooManyRooms, words));
+        };
+        self.leave(ghost, now);
+        Ok(())
     }
 
-    /// Moves somebody to another room.
-    pub fn go(&mut self, seat: SeatId, to: RoomName, now: Duration) {
-        let Some(person) = self.people.get_mut(&seat) else { return };
-        if person.room == to {
-            return;
-        }
-        let from = std::mem::replace(&mut person.room, to.clone());
-        let nick = person.nick.clone();
+    /// Moves somebody to another room. Returns their other connection there, which has lost its place.
+    pub fn go(&mut self, seat: SeatId, to: RoomName, now: Duration) -> Option<SeatId> {
+        let place = self.seats.get_mut(&seat).filter(|place| place.room != to)?;
+        let from = std::mem::replace(&mut place.room, to.clone());
+        let nick = self.people.get(&place.author)?.nick.clone();
         self.exit(seat, &nick, &from, now);
-        self.enter(seat, &nick, to, now, false);
+        let evicted = self.seat_of(&nick, &to);
+        match evicted {
+            Some(evicted) => self.replace(evicted, seat, &nick, &to),
+            None => self.enter(seat, &nick, to, now, false),
+        }
+        self.spoke(seat);
+        evicted
     }
 
-    /// Takes another nick.
+    /// Returns the seat in `room` of the person who is called exactly so.
+    fn seat_of(&self, nick: &Nick, room: &RoomName) -> Option<SeatId> {
+        self.open.get(room)?.members.get(nick).copied()
+    }
+
+    /// Gives the place of `old` to `new`, which is the same person's, without a word to anybody.
+    fn replace(&mut self, old: SeatId, new: SeatId, nick: &Nick, room: &RoomName) {
+        if let Some(place) = self.seats.remove(&old)
+            && let Some(person) = self.people.get_mut(&place.author)
+        {
+            person.seats.retain(|seat| *seat != old);
+        }
+        if let Some(room) = self.open.get_mut(room) {
+            room.members.insert(nick.clone(), new);
+            room.digest.replaced(old, new);
+        }
+    }
+
+    /// Gives the person who sits there another nick, in every room. Returns all their seats: each is to be told.
     ///
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick.
-    pub fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
-        let Some(person) = self.people.get_mut(&seat) else { return Ok(()) };
+    pub fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<Vec<SeatId>, Failure> {
+        let Some(author) = self.seats.get(&seat).map(|place| place.author) else { return Ok(Vec::new()) };
+        let Some(person) = self.people.get_mut(&author) else { return Ok(Vec::new()) };
         if person.nick == *to {
-            return Ok(());
+            return Ok(vec![seat]);
         }
-        if self.roster.is_taken_by_another(to, seat) {
+        if self.roster.is_taken_by_another(to, author) {
             return Err(taken(to, self.roster.next_free(to)));
         }
         let from = std::mem::replace(&mut person.nick, to.clone());
-        self.roster.free(&from, seat);
-        self.roster.take(to, seat);
-        if let Some(room) = self.open.get_mut(&person.room) {
+        let seats = person.seats.clone();
+        self.roster.free(&from, author);
+        self.roster.take(to, author);
+        for seat in &seats {
+            let Some(name) = self.seats.get(seat).map(|place| &place.room) else { continue };
+            let Some(room) = self.open.get_mut(name) else { continue };
             room.members.remove(&from);
-            room.members.insert(to.clone(), seat);
-            if room.digest.renamed(seat, from, to.clone()) {
-                self.digests.push_back((now + Limits::PRESENCE, person.room.clone()));
+            room.members.insert(to.clone(), *seat);
+            if room.digest.renamed(*seat, from.clone(), to.clone()) {
+                self.digests.push_back((now + Limits::PRESENCE, name.clone()));
             }
         }
-        Ok(())
+        Ok(seats)
     }
 
     /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and nobody is told.
     pub fn lose(&mut self, seat: SeatId, now: Duration) {
-        if let Some(person) = self.people.get_mut(&seat) {
-            person.dropped = Some(now);
+        if let Some(place) = self.seats.get_mut(&seat) {
+            place.dropped = Some(now);
             self.dropped.push_back((now, seat));
         }
         while self.dropped.len() > Limits::GHOSTS {
@@ -193,19 +236,25 @@ impl Rooms {
         }
     }
 
-    /// Notes that somebody has left for good. Nothing happens if their place has gone to a newer connection.
+    /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing happens if the place has gone
+    /// to a newer connection.
     pub fn leave(&mut self, seat: SeatId, now: Duration) {
-        if let Some(person) = self.people.remove(&seat) {
-            self.authors.remove(&person.author);
-            self.roster.free(&person.nick, seat);
-            self.exit(seat, &person.nick, &person.room, now);
+        let Some(Place { author, room, .. }) = self.seats.remove(&seat) else { return };
+        let Some(person) = self.people.get_mut(&author) else { return };
+        let nick = person.nick.clone();
+        person.seats.retain(|other| *other != seat);
+        if person.seats.is_empty() {
+            self.people.remove(&author);
+            self.roster.free(&nick, author);
         }
+        self.exit(seat, &nick, &room, now);
     }
 
     /// Returns the nick, author and room of whoever sits there.
     #[must_use]
     pub fn whereabouts(&self, seat: SeatId) -> Option<(&Nick, Author, &RoomName)> {
-        self.people.get(&seat).map(|person| (&person.nick, person.author, &person.room))
+        let place = self.seats.get(&seat)?;
+        Some((&self.people.get(&place.author)?.nick, place.author, &place.room))
     }
 
     /// Returns whether anybody is in the room.
@@ -254,38 +303,6 @@ impl Rooms {
         (names.into_iter().map(entry).collect(), self.open.len())
     }
 
-    /// Returns whom a private message to `nick` goes to, and their nick as they write it.
-    ///
-    /// # Errors
-    /// [`ErrorCode::NoSuchNick`], or [`ErrorCode::Unreachable`] while that person's connection is lost.
-    pub fn addressee(&self, nick: &Nick) -> Result<(SeatId, Nick), Failure> {
-        let found = self.roster.find(nick).and_then(|seat| Some((seat, self.people.get(&seat)?)));
-        match found {
-            None => Err(Failure::new(ErrorCode::NoSuchNick, format!("nobody called {nick} is here"))),
-            Some((_, person)) if person.dropped.is_some() => {
-                let words = format!("{} has lost the connection; nothing was delivered", person.nick);
-                Err(Failure::new(ErrorCode::Unreachable, words))
-            }
-            Some((seat, person)) => Ok((seat, person.nick.clone())),
-        }
-    }
-
-    /// Returns whether `key` is new among the private messages this person sent lately.
-    #[must_use]
-    pub fn is_new_private(&self, seat: SeatId, key: &IdempotencyKey) -> bool {
-        self.people.get(&seat).is_none_or(|person| !person.private_keys.contains(key))
-    }
-
-    /// Remembers `key` as one that was delivered.
-    pub fn note_private(&mut self, seat: SeatId, key: IdempotencyKey) {
-        if let Some(person) = self.people.get_mut(&seat) {
-            person.private_keys.push_back(key);
-            if person.private_keys.len() > Limits::PRIVATE_KEYS {
-                person.private_keys.pop_front();
-            }
-        }
-    }
-
     /// Returns what the room has not been told yet, so that it comes before whatever is said next.
     pub fn flush(&mut self, name: &RoomName) -> Option<Notice> {
         let room = self.open.get_mut(name)?;
@@ -316,15 +333,21 @@ impl Rooms {
     /// Ends the grace of whoever was lost first, unless they are back.
     fn let_go(&mut self, now: Duration) {
         if let Some((since, seat)) = self.dropped.pop_front()
-            && self.people.get(&seat).is_some_and(|person| person.dropped == Some(since))
+            && self.seats.get(&seat).is_some_and(|place| place.dropped == Some(since))
         {
             self.leave(seat, now);
         }
     }
 
-    fn new_seat(&mut self) -> SeatId {
-        self.seats += 1;
-        SeatId(self.seats)
+    /// Returns a seat for somebody who is here; it is not in the room yet.
+    fn new_seat(&mut self, author: Author, room: RoomName) -> SeatId {
+        self.seats_given += 1;
+        let seat = SeatId(self.seats_given);
+        if let Some(person) = self.people.get_mut(&author) {
+            person.seats.push(seat);
+            self.seats.insert(seat, Place { author, room, dropped: None });
+        }
+        seat
     }
 
     fn enter(&mut self, seat: SeatId, nick: &Nick, name: RoomName, now: Duration, returns: bool) {

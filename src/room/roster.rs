@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::SeatId;
-use crate::wire::Nick;
+use crate::wire::{Author, Nick};
 
 /// How many numbers are tried in order before one that is surely rare is taken, so that ten thousand people of one name cost
 /// O(N) together.
@@ -12,13 +11,13 @@ const IN_ORDER: u64 = 50;
 /// Who holds which look-alike keys.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    holders: HashMap<String, SeatId>,
+    holders: HashMap<String, Author>,
     /// The last number given to a guest, or to a namesake after [`IN_ORDER`] others.
     numbers: u64,
 }
 
 impl Roster {
-    pub(super) fn find(&self, nick: &Nick) -> Option<SeatId> {
+    pub(super) fn find(&self, nick: &Nick) -> Option<Author> {
         nick.look_alikes().iter().find_map(|key| self.holders.get(key).copied())
     }
 
@@ -26,20 +25,20 @@ impl Roster {
         self.find(nick).is_some()
     }
 
-    pub(super) fn is_taken_by_another(&self, nick: &Nick, seat: SeatId) -> bool {
-        nick.look_alikes().iter().any(|key| self.holders.get(key).is_some_and(|holder| *holder != seat))
+    pub(super) fn is_taken_by_another(&self, nick: &Nick, author: Author) -> bool {
+        nick.look_alikes().iter().any(|key| self.holders.get(key).is_some_and(|holder| *holder != author))
     }
 
-    pub(super) fn take(&mut self, nick: &Nick, seat: SeatId) {
+    pub(super) fn take(&mut self, nick: &Nick, author: Author) {
         for key in nick.look_alikes() {
-            self.holders.insert(key, seat);
+            self.holders.insert(key, author);
         }
     }
 
-    /// Frees what `seat` holds of the keys of `nick`.
-    pub(super) fn free(&mut self, nick: &Nick, seat: SeatId) {
+    /// Frees what `author` holds of the keys of `nick`.
+    pub(super) fn free(&mut self, nick: &Nick, author: Author) {
         for key in nick.look_alikes() {
-            if self.holders.get(&key) == Some(&seat) {
+            if self.holders.get(&key) == Some(&author) {
                 self.holders.remove(&key);
             }
         }

@@ -28,6 +28,11 @@ fn seat(rooms: &mut Rooms, author: u8, name: &str) -> SeatId {
     rooms.arrive(arrival(author, Some(name), "lobby"), NOW).unwrap().seat
 }
 
+/// Seats somebody in a room and returns their seat.
+fn seat_in(rooms: &mut Rooms, author: u8, room: &str) -> SeatId {
+    rooms.arrive(arrival(author, Some("somebody"), room), NOW).unwrap().seat
+}
+
 /// Returns the lines that the room is told once the digest is due.
 fn told(rooms: &mut Rooms, now: Duration) -> Vec<String> {
     let notices = rooms.due(now + Limits::PRESENCE);
@@ -35,7 +40,11 @@ fn told(rooms: &mut Rooms, now: Duration) -> Vec<String> {
 }
 
 fn names(rooms: &Rooms) -> Vec<String> {
-    rooms.view(&RoomName::lobby()).names.iter().map(ToString::to_string).collect()
+    names_in(rooms, "lobby")
+}
+
+fn names_in(rooms: &Rooms, room: &str) -> Vec<String> {
+    rooms.view(&RoomName::new(room).unwrap()).names.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -162,14 +171,133 @@ fn ghosts_are_bounded() {
 }
 
 #[test]
-fn who_comes_back_to_another_room_has_moved() {
+fn a_lost_connection_keeps_its_own_room_alone() {
     let mut rooms = Rooms::default();
     seat(&mut rooms, 2, "bob");
     let ada = seat(&mut rooms, 1, "ada");
     told(&mut rooms, NOW);
     rooms.lose(ada, NOW);
-    rooms.arrive(arrival(1, None, "other"), NOW).unwrap();
+    let other = rooms.arrive(arrival(1, None, "other"), NOW).unwrap();
+    assert_eq!((other.nick, other.evicted), (nick("ada"), None));
+    assert!(told(&mut rooms, NOW).is_empty());
+    rooms.due(NOW + Limits::GRACE);
+    assert_eq!(told(&mut rooms, NOW + Limits::GRACE), ["* ada left"]);
+    assert_eq!((names(&rooms), names_in(&rooms, "other")), (vec!["bob".to_owned()], vec!["ada".to_owned()]));
+}
+
+#[test]
+fn a_person_has_one_nick_and_a_seat_in_each_room() {
+    let mut rooms = Rooms::default();
+    let lobby = seat(&mut rooms, 1, "ada");
+    let tea = seat_in(&mut rooms, 1, "tea");
+    assert_eq!((names(&rooms), names_in(&rooms, "tea")), (vec!["ada".to_owned()], vec!["ada".to_owned()]));
+    let newer = rooms.arrive(arrival(1, None, "tea"), NOW).unwrap();
+    assert_eq!(newer.evicted, Some(tea), "in one room there is one");
+    assert_eq!(rooms.whereabouts(lobby).map(|(nick, ..)| nick.clone()), Some(nick("ada")));
+    rooms.leave(lobby, NOW);
+    assert!(!rooms.is_open(&RoomName::lobby()));
+    let other = rooms.arrive(arrival(2, Some("ada"), "lobby"), NOW).unwrap();
+    assert_eq!(other.nick, nick("ada-2"), "the nick is not free while one seat is left");
+    rooms.leave(newer.seat, NOW);
+    assert_eq!(rooms.arrive(arrival(3, Some("ada"), "lobby"), NOW).unwrap().nick, nick("ada"));
+}
+
+#[test]
+fn a_person_in_two_rooms_is_counted_once_in_each() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 1, "ada");
+    for _ in 0..3 {
+        seat_in(&mut rooms, 1, "tea");
+    }
+    let (entries, total) = rooms.list();
+    let sizes: Vec<_> = entries.iter().map(|entry| (entry.room.as_str(), entry.people)).collect();
+    assert_eq!((sizes, total), (vec![("lobby", 1), ("tea", 1)], 2));
+}
+
+#[test]
+fn a_rename_is_told_in_every_room_and_to_every_connection() {
+    let mut rooms = Rooms::default();
+    let lobby = seat(&mut rooms, 1, "ada");
+    let tea = seat_in(&mut rooms, 1, "tea");
+    seat(&mut rooms, 2, "bob");
+    told(&mut rooms, NOW);
+    assert_eq!(rooms.rename(tea, &nick("eve"), NOW), Ok(vec![lobby, tea]));
+    assert_eq!(rooms.rename(tea, &nick("eve"), NOW), Ok(vec![tea]), "nothing is new to the others");
+    assert_eq!((names(&rooms), names_in(&rooms, "tea")), (vec!["bob".into(), "eve".into()], vec!["eve".to_owned()]));
+    let about: Vec<_> = rooms.due(NOW + Limits::PRESENCE).into_iter().map(|notice| notice.about).collect();
+    assert_eq!(about, [Some(lobby), Some(tea)], "nobody is told by their room what their mailbox tells");
+    let failure = rooms.rename(lobby, &nick("bob"), NOW).unwrap_err();
+    assert_eq!(failure.code, ErrorCode::NickTaken);
+    assert_eq!(rooms.arrive(arrival(3, Some("ada"), "lobby"), NOW).unwrap().nick, nick("ada"), "the old nick is free");
+}
+
+#[test]
+fn who_goes_where_they_have_another_connection_takes_its_place() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 2, "bob");
+    let lobby = seat(&mut rooms, 1, "ada");
+    let tea = seat_in(&mut rooms, 1, "tea");
+    told(&mut rooms, NOW);
+    assert_eq!(rooms.go(tea, RoomName::lobby(), NOW), Some(lobby));
+    assert_eq!(told(&mut rooms, NOW), Vec::<String>::new(), "the lobby saw nobody come or go");
+    assert_eq!((names(&rooms), rooms.count()), (vec!["ada".to_owned(), "bob".to_owned()], 1));
+    assert_eq!(rooms.whereabouts(lobby), None);
+    rooms.leave(lobby, NOW);
+    rooms.leave(tea, NOW);
     assert_eq!(told(&mut rooms, NOW), ["* ada left"]);
+    assert_eq!(rooms.arrive(arrival(3, Some("ada"), "lobby"), NOW).unwrap().nick, nick("ada"));
+}
+
+#[test]
+fn who_is_replaced_before_they_were_announced_is_announced_once() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 2, "bob");
+    seat(&mut rooms, 1, "ada");
+    let newer = seat(&mut rooms, 1, "ada");
+    let [Notice { presence, about }] = &rooms.due(NOW + Limits::PRESENCE)[..] else { panic!("one digest") };
+    assert_eq!(
+        (presence.joined.clone(), *about),
+        (vec![nick("ada")], Some(newer)),
+        "and need not be told of themselves"
+    );
+    seat(&mut rooms, 3, "eve");
+    let eve = seat(&mut rooms, 3, "eve");
+    rooms.leave(eve, NOW);
+    assert!(rooms.due(NOW + Limits::PRESENCE).is_empty(), "who came and went was never there");
+}
+
+#[test]
+fn a_person_is_in_so_many_rooms_and_no_more() {
+    let mut rooms = Rooms::default();
+    let seats: Vec<_> = (0..Limits::SEATS).map(|number| seat_in(&mut rooms, 1, &format!("r{number}"))).collect();
+    let refused = rooms.arrive(arrival(1, None, "more"), NOW).unwrap_err();
+    assert_eq!((refused.code, rooms.count()), (ErrorCode::TooManyRooms, Limits::SEATS));
+    assert_eq!(rooms.arrive(arrival(1, None, "r5"), NOW).unwrap().evicted, Some(seats[5]), "it is one of them");
+    assert_eq!(rooms.go(seats[7], RoomName::new("other").unwrap(), NOW), None);
+    rooms.lose(seats[9], NOW);
+    rooms.lose(seats[8], NOW);
+    seat_in(&mut rooms, 1, "more");
+    let is_open = |room| rooms.is_open(&RoomName::new(room).unwrap());
+    assert!(!is_open("r8") && is_open("r9"), "a lost connection gives way");
+}
+
+#[test]
+fn a_private_message_goes_to_the_connection_that_spoke_or_came_last_and_is_there() {
+    let mut rooms = Rooms::default();
+    let lobby = seat(&mut rooms, 1, "ada");
+    let tea = seat_in(&mut rooms, 1, "tea");
+    let addressee = |rooms: &Rooms| rooms.addressee(&nick("ada")).map(|(seat, _)| seat);
+    assert_eq!(addressee(&rooms), Ok(tea));
+    rooms.spoke(lobby);
+    assert_eq!(addressee(&rooms), Ok(lobby));
+    rooms.lose(lobby, NOW);
+    assert_eq!(addressee(&rooms), Ok(tea));
+    rooms.note_private(tea, key("k"));
+    assert!(!rooms.is_new_private(lobby, &key("k")), "keys are the person's");
+    rooms.lose(tea, NOW);
+    assert_eq!(addressee(&rooms).unwrap_err().code, ErrorCode::Unreachable);
+    let back = seat(&mut rooms, 1, "ada");
+    assert_eq!(addressee(&rooms), Ok(back));
 }
 
 #[test]

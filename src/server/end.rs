@@ -3,7 +3,8 @@
 use tokio_websockets::CloseCode;
 
 use super::{
-    hub::{Gone, Unseated},
+    hub::Gone,
+    mailbox::Unseated,
     socket::{Failed, Incoming, Unwritten},
 };
 use crate::log::LogError;
@@ -39,7 +40,7 @@ pub(crate) enum End {
     Failed,
 }
 
-/// Another connection has the session: whoever gets this must not come back by itself.
+/// Another connection has the place in the room: whoever gets this must not come back by itself.
 const TAKEN_OVER: u16 = 4000;
 
 impl End {

@@ -3,11 +3,7 @@
 //! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
 //! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -15,7 +11,10 @@ use tokio::{
 };
 use tracing::{debug, error};
 
-use super::rings::{Ring, Rings};
+use super::{
+    mailbox::{Mail, Mailbox},
+    rings::{Ring, Rings},
+};
 use crate::{
     log::{Appended, Draft, Log, wall_clock},
     room::{Arrival, Notice, Rooms, SeatId},
@@ -41,35 +40,11 @@ pub(crate) struct Place {
 pub(crate) struct Seat {
     pub(crate) id: SeatId,
     pub(crate) nick: Nick,
-    /// Whether an earlier connection of the same person has lost its place.
+    /// Whether an earlier connection of the same person in this room has lost its place.
     pub(crate) resumed: bool,
     pub(crate) epoch: Epoch,
     pub(crate) place: Place,
     pub(crate) mailbox: Mailbox,
-}
-
-/// What is for one session alone. When it closes, the session has lost its seat.
-#[derive(Debug)]
-pub(crate) struct Mailbox {
-    events: mpsc::Receiver<Box<ServerMessage>>,
-    evicted: Arc<OnceLock<()>>,
-}
-
-impl Mailbox {
-    /// Returns the next event, or why there will be none. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Result<Box<ServerMessage>, Unseated> {
-        let event = self.events.recv().await;
-        event.ok_or_else(|| if self.evicted.get().is_some() { Unseated::TakenOver } else { Unseated::Overflow })
-    }
-}
-
-/// Why a session lost its seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unseated {
-    /// A newer connection of the same person has it.
-    TakenOver,
-    /// It did not take what was for it alone.
-    Overflow,
 }
 
 /// The hub is gone: the server is stopping, or has failed.
@@ -80,6 +55,7 @@ enum Request {
     Arrive(Arrival, oneshot::Sender<Result<Seat, Failure>>),
     Say { seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey> },
     Go(SeatId, RoomName, oneshot::Sender<Place>),
+    Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
     Settle(oneshot::Sender<()>),
     Leave { seat: SeatId, for_good: bool },
@@ -88,8 +64,6 @@ enum Request {
 /// A question with one event for an answer.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// Take another nick.
-    Rename(Nick),
     /// Tell somebody alone.
     Tell { to: Nick, text: Body, key: Option<IdempotencyKey> },
     /// Who is in this room?
@@ -113,7 +87,7 @@ impl Hub {
         let desk = Desk {
             rooms: Rooms::default(),
             rings: Rings::default(),
-            mail: HashMap::new(),
+            mail: Mail::default(),
             log,
             last,
             started: Instant::now(),
@@ -148,6 +122,12 @@ impl Hub {
         self.ask_with(|reply| Request::Go(seat, room, reply)).await
     }
 
+    /// Gives whoever sits there another nick. Each of their connections is told by its mailbox, this one too, and all of them
+    /// in the same order.
+    pub(crate) async fn rename(&self, seat: SeatId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
+        self.ask_with(|reply| Request::Rename(seat, nick, reply)).await
+    }
+
     /// Asks something.
     pub(crate) async fn ask(&self, seat: SeatId, ask: Ask) -> Result<ServerMessage, Gone> {
         self.ask_with(|reply| Request::Ask(seat, ask, reply)).await
@@ -179,17 +159,11 @@ struct Turn {
     drafts: Vec<Draft>,
 }
 
-/// Where somebody's own events go.
-struct Mail {
-    events: mpsc::Sender<Box<ServerMessage>>,
-    evicted: Arc<OnceLock<()>>,
-}
-
 /// Everything that only the hub may touch.
 struct Desk {
     rooms: Rooms,
     rings: Rings,
-    mail: HashMap<SeatId, Mail>,
+    mail: Mail,
     log: Log,
     last: MessageId,
     started: Instant,
@@ -239,35 +213,35 @@ impl Desk {
             Request::Go(seat, room, reply) => {
                 // What was said before is in the ring that is left behind.
                 self.commit(std::mem::take(turn)).await;
-                self.rooms.go(seat, room.clone(), now);
+                if let Some(evicted) = self.rooms.go(seat, room.clone(), now) {
+                    self.mail.evict(evicted);
+                }
                 drop(reply.send(self.place(room).await));
             }
-            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask, now))),
+            Request::Rename(seat, to, reply) => drop(reply.send(self.rename(seat, &to, now))),
+            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask))),
             Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
         }
     }
 
     fn leave(&mut self, seat: SeatId, for_good: bool, now: Duration) {
-        self.mail.remove(&seat);
+        self.mail.close(seat);
         if for_good { self.rooms.leave(seat, now) } else { self.rooms.lose(seat, now) }
     }
 
     async fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seat, Failure> {
         let room = arrival.room.clone();
         let seated = self.rooms.arrive(arrival, now)?;
-        if let Some(mail) = seated.evicted.and_then(|evicted| self.mail.remove(&evicted)) {
-            mail.evicted.get_or_init(|| ());
+        if let Some(evicted) = seated.evicted {
+            self.mail.evict(evicted);
         }
-        let (sender, events) = mpsc::channel(Limits::MAILBOX);
-        let evicted = Arc::new(OnceLock::new());
-        self.mail.insert(seated.seat, Mail { events: sender, evicted: Arc::clone(&evicted) });
         Ok(Seat {
             id: seated.seat,
             nick: seated.nick,
             resumed: seated.evicted.is_some(),
             epoch: self.log.epoch(),
             place: self.place(room).await,
-            mailbox: Mailbox { events, evicted },
+            mailbox: self.mail.open(seated.seat),
         })
     }
 
@@ -287,21 +261,25 @@ impl Desk {
         // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
         let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
         let (nick, room) = (nick.clone(), room.clone());
+        self.rooms.spoke(seat);
         self.latest = self.latest.max(wall_clock());
         turn.items.extend(self.rooms.flush(&room).map(Item::Notice));
         turn.items.push(Item::Draft(seat));
         turn.drafts.push(Draft { room, at: self.latest, nick, author, kind, text, key });
     }
 
-    fn answer(&mut self, seat: SeatId, ask: Ask, now: Duration) -> ServerMessage {
+    fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
+        for seat in self.rooms.rename(seat, to, now)? {
+            self.mail.must_deliver(seat, ServerMessage::Nick { nick: to.clone() });
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, seat: SeatId, ask: Ask) -> ServerMessage {
         let Some((nick, _, room)) = self.rooms.whereabouts(seat) else {
             return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
         };
         match ask {
-            Ask::Rename(to) => match self.rooms.rename(seat, &to, now) {
-                Ok(()) => ServerMessage::Nick { nick: to },
-                Err(failure) => ServerMessage::Error(failure),
-            },
             Ask::Names => ServerMessage::Names(self.rooms.view(room)),
             Ask::Rooms => {
                 let (rooms, total) = self.rooms.list();
@@ -325,6 +303,7 @@ impl Desk {
         text: Body,
         key: Option<IdempotencyKey>,
     ) -> Result<ServerMessage, Failure> {
+        self.rooms.spoke(seat);
         let (addressee, to) = self.rooms.addressee(to)?;
         self.latest = self.latest.max(wall_clock());
         let private = Private { from, to, at: self.latest, text, key: None };
@@ -332,7 +311,7 @@ impl Desk {
         if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
             let to = private.to.clone();
             // To oneself there is one copy, the echo.
-            if addressee != seat && !self.deliver(addressee, ServerMessage::Private(private)) {
+            if addressee != seat && !self.mail.deliver(addressee, ServerMessage::Private(private)) {
                 let words = format!("{to} takes nothing at the moment; try again");
                 return Err(Failure::new(ErrorCode::Unreachable, words));
             }
@@ -341,19 +320,6 @@ impl Desk {
             }
         }
         Ok(copy)
-    }
-
-    /// Puts an event into somebody's mailbox, and returns whether there was room.
-    fn deliver(&self, seat: SeatId, event: ServerMessage) -> bool {
-        self.mail.get(&seat).is_some_and(|mail| mail.events.try_send(Box::new(event)).is_ok())
-    }
-
-    /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
-    /// missed comes to light when it resumes.
-    fn must_deliver(&mut self, seat: SeatId, event: ServerMessage) {
-        if !self.deliver(seat, event) {
-            self.mail.remove(&seat);
-        }
     }
 
     async fn commit(&mut self, turn: Turn) {
@@ -395,7 +361,7 @@ impl Desk {
         self.rings.finish();
         // After the rings: whoever gets an old message again can then be shown first what came before it.
         for (seat, event) in mail {
-            self.must_deliver(seat, event);
+            self.mail.must_deliver(seat, event);
         }
         debug!(drafts, "a turn");
     }

@@ -5,6 +5,7 @@ mod batch;
 mod end;
 mod http;
 mod hub;
+mod mailbox;
 mod rate;
 mod replay;
 mod rings;

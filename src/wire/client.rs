@@ -13,7 +13,7 @@ pub struct ClientHello {
     /// The room wanted, in place of the URL's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
-    /// The token of an earlier `welcome`: take that session over.
+    /// The token of an earlier `welcome`, or 128 random bits of one's own: whose connection this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
     /// The epoch that [`Self::after`] belongs to.

@@ -68,7 +68,7 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
-/// The secret that makes a later connection the same person: whoever has it takes the nick back. Never logged.
+/// The secret that makes connections those of one person: whoever has it has the nick. Never logged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionToken(pub Hex<16>);

@@ -49,6 +49,9 @@ impl Limits {
     pub const GRACE: Duration = Duration::from_mins(1);
     /// Lost connections in their grace at one time; past it the oldest is let go, so that churn cannot fill the memory.
     pub const GHOSTS: usize = 10_000;
+    /// Rooms that one person is in at a time, each on a connection of its own: more tabs than anybody looks at, few enough that
+    /// whatever concerns all of them, such as another nick, costs no more than a handful of joins.
+    pub const SEATS: usize = 32;
     /// Joins and leaves are gathered for so long into one event: not felt by people, and a storm of them costs O(N).
     pub const PRESENCE: Duration = Duration::from_millis(100);
 

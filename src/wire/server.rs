@@ -28,12 +28,12 @@ pub struct RoomView {
 pub struct Welcome {
     /// The nick one has.
     pub nick: Nick,
-    /// The secret with which a later connection is the same person; none in the text dialect.
+    /// The secret with which another connection is the same person; none in the text dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
     /// Which history this is.
     pub epoch: Epoch,
-    /// Whether the session was taken over from an earlier connection.
+    /// Whether an earlier connection of the same person in this room has lost its place to this one.
     #[serde(default)]
     pub resumed: bool,
     /// Where one is.
@@ -135,6 +135,8 @@ pub enum ErrorCode {
     NoSuchNick,
     /// The person is here, but their connection takes nothing at the moment.
     Unreachable,
+    /// One is in as many rooms as one person may be in.
+    TooManyRooms,
     /// The log could not take the message: nobody has seen it.
     NotStored,
     /// The server cannot do it at the moment.
@@ -244,7 +246,7 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         topic: Option<Topic>,
     },
-    /// One has another nick.
+    /// One has another nick: it was asked for here, or on another connection of the same person.
     Nick {
         /// The nick one has now.
         nick: Nick,

@@ -4,16 +4,17 @@
 //! after a reconnect it is sent again with the same key.
 
 mod ending;
-mod facts;
 mod outbox;
+mod secret;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 mod typed;
 
 use std::time::Duration;
 
-pub use self::facts::Connection;
+pub use self::state::{Connection, Pending};
 use self::{ending::Ending, outbox::Outbox};
 use crate::wire::{
     ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomName, ServerMessage,
@@ -33,8 +34,13 @@ pub struct Settings {
     pub interactive: bool,
     /// Whether every line is a text, also one with a leading slash.
     pub no_commands: bool,
-    /// Random bytes that make the keys of this process its own.
+    /// Random bytes that make the keys of this conversation its own: no two conversations may have the same.
     pub secret: [u8; 16],
+    /// The token that this conversation shares with others of the same person; without one it has its own, made of the secret.
+    pub session: Option<SessionToken>,
+    /// Where an earlier conversation in the first room was, in place of [`Self::since`] and [`Self::history`]: what
+    /// [`App::cursor`] returned.
+    pub resume: Option<(Epoch, MessageId)>,
 }
 
 /// Where reading begins.
@@ -60,10 +66,15 @@ pub enum Event {
     },
     /// The user has entered a line.
     Line(String),
+    /// The view asks something for itself: history, a search, names, rooms or the topic. It is asked as soon as there is a server
+    /// to ask, and the answer is shown with `quiet`; the same question is not asked twice at a time.
+    Ask(ClientMessage),
     /// The line before goes on: it was too long to be read at once.
     Continued(String),
     /// There is no more input.
     InputEnded,
+    /// The user wants to leave, as soon as what they said has been taken.
+    Quit,
     /// The user, or the system, wants the program to end now.
     Stop,
     /// The time that [`App::wake_at`] asked for has come.
@@ -93,7 +104,7 @@ pub enum Shown {
     Event {
         /// The event.
         event: ServerMessage,
-        /// Whether only programs need it: people are told otherwise, or not at all.
+        /// Whether only programs need it, or the view that asked with [`Event::Ask`]: people are told otherwise, or not at all.
         quiet: bool,
     },
     /// A frame of a server that speaks plain text, as it came.
@@ -120,6 +131,9 @@ pub enum Failure {
     /// The server took the connection and then did not answer.
     #[error("the server does not answer")]
     Silent,
+    /// The server does not let us in, for this reason of its own.
+    #[error("not let in: {0}")]
+    Refused(String),
     /// Every nick tried is somebody's.
     #[error("the nick {0} is taken, and so is every other that was tried")]
     NickTaken(Nick),
@@ -160,14 +174,17 @@ pub struct App {
     /// The nick that turned out to be taken, until the user is told.
     taken: Option<Nick>,
     nick_tries: u32,
-    /// The place and the secret of the session; from the first welcome on.
+    /// Where we are; from the first welcome on.
     room: Option<RoomName>,
-    session: Option<SessionToken>,
+    /// Ours from the start, so that a welcome that is lost does not cost us the nick.
+    session: SessionToken,
+    /// Which history [`Self::cursor`] belongs to.
     epoch: Option<Epoch>,
     /// The last message of the room that was shown.
     cursor: Option<MessageId>,
     /// When the connection was lost, until the user knows what was missed.
     lost_at: Option<Duration>,
+    lost_because: String,
     /// How many messages came after the cursor in this replay; none where there was no cursor to come after.
     missed: Option<usize>,
     /// Why the replay may not be all that was missed.
@@ -189,16 +206,17 @@ impl App {
     pub fn new(settings: Settings) -> Self {
         Self {
             nick: settings.nick.clone(),
+            session: settings.session.unwrap_or_else(|| secret::session(settings.secret)),
+            epoch: settings.resume.map(|(epoch, _)| epoch),
+            cursor: settings.resume.map(|(_, cursor)| cursor),
             settings,
             dialect: Dialect::Json,
             phase: Phase::Offline,
             taken: None,
             nick_tries: 0,
             room: None,
-            session: None,
-            epoch: None,
-            cursor: None,
             lost_at: None,
+            lost_because: String::new(),
             missed: None,
             incomplete: None,
             correspondent: None,
@@ -219,8 +237,10 @@ impl App {
             Event::Frame(frame) => self.frame(now, frame, &mut effects),
             Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
             Event::Line(line) => self.line(now, &line, &mut effects),
+            Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.text(&text, &mut effects),
             Event::InputEnded => self.end(now, Ending::input_ended(now)),
+            Event::Quit => self.end(now, Ending::quit(now)),
             Event::Stop => {
                 self.stop(&mut effects);
                 return effects;
@@ -270,6 +290,7 @@ impl App {
         self.phase = Phase::Offline;
         self.lost_at = self.lost_at.or(Some(now));
         self.paused_until = None;
+        self.lost_because.clone_from(&reason);
         self.outbox.rewind();
         effects.push(Effect::Show(Shown::Disconnected { reason }));
     }
@@ -280,7 +301,7 @@ impl App {
         ClientMessage::Hello(ClientHello {
             nick: self.nick.clone(),
             room: self.room.clone(),
-            session: self.session,
+            session: Some(self.session),
             epoch: self.epoch,
             after: match since {
                 Some(Since::Id(id)) => Some(id),
@@ -354,7 +375,7 @@ impl App {
     /// Returns a key that nobody can guess before they have seen it: else another could acknowledge a text of ours.
     fn key(&mut self) -> Option<IdempotencyKey> {
         self.keys_made += 1;
-        typed::key(self.settings.secret, self.keys_made)
+        secret::key(self.settings.secret, self.keys_made)
     }
 }
 

@@ -19,7 +19,17 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Entry {
     message: ClientMessage,
+    asker: Asker,
     sent: bool,
+}
+
+/// Who wants the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Whoever typed it.
+    User,
+    /// The view, for itself.
+    View,
 }
 
 impl Outbox {
@@ -27,17 +37,32 @@ impl Outbox {
         self.entries.len() >= CAPACITY
     }
 
+    /// Returns whether everything that was typed is answered.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.iter().all(|entry| entry.asker == Asker::View)
+    }
+
+    /// Returns the texts that nobody may have seen yet, oldest first.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &ClientMessage> {
+        self.entries.iter().map(|entry| &entry.message).filter(|message| key(message).is_some())
     }
 
     /// Returns how many texts nobody may have seen yet.
     pub(super) fn unsent_texts(&self) -> usize {
-        self.entries.iter().filter(|entry| key(&entry.message).is_some()).count()
+        self.texts().count()
     }
 
+    /// Takes in what was typed.
     pub(super) fn push(&mut self, message: ClientMessage) {
-        self.entries.push_back(Entry { message, sent: false });
+        self.entries.push_back(Entry { message, asker: Asker::User, sent: false });
+    }
+
+    /// Takes in what the view asks, unless it waits for that answer already.
+    pub(super) fn push_for_view(&mut self, message: ClientMessage) {
+        let is_asked = |entry: &Entry| entry.asker == Asker::View && entry.message == message;
+        if !self.entries.iter().any(is_asked) {
+            self.entries.push_back(Entry { message, asker: Asker::View, sent: false });
+        }
     }
 
     /// Returns what is to be sent next, if anything may be now, and counts it as sent.
@@ -60,12 +85,18 @@ impl Outbox {
 
     /// Takes out and returns the text with this key: it was echoed, or it failed for good.
     pub(super) fn take(&mut self, wanted: &IdempotencyKey) -> Option<ClientMessage> {
-        self.remove(|entry| key(&entry.message) == Some(wanted))
+        self.remove(|entry| key(&entry.message) == Some(wanted)).map(|entry| entry.message)
     }
 
-    /// Takes out and returns the oldest request under way that is no text and that `is_it` says the answer belongs to.
-    pub(super) fn answered(&mut self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<ClientMessage> {
-        self.remove(|entry| entry.sent && key(&entry.message).is_none() && is_it(&entry.message))
+    /// Takes out the oldest request under way that is no text and that `is_it` says the answer belongs to, and returns whose
+    /// it was.
+    pub(super) fn answered(&mut self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
+        self.remove(|entry| is_under_way(entry, &is_it)).map(|entry| entry.asker)
+    }
+
+    /// Returns whose the request is that [`Self::answered`] would take out: more of the answer is to come.
+    pub(super) fn asker(&self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
+        self.entries.iter().find(|entry| is_under_way(entry, &is_it)).map(|entry| entry.asker)
     }
 
     /// Makes the text with this key wait for its turn again; returns whether there is one.
@@ -81,15 +112,19 @@ impl Outbox {
         }
     }
 
-    /// Takes out everything, oldest first.
+    /// Takes out everything, and returns what was typed, oldest first.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = ClientMessage> {
-        self.entries.drain(..).map(|entry| entry.message)
+        self.entries.drain(..).filter(|entry| entry.asker == Asker::User).map(|entry| entry.message)
     }
 
-    fn remove(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<ClientMessage> {
+    fn remove(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<Entry> {
         let at = self.entries.iter().position(is_it)?;
-        self.entries.remove(at).map(|entry| entry.message)
+        self.entries.remove(at)
     }
+}
+
+fn is_under_way(entry: &Entry, is_it: impl Fn(&ClientMessage) -> bool) -> bool {
+    entry.sent && key(&entry.message).is_none() && is_it(&entry.message)
 }
 
 /// Returns the key of what is a text.

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{App, Effect, Failure, NICK_TRIES, Phase, Shown, notice, outbox, refusal};
+use super::{
+    App, Effect, Failure, NICK_TRIES, Phase, Shown, notice,
+    outbox::{self, Asker},
+    refusal,
+};
 use crate::wire::{
     ClientMessage, ErrorCode, IdempotencyKey, Message, MessageId, Private, ServerMessage, Welcome, clean, json,
 };
@@ -45,21 +49,28 @@ impl App {
             }
             ServerMessage::Private(private) => self.private(now, private),
             ServerMessage::History { more, .. } => {
-                if !more {
-                    self.answered(now, |request| matches!(request, ClientMessage::History { .. }));
-                }
+                let asker =
+                    self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::History { .. }));
+                quiet = asker == Some(Asker::View);
             }
             ServerMessage::Found { more, .. } => {
-                if !more {
-                    self.answered(now, |request| matches!(request, ClientMessage::Search { .. }));
-                }
+                let asker =
+                    self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::Search { .. }));
+                quiet = asker == Some(Asker::View);
             }
             // One that was not asked for is for programs that keep a list.
-            ServerMessage::Names(_) => quiet = !self.is_answer(now, |request| *request == ClientMessage::Names),
-            ServerMessage::Rooms { .. } => self.answered(now, |request| *request == ClientMessage::Rooms),
-            ServerMessage::Topic { .. } => self.answered(now, |request| *request == ClientMessage::Topic),
+            ServerMessage::Names(_) => {
+                quiet = self.answered(now, |request| *request == ClientMessage::Names) != Some(Asker::User);
+            }
+            ServerMessage::Rooms { .. } => {
+                quiet = self.answered(now, |request| *request == ClientMessage::Rooms) == Some(Asker::View);
+            }
+            ServerMessage::Topic { .. } => {
+                quiet = self.answered(now, |request| *request == ClientMessage::Topic) == Some(Asker::View);
+            }
             ServerMessage::Nick { nick } => {
-                self.answered(now, |request| matches!(request, ClientMessage::Nick { .. }));
+                // Another nick than was asked for here was asked for on another connection of ours.
+                self.answered(now, |request| matches!(request, ClientMessage::Nick { nick: asked } if asked == nick));
                 self.nick = Some(nick.clone());
             }
             ServerMessage::Slow { retry_after_ms } => {
@@ -77,16 +88,16 @@ impl App {
     }
 
     fn welcomed(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
-        let first = self.epoch.is_none();
-        let same_history = first || self.epoch == Some(welcome.epoch);
-        let same_room = self.room.as_ref() == Some(&welcome.view.room);
+        let first = self.room.is_none();
+        let same_history = self.epoch.is_none_or(|epoch| epoch == welcome.epoch);
+        let same_room = self.room.as_ref().is_none_or(|room| *room == welcome.view.room);
         if !same_history || !same_room {
             self.cursor = None;
         }
         self.phase = Phase::Replaying;
         self.nick = Some(welcome.nick.clone());
         self.nick_tries = 0;
-        self.session = welcome.session;
+        self.session = welcome.session.unwrap_or(self.session);
         self.epoch = Some(welcome.epoch);
         self.room = Some(welcome.view.room.clone());
         // Only after a cursor is a replay what was missed; without one it is the history that was asked for.
@@ -98,7 +109,12 @@ impl App {
             effects.push(notice(format!("{taken} is taken; you are {nick}")));
         }
         if !same_history {
-            self.incomplete = Some("the server has another history now, and what was here before may be gone");
+            let words = "the server has another history now, and what was here before may be gone";
+            match self.lost_at {
+                Some(_) => self.incomplete = Some(words),
+                // The history that an earlier conversation knew.
+                None => effects.push(notice(words)),
+            }
         }
     }
 
@@ -132,14 +148,22 @@ impl App {
         let ServerMessage::Error(failure) = &event else { return };
         let mut quiet = false;
         if matches!(self.phase, Phase::Greeting { .. }) {
-            if failure.code == ErrorCode::NickTaken {
-                self.try_another_nick(failure.free.clone(), effects);
-                quiet = true;
+            match failure.code {
+                ErrorCode::NickTaken => {
+                    self.try_another_nick(failure.free.clone(), effects);
+                    quiet = true;
+                }
+                // It would say so again each time.
+                ErrorCode::TooManyRooms => {
+                    let refused = Failure::Refused(clean::line(&failure.message));
+                    return effects.push(Effect::Finish(Err(refused)));
+                }
+                _ => {}
             }
         } else if let Some(key) = &failure.key {
             quiet = self.text_failed(now, key, failure.code, &failure.message, effects);
         } else {
-            self.answered(now, |_| true);
+            quiet = self.answered(now, |_| true) == Some(Asker::View);
         }
         effects.push(Effect::Show(Shown::Event { event, quiet }));
     }
@@ -188,17 +212,18 @@ impl App {
         ours
     }
 
-    fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) {
-        self.is_answer(now, is_it);
-    }
-
-    /// Returns whether this answers something that was asked, which then need not be asked again.
-    fn is_answer(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> bool {
-        let was_asked = self.outbox.answered(is_it).is_some();
-        if was_asked {
+    /// Notes that something is answered, so that it need not be asked again. Returns whose question it was, if anybody's.
+    fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
+        let asker = self.outbox.answered(is_it);
+        if asker.is_some() {
             self.progressed(now);
         }
-        was_asked
+        asker
+    }
+
+    /// See [`Self::answered`]: with `more`, another event of the same answer follows.
+    fn answered_in_part(&mut self, now: Duration, more: bool, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
+        if more { self.outbox.asker(is_it) } else { self.answered(now, is_it) }
     }
 
     fn pause(&mut self, now: Duration, length: Duration) {

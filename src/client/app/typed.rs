@@ -1,12 +1,10 @@
 //! What a typed line does to the conversation. Pure.
 
-use std::{fmt::Write as _, time::Duration};
-
-use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 
 use super::{App, Effect, Phase, ending::Ending, notice, outbox, refusal};
 use crate::wire::{
-    Body, ClientMessage, Dialect, IdempotencyKey, Limits, NameError, clean,
+    Body, ClientMessage, Dialect, Limits, NameError, clean,
     command::{self, Command, CommandError, Line},
 };
 
@@ -68,15 +66,7 @@ impl App {
     fn ask(&mut self, request: ClientMessage, effects: &mut Vec<Effect>) {
         // An answer is wanted now or not at all. What changes something waits in its place, or else what is typed after
         // a /join would be said in the wrong room.
-        let only_asks = matches!(
-            request,
-            ClientMessage::Rooms
-                | ClientMessage::Names
-                | ClientMessage::Topic
-                | ClientMessage::History { .. }
-                | ClientMessage::Search { .. }
-        );
-        if only_asks && self.phase == Phase::Offline && self.lost_at.is_some() {
+        if only_asks(&request) && self.phase == Phase::Offline && self.lost_at.is_some() {
             effects.push(refusal("not connected; try again when the connection is back"));
         } else if self.outbox.is_full() {
             effects.push(refusal("not taken: too many lines wait to be sent already"));
@@ -86,6 +76,14 @@ impl App {
                 effects.push(notice(format!("waits for the connection: {words}")));
             }
             self.outbox.push(request);
+        }
+    }
+
+    /// Asks something that nobody typed. It changes nothing, so it may wait for the connection, and nobody need be told.
+    pub(super) fn ask_for_view(&mut self, question: ClientMessage) {
+        debug_assert!(only_asks(&question), "a view only asks");
+        if only_asks(&question) && self.ending.is_none() && !self.outbox.is_full() {
+            self.outbox.push_for_view(question);
         }
     }
 
@@ -107,15 +105,16 @@ impl App {
     }
 }
 
-/// Returns the `number`th key of the process with this secret.
-pub(super) fn key(secret: [u8; 16], number: u64) -> Option<IdempotencyKey> {
-    let digest = Sha256::new().chain_update(secret).chain_update(number.to_be_bytes()).finalize();
-    let mut key = String::new();
-    for byte in digest.iter().take(12) {
-        // Cannot fail: a String takes everything.
-        let _ = write!(key, "{byte:02x}");
-    }
-    IdempotencyKey::new(&key).ok()
+/// Returns whether `request` asks something and changes nothing.
+fn only_asks(request: &ClientMessage) -> bool {
+    matches!(
+        request,
+        ClientMessage::Rooms
+            | ClientMessage::Names
+            | ClientMessage::Topic
+            | ClientMessage::History { .. }
+            | ClientMessage::Search { .. }
+    )
 }
 
 fn is_text(line: &str) -> bool {
@@ -143,11 +142,5 @@ mod tests {
     fn pieces_are_cut_between_characters() {
         assert_eq!(pieces("aé学b", 4).collect::<Vec<_>>(), ["aé", "学b"]);
         assert_eq!(pieces("", 4).count(), 0);
-    }
-
-    #[test]
-    fn keys_differ_by_process_and_by_number() {
-        let keys = [key([0; 16], 1), key([0; 16], 2), key([1; 16], 1)];
-        assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
     }
 }

@@ -141,13 +141,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 event = self.seat.mailbox.next() => {
                     reads = 0;
                     let event = event?;
-                    match &*event {
-                        ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
-                        // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
-                        ServerMessage::Message(_) => self.drain().await?,
-                        _ => {}
-                    }
-                    self.send(&event).await?;
+                    self.for_us_alone(&event).await?;
                 }
                 batch = self.seat.place.ring.recv() => {
                     reads = 0;
@@ -261,6 +255,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             self.socket.write(frames).await?;
         }
         Ok(())
+    }
+
+    /// Writes an event of the mailbox.
+    async fn for_us_alone(&mut self, event: &ServerMessage) -> Result<(), End> {
+        match event {
+            ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
+            // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
+            ServerMessage::Message(_) => self.drain().await?,
+            _ => {}
+        }
+        self.send(event).await
     }
 
     async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {

@@ -16,8 +16,8 @@ use crate::{
         socket::Incoming,
     },
     wire::{
-        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, Message, MessageId, Query, RoomName, ServerMessage,
-        Topic,
+        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, Message, MessageId, Nick, Query, RoomName,
+        ServerMessage, Topic,
         command::{self, Command, Line},
         json,
     },
@@ -144,6 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 return Ok(hub.say(id, Kind::Topic, text.map(Topic::into_body), key).await?);
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
+            ClientMessage::Nick { nick } => return self.rename(nick).await,
             ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
             ClientMessage::Search { query, limit } => return self.search(query, limit).await,
             ClientMessage::Quit => {
@@ -155,12 +156,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 ServerMessage::Error(Failure::new(ErrorCode::UnexpectedHello, "hello was said already"))
             }
             ClientMessage::Msg { key, to, text } => hub.ask(id, Ask::Tell { to, text, key }).await?,
-            ClientMessage::Nick { nick } => hub.ask(id, Ask::Rename(nick)).await?,
             ClientMessage::Names => hub.ask(id, Ask::Names).await?,
             ClientMessage::Rooms => hub.ask(id, Ask::Rooms).await?,
             ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,
         };
         self.send(&answer).await
+    }
+
+    /// Takes another nick. The answer comes by the mailbox: another connection of this person may take one too, and the last
+    /// that both are told must be the nick they have.
+    async fn rename(&mut self, nick: Nick) -> Result<(), End> {
+        if let Err(failure) = self.shared.hub.rename(self.seat.id, nick).await? {
+            return self.send(&ServerMessage::Error(failure)).await;
+        }
+        while let Some(event) = self.seat.mailbox.try_next()? {
+            self.for_us_alone(&event).await?;
+        }
+        Ok(())
     }
 
     async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {

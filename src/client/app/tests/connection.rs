@@ -8,8 +8,68 @@ fn the_servers_hello_is_answered_with_ours() {
     chat.event(Event::Connected(Dialect::Json));
     assert!(chat.sent.is_empty(), "the server speaks first");
     chat.server(&hello());
-    let wanted = ClientHello { nick: Some(nick("ada")), history: Some(3), ..ClientHello::default() };
+    let session = Some(chat.app.session());
+    let wanted = ClientHello { nick: Some(nick("ada")), session, history: Some(3), ..ClientHello::default() };
     assert_eq!(chat.sent, [ClientMessage::Hello(wanted)]);
+}
+
+/// Returns the session token of the first `hello`.
+fn first_token(settings: Settings) -> SessionToken {
+    let mut chat = Chat::new(settings);
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    let [ClientMessage::Hello(ClientHello { session: Some(session), .. })] = chat.sent[..] else { panic!("no token") };
+    session
+}
+
+#[test]
+fn the_session_is_ours_from_the_first_hello_or_that_of_another_conversation() {
+    let of = |secret| Settings { secret: [secret; 16], ..Settings::default() };
+    assert_ne!(first_token(of(1)), first_token(of(2)));
+    let mut chat = Chat::new(of(1));
+    for _ in 0..2 {
+        chat.event(Event::Connected(Dialect::Json));
+        chat.server(&hello());
+        // The welcome is lost.
+        chat.drop_connection();
+    }
+    assert_eq!(chat.sent[0], chat.sent[1], "whoever comes again is the same person");
+    assert_eq!(first_token(Settings { session: Some(chat.app.session()), ..of(3) }), first_token(of(1)));
+}
+
+#[test]
+fn an_earlier_conversation_is_gone_on_with_where_it_was() {
+    let resume = Some((EPOCH, MessageId(5)));
+    let since = Some(Since::Id(MessageId(2)));
+    let mut chat = Chat::new(Settings { resume, since, ..Settings::default() });
+    chat.join(EPOCH, "ada");
+    let [ClientMessage::Hello(hello)] = &chat.sent[..] else { panic!("{:?}", chat.sent) };
+    assert_eq!((hello.epoch, hello.after, hello.since), (Some(EPOCH), Some(MessageId(5)), None));
+    chat.server(&message(5, "seen", None));
+    chat.server(&message(6, "new", None));
+    chat.server(&live());
+    assert_eq!((chat.messages_shown(), chat.notices()), (1, vec![]));
+    let is_welcome = |shown: &Shown| matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), quiet: false });
+    assert!(chat.shown.iter().any(is_welcome), "it is the first of this conversation");
+}
+
+#[test]
+fn an_earlier_conversation_in_another_history_begins_anew() {
+    let mut chat = Chat::new(Settings { resume: Some((Hex([2; 8]), MessageId(5))), ..Settings::default() });
+    chat.join(EPOCH, "ada");
+    assert!(chat.notices()[0].contains("another history"), "{:?}", chat.notices());
+    chat.server(&message(1, "new", None));
+    chat.server(&live());
+    assert_eq!((chat.messages_shown(), chat.app.cursor()), (1, Some((EPOCH, MessageId(1)))));
+}
+
+#[test]
+fn a_person_who_is_in_too_many_rooms_is_told_and_does_not_try_again() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    chat.server(&failure(ErrorCode::TooManyRooms, None));
+    assert_eq!(chat.finished, Some(Err(Failure::Refused("because".to_owned()))));
 }
 
 #[test]

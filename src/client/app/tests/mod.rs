@@ -7,6 +7,7 @@ use crate::wire::{Body, ErrorCode, Failure as Refused, Hex, Kind, Message, Priva
 
 mod connection;
 mod typing;
+mod view;
 
 const EPOCH: Epoch = Hex([1; 8]);
 

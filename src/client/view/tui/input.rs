@@ -13,7 +13,10 @@ use crate::{
         editor::Outcome,
         keys::Input,
     },
-    wire::{Dialect, Nick},
+    wire::{
+        self, Dialect, Nick,
+        command::{Command, Line},
+    },
 };
 
 impl Tui {
@@ -213,10 +216,17 @@ impl Tui {
                 room.conversation.mark_read_up_to();
                 room.conversation.scroll(Scroll::Bottom);
                 room.seen();
-                vec![Wish::Line(tab, text)]
+                vec![Wish::Line(self.speaker(&text), text)]
             }
             Err(error) => self.show(now, tab, &Shown::Refusal(error.to_string()), None),
         }
+    }
+
+    /// Returns the tab whose app takes `text`, entered in the current one.
+    fn speaker(&self, text: &str) -> usize {
+        let replies = matches!(wire::command::parse(text), Ok(Line::Command(Command::Reply(_))));
+        let tab = self.correspondence.as_ref().filter(|_| replies).and_then(|room| self.tab_of(room));
+        tab.unwrap_or(self.current)
     }
 
     fn command(&mut self, now: Now, command: ScreenCommand) -> Vec<Wish> {

@@ -94,6 +94,8 @@ pub struct Tui {
     /// Something to be told until the next key.
     told: Option<String>,
     help: Option<Help>,
+    /// Whose app had the last private message, and knows whom to reply to.
+    correspondence: Option<RoomName>,
     /// Whether the column is shown; without a choice, where there is room for it.
     column: Option<bool>,
     /// The size of the last picture.
@@ -112,6 +114,7 @@ impl Tui {
             question: None,
             told: None,
             help: None,
+            correspondence: None,
             column: None,
             width: 0,
         }
@@ -149,6 +152,14 @@ impl Tui {
             return Vec::new();
         }
         let here = self.focus.is_here(now.elapsed);
+        // What is for one person alone belongs to no room: it is shown where that person is.
+        let is_private = matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
+        if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
+            && me != Some(&private.from)
+        {
+            self.correspondence = self.rooms.get(tab).and_then(|room| room.name.clone());
+        }
+        let tab = if is_private { self.current } else { tab };
         let Some(room) = self.rooms.get_mut(tab) else { return Vec::new() };
         room.learn(shown);
         let attention = room.conversation.take(shown, me, now.moment);

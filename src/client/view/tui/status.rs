@@ -88,7 +88,9 @@ fn connection(app: &App, now: Duration, palette: Palette) -> Option<Piece> {
 
 fn unsent(app: &App, palette: Palette) -> Option<Piece> {
     let waits = !matches!(app.connection(), Connection::Live);
-    Some(app.unsent()).filter(|&count| count > 0 && waits).map(|count| (format!("{count} unsent"), palette.selected()))
+    Some(app.pending().count())
+        .filter(|&count| count > 0 && waits)
+        .map(|count| (format!("{count} unsent"), palette.selected()))
 }
 
 fn below(room: &Room, palette: Palette) -> Option<Piece> {

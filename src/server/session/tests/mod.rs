@@ -15,6 +15,7 @@ use super::*;
 use crate::{server::replay::Replay, wire::Hex};
 
 mod life;
+mod people;
 mod speech;
 
 /// Longer than anything that a session waits for.
@@ -71,6 +72,12 @@ impl Peer {
         let welcome = peer.event("welcome").await;
         peer.event("live").await;
         (peer, welcome)
+    }
+
+    /// Returns a peer who says `hello` to `room` with this token, and its welcome.
+    async fn person(shared: &Shared, token: u8, nick: &str, room: &str) -> (Self, Value) {
+        let session = Hex([token; 16]).to_string();
+        Self::json(shared, json!({"type": "hello", "nick": nick, "room": room, "session": session})).await
     }
 
     async fn say(&mut self, frame: &str) {

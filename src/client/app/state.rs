@@ -1,0 +1,94 @@
+//! How the conversation stands, for a view that shows it beside what was said. Pure.
+
+use std::time::Duration;
+
+use super::{App, Phase};
+use crate::wire::{Body, ClientMessage, Dialect, Epoch, Kind, MessageId, Nick, RoomName, SessionToken, Topic};
+
+/// How the connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection<'a> {
+    /// It is being made, or stands and has not been welcomed.
+    Connecting,
+    /// It stands, and what is older is being read.
+    Replaying,
+    /// It stands, and what comes is new.
+    Live,
+    /// It is gone; another is being made.
+    Offline {
+        /// When it was lost, after the start of the program.
+        since: Duration,
+        /// Why, in words that may be the server's.
+        reason: &'a str,
+    },
+}
+
+/// A text of ours that has not been echoed: perhaps nobody has seen it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// How it is said.
+    pub kind: Kind,
+    /// To whom alone; none where it is for the room.
+    pub to: Option<Nick>,
+    /// The text; none where a topic is cleared.
+    pub text: Option<Body>,
+}
+
+impl App {
+    /// Returns the nick we have, or want.
+    #[must_use]
+    pub fn nick(&self) -> Option<&Nick> {
+        self.nick.as_ref()
+    }
+
+    /// Returns the room we are in; none before the first welcome.
+    #[must_use]
+    pub fn room(&self) -> Option<&RoomName> {
+        self.room.as_ref()
+    }
+
+    /// Returns how the server speaks, once there was a connection.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Returns how the connection stands.
+    #[must_use]
+    pub fn connection(&self) -> Connection<'_> {
+        match (self.phase, self.lost_at) {
+            (Phase::Offline, Some(since)) => Connection::Offline { since, reason: &self.lost_because },
+            (Phase::Offline, None) | (Phase::Greeting { .. }, _) => Connection::Connecting,
+            (Phase::Replaying, _) => Connection::Replaying,
+            (Phase::Live, _) => Connection::Live,
+        }
+    }
+
+    /// Returns the last message of the room that was shown, and of which history it is: with this as
+    /// [`Settings::resume`](super::Settings::resume), a later conversation goes on there.
+    #[must_use]
+    pub fn cursor(&self) -> Option<(Epoch, MessageId)> {
+        self.epoch.zip(self.cursor)
+    }
+
+    /// Returns the token that makes other conversations those of the same person, as
+    /// [`Settings::session`](super::Settings::session). A secret.
+    #[must_use]
+    pub fn session(&self) -> SessionToken {
+        self.session
+    }
+
+    /// Returns our texts that have not been echoed, oldest first.
+    pub fn pending(&self) -> impl Iterator<Item = Pending> {
+        self.outbox.texts().filter_map(|message| {
+            let (kind, to, text) = match message {
+                ClientMessage::Say { text, .. } => (Kind::Say, None, Some(text.clone())),
+                ClientMessage::Me { text, .. } => (Kind::Me, None, Some(text.clone())),
+                ClientMessage::Msg { to, text, .. } => (Kind::Say, Some(to.clone()), Some(text.clone())),
+                ClientMessage::SetTopic { text, .. } => (Kind::Topic, None, text.clone().map(Topic::into_body)),
+                _ => return None,
+            };
+            Some(Pending { kind, to, text })
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! One person on several connections.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_person_in_two_rooms_has_one_nick_and_is_told_when_it_changes() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut lobby, _) = Peer::person(&shared, 7, "ada", "lobby").await;
+    bob.until(|line| line == "* ada joined").await;
+    let (mut tea, welcome) = Peer::person(&shared, 7, "another", "tea").await;
+    assert_eq!((&welcome["nick"], &welcome["resumed"]), (&json!("ada"), &json!(false)));
+    tea.say(r#"{"type":"nick","nick":"eve"}"#).await;
+    assert_eq!(tea.event("nick").await["nick"], "eve");
+    assert_eq!(lobby.event("nick").await["nick"], "eve");
+    bob.until(|line| line == "* ada is eve now").await;
+    lobby.say(r#"{"type":"say","text":"hello"}"#).await;
+    bob.until(|line| line == "eve: hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_nick_that_each_connection_is_told_is_the_one_they_have() {
+    let shared = shared();
+    let (mut one, _) = Peer::person(&shared, 7, "ada", "one").await;
+    let (mut two, _) = Peer::person(&shared, 7, "ada", "two").await;
+    for nick in ["x", "y", "z"] {
+        let peer = if nick == "y" { &mut two } else { &mut one };
+        peer.say(&json!({"type": "nick", "nick": nick}).to_string()).await;
+    }
+    let mut told = Vec::new();
+    for peer in [&mut one, &mut two] {
+        let nicks = [peer.event("nick").await, peer.event("nick").await, peer.event("nick").await];
+        told.push(nicks.map(|event| event["nick"].clone()));
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_connection_to_a_room_ends_the_first_and_no_other() {
+    let shared = shared();
+    let (mut lobby, _) = Peer::person(&shared, 7, "ada", "lobby").await;
+    let (mut tea, _) = Peer::person(&shared, 7, "ada", "tea").await;
+    let (mut newer, welcome) = Peer::person(&shared, 7, "ada", "tea").await;
+    assert_eq!((&welcome["resumed"], &welcome["people"]), (&json!(true), &json!(1)));
+    assert_eq!(tea.closed().await, (4000, "a newer connection has your place".to_owned()));
+    newer.say(r#"{"type":"join","room":"lobby"}"#).await;
+    assert_eq!(newer.event("joined").await["names"], json!(["ada"]));
+    assert_eq!(lobby.closed().await.0, 4000);
+    assert_eq!(lobby.end().await, End::TakenOver);
+    newer.say(r#"{"type":"say","text":"still here"}"#).await;
+    newer.event("message").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_message_reaches_one_connection() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut one, _) = Peer::person(&shared, 7, "ada", "one").await;
+    let (mut two, _) = Peer::person(&shared, 7, "ada", "two").await;
+    bob.say("/msg ada newest").await;
+    assert_eq!(two.event("private").await["text"], "newest");
+    one.say(r#"{"type":"msg","to":"ada","key":"k","text":"note to self"}"#).await;
+    assert_eq!(one.event("private").await["key"], "k");
+    bob.say("/msg ada spoke last").await;
+    assert_eq!(one.event("private").await["text"], "spoke last");
+    assert_eq!(one.end().await, End::Lost);
+    bob.say("/msg ada the other").await;
+    assert_eq!(two.event("private").await["text"], "the other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_quits_one_room_keeps_the_nick_in_the_others() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut lobby, _) = Peer::person(&shared, 7, "ada", "lobby").await;
+    let (mut tea, _) = Peer::person(&shared, 7, "ada", "tea").await;
+    bob.until(|line| line == "* ada joined").await;
+    lobby.say(r#"{"type":"quit"}"#).await;
+    assert_eq!(lobby.closed().await.0, 1000);
+    bob.until(|line| line == "* ada left").await;
+    let mut other = Peer::text(&shared, "ada").await;
+    other.say("/names").await;
+    other.until(|line| line == "* in #lobby: ada-2, bob").await;
+    tea.say(r#"{"type":"quit"}"#).await;
+    assert_eq!(tea.closed().await.0, 1000);
+    bob.say("/nick ada").await;
+    bob.until(|line| line == "* you are ada now").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_too_many_is_refused_and_another_hello_may_follow() {
+    let shared = shared();
+    let mut peers = Vec::new();
+    for number in 0..Limits::SEATS {
+        peers.push(Peer::person(&shared, 7, "ada", &format!("r{number}")).await.0);
+    }
+    let mut more = Peer::connect(&shared, opening(Dialect::Json, "ada"), 4096);
+    more.event("hello").await;
+    let session = Hex([7; 16]).to_string();
+    more.say(&json!({"type": "hello", "room": "more", "session": session}).to_string()).await;
+    assert_eq!(more.event("error").await["code"], "too_many_rooms");
+    more.say(&json!({"type": "hello", "room": "r3", "session": session}).to_string()).await;
+    assert_eq!(more.event("welcome").await["resumed"], json!(true));
+}

@@ -171,7 +171,7 @@ impl FullScreen {
         }
         let patient = !self.tabs.is_empty();
         self.tabs.open(address, settings, patient);
-        self.tui.open(room, resume.map(|(_, read)| read));
+        self.tui.open(room, resume);
     }
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {

@@ -5,11 +5,13 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Bell, Help, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
+    conversation::{Page, SearchResults},
     prompt::{self, Answer},
 };
 use crate::{
     client::{
         app::{App, Shown},
+        completion::Candidates,
         editor::Outcome,
         keys::Input,
     },
@@ -32,19 +34,10 @@ impl Tui {
                 self.paste(text);
                 Vec::new()
             }
-            Input::FocusGained => {
-                self.focus.told(true);
-                if let Some(room) = self.rooms.get_mut(self.current)
-                    && room.conversation.is_at_bottom()
-                {
-                    room.seen();
-                }
-                Vec::new()
-            }
-            Input::FocusLost => {
-                self.focus.told(false);
+            Input::Focus(focused) => {
+                self.focus.told(focused);
                 if let Some(room) = self.rooms.get_mut(self.current) {
-                    room.turned_away();
+                    room.watch(focused);
                 }
                 Vec::new()
             }
@@ -94,17 +87,68 @@ impl Tui {
         if self.help.is_some() {
             return self.help_key(key);
         }
+        let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
+        // Where a line is searched for, every key is about that, if it can be.
+        let searching = room.editor.searching().is_some();
+        if searching {
+            match room.editor.key(key) {
+                Outcome::Submit(text) => return self.submit(now, text, apps),
+                Outcome::Changed | Outcome::Unchanged => return Vec::new(),
+                Outcome::Ignored => {}
+            }
+        } else if room.conversation.results().is_some() {
+            return self.results_key(key);
+        }
         if let Some(wishes) = self.bound(key) {
             return wishes;
         }
-        let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
-        match room.editor.key(key) {
+        match self.rooms[self.current].editor.key(key) {
             Outcome::Submit(text) => self.submit(now, text, apps),
             Outcome::Ignored if key.code == KeyCode::Esc => {
                 self.scroll(Scroll::Bottom);
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Does what a key does while the results of a search are open.
+    fn results_key(&mut self, key: KeyEvent) -> Vec<Wish> {
+        let room = &mut self.rooms[self.current];
+        match key.code {
+            KeyCode::Up => room.conversation.select(-1),
+            KeyCode::Down => room.conversation.select(1),
+            KeyCode::PageUp => room.conversation.select(-10),
+            KeyCode::PageDown => room.conversation.select(10),
+            KeyCode::Enter => {
+                let Some(id) = room.conversation.results().and_then(SearchResults::selected) else { return Vec::new() };
+                if room.conversation.jump_to(id) {
+                    room.conversation.close_results();
+                    return Vec::new();
+                }
+                let question = room.ask(Page::Around(id));
+                return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
+            }
+            KeyCode::Esc => room.conversation.close_results(),
+            KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => room.conversation.close_results(),
+            _ => return self.bound(key).unwrap_or_default(),
+        }
+        Vec::new()
+    }
+
+    /// Completes the word before the cursor; again, by the next that it can become.
+    fn complete(&mut self, backwards: bool) {
+        let rooms: Vec<_> = self.rooms.iter().filter_map(|room| room.name.as_ref()).cloned().collect();
+        let rooms: Vec<_> = rooms.iter().collect();
+        let commands: Vec<_> = command::all().collect();
+        let Some(room) = self.rooms.get_mut(self.current) else { return };
+        let mut nicks: Vec<&Nick> = room.conversation.speakers().collect();
+        nicks.extend(room.names.iter().filter(|name| !room.conversation.speakers().any(|nick| nick == *name)));
+        let candidates = Candidates { nicks: &nicks, rooms: &rooms, commands: &commands };
+        let (text, cursor) = (room.editor.text(), room.editor.cursor());
+        let made = room.completer.press(text, cursor, backwards, &candidates);
+        if let Some((range, with)) = made.map(|(range, with)| (range, with.to_owned())) {
+            room.editor.replace(range, &with);
         }
     }
 
@@ -127,16 +171,15 @@ impl Tui {
         let control = key.modifiers == KeyModifiers::CONTROL;
         let alt = key.modifiers == KeyModifiers::ALT;
         let shift = key.modifiers == KeyModifiers::SHIFT;
-        let editor = self.rooms.get(self.current).map(|room| &room.editor);
-        let (empty, searching) =
-            editor.map_or((true, false), |editor| (editor.is_empty(), editor.searching().is_some()));
+        let empty = self.rooms.get(self.current).is_none_or(|room| room.editor.is_empty());
         match key.code {
-            KeyCode::Char('c') if control && searching => return None,
             KeyCode::Char('c') if control && empty => self.question = Some(Question::Quit),
             KeyCode::Char('c') if control => self.rooms[self.current].editor.clear(),
             KeyCode::Char('d') if control && empty => return Some(vec![Wish::Quit]),
             KeyCode::Char('l') if control => return Some(vec![Wish::Redraw]),
             KeyCode::Char('z') if control => return Some(vec![Wish::Suspend]),
+            KeyCode::Tab => self.complete(false),
+            KeyCode::BackTab => self.complete(true),
             KeyCode::F(1) => self.help = Some(Help::default()),
             KeyCode::F(9) => self.toggle_column(),
             KeyCode::Char('p' | 'P') if alt => self.toggle_column(),
@@ -148,8 +191,8 @@ impl Tui {
                 self.go_to(tab);
             }
             KeyCode::Char('a' | 'A') if alt => self.go_to_unread(),
-            KeyCode::Char('n') if control && !searching => self.step(1),
-            KeyCode::Char('p') if control && !searching => self.step(self.rooms.len().saturating_sub(1)),
+            KeyCode::Char('n') if control => self.step(1),
+            KeyCode::Char('p') if control => self.step(self.rooms.len().saturating_sub(1)),
             KeyCode::Right if alt => self.step(1),
             KeyCode::Left if alt => self.step(self.rooms.len().saturating_sub(1)),
             KeyCode::PageUp => self.scroll(Scroll::Pages(-1)),
@@ -190,9 +233,7 @@ impl Tui {
     fn scroll(&mut self, by: Scroll) {
         let Some(room) = self.rooms.get_mut(self.current) else { return };
         room.conversation.scroll(by);
-        if room.conversation.is_at_bottom() {
-            room.seen();
-        }
+        room.watch(true);
     }
 
     fn submit(&mut self, now: Now, text: String, apps: &[&App]) -> Vec<Wish> {
@@ -213,9 +254,8 @@ impl Tui {
             }
             Ok(None) => {
                 let room = &mut self.rooms[tab];
-                room.conversation.mark_read_up_to();
                 room.conversation.scroll(Scroll::Bottom);
-                room.seen();
+                room.watch(true);
                 vec![Wish::Line(self.speaker(&text), text)]
             }
             Err(error) => self.show(now, tab, &Shown::Refusal(error.to_string()), None),

@@ -8,8 +8,11 @@ use ratatui::{
     style::Style,
 };
 
-use super::{Tui, column, fit::fit, status};
-use crate::client::app::App;
+use super::{Tui, column, command, conversation, fit::fit, status};
+use crate::client::{
+    app::{App, Pending},
+    completion,
+};
 
 /// From this width on the column is shown unasked: a conversation of 80 columns and more is left beside it.
 const WIDE: u16 = 110;
@@ -43,9 +46,16 @@ impl Tui {
         let text_width = area.width.saturating_sub(2).max(1);
         let typed = room.editor.layout(text_width, (area.height / 3).max(1));
         let parts = parts(area, u16::try_from(typed.rows.len()).unwrap_or(1), shows_column);
-        room.conversation.draw(parts.conversation, buffer, palette);
+        let pending: Vec<_> = app.pending().map(pending).collect();
+        room.conversation.draw(parts.conversation, buffer, palette, &pending);
         for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {
-            let mark = if y == parts.input.top() && typed.above == 0 { PROMPT } else { "  " };
+            let (first, last) = (y == parts.input.top(), y + 1 == parts.input.bottom());
+            let mark = match (first, last) {
+                (true, _) if typed.above == 0 => PROMPT,
+                (true, _) => "↑ ",
+                (_, true) if typed.below > 0 => "↓ ",
+                _ => "  ",
+            };
             buffer.set_stringn(parts.input.x, y, mark, area.width.into(), palette.quiet());
             if area.width > 2 {
                 buffer.set_stringn(parts.input.x + 2, y, row, text_width.into(), Style::new());
@@ -82,12 +92,27 @@ impl Tui {
         if let Some(words) = &self.told {
             return Some(words.clone());
         }
-        let editor = &self.rooms.get(self.current)?.editor;
-        if let Some((query, found)) = editor.searching() {
-            return Some(format!("search: {query}{}", if found.is_none() { " (nothing)" } else { "" }));
+        let room = self.rooms.get(self.current)?;
+        if let Some((query, found)) = room.editor.searching() {
+            let nothing = if found.is_none() && !query.is_empty() { " (nothing)" } else { "" };
+            return Some(format!("sent before: {query}{nothing}"));
         }
-        None
+        let (text, cursor) = (room.editor.text(), room.editor.cursor());
+        if let Some((options, chosen)) = room.completer.options(text, cursor).filter(|(options, _)| options.len() > 1) {
+            let (before, after) = options.split_at(chosen);
+            let in_turn: Vec<_> = after.iter().chain(before).map(|option| option.trim_end()).collect();
+            return Some(format!("[{}] {}", in_turn[0], in_turn[1..].join(" ")));
+        }
+        if self.choices.no_commands {
+            return None;
+        }
+        let commands: Vec<_> = command::all().collect();
+        completion::hint(text, &commands).map(|hint| hint.to_string())
     }
+}
+
+fn pending(Pending { kind, to, text }: Pending) -> conversation::Pending {
+    conversation::Pending { kind, to, text: text.map_or_else(String::new, |text| text.as_str().to_owned()) }
 }
 
 /// Divides `area`; the text being typed wants `typed` rows.

@@ -15,6 +15,7 @@ pub mod palette;
 mod prompt;
 mod room;
 mod status;
+mod styled;
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use self::{
     room::Room,
 };
 use super::super::app::{App, Connection, Shown};
-use crate::wire::{ClientMessage, MessageId, Nick, RoomName, ServerMessage, clean};
+use crate::wire::{ClientMessage, Epoch, MessageId, Nick, RoomName, ServerMessage, clean};
 
 /// What the screen wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,9 +121,9 @@ impl Tui {
         }
     }
 
-    /// Adds a tab at the end for `room`, where reading stopped at `read` an earlier time.
-    pub fn open(&mut self, room: Option<RoomName>, read: Option<MessageId>) {
-        self.rooms.push(Room::new(room, read, self.choices.zone.clone()));
+    /// Adds a tab at the end for `room`, where reading stopped at `resume` an earlier time.
+    pub fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
+        self.rooms.push(Room::new(room, resume, self.choices.zone.clone()));
     }
 
     /// Takes the tab out.
@@ -140,10 +141,10 @@ impl Tui {
         if tab >= self.rooms.len() || tab == self.current {
             return;
         }
-        self.rooms[self.current].turned_away();
+        self.rooms[self.current].watch(false);
         self.current = tab;
-        self.question = None;
-        self.rooms[tab].seen();
+        // Whoever goes somewhere is here.
+        self.rooms[tab].watch(true);
     }
 
     /// Takes what the app of the tab shows; `me` is the nick one has there.
@@ -161,11 +162,11 @@ impl Tui {
         }
         let tab = if is_private { self.current } else { tab };
         let Some(room) = self.rooms.get_mut(tab) else { return Vec::new() };
+        let watched = tab == self.current && here;
+        room.watch(watched);
         room.learn(shown);
         let attention = room.conversation.take(shown, me, now.moment);
-        if tab == self.current && here && room.conversation.is_at_bottom() {
-            room.seen();
-        } else {
+        if !(watched && room.conversation.is_at_bottom()) {
             room.unseen(attention);
         }
         let mut wishes = Vec::new();
@@ -189,9 +190,8 @@ impl Tui {
     /// Returns what the current tab wants to know, now that it is drawn.
     pub fn wants(&mut self) -> Vec<Wish> {
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
-        let older = room.conversation.wants_older();
-        let page = |before| ClientMessage::History { after: None, before: Some(before), limit: Some(PAGE) };
-        older.map(|before| Wish::Ask(self.current, page(before))).into_iter().collect()
+        let question = room.conversation.wanted_page().and_then(|page| room.ask(page));
+        question.map(|question| Wish::Ask(self.current, question)).into_iter().collect()
     }
 
     /// Returns when, after the start of the program, the picture changes by itself.
@@ -227,7 +227,7 @@ impl Tui {
 
     /// Returns the rooms that are open, and where reading stopped in each.
     pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>)> {
-        self.rooms.iter().filter_map(|room| Some((room.name.as_ref()?, room.read)))
+        self.rooms.iter().filter_map(|room| Some((room.name.as_ref()?, room.conversation.last_read())))
     }
 
     /// Returns what rings the bell.
@@ -259,9 +259,6 @@ impl Tui {
         self.choices.ignored.contains(nick)
     }
 }
-
-/// Messages in a page of scrolling back: a few screens.
-const PAGE: u32 = 200;
 
 /// Returns what the desktop is told about a message.
 fn notification(shown: &Shown) -> Option<String> {

@@ -1,13 +1,13 @@
 //! One room as a tab of the screen: its conversation, what is being typed in it, and who is there. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use jiff::tz::TimeZone;
 
-use super::conversation::{Attention, Conversation};
+use super::conversation::{Attention, Conversation, Page};
 use crate::{
-    client::{app::Shown, editor::Editor},
-    wire::{MessageId, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
+    client::{app::Shown, completion::Completer, editor::Editor},
+    wire::{ClientMessage, Epoch, Kind, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
 };
 
 /// A tab.
@@ -17,34 +17,38 @@ pub(super) struct Room {
     pub(super) name: Option<RoomName>,
     pub(super) conversation: Conversation,
     pub(super) editor: Editor,
+    pub(super) completer: Completer,
     pub(super) topic: Option<Topic>,
     pub(super) people: usize,
     /// Who is there, as far as the server has spelled them out.
     pub(super) names: BTreeSet<Nick>,
     pub(super) unread: usize,
     pub(super) mentions: usize,
-    /// The last message that came, and the last that somebody saw.
-    pub(super) latest: Option<MessageId>,
-    pub(super) read: Option<MessageId>,
     /// Whether what comes is new: the history that was asked for on entering is not.
     pub(super) caught_up: bool,
+    /// Pages that were asked for, in the order in which they come.
+    asked: VecDeque<Page>,
 }
 
 impl Room {
-    /// Returns the tab of `name`, where reading stopped at `read` an earlier time.
-    pub(super) fn new(name: Option<RoomName>, read: Option<MessageId>, zone: TimeZone) -> Self {
+    /// Returns the tab of `name`, where reading stopped at `resume` an earlier time.
+    pub(super) fn new(name: Option<RoomName>, resume: Option<(Epoch, MessageId)>, zone: TimeZone) -> Self {
+        let mut conversation = Conversation::new(zone);
+        if let Some((epoch, read)) = resume {
+            conversation.resume_after(epoch, read);
+        }
         Self {
             name,
-            conversation: Conversation::new(zone),
+            conversation,
             editor: Editor::default(),
+            completer: Completer::default(),
             topic: None,
             people: 0,
             names: BTreeSet::new(),
             unread: 0,
             mentions: 0,
-            latest: read,
-            read,
-            caught_up: read.is_some(),
+            caught_up: resume.is_some(),
+            asked: VecDeque::new(),
         }
     }
 
@@ -55,35 +59,45 @@ impl Room {
 
     /// Takes note of what `shown` says about the room.
     pub(super) fn learn(&mut self, shown: &Shown) {
-        let Shown::Event { event, .. } = shown else { return };
+        let Shown::Event { event, quiet } = shown else { return };
         match event {
             ServerMessage::Welcome(welcome) => self.entered(&welcome.view),
             ServerMessage::Joined(view) | ServerMessage::Names(view) => self.entered(view),
             ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
             ServerMessage::Message(message) => {
-                if message.kind == crate::wire::Kind::Topic {
+                if message.kind == Kind::Topic {
                     self.topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
                 }
-                self.latest = Some(message.id);
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),
+            ServerMessage::History { messages, more, .. } if *quiet => {
+                let Some(&page) = self.asked.front() else { return };
+                self.conversation.take_page(page, messages, !more);
+                if !more {
+                    self.asked.pop_front();
+                }
+            }
             _ => {}
         }
     }
 
-    /// Takes note that somebody sees the end of the conversation.
-    pub(super) fn seen(&mut self) {
-        self.read = self.latest;
-        self.unread = 0;
-        self.mentions = 0;
+    /// Takes note whether somebody looks: what comes while nobody does is new to whoever comes back.
+    pub(super) fn watch(&mut self, watched: bool) {
+        self.conversation.watch(watched);
+        if watched && self.conversation.is_at_bottom() {
+            self.unread = 0;
+            self.mentions = 0;
+        }
     }
 
-    /// Takes note that nobody looks any more: what comes from now on is new to whoever comes back.
-    pub(super) fn turned_away(&mut self) {
-        if self.conversation.is_at_bottom() {
-            self.conversation.mark_read_up_to();
-        }
+    /// Returns what to ask the server for `page`; nothing where that has been asked already.
+    pub(super) fn ask(&mut self, page: Page) -> Option<ClientMessage> {
+        let is_new = !self.asked.contains(&page);
+        is_new.then(|| {
+            self.asked.push_back(page);
+            page.request()
+        })
     }
 
     /// Counts what nobody has seen.

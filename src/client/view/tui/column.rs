@@ -1,6 +1,7 @@
 //! The column beside the conversation: the rooms that are open, and who is in this one. Pure.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit::fit, palette::Palette, room::Room};
 
@@ -31,7 +32,8 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
         };
         // Only so many can be reached by their number.
         let number = if index < 9 { (index + 1).to_string() } else { " ".to_owned() };
-        line(&format!("{mark}{number} {}{unread}", room.label()), style);
+        let label = fit(&room.label(), usize::from(inner.width).saturating_sub(3 + unread.width()));
+        line(&format!("{mark}{number} {label}{unread}"), style);
     }
     let Some(room) = rooms.get(current) else { return };
     line("", Style::default());

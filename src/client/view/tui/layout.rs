@@ -7,10 +7,11 @@ use ratatui::{
     layout::{Position, Rect},
     style::Style,
 };
+use unicode_width::UnicodeWidthStr as _;
 
-use super::{Tui, column, command, conversation, fit::fit, status};
+use super::{Tui, column, command, conversation, fit::fit, palette::Palette, status};
 use crate::client::{
-    app::{App, Pending},
+    app::{App, Connection, Pending},
     completion,
 };
 
@@ -46,8 +47,12 @@ impl Tui {
         let text_width = area.width.saturating_sub(2).max(1);
         let typed = room.editor.layout(text_width, (area.height / 3).max(1));
         let parts = parts(area, u16::try_from(typed.rows.len()).unwrap_or(1), shows_column);
-        let pending: Vec<_> = app.pending().map(pending).collect();
-        room.conversation.draw(parts.conversation, buffer, palette, &pending);
+        if app.connection() == Connection::Connecting && app.room().is_none() {
+            draw_joining(parts.conversation, buffer, palette, &room.label());
+        } else {
+            let pending: Vec<_> = app.pending().map(pending).collect();
+            room.conversation.draw(parts.conversation, buffer, palette, &pending);
+        }
         for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {
             let (first, last) = (y == parts.input.top(), y + 1 == parts.input.bottom());
             let mark = match (first, last) {
@@ -108,6 +113,15 @@ impl Tui {
         }
         let commands: Vec<_> = command::all().collect();
         completion::hint(text, &commands).map(|hint| hint.to_string())
+    }
+}
+
+/// Draws what stands where nothing is known yet.
+fn draw_joining(area: Rect, buffer: &mut Buffer, palette: Palette, label: &str) {
+    let words = fit(&format!("connecting to {label}"), area.width.into());
+    let x = area.x + area.width.saturating_sub(u16::try_from(words.width()).unwrap_or(0)) / 2;
+    if !area.is_empty() {
+        buffer.set_string(x, area.y + area.height / 2, words, palette.quiet());
     }
 }
 

@@ -16,6 +16,8 @@ mod prompt;
 mod room;
 mod status;
 mod styled;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ fn the_session_is_ours_from_the_first_hello_or_that_of_another_conversation() {
 fn an_earlier_conversation_is_gone_on_with_where_it_was() {
     let resume = Some((EPOCH, MessageId(5)));
     let since = Some(Since::Id(MessageId(2)));
-    let mut chat = Chat::new(Settings { resume, since, ..Settings::default() });
+    let mut chat = Chat::new(Settings { since, resume, ..Settings::default() });
     chat.join(EPOCH, "ada");
     let [ClientMessage::Hello(hello)] = &chat.sent[..] else { panic!("{:?}", chat.sent) };
     assert_eq!((hello.epoch, hello.after, hello.since), (Some(EPOCH), Some(MessageId(5)), None));

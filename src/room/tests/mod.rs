@@ -3,6 +3,8 @@
 use super::*;
 use crate::wire::Hex;
 
+mod invariants;
+
 const NOW: Duration = Duration::from_secs(100);
 
 fn nick(text: &str) -> Nick {

@@ -211,8 +211,6 @@ impl Chat {
                 typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => match typed {
                     Some(Typed::Line(line)) => Event::Line(line),
                     Some(Typed::Continued(text)) => Event::Continued(text),
-                    Some(Typed::Stop) => Event::Stop,
-                    Some(Typed::Ended) => Event::InputEnded,
                     None => {
                         input_open = false;
                         Event::InputEnded

@@ -5,11 +5,11 @@
 //! link ─┴→ app.update → effects → link / view → output
 //! ```
 //!
-//! [`app`] and [`view`] are pure: no tokio, no clock.
+//! [`app`], [`view`] and [`editor`] are pure: no tokio, no clock.
 
 pub mod address;
 pub mod app;
-mod editor;
+pub mod editor;
 pub mod input;
 pub mod link;
 pub mod output;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crossterm::{
-    event::{Event, EventStream},
+    event::{Event, EventStream, KeyCode, KeyEvent, KeyModifiers},
     terminal::{disable_raw_mode, enable_raw_mode, size},
 };
 use futures_util::StreamExt as _;
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Error,
-    editor::Editor,
+    editor::{Editor, Outcome},
     input::Typed,
     output::{BLOCKS, Output},
     view::Block,
@@ -35,6 +35,10 @@ const CLEAR: &str = "\r\u{1b}[J";
 /// A row that turns out wider than we think is cut by the terminal instead of being wrapped into another.
 const WRAP_OFF: &str = "\u{1b}[?7l";
 const WRAP_ON: &str = "\u{1b}[?7h";
+
+/// What stands before the line, and what does where its beginning is out of sight.
+const PROMPT: &str = "> ";
+const SCROLLED: &str = "… ";
 
 /// Takes over the terminal: what is typed comes out of the channel, what is written stands above the line being typed.
 ///
@@ -82,7 +86,7 @@ impl Terminal {
                     _ => self.reading = false,
                 },
                 event = self.events.next(), if self.reading && self.waiting.len() < TYPED => {
-                    self.event(event.transpose()?);
+                    self.event(event.transpose()?.as_ref());
                     self.draw("")?;
                 }
                 block = blocks.recv() => match block {
@@ -93,10 +97,10 @@ impl Terminal {
         }
     }
 
-    fn event(&mut self, event: Option<Event>) {
+    fn event(&mut self, event: Option<&Event>) {
         match event {
-            Some(Event::Key(key)) => self.waiting.extend(self.editor.key(key)),
-            Some(Event::Resize(columns, _)) => self.columns = usable(columns),
+            Some(Event::Key(key)) => self.waiting.extend(typed(&mut self.editor, *key)),
+            Some(Event::Resize(columns, _)) => self.columns = usable(*columns),
             Some(_) => {}
             None => self.waiting.push_back(Typed::Ended),
         }
@@ -119,8 +123,23 @@ impl Terminal {
         if !self.reading {
             return write(&format!("{CLEAR}{text}"));
         }
-        let (row, column) = self.editor.row(usize::from(self.columns));
+        let layout = self.editor.layout(self.columns.saturating_sub(3), 1);
+        let row = format!("{}{}", if layout.above == 0 { PROMPT } else { SCROLLED }, layout.rows.concat());
+        let column = PROMPT.len() + usize::from(layout.cursor.0);
         write(&format!("{CLEAR}{text}{WRAP_OFF}{row}\r\u{1b}[{column}C{WRAP_ON}"))
+    }
+}
+
+/// Gives `key` to the editor; returns what was entered, if anything was.
+fn typed(editor: &mut Editor, key: KeyEvent) -> Option<Typed> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    // A line break inside a paste comes as Ctrl-J.
+    let enters = control && key.code == KeyCode::Char('j');
+    match editor.key(if enters { KeyCode::Enter.into() } else { key }) {
+        Outcome::Submit(line) => Some(Typed::Line(line)),
+        Outcome::Ignored if control && key.code == KeyCode::Char('c') => Some(Typed::Stop),
+        Outcome::Ignored if control && key.code == KeyCode::Char('d') => Some(Typed::Ended),
+        _ => None,
     }
 }
 

@@ -5,12 +5,13 @@
 //! link ─┴→ app.update → effects → link / view → output
 //! ```
 //!
-//! [`app`], [`view`] and [`editor`] are pure: no tokio, no clock.
+//! [`app`], [`view`], and the parts that take what is typed ([`keys`], [`editor`]), are pure: no tokio, no clock.
 
 pub mod address;
 pub mod app;
 pub mod editor;
 pub mod input;
+pub mod keys;
 pub mod link;
 pub mod output;
 pub mod terminal;

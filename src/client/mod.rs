@@ -5,10 +5,11 @@
 //! link ─┴→ app.update → effects → link / view → output
 //! ```
 //!
-//! [`app`], [`view`], and the parts that take what is typed ([`keys`], [`editor`]), are pure: no tokio, no clock.
+//! [`app`], [`view`], and the parts that take what is typed ([`keys`], [`editor`], [`completion`]), are pure: no tokio, no clock.
 
 pub mod address;
 pub mod app;
+pub mod completion;
 pub mod editor;
 pub mod input;
 pub mod keys;

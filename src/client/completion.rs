@@ -281,7 +281,7 @@ mod tests {
             for backwards in [false, false, false, true] {
                 let (range, with) = completer.press(&text, cursor, backwards, candidates).unwrap();
                 cursor = range.start + with.len();
-                text.replace_range(range, &with.to_owned());
+                text.replace_range(range, with);
                 shown.push(text.clone());
                 assert_eq!(completer.options(&text, cursor).unwrap().0.len(), 2);
             }

@@ -5,6 +5,13 @@
 //! link ─┴→ app.update → effects → link / view → output
 //! ```
 //!
+//! Where it has a terminal it is in several rooms at once:
+//!
+//! ```text
+//! keys → view::tui → wishes ┐
+//! tabs: an app and a link each ─┴→ fullscreen → tabs / view::tui → screen
+//! ```
+//!
 //! [`app`], [`view`], and the parts that take what is typed ([`keys`], [`editor`], [`completion`]), are pure: no tokio, no clock.
 
 pub mod address;

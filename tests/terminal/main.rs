@@ -128,6 +128,27 @@ async fn a_paste_never_sends_and_a_long_one_asks() {
 }
 
 #[tokio::test]
+async fn a_key_that_comes_in_two_reads_is_still_a_key() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    client.write("one two");
+    client.typed("> one two").await;
+    // What is read at once ends behind the escape: nothing is shown for it, so there is no fact to wait for but time.
+    for _ in 0..3 {
+        client.write("\u{1b}");
+        tokio::task::yield_now().await;
+        client.write("[D");
+    }
+    client.write("-");
+    client.typed("> one -two").await;
+    client.write("\u{1b}");
+    client.write("[200~pa");
+    client.write("sted\u{1b}");
+    client.write("[201~");
+    client.typed("> one -pastedtwo").await;
+}
+
+#[tokio::test]
 async fn the_terminal_is_given_back_after_quit_and_after_signals() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;

@@ -66,8 +66,6 @@ fn shown(text: &str, width: usize) -> impl Iterator<Item = (&str, usize)> {
         "\t" => (" ", 1),
         "\n" => ("", 0),
         cluster => match usize::from(cluster.cell_width()) {
-            // A lone mark would join what stands before it in the row, though not in the text.
-            0 => ("", 0),
             wide if wide > width => (TOO_WIDE, 1),
             wide => (cluster, wide),
         },

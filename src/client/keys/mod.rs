@@ -91,13 +91,12 @@ impl Keys {
         } else if self.held.is_empty() {
             inputs.push(Input::Key(key));
         } else if self.held.len() == 1 && sequence::byte(key).is_none_or(|byte| !sequence::begins(byte)) {
-            if let Some(key) = with_alt(key) {
+            let with_alt = with_alt(key);
+            if with_alt.is_some() {
                 self.held.clear();
-                inputs.push(Input::Key(key));
-            } else {
-                self.flush(inputs);
-                inputs.push(Input::Key(key));
             }
+            self.flush(inputs);
+            inputs.push(Input::Key(with_alt.unwrap_or(key)));
         } else {
             self.hold(key, now + ESCAPE);
             self.look(now, inputs);

@@ -189,7 +189,7 @@ impl FullScreen {
                     Some(event) => {
                         let now = self.now();
                         for input in self.keys.feed(event, now.elapsed) {
-                            self.input(now, input, screen)?;
+                            self.input(now, input, screen);
                         }
                     }
                     None => return Ok(()),
@@ -202,7 +202,7 @@ impl FullScreen {
                     let now = self.now();
                     self.happened(now, tab, event)?;
                 }
-                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen)?,
+                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
             }
             if self.suspends {
                 self.suspends = false;
@@ -254,10 +254,10 @@ impl FullScreen {
         due.chain(draw_at).chain(self.remember_at).min()
     }
 
-    fn woke(&mut self, screen: &mut Screen) -> Result<(), Error> {
+    fn woke(&mut self, screen: &mut Screen) {
         let now = self.now();
         for input in self.keys.wake(now.elapsed) {
-            self.input(now, input, screen)?;
+            self.input(now, input, screen);
         }
         while let Some((at, tab)) = self.tabs.wake_at()
             && at <= now.elapsed
@@ -268,10 +268,9 @@ impl FullScreen {
             self.remember(now);
         }
         self.draw_at = self.draw_at.or(Some(Instant::now()));
-        Ok(())
     }
 
-    fn input(&mut self, now: Now, input: Input, screen: &mut Screen) -> Result<(), Error> {
+    fn input(&mut self, now: Now, input: Input, screen: &mut Screen) {
         if let Input::Resize(width, height) = input {
             screen.resize(width, height);
         }
@@ -284,7 +283,6 @@ impl FullScreen {
             }
         }
         self.draw_soon();
-        Ok(())
     }
 
     fn happened(&mut self, now: Now, tab: usize, event: Result<Event, Error>) -> Result<(), Error> {

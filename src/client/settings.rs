@@ -75,7 +75,7 @@ impl SettingsFile {
         };
         toml::from_str(&text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = 1 + text.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+            let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
             // The library may go on about what it expected on lines of their own.
             let reason = error.message().lines().next().unwrap_or_default().to_owned();
             SettingsError::Line { path: path.to_owned(), line, reason }

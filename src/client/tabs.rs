@@ -28,7 +28,7 @@ pub struct Update {
 /// The open rooms.
 #[derive(Debug, Default)]
 pub struct Tabs {
-    tabs: Vec<Tab>,
+    all: Vec<Tab>,
     /// Which tab is asked first for its next event, so that a busy one does not silence the others.
     turn: usize,
     closing: JoinSet<()>,
@@ -50,12 +50,12 @@ impl Tabs {
     pub fn open(&mut self, address: Address, settings: Settings, patient: bool) {
         let link = if patient { Link::keep_trying(address) } else { Link::start(address) };
         let app = App::new(settings);
-        self.tabs.push(Tab { app, link, connection: 0, waiting: VecDeque::new(), finished: false });
+        self.all.push(Tab { app, link, connection: 0, waiting: VecDeque::new(), finished: false });
     }
 
     /// Takes the tab out; its link sends what it was ordered to and closes by itself.
     pub fn close(&mut self, tab: usize) {
-        let Tab { link, connection, waiting, .. } = self.tabs.remove(tab);
+        let Tab { link, connection, waiting, .. } = self.all.remove(tab);
         self.closing.spawn(async move {
             for order in waiting.into_iter().filter(|order| order.connection == connection) {
                 link.order(order).await;
@@ -66,7 +66,7 @@ impl Tabs {
 
     /// Closes every tab, and waits for that; each has a deadline.
     pub async fn close_all(mut self) {
-        while !self.tabs.is_empty() {
+        while !self.all.is_empty() {
             self.close(0);
         }
         while self.closing.join_next().await.is_some() {}
@@ -75,25 +75,25 @@ impl Tabs {
     /// Returns the apps of all tabs.
     #[must_use]
     pub fn apps(&self) -> Vec<&App> {
-        self.tabs.iter().map(|tab| &tab.app).collect()
+        self.all.iter().map(|tab| &tab.app).collect()
     }
 
     /// Returns how many tabs there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tabs.len()
+        self.all.len()
     }
 
     /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tabs.is_empty()
+        self.all.is_empty()
     }
 
     /// Returns whether every conversation has come to its end.
     #[must_use]
     pub fn all_finished(&self) -> bool {
-        self.tabs.iter().all(|tab| tab.finished)
+        self.all.iter().all(|tab| tab.finished)
     }
 
     /// Returns the next event of any tab, or how its link ended. Cancel-safe.
@@ -102,9 +102,9 @@ impl Tabs {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<(usize, Result<Event, Error>)> {
-        for step in 0..self.tabs.len() {
-            let index = (self.turn + step) % self.tabs.len();
-            let tab = &mut self.tabs[index];
+        for step in 0..self.all.len() {
+            let index = (self.turn + step) % self.all.len();
+            let tab = &mut self.all[index];
             if tab.finished {
                 continue;
             }
@@ -119,14 +119,14 @@ impl Tabs {
     /// Returns when, after the start of the program, an app has to be woken, and whose it is.
     #[must_use]
     pub fn wake_at(&self) -> Option<(Duration, usize)> {
-        let running = self.tabs.iter().enumerate().filter(|(_, tab)| !tab.finished);
+        let running = self.all.iter().enumerate().filter(|(_, tab)| !tab.finished);
         running.filter_map(|(index, tab)| Some((tab.app.wake_at()?, index))).min()
     }
 
     /// Does what follows from `event` for the tab, and returns what is left to whoever shows it.
     pub fn update(&mut self, now: Duration, tab: usize, event: Event) -> Update {
         let mut update = Update::default();
-        let Some(tab) = self.tabs.get_mut(tab).filter(|tab| !tab.finished) else { return update };
+        let Some(tab) = self.all.get_mut(tab).filter(|tab| !tab.finished) else { return update };
         let connection = tab.connection;
         for effect in tab.app.update(now, event) {
             match effect {

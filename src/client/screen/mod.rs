@@ -121,7 +121,7 @@ impl Screen {
     /// When the terminal cannot be taken again.
     pub async fn suspend(&mut self) -> Result<(), Error> {
         self.settle().await;
-        give_back();
+        self.give_back();
         os::suspend().await;
         self.resume()
     }
@@ -148,11 +148,16 @@ impl Screen {
             drop(timeout(PATIENCE, self.written()).await);
         }
     }
+
+    fn give_back(&self) {
+        // A terminal that still takes nothing would not take its restoring either, and nobody could end the program.
+        give_back(!self.busy);
+    }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        self.give_back();
     }
 }
 
@@ -179,13 +184,21 @@ fn take() -> io::Result<()> {
     write(&bytes)
 }
 
-/// Gives the terminal back, once.
-fn give_back() {
+/// Gives the terminal back, once; of the screen only what needs no writing, unless it `listens`.
+fn give_back(listens: bool) {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut bytes = Vec::new();
     // There is nobody to tell, and nothing else to try.
+    if listens {
+        drop(write(&restoring()));
+    }
+    drop(disable_raw_mode());
+}
+
+fn restoring() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Cannot fail: a Vec takes everything.
     drop(queue!(
         bytes,
         EndSynchronizedUpdate,
@@ -197,8 +210,7 @@ fn give_back() {
         Show
     ));
     bytes.extend_from_slice(TITLE_BACK.as_bytes());
-    drop(write(&bytes));
-    drop(disable_raw_mode());
+    bytes
 }
 
 fn write(bytes: &[u8]) -> io::Result<()> {
@@ -216,7 +228,7 @@ fn restore_on_panic() {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             if thread::current().id() == owner {
-                give_back();
+                give_back(true);
             }
             if !TAKEN.load(Ordering::SeqCst) {
                 before(panic);

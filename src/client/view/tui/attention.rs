@@ -36,7 +36,7 @@ impl fmt::Display for Bell {
 }
 
 /// How long after a key somebody is taken to look, where the terminal does not tell whether it has the keyboard.
-const LOOKING: Duration = Duration::from_secs(60);
+const LOOKING: Duration = Duration::from_mins(1);
 
 /// Whether somebody looks at the screen.
 #[derive(Debug, Default)]

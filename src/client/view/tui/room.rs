@@ -64,10 +64,8 @@ impl Room {
             ServerMessage::Welcome(welcome) => self.entered(&welcome.view),
             ServerMessage::Joined(view) | ServerMessage::Names(view) => self.entered(view),
             ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
-            ServerMessage::Message(message) => {
-                if message.kind == Kind::Topic {
-                    self.topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
-                }
+            ServerMessage::Message(message) if message.kind == Kind::Topic => {
+                self.topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),

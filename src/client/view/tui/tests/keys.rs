@@ -149,7 +149,7 @@ fn the_age_of_an_outage_is_drawn_by_the_second_and_then_by_the_minute() {
     stage.event(0, Event::Dropped { reason: "gone".to_owned() });
     stage.elapsed = Duration::from_millis(11_700);
     assert_eq!(wake(&stage), Some(Duration::from_millis(12_500)));
-    stage.elapsed = Duration::from_millis(75_000);
+    stage.elapsed = Duration::from_secs(75);
     assert_eq!(wake(&stage), Some(Duration::from_millis(130_500)));
 }
 

@@ -43,11 +43,12 @@ const DEFAULT_URL: &str = "ws://127.0.0.1:8080";
 /// Chat on a broadcast-chat server, or on any server that sends lines over WebSocket.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
-    /// Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM
-    ///
-    /// [default: the server of client.toml, or ws://127.0.0.1:8080]
-    #[arg(env = "CHAT_URL")]
+    #[arg(
+        env = "CHAT_URL",
+        help = "Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM [default: ws://127.0.0.1:8080]"
+    )]
     url: Option<Address>,
     /// The nick you want; when it is taken, NAME-2 and so on [default: your login name]
     #[arg(long, value_name = "NAME", env = "CHAT_NICK")]

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{Epoch, MessageId, RoomName, ServerMessage},
+    wire::{Epoch, Limits, MessageId, RoomName, ServerMessage},
 };
 
 /// Between two frames while lines pour in; what is typed is shown at once.
@@ -331,6 +331,9 @@ impl FullScreen {
         match wish {
             Wish::Line(tab, line) => self.update(now, tab, Event::Line(line)),
             Wish::Ask(tab, question) => self.update(now, tab, Event::Ask(question)),
+            Wish::Open(_) if self.tabs.len() >= Limits::SEATS => {
+                self.tui.tell(now, format!("{} rooms are open, and no more can be; /leave closes one", Limits::SEATS));
+            }
             Wish::Open(room) => {
                 self.open(Some(room), None);
                 self.tui.go_to(self.tabs.len().saturating_sub(1));

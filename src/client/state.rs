@@ -14,16 +14,15 @@ use serde::{Deserialize, Serialize};
 use super::view::Bell;
 use crate::{
     os,
-    wire::{Epoch, MessageId, Nick, RoomName},
+    wire::{Epoch, Limits, MessageId, Nick, RoomName},
 };
 
 /// The largest file that is read: all that is written fits many times.
 const FILE: u64 = 1024 * 1024;
 
-/// People ignored, servers remembered, and rooms of one; what is oldest goes first.
+/// People ignored, and servers remembered; what is oldest goes first.
 const IGNORED: usize = 500;
 const SERVERS: usize = 50;
-const ROOMS: usize = 50;
 
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +85,7 @@ impl State {
     pub fn write(mut self, path: &Path) -> io::Result<()> {
         keep_last(&mut self.ignored, IGNORED);
         keep_last(&mut self.servers, SERVERS);
-        self.servers.iter_mut().for_each(|visit| visit.rooms.truncate(ROOMS));
+        self.servers.iter_mut().for_each(|visit| visit.rooms.truncate(Limits::SEATS));
         if let Some(folder) = path.parent() {
             os::create_private_dir(folder)?;
         }
@@ -161,6 +160,6 @@ mod tests {
         state.write(&path).unwrap();
         let again = State::read(&path);
         assert!(again.visit("host:149").is_none());
-        assert_eq!(again.visit("host:150").unwrap().rooms.len(), ROOMS);
+        assert_eq!(again.visit("host:150").unwrap().rooms.len(), Limits::SEATS);
     }
 }

@@ -26,11 +26,11 @@ impl Tui {
     pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<Wish> {
         match input {
             Input::Key(key) => {
-                self.focus.key(now.elapsed);
+                self.is_used(now);
                 self.key(now, key, apps)
             }
             Input::Paste(text) => {
-                self.focus.key(now.elapsed);
+                self.is_used(now);
                 self.paste(text);
                 Vec::new()
             }
@@ -42,6 +42,14 @@ impl Tui {
                 Vec::new()
             }
             Input::Resize(..) => Vec::new(),
+        }
+    }
+
+    /// Takes note that somebody is here.
+    fn is_used(&mut self, now: Now) {
+        self.focus.key(now.elapsed);
+        if let Some(room) = self.rooms.get_mut(self.current) {
+            room.watch(self.focus.is_here(now.elapsed));
         }
     }
 
@@ -138,8 +146,8 @@ impl Tui {
 
     /// Completes the word before the cursor; again, by the next that it can become.
     fn complete(&mut self, backwards: bool) {
-        let rooms: Vec<_> = self.rooms.iter().filter_map(|room| room.name.as_ref()).cloned().collect();
-        let rooms: Vec<_> = rooms.iter().collect();
+        let open: Vec<_> = self.rooms.iter().filter_map(|room| room.name.clone()).collect();
+        let rooms: Vec<_> = open.iter().chain(self.listed.iter().filter(|room| !open.contains(room))).collect();
         let commands: Vec<_> = command::all().collect();
         let Some(room) = self.rooms.get_mut(self.current) else { return };
         let mut nicks: Vec<&Nick> = room.conversation.speakers().collect();

@@ -74,7 +74,7 @@ impl Tui {
             Some(words) => {
                 status::rule(parts.status, buffer, palette);
                 let words = format!(" {} ", fit(&words, usize::from(area.width).saturating_sub(4)));
-                buffer.set_string(area.x + 1, parts.status.y, words, palette.selected());
+                buffer.set_string(area.x + 1, parts.status.y, words, status::on_rule(palette.selected()));
             }
             None => status::draw(parts.status, buffer, palette, now, &self.rooms, current, app),
         }

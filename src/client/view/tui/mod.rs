@@ -99,6 +99,8 @@ pub struct Tui {
     help: Option<Help>,
     /// Whose app had the last private message, and knows whom to reply to.
     correspondence: Option<RoomName>,
+    /// The rooms that the server listed last.
+    listed: Vec<RoomName>,
     /// Whether the column is shown; without a choice, where there is room for it.
     column: Option<bool>,
     /// The size of the last picture.
@@ -118,6 +120,7 @@ impl Tui {
             told: None,
             help: None,
             correspondence: None,
+            listed: Vec::new(),
             column: None,
             width: 0,
         }
@@ -155,6 +158,9 @@ impl Tui {
             return Vec::new();
         }
         let here = self.focus.is_here(now.elapsed);
+        if let Shown::Event { event: ServerMessage::Rooms { rooms, .. }, .. } = shown {
+            self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
+        }
         // What is for one person alone belongs to no room: it is shown where that person is.
         let is_private = matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
         if let Shown::Event { event: ServerMessage::Private(private), .. } = shown

@@ -51,7 +51,7 @@ pub(super) fn draw(
     rule(area, buffer, palette);
     let mut x = area.x + 1;
     let mut put = |text: &str, style: Style| {
-        buffer.set_string(x, area.y, format!(" {text} "), style);
+        buffer.set_string(x, area.y, format!(" {text} "), on_rule(style));
         x += u16::try_from(text.width()).unwrap_or(u16::MAX) + 3;
     };
     put(&label, palette.selected());
@@ -65,9 +65,14 @@ pub(super) fn draw(
     for (text, style) in kept {
         let wide = u16::try_from(text.width()).unwrap_or(u16::MAX) + 2;
         end = end.saturating_sub(wide);
-        buffer.set_string(end, area.y, format!(" {text} "), style);
+        buffer.set_string(end, area.y, format!(" {text} "), on_rule(style));
         end = end.saturating_sub(1);
     }
+}
+
+/// Returns `style` without what the rule below it leaves of its own.
+pub(super) fn on_rule(style: Style) -> Style {
+    Style::reset().patch(style)
 }
 
 /// Draws an empty line.

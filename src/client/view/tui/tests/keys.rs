@@ -1,6 +1,7 @@
 //! What keys do, and what calls for the user.
 
 use super::*;
+use crate::wire::RoomEntry;
 
 #[test]
 fn ctrl_c_clears_then_asks_and_then_quits() {
@@ -98,6 +99,16 @@ fn a_room_is_opened_once_and_left() {
     assert_eq!((stage.tui.rooms.len(), stage.tui.current()), (1, 0));
     stage.enter_line("/leave");
     assert!(stage.bottom(2).contains("the only room"));
+}
+
+#[test]
+fn rooms_that_were_listed_are_completed() {
+    let mut stage = Stage::live();
+    let rooms = ["tea", "rust"].map(|name| RoomEntry { room: room(name), people: 1, topic: None });
+    stage.server(0, &ServerMessage::Rooms { rooms: rooms.to_vec(), total: 2 });
+    stage.type_in("/join t");
+    stage.key(KeyCode::Tab);
+    assert_eq!(stage.bottom(1), "> /join tea");
 }
 
 #[test]

@@ -6,6 +6,9 @@ mod plain;
 pub use self::{json::Json, plain::Plain};
 use super::app::Shown;
 
+/// What is told of a server without our subprotocol.
+const PLAIN_TEXT_ONLY: &str = "connected; this server speaks plain text only: no names, no history, no commands";
+
 /// Lines to be written, the last line break included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {

@@ -2,6 +2,7 @@
 
 mod json;
 mod plain;
+pub mod tui;
 
 pub use self::{json::Json, plain::Plain};
 use super::app::Shown;

@@ -217,7 +217,7 @@ impl Entry {
             Content::Refused(text) => Said::aside("! ", text.into(), Role::Refused),
             Content::Line(text) => Said { head: vec![], lead: None, text: text.into(), role: Role::Text },
             Content::Pending(Pending { kind, to, text }, me) => {
-                let text = Some(text.as_str()).filter(|text| !text.is_empty());
+                let text = text.as_ref().map(Body::as_str);
                 let said = match to {
                     Some(to) => whisper(None, Some(to), text.unwrap_or_default()),
                     None => speech(me.as_ref(), *kind, text),

@@ -1,6 +1,6 @@
 //! What the reader has said and the server has not sent back. Pure.
 
-use crate::wire::{Kind, Nick};
+use crate::wire::{Body, Kind, Nick};
 
 /// A text on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,6 @@ pub struct Pending {
     pub kind: Kind,
     /// To whom alone, if not to the room.
     pub to: Option<Nick>,
-    /// The text; of a topic that is to be cleared there is none.
-    pub text: String,
+    /// The text; absent only where a topic is to be cleared.
+    pub text: Option<Body>,
 }

@@ -53,7 +53,7 @@ impl Pty {
         let (count, written) = watch::channel(0);
         let shown = Arc::clone(&screen);
         std::thread::spawn(move || {
-            let mut chunk = [0; 64 * 1024];
+            let mut chunk = vec![0; 64 * 1024];
             // The end of a pseudo-terminal is an error on Linux.
             while let Ok(length @ 1..) = reader.read(&mut chunk) {
                 shown.lock().unwrap_or_else(PoisonError::into_inner).process(&chunk[..length]);

@@ -9,9 +9,9 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Tui, column, command, conversation, fit::fit, palette::Palette, status};
+use super::{Tui, column, command, fit::fit, palette::Palette, status};
 use crate::client::{
-    app::{App, Connection, Pending},
+    app::{App, Connection},
     completion,
 };
 
@@ -50,7 +50,7 @@ impl Tui {
         if app.connection() == Connection::Connecting && app.room().is_none() {
             draw_joining(parts.conversation, buffer, palette, &room.label());
         } else {
-            let pending: Vec<_> = app.pending().map(pending).collect();
+            let pending: Vec<_> = app.pending().collect();
             room.conversation.draw(parts.conversation, buffer, palette, &pending);
         }
         for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {
@@ -123,10 +123,6 @@ fn draw_joining(area: Rect, buffer: &mut Buffer, palette: Palette, label: &str) 
     if !area.is_empty() {
         buffer.set_string(x, area.y + area.height / 2, words, palette.quiet());
     }
-}
-
-fn pending(Pending { kind, to, text }: Pending) -> conversation::Pending {
-    conversation::Pending { kind, to, text: text.map_or_else(String::new, |text| text.as_str().to_owned()) }
 }
 
 /// Divides `area`; the text being typed wants `typed` rows.

@@ -6,11 +6,10 @@ use super::{
     super::{palette::Palette, styled::Role},
     Conversation,
     entry::{Content, Entry, NARROW},
-    pending::Pending,
     scroll::{Position, Spot},
     wrap::{Row, columns},
 };
-use crate::wire::{MessageId, clean};
+use crate::{client::app::Pending, wire::MessageId};
 
 /// What an empty room says.
 const EMPTY: [&str; 2] = ["nothing has been said here yet", "/help lists the commands"];
@@ -23,7 +22,7 @@ impl Conversation {
             return;
         }
         self.take_pending(pending);
-        self.resize(area.width, area.height);
+        self.size = (area.width, area.height);
         let height = usize::from(area.height);
         let top = self.top(height);
         let (blank, last) = self.draw_rows(top, area, buffer, palette);
@@ -80,11 +79,7 @@ impl Conversation {
         }
         self.drawn_pending = pending.to_vec();
         let me = &self.me;
-        let entry = |pending: &Pending| {
-            let text = clean::lines(&pending.text).into_owned();
-            let pending = Pending { text, ..pending.clone() };
-            Entry::new(Content::Pending(pending, me.clone()), MessageId(0), None)
-        };
+        let entry = |pending: &Pending| Entry::new(Content::Pending(pending.clone(), me.clone()), MessageId(0), None);
         self.pending = pending.iter().map(entry).collect();
     }
 }

@@ -20,11 +20,13 @@ use super::{
         palette,
         styled::{self, Role},
     },
-    pending::Pending,
     presence::Run,
     wrap::{Margins, Piece, Row, columns, wrap},
 };
-use crate::wire::{Body, Kind, Message, MessageId, Nick, Presence, Private};
+use crate::{
+    client::app::Pending,
+    wire::{Body, Kind, Message, MessageId, Nick, Presence, Private},
+};
 
 /// Below so many columns there is no column of times and none of nicks.
 pub(super) const NARROW: u16 = 50;
@@ -217,7 +219,7 @@ impl Entry {
             Content::Refused(text) => Said::aside("! ", text.into(), Role::Refused),
             Content::Line(text) => Said { head: vec![], lead: None, text: text.into(), role: Role::Text },
             Content::Pending(Pending { kind, to, text }, me) => {
-                let text = Some(text.as_str()).filter(|text| !text.is_empty());
+                let text = text.as_ref().map(Body::as_str);
                 let said = match to {
                     Some(to) => whisper(None, Some(to), text.unwrap_or_default()),
                     None => speech(me.as_ref(), *kind, text),

@@ -9,7 +9,6 @@
 mod draw;
 mod entry;
 mod pages;
-mod pending;
 mod presence;
 mod reading;
 mod results;
@@ -30,10 +29,13 @@ use self::{
     scroll::Position,
     segment::Segment,
 };
-pub use self::{pages::Page, pending::Pending, results::SearchResults, scroll::Scroll};
+pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
 use super::styled;
 use crate::{
-    client::{app::Shown, view::PLAIN_TEXT_ONLY},
+    client::{
+        app::{Pending, Shown},
+        view::PLAIN_TEXT_ONLY,
+    },
     wire::{Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, clean, text},
 };
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Conversation, Position,
+    entry::{Content, Entry},
     segment::{Beyond, Segment},
 };
 use crate::wire::{ClientMessage, Message, MessageId};
@@ -140,14 +141,19 @@ impl Conversation {
             self.detached = Some(self.segment(messages));
         }
         self.close_results();
-        self.jump_to(id);
+        if !self.jump_to(id) {
+            let local = self.live.last().and_then(|last| last.local);
+            let words = "that message is gone: the server no longer has it".to_owned();
+            self.live.push(Entry::new(Content::Refused(words), MessageId(0), local));
+            self.follow();
+        }
     }
 
     /// Makes one of the detached segment and the live one: nothing is missing between them any more.
     fn join(&mut self) {
         let Some(detached) = self.detached.take() else { return };
-        if let Position::At { serial, row } = self.position {
-            self.position = Position::At { serial: serial - detached.end() + self.live.first(), row };
+        if let Position::At(anchor) = self.position {
+            self.position = Position::At(anchor.moved(self.live.first() - detached.end()));
         }
         self.live.older = detached.older;
         self.live.prepend(detached);
@@ -168,7 +174,7 @@ impl Conversation {
     pub(super) fn trim(&mut self) {
         let anchor = match self.position {
             Position::Bottom => i64::MAX,
-            Position::At { serial, .. } => serial,
+            Position::At(anchor) => anchor.serial,
         };
         if let Some(detached) = &mut self.detached {
             while detached.is_too_large() {

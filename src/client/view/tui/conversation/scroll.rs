@@ -25,8 +25,27 @@ pub enum Scroll {
 pub(super) enum Position {
     /// The end is in sight and stays there.
     Bottom,
-    /// In the first row stands this row of this entry; the rules above the entry are negative, so that they may come and go.
-    At { serial: i64, row: i32 },
+    /// In the first line stands this row of this entry.
+    At(Anchor),
+}
+
+/// A row by which the screen can be found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Anchor {
+    /// Which entry.
+    pub(super) serial: i64,
+    /// Which row of it; the rules above it are negative, so that they may come and go.
+    row: i32,
+    /// How many rows it had, and on how wide a screen: on another it is the same part of the entry, and back on this one the same row.
+    rows: i32,
+    width: u16,
+}
+
+impl Anchor {
+    /// Returns the same row for an entry that so many entries more stand before.
+    pub(super) fn moved(self, by: i64) -> Self {
+        Self { serial: self.serial + by, ..self }
+    }
 }
 
 /// A row: an entry's serial number, and which of all its rows. A row past its last is the next entry's first.
@@ -157,16 +176,8 @@ impl Conversation {
     /// Returns the row that stands in the first line of the screen.
     pub(super) fn top(&mut self, height: usize) -> Spot {
         let last = self.up(Spot { serial: self.end(), row: 0 }, height);
-        let Position::At { serial, row } = self.position else { return last };
-        let serial = serial.clamp(self.shown().first(), self.end().max(self.shown().first()));
-        let rows = self.lay(serial);
-        let above = self.entry(serial).map_or(0, Entry::above);
-        let row = i32::try_from(above).unwrap_or(i32::MAX).saturating_add(row);
-        let spot = match usize::try_from(row) {
-            Ok(row) => Spot { serial, row: row.min(rows.saturating_sub(1)) },
-            // The rules above the entry were more when the screen was hung on it.
-            Err(_) => self.up(Spot { serial, row: 0 }, usize::try_from(row.unsigned_abs()).unwrap_or(0)),
-        };
+        let Position::At(anchor) = self.position else { return last };
+        let spot = self.spot(anchor);
         if spot < last {
             return spot;
         }
@@ -177,25 +188,29 @@ impl Conversation {
         last
     }
 
-    fn hang_on(&mut self, spot: Spot) {
-        self.lay(spot.serial);
-        let above = self.entry(spot.serial).map_or(0, Entry::above);
-        let row = i32::try_from(spot.row).unwrap_or(i32::MAX) - i32::try_from(above).unwrap_or(0);
-        self.position = Position::At { serial: spot.serial, row };
+    fn hang_on(&mut self, Spot { serial, row }: Spot) {
+        let rows = signed(self.lay(serial));
+        let above = self.entry(serial).map_or(0, |entry| signed(entry.above()));
+        self.position =
+            Position::At(Anchor { serial, row: signed(row) - above, rows: rows - above, width: self.size.0 });
     }
 
-    /// Takes the size of the screen; what was in its first row stays in sight.
-    pub(super) fn resize(&mut self, width: u16, height: u16) {
-        let before = std::mem::replace(&mut self.size, (width, height));
-        let Position::At { serial, row } = self.position else { return };
-        if before.0 == width || row <= 0 {
-            return;
+    fn spot(&mut self, anchor: Anchor) -> Spot {
+        let first = self.shown().first();
+        let serial = anchor.serial.clamp(first, self.end().max(first));
+        let rows = signed(self.lay(serial));
+        let above = self.entry(serial).map_or(0, |entry| signed(entry.above()));
+        let row = if anchor.width == self.size.0 || anchor.row <= 0 {
+            anchor.row
+        } else {
+            anchor.row.saturating_mul(rows - above) / anchor.rows.max(1)
+        };
+        let row = (above + row).min((rows - 1).max(0));
+        match usize::try_from(row) {
+            Ok(row) => Spot { serial, row },
+            // There were more rules above the entry.
+            Err(_) => self.up(Spot { serial, row: 0 }, usize::try_from(row.unsigned_abs()).unwrap_or(0)),
         }
-        let body = |entry: &Entry| i32::try_from(entry.rows().len() - entry.above()).unwrap_or(i32::MAX);
-        let rows_before = self.entry(serial).map_or(1, body).max(1);
-        self.lay(serial);
-        let rows = self.entry(serial).map_or(1, body);
-        self.position = Position::At { serial, row: row.saturating_mul(rows) / rows_before };
     }
 
     /// Returns the row so many rows above, or the first.
@@ -225,4 +240,9 @@ impl Conversation {
         }
         spot
     }
+}
+
+/// Returns a count of rows, of which there are never so many that they do not fit.
+fn signed(rows: usize) -> i32 {
+    i32::try_from(rows).unwrap_or(i32::MAX)
 }

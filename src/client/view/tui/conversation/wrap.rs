@@ -152,16 +152,15 @@ fn wrap_line(line: &[Cluster<'_>], x: u16, margins: Margins, rows: &mut Vec<Row>
             rows.push(row(&line[start..], x));
             return;
         }
-        let next = match gap {
-            _ if line[end].is_space() => end + line[end..].iter().take_while(|cluster| cluster.is_space()).count(),
-            _ if end > start && line[end].may_begin(&line[end - 1]) => end,
+        let next = if line[end].is_space() {
+            end + line[end..].iter().take_while(|cluster| cluster.is_space()).count()
+        } else if end > start && line[end].may_begin(&line[end - 1]) {
+            end
+        } else {
             // What does not fit into a row of its own is cut here as well as there.
-            Some(gap) if word_fits(&line[gap..], limit(margins.rest)) => gap,
-            // At least one, for a first row without any room.
-            _ if end == start && x == margins.rest => end + 1,
-            _ => end,
+            gap.filter(|gap| word_fits(&line[*gap..], limit(margins.rest))).unwrap_or(end)
         };
-        let shown = if next < end { next } else { end.max(start) };
+        let shown = end.min(next);
         let spaces = line[start..shown].iter().rev().take_while(|cluster| cluster.is_space()).count();
         // A line that begins with spaces keeps them.
         let shown = if shown - spaces > start { shown - spaces } else { shown };
@@ -198,4 +197,65 @@ fn row(line: &[Cluster<'_>], mut x: u16) -> Row {
         x += cluster.width;
     }
     Row { pieces }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wrapped(text: &str, first: u16, rest: u16, width: u16) -> Vec<String> {
+        let mut rows = Vec::new();
+        wrap([(Role::Text, text)], Margins { first, rest, width }, &mut rows);
+        let text = |row: &Row| row.pieces.iter().map(|piece| piece.text.as_str()).collect();
+        rows.iter().map(text).collect()
+    }
+
+    #[test]
+    fn rows_end_between_words() {
+        assert_eq!(wrapped("one two three", 0, 0, 8), ["one two", "three"]);
+        assert_eq!(wrapped("one two   three", 0, 0, 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 4, 0, 8), ["one", "two", "three"]);
+        assert_eq!(wrapped("  a  b\n\n c", 0, 2, 9), ["  a  b", "", " c"]);
+        assert_eq!(wrapped("a\tb", 0, 0, 9), ["a    b"]);
+    }
+
+    #[test]
+    fn what_fits_no_row_is_cut_where_it_stands() {
+        assert_eq!(wrapped("ab 0123456789", 0, 2, 8), ["ab 01234", "56789"]);
+    }
+
+    #[test]
+    fn wide_characters_end_a_row_anywhere_but_before_punctuation() {
+        assert_eq!(wrapped("学生学生。", 0, 0, 8), ["学生学", "生。"]);
+        assert_eq!(wrapped("学生ab学生", 0, 0, 7), ["学生ab", "学生"]);
+    }
+
+    #[test]
+    fn a_cut_is_seen() {
+        assert_eq!([cut("hello", 5), cut("hello", 4), cut("学生", 3), cut("x", 0)], ["hello", "hel…", "学…", ""]);
+    }
+
+    proptest! {
+        #[test]
+        fn everything_stands_within_the_margins(
+            text in "([a-c é\u{301}\u{200d}\n-]|学|👍🏽|ｶﾞ|한){0,60}", first in 0..12_u16, rest in 0..12_u16, width in 1..20_u16,
+        ) {
+            let mut rows = Vec::new();
+            wrap([(Role::Text, text.as_str())], Margins { first, rest, width }, &mut rows);
+            let mut all = String::new();
+            for row in &rows {
+                for piece in &row.pieces {
+                    let fits = usize::from(piece.x) + columns(&piece.text) <= usize::from(width.max(first + 1).max(rest + 1));
+                    prop_assert!(fits, "{:?}", rows);
+                    all.push_str(&piece.text);
+                }
+            }
+            if rest + 4 <= width {
+                let seen = |text: &str| text.graphemes(true).filter(|c| super::width(c) > 0 && *c != " ").collect::<String>();
+                prop_assert_eq!(seen(&all), seen(&text));
+            }
+        }
+    }
 }

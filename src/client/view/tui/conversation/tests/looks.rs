@@ -8,6 +8,10 @@ use crate::wire::{ErrorCode, Failure, Query, Rename};
 
 const LONG: &str = "a longer text that does not fit one row of an ordinary terminal and goes on below, under itself";
 
+fn body(text: &str) -> Body {
+    Body::new(text).unwrap()
+}
+
 fn talk(reader: &mut Reader) {
     reader.hear(1, 0, "bob", "good morning");
     reader.hear(2, 0, "carol", LONG);
@@ -98,10 +102,10 @@ fn a_new_day_and_what_is_new() {
 fn what_is_pending_looks_pending() {
     let mut reader = talking(60, 8);
     reader.pending = vec![
-        Pending { kind: Kind::Say, to: None, text: format!("on its way: {LONG}") },
-        Pending { kind: Kind::Me, to: None, text: "waits".to_owned() },
-        Pending { kind: Kind::Say, to: Some(nick("bob")), text: "a secret".to_owned() },
-        Pending { kind: Kind::Topic, to: None, text: String::new() },
+        Pending { kind: Kind::Say, to: None, text: Some(body(&format!("on its way: {LONG}"))) },
+        Pending { kind: Kind::Me, to: None, text: Some(body("waits")) },
+        Pending { kind: Kind::Say, to: Some(nick("bob")), text: Some(body("a secret")) },
+        Pending { kind: Kind::Topic, to: None, text: None },
     ];
     assert_snapshot!(reader.screen(), @r#"
     "12:09        ! no such command: /dance                      "
@@ -256,7 +260,7 @@ fn a_server_of_plain_text() {
 fn without_colours_every_cell_is_the_terminals_own() {
     let mut reader = talking(80, 24);
     reader.palette = Palette::new(Depth::None);
-    reader.pending = vec![Pending { kind: Kind::Say, to: None, text: "on its way".to_owned() }];
+    reader.pending = vec![Pending { kind: Kind::Say, to: None, text: Some(body("on its way")) }];
     let cells = reader.cells();
     let plain = |cell: &Cell| cell.fg == Color::Reset && cell.bg == Color::Reset && cell.modifier == Modifier::empty();
     assert!(cells.content.iter().all(plain));

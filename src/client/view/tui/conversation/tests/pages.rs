@@ -128,6 +128,14 @@ fn the_end_leads_back_from_a_hit_at_once() {
 }
 
 #[test]
+fn a_hit_that_the_server_no_longer_has_is_told() {
+    let mut reader = reader(900..=950);
+    answer(&mut reader, Page::Around(MessageId(500)), 600..=950);
+    assert!(reader.rows()[4].contains("! that message is gone: "));
+    assert!(reader.conversation.is_at_bottom());
+}
+
+#[test]
 fn typed_history_is_scrolled_to() {
     let mut reader = reader(300..=340);
     let history = |ids, more| ServerMessage::History { room: RoomName::lobby(), messages: messages(ids), more };

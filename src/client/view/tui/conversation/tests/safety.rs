@@ -69,7 +69,7 @@ fn check(text: &str) {
     for shown in everything(text) {
         reader.take(&shown);
     }
-    reader.pending = vec![Pending { kind: Kind::Say, to: None, text: text.to_owned() }];
+    reader.pending = vec![Pending { kind: Kind::Say, to: None, text: Body::new(text).ok() }];
     for (width, height) in [(70, 60), (24, 60), (3, 9), (1, 1)] {
         reader.resize(width, height);
         printable(&mut reader, text);

@@ -110,11 +110,13 @@ fn a_resize_keeps_what_is_read_in_sight() {
         word.split(' ').next().unwrap().parse().unwrap()
     };
     let before = first(&mut reader);
+    let screen = reader.screen();
     for (width, height) in [(33, 8), (160, 30), (51, 3), (20, 5), (80, 8)] {
         reader.resize(width, height);
         let after = first(&mut reader);
         assert!(before.abs_diff(after) < 40, "at {width}×{height}: {before} became {after}");
     }
+    assert_eq!(reader.screen(), screen);
 }
 
 #[test]

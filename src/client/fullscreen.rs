@@ -76,7 +76,12 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let left = chat.end();
     // Whoever closed stderr does not want to be told.
     drop(io::stderr().write_all(left.as_bytes()));
-    chat.tabs.close_all().await;
+    let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
+    tokio::select! {
+        () = chat.tabs.close_all() => {}
+        // Somebody does not want to wait for a server that takes its time.
+        () = signals => {}
+    }
     result
 }
 
@@ -98,8 +103,9 @@ struct FullScreen {
     extras: Vec<u8>,
     title: String,
     quitting: bool,
-    /// The first failure of a conversation.
+    /// The first failure of a conversation, and what was told at the end of any.
     failed: Option<Error>,
+    last_words: String,
     suspends: bool,
 }
 
@@ -120,6 +126,7 @@ impl FullScreen {
             title: String::new(),
             quitting: false,
             failed: None,
+            last_words: String::new(),
             suspends: false,
             address,
             settings,
@@ -300,7 +307,14 @@ impl FullScreen {
 
     fn update(&mut self, now: Now, tab: usize, event: Event) {
         let update = self.tabs.update(now.elapsed, tab, event);
+        let ended = update.finished.is_some();
         for shown in update.shown {
+            if let Shown::Notice(words) = &shown
+                && ended
+            {
+                self.last_words.push_str(words);
+                self.last_words.push('\n');
+            }
             if let Shown::Event { event: ServerMessage::Welcome(welcome), .. } = &shown {
                 self.epoch = Some(welcome.epoch);
             }
@@ -360,6 +374,7 @@ impl FullScreen {
         for tab in 0..self.tabs.len() {
             self.update(now, tab, event.clone());
         }
+        self.tui.remark("leaving once all is sent; Ctrl-D: now");
     }
 
     fn remembered(&self) -> State {
@@ -387,15 +402,10 @@ impl FullScreen {
     fn end(&mut self) -> String {
         let now = self.now();
         self.remember(now);
-        let mut words = String::new();
+        self.quitting = true;
         for tab in 0..self.tabs.len() {
-            for shown in self.tabs.update(now.elapsed, tab, Event::Stop).shown {
-                if let Shown::Notice(notice) = shown {
-                    words.push_str(&notice);
-                    words.push('\n');
-                }
-            }
+            self.update(now, tab, Event::Stop);
         }
-        words
+        std::mem::take(&mut self.last_words)
     }
 }

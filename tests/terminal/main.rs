@@ -7,6 +7,7 @@ mod support;
 use broadcast_chat::client::screen::Screen;
 use pty::Pty;
 use support::{
+    process::Signal,
     raw::RawPeer,
     server::{Server, start, start_with},
 };
@@ -133,7 +134,7 @@ async fn a_key_that_comes_in_two_reads_is_still_a_key() {
     let mut client = joined(&server, 80, 24).await;
     client.write("one two");
     client.typed("> one two").await;
-    // What is read at once ends behind the escape: nothing is shown for it, so there is no fact to wait for but time.
+    // A read may end behind the escape: nothing is shown for it, so there is no fact to wait for.
     for _ in 0..3 {
         client.write("\u{1b}");
         tokio::task::yield_now().await;
@@ -181,6 +182,47 @@ async fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
     shell.typed(">").await;
     shell.write("\u{4}");
     assert_eq!(shell.ended().await, 0);
+}
+
+#[tokio::test]
+async fn rooms_are_open_again_where_reading_stopped() {
+    let server = start().await;
+    let mut peer = RawPeer::connect(server.address, "/rust?nick=bob").await;
+    let client = format!("'{}' {} --nick ada", env!("CARGO_BIN_EXE_client"), server.address);
+    let mut shell = Pty::start(80, 24, &["sh", "-c", &format!("{client}; echo left; read line; {client}")]);
+    shell.shows("─ #lobby").await;
+    shell.write("/join rust\r");
+    shell.shows("─ #rust").await;
+    peer.say("seen").await;
+    shell.shows("bob: seen").await;
+    shell.write("/quit\r");
+    shell.shows("left").await;
+    peer.say("not seen").await;
+    shell.write("go on\r");
+    shell.shows("2 #rust 1").await;
+    shell.write("\u{1b}2");
+    shell.shows("bob: not seen").await;
+    // What was read comes from the server, to be above it.
+    shell.shows("bob: seen").await;
+    let rows = shell.rows();
+    let at = |text: &str| rows.iter().position(|row| row.contains(text));
+    let [seen, rule, unseen] = ["bob: seen", "─ new ─", "bob: not seen"].map(at);
+    assert!(seen.is_some() && seen < rule && rule < unseen, "{}", rows.join("\n"));
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_told_when_the_screen_is_gone() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    server.process.signal(Signal::Term).await;
+    client.shows("offline").await;
+    client.write("hello\r");
+    client.shows("1 unsent").await;
+    client.write("/quit\r");
+    client.shows("leaving once all is sent").await;
+    client.write("\u{4}");
+    client.shows("1 line was not sent").await;
+    assert_eq!(client.ended().await, 0);
 }
 
 #[tokio::test]

@@ -195,6 +195,11 @@ impl Tui {
         self.show(now, self.current, &Shown::Notice(words.into()), None);
     }
 
+    /// Tells the user something until the next key.
+    pub fn remark(&mut self, words: impl Into<String>) {
+        self.told = Some(words.into());
+    }
+
     /// Returns what the current tab wants to know, now that it is drawn.
     pub fn wants(&mut self) -> Vec<Wish> {
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };

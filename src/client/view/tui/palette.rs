@@ -2,7 +2,7 @@
 //!
 //! Nobody asks the terminal for its ground: every colour of ours can be read on black and on white. Where there is luminance
 //! 0.18, both contrasts (WCAG 2) are 4.5, and every hue has such a colour once red, green and blue may be chosen freely: the
-//! 22 of [`TRUE`] are these, 15 degrees of hue apart (`OKLCh`). The fixed 256 have fewer: the 22 of [`INDEXED`] are at 3 or more
+//! 22 of `TRUE` are these, 15 degrees of hue apart (`OKLCh`). The fixed 256 have fewer: the 22 of `INDEXED` are at 3 or more
 //! on both. The 16 are whatever the user's theme makes of them, which knows its own ground. Red is kept for refusals.
 
 use ratatui::style::{Color, Modifier, Style};

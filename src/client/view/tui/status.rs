@@ -106,10 +106,13 @@ fn below(room: &Room, palette: Palette) -> Option<Piece> {
     }
 }
 
-/// Returns the other tabs that have something unread, by the number that Alt takes.
+/// Returns the other tabs that have something unread, by the number that Alt takes; those with a mention first.
 fn elsewhere(rooms: &[Room], current: usize, palette: Palette) -> Vec<Piece> {
     let others = rooms.iter().enumerate().filter(|(index, room)| *index != current && room.unread > 0);
+    let mut others: Vec<_> = others.collect();
+    others.sort_by_key(|(_, room)| room.mentions == 0);
     others
+        .into_iter()
         .map(|(index, room)| {
             let mark = if room.mentions > 0 { "!" } else { "" };
             let style = if room.mentions > 0 { palette.new_mark() } else { palette.selected() };

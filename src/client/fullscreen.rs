@@ -21,7 +21,7 @@ use super::{
     screen::Screen,
     state::{OpenRoom, State},
     tabs::Tabs,
-    view::tui::{Choices, Now, Tui, Wish},
+    view::tui::{Bell, Choices, Now, Tui, Wish},
 };
 use crate::{
     os,
@@ -93,6 +93,8 @@ struct FullScreen {
     keys: Keys,
     state: State,
     state_path: Option<PathBuf>,
+    /// What rang the bell when the program began.
+    settled_bell: Bell,
     epoch: Option<Epoch>,
     began: Instant,
     /// When the next picture is due.
@@ -114,6 +116,7 @@ impl FullScreen {
         let Options { address, settings, choices, state, state_path, .. } = options;
         let began = Instant::now();
         let mut chat = Self {
+            settled_bell: choices.bell,
             tui: Tui::new(choices),
             tabs: Tabs::default(),
             keys: Keys::default(),
@@ -379,7 +382,10 @@ impl FullScreen {
 
     fn remembered(&self) -> State {
         let mut state = self.state.clone();
-        state.bell = Some(self.tui.bell());
+        // What nobody has said is not remembered: the settings file may say otherwise the next time.
+        if state.bell.is_some() || self.tui.bell() != self.settled_bell {
+            state.bell = Some(self.tui.bell());
+        }
         state.ignored = self.tui.ignored().to_vec();
         let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
         state.remember(&self.address.server(), self.epoch, rooms.collect());

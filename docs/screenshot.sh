@@ -85,7 +85,7 @@ set -g allow-rename off
 CONF
 # A shell whose prompt is `$ ` and that leaves no traces.
 # A history of its own, so that the picture begins where the chat does.
-shell="env -u HISTFILE CHAT_DB=:memory: PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
+shell="env -u HISTFILE CHAT_DB=:memory: XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
 
 command tmux -S "$work/tmux" -f "$work/tmux.conf" new-session -d -s chat -x 120 -y 40 "$shell"
 xterm -fa 'DejaVu Sans Mono' -fs 11 -bg '#1c2128' -fg '#d8dee9' -cr '#d8dee9' -b 8 -bw 0 -geometry 130x41+0+0 \
@@ -110,8 +110,8 @@ types 0 "$server"
 until_true 'the server to listen' shows 0 'listening on ws://127.0.0.1:8080'
 for pane in 1 2 3; do
     types "$pane" "$client --nick ${titles[$pane]}"
-    # Everyone who is there sees who comes: then it is the next one's turn.
-    for other in $(seq 1 "$pane"); do until_true "${titles[$pane]} in pane $other" shows "$other" "${titles[$pane]}"; done
+    # Everyone who is there sees that somebody comes: then it is the next one's turn.
+    for other in $(seq 1 "$pane"); do until_true "${titles[$pane]} in pane $other" shows "$other" "$pane here"; done
     until_true "${titles[$pane]} to be let in" shows "$pane" "${SCREENSHOT_WELCOME:-#lobby}"
 done
 

@@ -33,6 +33,69 @@ pub fn stop_requested() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
+/// Returns what resolves when the terminal that the program runs in is gone: by SIGHUP on Unix, never elsewhere. From this call
+/// on that signal does not end the program by itself. Cancel-safe.
+///
+/// # Errors
+/// When the signal cannot be watched.
+pub fn terminal_gone() -> io::Result<impl Future<Output = ()> + Send> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangup = signal(SignalKind::hangup())?;
+        Ok(async move {
+            hangup.recv().await;
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(std::future::pending())
+}
+
+/// Tells when the program goes on after it was stopped, by whomever.
+#[derive(Debug)]
+pub struct Continued {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Continued {
+    /// Starts to watch: for SIGCONT on Unix, for nothing elsewhere.
+    ///
+    /// # Errors
+    /// When the signal cannot be watched.
+    pub fn watch() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self { signal: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Resolves when the program has gone on. Cancel-safe.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Stops the program and what it was started with, as Ctrl-Z does where a terminal is not in raw mode; resolves when it goes on.
+/// Where nobody could make it go on, or there is no such thing, it does not stop.
+pub async fn suspend() {
+    #[cfg(unix)]
+    {
+        let Ok(mut continued) = Continued::watch() else { return };
+        if rustix::process::kill_current_process_group(rustix::process::Signal::TSTP).is_ok() {
+            // A process group that has no shell is never stopped, and then never goes on.
+            drop(tokio::time::timeout(std::time::Duration::from_millis(200), continued.next()).await);
+        }
+    }
+}
+
 /// Watches whether anybody can still read what is written to stdout, so that a program in a pipe ends when the next one has,
 /// and not only when it writes again.
 #[derive(Debug)]

@@ -11,16 +11,25 @@ use broadcast_chat::{
         Error,
         address::Address,
         app::{App, Effect, Event, Settings, Since},
+        fullscreen,
         input::{self, Typed},
         link::{Link, LinkEvent, Order, What},
         output::Output,
-        terminal,
-        view::{Json, Plain, View},
+        settings::{self, Colour, SettingsFile},
+        state::{self, State},
+        view::{
+            Json, Plain, View,
+            tui::{
+                Choices,
+                palette::{Depth, Palette},
+            },
+        },
     },
     os,
     wire::{Limits, MessageId, Nick},
 };
-use clap::{Parser, ValueEnum, builder::FalseyValueParser};
+use clap::{Parser, builder::FalseyValueParser};
+use futures_util::future::OptionFuture;
 use jiff::tz::TimeZone;
 use tokio::{
     sync::mpsc,
@@ -28,17 +37,23 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Where a server is that was started without arguments.
+const DEFAULT_URL: &str = "ws://127.0.0.1:8080";
+
 /// Chat on a broadcast-chat server, or on any server that sends lines over WebSocket.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
-    /// Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM
-    #[arg(env = "CHAT_URL", default_value = "ws://127.0.0.1:8080")]
-    url: Address,
+    #[arg(
+        env = "CHAT_URL",
+        help = "Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM [default: ws://127.0.0.1:8080]"
+    )]
+    url: Option<Address>,
     /// The nick you want; when it is taken, NAME-2 and so on [default: your login name]
     #[arg(long, value_name = "NAME", env = "CHAT_NICK")]
     nick: Option<Nick>,
-    /// Show one line a message, whatever stdout is
+    /// Show one line a message, also on a terminal
     #[arg(long, env = "CHAT_PLAIN", value_parser = FalseyValueParser::new())]
     plain: bool,
     /// How many earlier messages to show on entering a room, 0 to 1000 [default: the server's]
@@ -53,13 +68,15 @@ struct Arguments {
         help = "When to use colours; NO_COLOR turns them off where this is auto",
         value_name = "WHEN",
         env = "CHAT_COLOR",
-        value_enum,
-        default_value = "auto"
+        value_enum
     )]
-    color: Colour,
+    color: Option<Colour>,
     /// Print one JSON object a line for each event
     #[arg(long, env = "CHAT_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
+    /// Tell the desktop of mentions and private messages while the terminal is not looked at (OSC 9)
+    #[arg(long, env = "CHAT_NOTIFY", value_parser = FalseyValueParser::new())]
+    notify: bool,
     /// Send every line as it is, also one that begins with a slash
     #[arg(long, env = "CHAT_NO_COMMANDS", value_parser = FalseyValueParser::new())]
     no_commands: bool,
@@ -74,13 +91,6 @@ fn since(text: &str) -> Result<Since, String> {
     let span: jiff::Span = text.parse().map_err(|_| words.to_owned())?;
     let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| words.to_owned())?;
     Duration::try_from(length).map(Since::Age).map_err(|_| words.to_owned())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Colour {
-    Auto,
-    Always,
-    Never,
 }
 
 fn main() -> ExitCode {
@@ -105,38 +115,60 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Error> {
     let failed = |error: io::Error| Error::Start(os::reason(&error));
+    let file = settings::path().map(|path| SettingsFile::read(&path)).transpose()?.unwrap_or_default();
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).map_err(|error| Error::Start(error.to_string()))?;
     let stdout_is_terminal = io::stdout().is_terminal();
-    let can_move_cursor = stdout_is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    let view = if arguments.json {
-        View::Json(Json)
-    } else {
-        View::Plain(Plain::new(TimeZone::system(), coloured(arguments.color, can_move_cursor)))
-    };
-    let interactive = can_move_cursor && io::stdin().is_terminal();
+    let can_draw = stdout_is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let full_screen = can_draw && io::stdin().is_terminal() && !arguments.plain && !arguments.json;
+    let colour = arguments.color.or(file.color).unwrap_or_default();
     let settings = Settings {
-        nick: arguments.nick.or_else(login_nick),
+        nick: arguments.nick.or(file.nick).or_else(login_nick),
         history: arguments.history,
         since: arguments.since,
-        interactive,
+        interactive: stdout_is_terminal && io::stdin().is_terminal() && !full_screen,
         no_commands: arguments.no_commands,
         secret,
         session: None,
         resume: None,
     };
-    let (output, input) = if interactive {
-        terminal::start()?
-    } else {
-        (Output::to_stdout(stdout_is_terminal).map_err(failed)?, input::from_pipe().map_err(failed)?)
+    let address = match arguments.url.or(file.server) {
+        Some(address) => address,
+        None => DEFAULT_URL.parse().map_err(|_| Error::Task("the default address"))?,
     };
     let stop = CancellationToken::new();
     let (stopped, signals) = (stop.clone(), os::stop_requested().map_err(failed)?);
+    // What is no screen goes on without its terminal, where it was started to.
+    let gone = if full_screen { Some(os::terminal_gone().map_err(failed)?) } else { None };
     let _watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        signals.await;
+        tokio::select! {
+            () = signals => {}
+            Some(()) = OptionFuture::from(gone) => {}
+        }
         stopped.cancel();
     }));
-    let link = Link::start(arguments.url);
+    if full_screen {
+        let state_path = state::path();
+        let state = state_path.as_deref().map(State::read).unwrap_or_default();
+        let choices = Choices {
+            palette: Palette::new(depth(colour)),
+            zone: TimeZone::system(),
+            bell: state.bell.or(file.bell).unwrap_or_default(),
+            ignored: state.ignored.clone(),
+            notify: arguments.notify,
+            no_commands: arguments.no_commands,
+        };
+        return fullscreen::run(fullscreen::Options { address, settings, choices, state, state_path, stop }).await;
+    }
+    let view = if arguments.json {
+        View::Json(Json)
+    } else {
+        View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw)))
+    };
+    let interactive = settings.interactive;
+    let output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;
+    let input = input::from_pipe().map_err(failed)?;
+    let link = Link::start(address);
     let mut chat = Chat { app: App::new(settings), view, link, output, stop, connection: 0, began: Instant::now() };
     let result = chat.run(input, interactive).await;
     let Chat { link, output, .. } = chat;
@@ -180,8 +212,6 @@ impl Chat {
                 typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => match typed {
                     Some(Typed::Line(line)) => Event::Line(line),
                     Some(Typed::Continued(text)) => Event::Continued(text),
-                    Some(Typed::Stop) => Event::Stop,
-                    Some(Typed::Ended) => Event::InputEnded,
                     None => {
                         input_open = false;
                         Event::InputEnded
@@ -225,6 +255,23 @@ fn coloured(choice: Colour, can_colour: bool) -> bool {
         Colour::Never => false,
         // https://no-color.org: set, and not empty.
         Colour::Auto => can_colour && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()),
+    }
+}
+
+/// Returns how many colours the full screen may use, by what the terminal says of itself.
+fn depth(choice: Colour) -> Depth {
+    if !coloured(choice, true) {
+        return Depth::None;
+    }
+    // What writes the colours heeds NO_COLOR by itself, and `--color always` does not.
+    crossterm::style::force_color_output(true);
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") {
+        Depth::True
+    } else if variable("TERM").contains("256") {
+        Depth::Indexed
+    } else {
+        Depth::Sixteen
     }
 }
 

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use http::{Uri, uri::Authority};
 
+use crate::wire::RoomName;
+
 /// The port of a server that no port was given for, and the server's own default.
 const PORT: u16 = 8080;
 
@@ -55,6 +57,29 @@ impl Address {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns the host and the port, by which a server is remembered.
+    #[must_use]
+    pub fn server(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// Returns the room that the path names; none where there is no path, or it is no room.
+    #[must_use]
+    pub fn room(&self) -> Option<RoomName> {
+        RoomName::new(self.uri.path().strip_prefix('/')?).ok()
+    }
+
+    /// Returns the address of `room` on the same server.
+    #[must_use]
+    pub fn in_room(&self, room: &RoomName) -> Self {
+        let query = self.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = format!("/{room}{query}").parse().ok();
+        // The name of a room can stand in a path as it is.
+        let uri = Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone());
+        Self { uri, ..self.clone() }
     }
 
     /// Returns whether a server that is started without arguments would be found here.
@@ -161,6 +186,16 @@ mod tests {
         ] {
             assert_eq!(parsed(text), (url.to_owned(), host.to_owned(), port), "{text}");
         }
+    }
+
+    #[test]
+    fn a_room_has_an_address_on_its_server() {
+        let address: Address = "localhost:2000/rust?nick=ada".parse().unwrap();
+        assert_eq!((address.server(), address.room()), ("localhost:2000".to_owned(), RoomName::new("rust").ok()));
+        assert_eq!(address.in_room(&RoomName::lobby()).to_string(), "ws://localhost:2000/lobby?nick=ada");
+        let bare: Address = "[::1]".parse().unwrap();
+        assert_eq!((bare.server(), bare.room()), ("::1:8080".to_owned(), None));
+        assert_eq!(bare.in_room(&RoomName::lobby()).to_string(), "ws://[::1]:8080/lobby");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Lines from a pipe: read by a thread, because tokio's own stdin keeps a process alive until stdin ends.
+//! Lines from a pipe, or from a terminal that edits its lines itself: read by a thread, because tokio's own stdin keeps a process alive until stdin ends.
 
 use std::io::{self, Read as _};
 
@@ -19,10 +19,6 @@ pub enum Typed {
     Line(String),
     /// The line before goes on.
     Continued(String),
-    /// There is no more.
-    Ended,
-    /// The program is to end now.
-    Stop,
 }
 
 /// Starts to read stdin; the channel ends after the last line, or when stdin cannot be read any more.
@@ -129,10 +125,8 @@ mod tests {
     use super::*;
 
     fn text(typed: &Typed) -> &str {
-        match typed {
-            Typed::Line(text) | Typed::Continued(text) => text,
-            Typed::Ended | Typed::Stop => "",
-        }
+        let (Typed::Line(text) | Typed::Continued(text)) = typed;
+        text
     }
 
     #[test]

@@ -5,18 +5,31 @@
 //! link ─┴→ app.update → effects → link / view → output
 //! ```
 //!
-//! [`app`] and [`view`] are pure: no tokio, no clock.
+//! Where it has a terminal it is in several rooms at once:
+//!
+//! ```text
+//! keys → view::tui → wishes ┐
+//! tabs: an app and a link each ─┴→ fullscreen → tabs / view::tui → screen
+//! ```
+//!
+//! [`app`], [`view`], and the parts that take what is typed ([`keys`], [`editor`], [`completion`]), are pure: no tokio, no clock.
 
 pub mod address;
 pub mod app;
-mod editor;
+pub mod completion;
+pub mod editor;
+pub mod fullscreen;
 pub mod input;
+pub mod keys;
 pub mod link;
 pub mod output;
-pub mod terminal;
+pub mod screen;
+pub mod settings;
+pub mod state;
+pub mod tabs;
 pub mod view;
 
-use self::{app::Failure, link::ConnectError};
+use self::{app::Failure, link::ConnectError, settings::SettingsError};
 
 /// Why the client ended without success; its words are for people.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +40,9 @@ pub enum Error {
     /// The conversation could not be ended as it should.
     #[error(transparent)]
     App(#[from] Failure),
+    /// The settings file cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// What was to be shown could not be written.
     #[error("cannot write the output: {0}")]
     Output(String),
@@ -48,6 +64,7 @@ impl Error {
         match self {
             Self::Link(error) => error.hint(),
             Self::App(failure) => failure.hint(),
+            Self::Settings(SettingsError::Line { .. }) => Some("correct the line, or take it out".to_owned()),
             _ => None,
         }
     }

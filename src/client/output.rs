@@ -9,7 +9,7 @@ use super::{Error, view::Block};
 use crate::os::{self, StdoutWatch};
 
 /// Blocks that wait to be written; past it, whoever writes waits.
-pub(super) const BLOCKS: usize = 64;
+const BLOCKS: usize = 64;
 
 /// What one write gathers at the most, in bytes, before the last block.
 const GATHERED: usize = 64 * 1024;
@@ -39,11 +39,6 @@ impl Output {
         })?;
         let watch = (!is_terminal).then(StdoutWatch::new);
         Ok(Self { blocks, ended, told: false, watch })
-    }
-
-    /// Returns the output whose blocks somebody else writes, who says on `ended` when they are done.
-    pub(super) fn to(blocks: mpsc::Sender<Block>, ended: oneshot::Receiver<Result<(), Error>>) -> Self {
-        Self { blocks, ended, told: false, watch: None }
     }
 
     /// Gives `block` to be written; it is dropped when the output has ended.

@@ -57,6 +57,8 @@ impl Process {
                 command.env_remove(variable);
             }
         }
+        // Nobody's client.toml is there.
+        command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -73,6 +73,8 @@ pub enum Event {
     Continued(String),
     /// There is no more input.
     InputEnded,
+    /// The user wants to leave, as soon as what they said has been taken.
+    Quit,
     /// The user, or the system, wants the program to end now.
     Stop,
     /// The time that [`App::wake_at`] asked for has come.
@@ -238,6 +240,7 @@ impl App {
             Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.text(&text, &mut effects),
             Event::InputEnded => self.end(now, Ending::input_ended(now)),
+            Event::Quit => self.end(now, Ending::quit(now)),
             Event::Stop => {
                 self.stop(&mut effects);
                 return effects;

@@ -9,10 +9,13 @@ mod pump;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{
-    sync::mpsc,
+    sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -95,16 +98,44 @@ impl Link {
     /// Starts to connect to `address`, reached by `dialer`. See [`Self::start`].
     #[must_use]
     pub fn start_over(dialer: impl Dial, address: Address) -> Self {
+        Self::start_policy(dialer, address, false)
+    }
+
+    /// Starts to connect to `address`, and goes on trying also where the first connection cannot be made.
+    #[must_use]
+    pub fn keep_trying(address: Address) -> Self {
+        Self::start_policy(Tcp, address, true)
+    }
+
+    fn start_policy(dialer: impl Dial, address: Address, patient: bool) -> Self {
         let (orders, orders_in) = mpsc::channel(ORDERS);
         let (events_out, events) = mpsc::channel(EVENTS);
         let stop = CancellationToken::new();
-        let policy = Policy { dialer, address, orders: orders_in, events: events_out, stop: stop.clone() };
+        let policy = Policy { dialer, address, patient, orders: orders_in, events: events_out, stop: stop.clone() };
         Self { orders, events, stop, task: tokio::spawn(policy.run()) }
     }
 
     /// Returns the next event, or `None` when the link has ended. Cancel-safe.
     pub async fn event(&mut self) -> Option<LinkEvent> {
         self.events.recv().await
+    }
+
+    /// Polls for the next event, as [`Self::event`] waits for it.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<LinkEvent>> {
+        self.events.poll_recv(cx)
+    }
+
+    /// Gives an order now, or gives it back where the link has no room for it: it takes more before its next event at the
+    /// latest. It is dropped when the link has ended.
+    ///
+    /// # Errors
+    /// The order, where there is no room for it.
+    pub fn offer(&self, order: Order) -> Result<(), Order> {
+        match self.orders.try_send(order) {
+            Err(TrySendError::Full(order)) => Err(order),
+            // An ended link has said why in its last event.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
     }
 
     /// Gives an order; it is dropped when the link has ended. The link takes orders also while its events are not read, so this
@@ -129,6 +160,8 @@ impl Link {
 struct Policy<D> {
     dialer: D,
     address: Address,
+    /// Whether the first connection is tried again like any other.
+    patient: bool,
     orders: mpsc::Receiver<Order>,
     events: mpsc::Sender<LinkEvent>,
     stop: CancellationToken,
@@ -155,7 +188,7 @@ impl<D: Dial> Policy<D> {
                     }
                     backoff.connected_for(began.elapsed());
                 }
-                Err(error) if connection == 0 => return self.give_up(error).await,
+                Err(error) if connection == 0 && !self.patient => return self.give_up(error).await,
                 Err(_) => {}
             }
             tokio::select! {

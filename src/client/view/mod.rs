@@ -2,9 +2,17 @@
 
 mod json;
 mod plain;
+pub mod tui;
 
-pub use self::{json::Json, plain::Plain};
+pub use self::{
+    json::Json,
+    plain::Plain,
+    tui::{Bell, Tui},
+};
 use super::app::Shown;
+
+/// What is told of a server without our subprotocol.
+const PLAIN_TEXT_ONLY: &str = "connected; this server speaks plain text only: no names, no history, no commands";
 
 /// Lines to be written, the last line break included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +23,7 @@ pub struct Block {
     pub aside: bool,
 }
 
-/// How the conversation is shown.
+/// How the conversation is shown, line by line.
 #[derive(Debug)]
 pub enum View {
     /// For people: one line a message.

@@ -6,7 +6,7 @@
 use anstyle::{AnsiColor, Effects, Style};
 use jiff::{Timestamp as Moment, tz::TimeZone};
 
-use super::Block;
+use super::{Block, PLAIN_TEXT_ONLY};
 use crate::{
     client::app::Shown,
     wire::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, clean, text},
@@ -49,9 +49,7 @@ impl Plain {
             Shown::Event { quiet: true, .. } | Shown::Connected(Dialect::Json) => return None,
             Shown::Event { event, .. } => (self.event(event)?, false),
             Shown::Text(frame) => (clean::lines(frame).trim_end_matches('\n').to_owned(), false),
-            Shown::Connected(Dialect::Text) => {
-                (self.tell("connected; this server speaks plain text only: no names, no history, no commands"), true)
-            }
+            Shown::Connected(Dialect::Text) => (self.tell(PLAIN_TEXT_ONLY), true),
             Shown::Disconnected { reason } => {
                 (self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason))), true)
             }

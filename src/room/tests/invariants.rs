@@ -10,7 +10,7 @@ const ROOMS: [&str; 3] = ["lobby", "rust", "tea"];
 const NICKS: [&str; 4] = ["ada", "bob", "eve", "zoe"];
 
 /// Something that one of a few people does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Deed {
     Arrive { author: u8, nick: usize, room: usize },
     Go { seat: usize, room: usize },

@@ -1,0 +1,314 @@
+//! What Tab makes of the word before the cursor, and what the hint line says of a command. Pure.
+//!
+//! A `/` begins a command, a `#` a room; what a command takes first says what its first argument can be; all else is a nick.
+
+use std::{fmt, ops::Range};
+
+use crate::wire::{Nick, RoomName, command::Spec};
+
+/// What a word can become.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Candidates<'a> {
+    /// Who could be meant, those who spoke last first.
+    pub nicks: &'a [&'a Nick],
+    /// The rooms known.
+    pub rooms: &'a [&'a RoomName],
+    /// The commands, in the order in which they are offered.
+    pub commands: &'a [&'static Spec],
+}
+
+/// What a part of a text can be replaced by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// The bytes of the word, up to the cursor.
+    pub range: Range<usize>,
+    /// What can stand there instead, at least one, with what follows it.
+    pub options: Vec<String>,
+}
+
+/// Returns what the word before `cursor`, a byte of `text`, can become; nothing when nothing begins like it.
+#[must_use]
+pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Option<Completion> {
+    let before = text.get(..cursor)?;
+    let start = before.rfind(char::is_whitespace).map_or(0, |at| before.ceil_char_boundary(at + 1));
+    let word = &before[start..];
+    // A blank that stands there already is not doubled, and none comes before what ends a clause.
+    let blank = if text[cursor..].starts_with([' ', ',', '.', ';', '!', '?', ')']) { "" } else { " " };
+    let options = match Place::of(before, start, candidates.commands) {
+        Place::Command => commands(word, candidates.commands, blank),
+        Place::Room => rooms(word, candidates.rooms, blank),
+        Place::Text if word.is_empty() => return None,
+        Place::Text if word.starts_with('#') => rooms(word, candidates.rooms, blank),
+        Place::Text if before[..start].is_empty() || before[..start].ends_with('\n') => {
+            nicks(word, candidates.nicks, &format!(":{blank}"))
+        }
+        Place::Nick | Place::Text => nicks(word, candidates.nicks, blank),
+    };
+    if options.is_empty() { None } else { Some(Completion { range: start..cursor, options }) }
+}
+
+/// What belongs where the word stands. All but the text is completed even where nothing is typed yet.
+enum Place {
+    Command,
+    Room,
+    Nick,
+    Text,
+}
+
+impl Place {
+    fn of(before: &str, start: usize, commands: &[&'static Spec]) -> Self {
+        let Some(typed) = command(before) else { return Self::Text };
+        if start == 0 {
+            return Self::Command;
+        }
+        let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+        if rest.trim_start().contains(char::is_whitespace) {
+            return Self::Text;
+        }
+        let arguments = commands.iter().find(|spec| is_named(spec, name)).map_or("", |spec| spec.arguments);
+        match arguments.trim_start_matches('[') {
+            arguments if arguments.starts_with("ROOM") => Self::Room,
+            arguments if arguments.starts_with("NAME") => Self::Nick,
+            _ => Self::Text,
+        }
+    }
+}
+
+fn commands(word: &str, commands: &[&'static Spec], blank: &str) -> Vec<String> {
+    let typed = word.trim_start_matches('/');
+    let names = commands.iter().flat_map(|spec| names(spec).map(|name| (name, spec.arguments)));
+    names
+        .filter(|(name, _)| begins(name, typed))
+        .map(|(name, arguments)| format!("/{name}{}", if arguments.is_empty() { "" } else { blank }))
+        .collect()
+}
+
+fn rooms(word: &str, rooms: &[&RoomName], blank: &str) -> Vec<String> {
+    let (sign, typed) = signed(word, '#');
+    let rooms = rooms.iter().map(|room| room.as_str()).filter(|room| begins(room, typed));
+    rooms.map(|room| format!("{sign}{room}{blank}")).collect()
+}
+
+fn nicks(word: &str, nicks: &[&Nick], behind: &str) -> Vec<String> {
+    let (sign, typed) = signed(word, '@');
+    let nicks = nicks.iter().map(|nick| nick.as_str()).filter(|nick| begins(nick, typed));
+    nicks.map(|nick| format!("{sign}{nick}{behind}")).collect()
+}
+
+fn signed(word: &str, sign: char) -> (&str, &str) {
+    word.split_at(if word.starts_with(sign) { sign.len_utf8() } else { 0 })
+}
+
+/// Returns whether `name` begins with what is typed; small and capital letters are the same.
+fn begins(name: &str, typed: &str) -> bool {
+    let mut letters = name.chars().flat_map(char::to_lowercase);
+    typed.chars().flat_map(char::to_lowercase).all(|letter| letters.next() == Some(letter))
+}
+
+/// Returns what follows the slash, where `text` is a command.
+fn command(text: &str) -> Option<&str> {
+    text.strip_prefix('/').filter(|rest| !rest.starts_with('/'))
+}
+
+fn names(spec: &'static Spec) -> impl Iterator<Item = &'static str> {
+    [spec.name, spec.alias].into_iter().filter(|name| !name.is_empty())
+}
+
+fn is_named(spec: &'static Spec, name: &str) -> bool {
+    names(spec).any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Goes through the options of a completion as Tab is pressed again and again.
+#[derive(Debug, Default)]
+pub struct Completer {
+    cycle: Option<Cycle>,
+}
+
+/// The options, and which of them stands in the text that was made of it.
+#[derive(Debug)]
+struct Cycle {
+    options: Vec<String>,
+    chosen: usize,
+    start: usize,
+    made: String,
+}
+
+impl Completer {
+    /// Returns which bytes of `text` Tab replaces, and by what: the first option for the word before `cursor`, or, where the last
+    /// one still stands there untouched, the one after it, `backwards` the one before it.
+    pub fn press(
+        &mut self,
+        text: &str,
+        cursor: usize,
+        backwards: bool,
+        candidates: &Candidates<'_>,
+    ) -> Option<(Range<usize>, &str)> {
+        let going_on = self.cycle.take().filter(|cycle| cycle.stands_in(text, cursor));
+        let (range, options, chosen) = if let Some(Cycle { options, chosen, start, .. }) = going_on {
+            let step = if backwards { options.len() - 1 } else { 1 };
+            let chosen = (chosen + step) % options.len();
+            (start..cursor, options, chosen)
+        } else {
+            let Completion { range, options } = complete(text, cursor, candidates)?;
+            let chosen = if backwards { options.len() - 1 } else { 0 };
+            (range, options, chosen)
+        };
+        let made = format!("{}{}{}", &text[..range.start], options[chosen], &text[range.end..]);
+        let cycle = self.cycle.insert(Cycle { options, chosen, start: range.start, made });
+        Some((range, &cycle.options[chosen]))
+    }
+
+    /// Returns the options and the index of the one that stands in the text, as long as that is so.
+    #[must_use]
+    pub fn options(&self, text: &str, cursor: usize) -> Option<(&[String], usize)> {
+        let cycle = self.cycle.as_ref().filter(|cycle| cycle.stands_in(text, cursor))?;
+        Some((&cycle.options, cycle.chosen))
+    }
+}
+
+impl Cycle {
+    fn stands_in(&self, text: &str, cursor: usize) -> bool {
+        cursor == self.start + self.options[self.chosen].len() && text == self.made
+    }
+}
+
+/// What the hint line says while a command is being typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// How this command is used.
+    Usage(&'static Spec),
+    /// Which commands it can become.
+    Matching(Vec<&'static Spec>),
+}
+
+/// Returns what to say about `text`; nothing when it is no command, or one that nobody knows.
+#[must_use]
+pub fn hint(text: &str, commands: &[&'static Spec]) -> Option<Hint> {
+    let typed = command(text)?;
+    if let Some((name, _)) = typed.split_once(char::is_whitespace) {
+        return commands.iter().copied().find(|spec| is_named(spec, name)).map(Hint::Usage);
+    }
+    let matching: Vec<_> =
+        commands.iter().copied().filter(|spec| names(spec).any(|name| begins(name, typed))).collect();
+    match *matching {
+        [] => None,
+        [one] => Some(Hint::Usage(one)),
+        _ => Some(Hint::Matching(matching)),
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(spec) => write!(f, "{spec}: {}", spec.summary),
+            Self::Matching(specs) => {
+                for (index, spec) in specs.iter().enumerate() {
+                    write!(f, "{}/{}", if index == 0 { "" } else { " " }, spec.name)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::command::COMMANDS;
+
+    /// Calls `ask` with ada, Adrian and 学生, in that order, and with two rooms.
+    fn with_candidates<T>(ask: impl FnOnce(&Candidates<'_>) -> T) -> T {
+        let nicks = ["Adrian", "ada", "学生"].map(|nick| Nick::new(nick).unwrap());
+        let rooms = ["rust", "running"].map(|room| RoomName::new(room).unwrap());
+        let commands: Vec<_> = COMMANDS.iter().collect();
+        ask(&Candidates { nicks: &nicks.each_ref(), rooms: &rooms.each_ref(), commands: &commands })
+    }
+
+    /// Returns the word at the end of `text`, and what it can become.
+    fn at_end(text: &str) -> Option<(&str, Vec<String>)> {
+        let completion = with_candidates(|candidates| complete(text, text.len(), candidates))?;
+        Some((&text[completion.range], completion.options))
+    }
+
+    fn options(text: &str) -> Vec<String> {
+        at_end(text).map_or(Vec::new(), |(_, options)| options)
+    }
+
+    #[test]
+    fn a_nick_is_addressed_at_the_start_of_a_line_and_named_within() {
+        assert_eq!(at_end("AD"), Some(("AD", vec!["Adrian: ".to_owned(), "ada: ".to_owned()])));
+        assert_eq!(at_end("hi ad"), Some(("ad", vec!["Adrian ".to_owned(), "ada ".to_owned()])));
+        assert_eq!(options("one\nada"), ["ada: "]);
+        assert_eq!(options("学"), ["学生: "]);
+        assert_eq!(options("see @ad"), ["@Adrian ", "@ada "]);
+        assert_eq!(options("bob"), [""; 0]);
+    }
+
+    #[test]
+    fn an_empty_word_becomes_nothing_unless_a_command_wants_it() {
+        assert_eq!([options(""), options("hi "), options("/me ")].concat(), [""; 0]);
+        assert_eq!(options("/join "), ["rust ", "running "]);
+        assert_eq!(options("/msg "), ["Adrian ", "ada ", "学生 "]);
+    }
+
+    #[test]
+    fn commands_complete_and_their_arguments_by_what_they_are() {
+        assert_eq!(options("/m"), ["/me ", "/msg "]);
+        assert_eq!(options("/Li"), ["/list"]);
+        assert_eq!(options("/").len(), COMMANDS.len() + 2);
+        assert_eq!(options("/join ru"), ["rust ", "running "]);
+        assert_eq!(options("/JOIN #RUS"), ["#rust "]);
+        assert_eq!(options("/msg ada have you met ad"), ["Adrian ", "ada "]);
+        assert_eq!(options("/me greets ad"), ["Adrian ", "ada "]);
+        assert_eq!(options("come to #ru"), ["#rust ", "#running "]);
+        assert_eq!([options("//me"), options(" /m"), options("/nothing")].concat(), [""; 0]);
+    }
+
+    #[test]
+    fn a_blank_is_not_doubled() {
+        let completion = with_candidates(|candidates| complete("hi ada there", 6, candidates)).unwrap();
+        assert_eq!(completion, Completion { range: 3..6, options: vec!["ada".to_owned()] });
+    }
+
+    #[test]
+    fn tab_goes_round_and_an_edit_begins_anew() {
+        with_candidates(|candidates| {
+            let mut completer = Completer::default();
+            let (mut text, mut cursor) = ("hi ad, all".to_owned(), 5);
+            let mut shown = Vec::new();
+            for backwards in [false, false, false, true] {
+                let (range, with) = completer.press(&text, cursor, backwards, candidates).unwrap();
+                cursor = range.start + with.len();
+                text.replace_range(range, with);
+                shown.push(text.clone());
+                assert_eq!(completer.options(&text, cursor).unwrap().0.len(), 2);
+            }
+            assert_eq!(shown, ["hi Adrian, all", "hi ada, all", "hi Adrian, all", "hi ada, all"]);
+            assert_eq!(completer.options("hi ada, all!", cursor), None);
+            assert_eq!(completer.press("学", 3, false, candidates), Some((0..3, "学生: ")));
+            assert_eq!(completer.press("x", 1, false, candidates), None);
+        });
+    }
+
+    #[test]
+    fn the_hint_lists_what_matches_and_then_shows_the_usage() {
+        let hint = |text| hint(text, &COMMANDS.iter().collect::<Vec<_>>()).map(|hint| hint.to_string());
+        assert_eq!(hint("/m").as_deref(), Some("/me /msg"));
+        assert_eq!(hint("/ms").as_deref(), Some("/msg NAME TEXT: tell one person alone, in whatever room"));
+        assert_eq!(hint("/who x").as_deref(), Some("/names: list who is in this room"));
+        assert_eq!([hint("/x"), hint("//me"), hint("me"), hint("/x y")], [None, None, None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_completed_is_a_word_that_ends_at_the_cursor(text in "(/join|/msg|/)?([ #@\n]?[ar学é]{0,2}){0,4}", at in 0..20_usize) {
+            let cursor = text.floor_char_boundary(at);
+            if let Some(completion) = with_candidates(|candidates| complete(&text, cursor, candidates)) {
+                prop_assert_eq!(completion.range.end, cursor);
+                prop_assert!(!completion.options.is_empty() && !text[completion.range].contains(char::is_whitespace));
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Where the cursor can go: places in a text, in bytes, each between two clusters. Pure.
+
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
+
+use super::layout::columns;
+
+/// A way from one place to another. What is erased or killed is what lies between the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Motion {
+    /// One cluster.
+    Left,
+    Right,
+    /// A word is a run of clusters with a letter or digit in them; what stands between words is passed too.
+    WordLeft,
+    WordRight,
+    /// To the beginning of what stands between blanks.
+    BlankLeft,
+    LineStart,
+    LineEnd,
+    TextStart,
+    TextEnd,
+}
+
+impl Motion {
+    /// Returns the place this leads to from `cursor`.
+    pub(super) fn target(self, text: &str, cursor: usize) -> usize {
+        let (before, after) = text.split_at(cursor);
+        match self {
+            Self::Left => before.grapheme_indices(true).next_back().map_or(0, |(at, _)| at),
+            Self::Right => cursor + after.graphemes(true).next().map_or(0, str::len),
+            Self::WordLeft => run_before(&before[..run_before(before, |cluster| !is_word(cluster))], is_word),
+            Self::WordRight => {
+                let gap = run_after(after, |cluster| !is_word(cluster));
+                cursor + gap + run_after(&after[gap..], is_word)
+            }
+            Self::BlankLeft => run_before(&before[..run_before(before, is_blank)], |cluster| !is_blank(cluster)),
+            Self::LineStart => before.rfind('\n').map_or(0, |at| at + 1),
+            Self::LineEnd => after.find('\n').map_or(text.len(), |at| cursor + at),
+            Self::TextStart => 0,
+            Self::TextEnd => text.len(),
+        }
+    }
+}
+
+/// Returns whether `cluster` is white space.
+pub(super) fn is_blank(cluster: &str) -> bool {
+    cluster.chars().all(char::is_whitespace)
+}
+
+fn is_word(cluster: &str) -> bool {
+    cluster.contains(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+/// Returns where the run of clusters begins that ends `text` and passes.
+fn run_before(text: &str, passes: impl Fn(&str) -> bool) -> usize {
+    let run = text.grapheme_indices(true).rev().take_while(|(_, cluster)| passes(cluster));
+    run.last().map_or(text.len(), |(at, _)| at)
+}
+
+/// Returns how long the run of clusters is that begins `text` and passes.
+fn run_after(text: &str, passes: impl Fn(&str) -> bool) -> usize {
+    text.graphemes(true).take_while(|cluster| passes(cluster)).map(str::len).sum()
+}
+
+/// Returns the first place between two clusters that is not before `at`: an edit can join what stands on its two sides.
+pub(super) fn settled(text: &str, at: usize) -> usize {
+    let mut place = GraphemeCursor::new(at, text.len(), true);
+    // Neither can fail: they are given the whole text.
+    if place.is_boundary(text, 0) == Ok(true) {
+        return at;
+    }
+    place.next_boundary(text, 0).ok().flatten().unwrap_or(text.len())
+}
+
+/// Returns how far from the beginning of its line `cursor` stands, in columns.
+pub(super) fn column(text: &str, cursor: usize) -> usize {
+    columns(&text[Motion::LineStart.target(text, cursor)..cursor])
+}
+
+/// Returns the place in the line above that is nearest to `column` from the left; none in the first line.
+pub(super) fn above(text: &str, cursor: usize, column: usize) -> Option<usize> {
+    let end = Motion::LineStart.target(text, cursor).checked_sub(1)?;
+    Some(at_column(text, Motion::LineStart.target(text, end), end, column))
+}
+
+/// Returns the place in the line below that is nearest to `column` from the left; none in the last line.
+pub(super) fn below(text: &str, cursor: usize, column: usize) -> Option<usize> {
+    let start = Motion::LineEnd.target(text, cursor) + 1;
+    if start > text.len() {
+        return None;
+    }
+    Some(at_column(text, start, Motion::LineEnd.target(text, start), column))
+}
+
+fn at_column(text: &str, start: usize, end: usize, column: usize) -> usize {
+    let mut used = 0;
+    for (at, cluster) in text[start..end].grapheme_indices(true) {
+        used += columns(cluster);
+        if used > column {
+            return start + at;
+        }
+    }
+    end
+}

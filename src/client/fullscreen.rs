@@ -1,0 +1,417 @@
+//! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried out.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crossterm::event::EventStream;
+use futures_util::StreamExt as _;
+use jiff::Timestamp as Moment;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error,
+    address::Address,
+    app::{Event, Settings, Shown},
+    keys::{Input, Keys},
+    link::ConnectError,
+    screen::Screen,
+    state::{OpenRoom, State},
+    tabs::Tabs,
+    view::tui::{Bell, Choices, Now, Tui, Wish},
+};
+use crate::{
+    os,
+    wire::{Epoch, Limits, MessageId, RoomName, ServerMessage},
+};
+
+/// Between two frames while lines pour in; what is typed is shown at once.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// A server that does not answer by then is worth a screen that says so; a refusal comes sooner, and needs none.
+const ANSWER: Duration = Duration::from_millis(300);
+
+/// Between a message that was read and its being remembered.
+const REMEMBER: Duration = Duration::from_secs(10);
+
+/// What the full screen needs.
+#[derive(Debug)]
+pub struct Options {
+    /// The server, and the room to begin in.
+    pub address: Address,
+    /// What the apps need; the room is each one's own.
+    pub settings: Settings,
+    /// What the screen needs.
+    pub choices: Choices,
+    /// What is remembered.
+    pub state: State,
+    /// Where it is remembered.
+    pub state_path: Option<PathBuf>,
+    /// Cancelled when the program is asked to stop.
+    pub stop: CancellationToken,
+}
+
+/// Chats on the terminal until the user or the system ends it.
+///
+/// # Errors
+/// When the first connection cannot be made, the conversation does not end as it should, or the terminal fails.
+pub async fn run(options: Options) -> Result<(), Error> {
+    let stop = options.stop.clone();
+    let mut chat = FullScreen::begin(options);
+    // The terminal is not touched for a server that refuses at once.
+    let first = tokio::select! {
+        event = timeout(ANSWER, chat.tabs.event()) => event.ok(),
+        () = stop.cancelled() => return Ok(()),
+    };
+    if let Some((tab, event)) = first {
+        let now = chat.now();
+        chat.happened(now, tab, event)?;
+    }
+    let mut screen = Screen::enter()?;
+    let result = chat.run(&mut screen, &stop).await;
+    screen.leave().await;
+    let left = chat.end();
+    // Whoever closed stderr does not want to be told.
+    drop(io::stderr().write_all(left.as_bytes()));
+    let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
+    tokio::select! {
+        () = chat.tabs.close_all() => {}
+        // Somebody does not want to wait for a server that takes its time.
+        () = signals => {}
+    }
+    result
+}
+
+struct FullScreen {
+    address: Address,
+    settings: Settings,
+    tui: Tui,
+    tabs: Tabs,
+    keys: Keys,
+    state: State,
+    state_path: Option<PathBuf>,
+    /// What rang the bell when the program began.
+    settled_bell: Bell,
+    epoch: Option<Epoch>,
+    began: Instant,
+    /// When the next picture is due.
+    draw_at: Option<Instant>,
+    drawn: Instant,
+    remember_at: Option<Instant>,
+    /// What goes out before the next picture: bells and the like.
+    extras: Vec<u8>,
+    title: String,
+    quitting: bool,
+    /// The first failure of a conversation, and what was told at the end of any.
+    failed: Option<Error>,
+    last_words: String,
+    suspends: bool,
+}
+
+impl FullScreen {
+    fn begin(options: Options) -> Self {
+        let Options { address, settings, choices, state, state_path, .. } = options;
+        let began = Instant::now();
+        let mut chat = Self {
+            settled_bell: choices.bell,
+            tui: Tui::new(choices),
+            tabs: Tabs::default(),
+            keys: Keys::default(),
+            epoch: None,
+            began,
+            draw_at: Some(began),
+            drawn: began,
+            remember_at: None,
+            extras: Vec::new(),
+            title: String::new(),
+            quitting: false,
+            failed: None,
+            last_words: String::new(),
+            suspends: false,
+            address,
+            settings,
+            state,
+            state_path,
+        };
+        chat.open_first();
+        chat
+    }
+
+    /// Opens the room that was asked for, and beside it those that were open the last time.
+    fn open_first(&mut self) {
+        let visit = self.state.visit(&self.address.server()).cloned();
+        let epoch = visit.as_ref().and_then(|visit| visit.epoch);
+        let remembered = visit.map(|visit| visit.rooms).unwrap_or_default();
+        let asked = self.address.room();
+        let is_new = asked.as_ref().is_none_or(|asked| remembered.iter().all(|open| open.room != *asked));
+        let nothing_asked = self.address.uri().path() == "/" && !remembered.is_empty();
+        if is_new && !nothing_asked {
+            self.open(asked.clone(), None);
+        }
+        for open in remembered {
+            let begins_elsewhere = Some(&open.room) == asked.as_ref() && self.settings_say_where();
+            let resume = epoch.zip(open.read).filter(|_| !begins_elsewhere);
+            self.open(Some(open.room), resume);
+        }
+        if let Some(tab) = asked.and_then(|room| self.tui.tab_of(&room)) {
+            self.tui.go_to(tab);
+        }
+    }
+
+    /// Returns whether the user said where reading begins.
+    fn settings_say_where(&self) -> bool {
+        self.settings.since.is_some() || self.settings.history.is_some()
+    }
+
+    /// Opens a room, where reading goes on at `resume`. Only the very first connection may fail for good.
+    fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
+        let address = room.as_ref().map_or_else(|| self.address.clone(), |room| self.address.in_room(room));
+        let mut settings = Settings { resume, ..self.settings.clone() };
+        if let Some(first) = self.tabs.apps().first() {
+            settings.nick = first.nick().cloned();
+            settings.session = Some(first.session());
+            settings.since = None;
+            // A conversation whose secret is that of another loses texts; without chance there are no conversations at all.
+            if getrandom::fill(&mut settings.secret).is_err() {
+                return;
+            }
+        }
+        let patient = !self.tabs.is_empty();
+        self.tabs.open(address, settings, patient);
+        self.tui.open(room, resume);
+    }
+
+    async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
+        let failed = |error: io::Error| Error::Terminal(os::reason(&error));
+        let mut events = EventStream::new();
+        let mut continued = os::Continued::watch().map_err(failed)?;
+        loop {
+            self.draw(screen);
+            let wake = self.wake_at(screen);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                written = screen.written(), if !screen.is_ready() => written?,
+                event = events.next() => match event.transpose().map_err(failed)? {
+                    Some(event) => {
+                        let now = self.now();
+                        for input in self.keys.feed(event, now.elapsed) {
+                            self.input(now, input, screen);
+                        }
+                    }
+                    None => return Ok(()),
+                },
+                () = continued.next() => {
+                    screen.resume()?;
+                    self.draw_soon();
+                }
+                (tab, event) = self.tabs.event() => {
+                    let now = self.now();
+                    self.happened(now, tab, event)?;
+                }
+                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
+            }
+            if self.suspends {
+                self.suspends = false;
+                screen.suspend().await?;
+                self.draw_soon();
+            }
+            if self.tabs.all_finished() {
+                return self.failed.take().map_or(Ok(()), Err);
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { elapsed: self.began.elapsed(), moment: Moment::now() }
+    }
+
+    fn draw_soon(&mut self) {
+        self.draw_at = Some(Instant::now());
+    }
+
+    fn draw(&mut self, screen: &mut Screen) {
+        let now = Instant::now();
+        if !screen.is_ready() || self.draw_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.draw_at = None;
+        self.drawn = now;
+        let title = self.tui.title();
+        if title != self.title {
+            self.extras.extend_from_slice(format!("\u{1b}]2;{title}\u{7}").as_bytes());
+            self.title = title;
+        }
+        let (elapsed, apps) = (self.began.elapsed(), self.tabs.apps());
+        screen.draw(&self.extras, |area, buffer| self.tui.draw(area, buffer, elapsed, &apps));
+        self.extras.clear();
+        let now = self.now();
+        for wish in self.tui.wants() {
+            self.grant(now, wish);
+        }
+    }
+
+    /// Returns when something is due: a picture, an app, a key that waits for its rest, the memory.
+    fn wake_at(&self, screen: &Screen) -> Option<Instant> {
+        let apps = self.tabs.apps();
+        let elapsed = self.began.elapsed();
+        let due = [self.tabs.wake_at().map(|(at, _)| at), self.keys.wake_at(), self.tui.wake_at(elapsed, &apps)];
+        let due = due.into_iter().flatten().map(|at| self.began + at);
+        let draw_at = self.draw_at.filter(|_| screen.is_ready());
+        due.chain(draw_at).chain(self.remember_at).min()
+    }
+
+    fn woke(&mut self, screen: &mut Screen) {
+        let now = self.now();
+        for input in self.keys.wake(now.elapsed) {
+            self.input(now, input, screen);
+        }
+        while let Some((at, tab)) = self.tabs.wake_at()
+            && at <= now.elapsed
+        {
+            self.update(now, tab, Event::Woke);
+        }
+        if self.remember_at.is_some_and(|at| at <= Instant::now()) {
+            self.remember(now);
+        }
+        self.draw_at = self.draw_at.or(Some(Instant::now()));
+    }
+
+    fn input(&mut self, now: Now, input: Input, screen: &mut Screen) {
+        if let Input::Resize(width, height) = input {
+            screen.resize(width, height);
+        }
+        let apps = self.tabs.apps();
+        let wishes = self.tui.input(now, input, &apps);
+        for wish in wishes {
+            match wish {
+                Wish::Redraw => screen.forget(),
+                wish => self.grant(now, wish),
+            }
+        }
+        self.draw_soon();
+    }
+
+    fn happened(&mut self, now: Now, tab: usize, event: Result<Event, Error>) -> Result<(), Error> {
+        match event {
+            Ok(event) => self.update(now, tab, event),
+            Err(Error::Link(ConnectError::TakenOver)) if self.tabs.len() > 1 => {
+                let room = self.tabs.apps()[tab].room().map_or_else(String::new, |room| format!("#{room} "));
+                self.close(tab);
+                self.tui.tell(now, format!("{room}goes on in another window, and is closed here"));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, now: Now, tab: usize, event: Event) {
+        let update = self.tabs.update(now.elapsed, tab, event);
+        let ended = update.finished.is_some();
+        for shown in update.shown {
+            if let Shown::Notice(words) = &shown
+                && ended
+            {
+                self.last_words.push_str(words);
+                self.last_words.push('\n');
+            }
+            if let Shown::Event { event: ServerMessage::Welcome(welcome), .. } = &shown {
+                self.epoch = Some(welcome.epoch);
+            }
+            let me = self.tabs.apps().get(tab).and_then(|app| app.nick().cloned());
+            for wish in self.tui.show(now, tab, &shown, me.as_ref()) {
+                self.grant(now, wish);
+            }
+        }
+        match update.finished {
+            Some(result) if self.tabs.len() > 1 && !self.quitting => {
+                self.close(tab);
+                if let Err(failure) = result {
+                    self.tui.tell(now, failure.to_string());
+                }
+                self.remember(now);
+            }
+            Some(Err(failure)) => {
+                self.failed.get_or_insert(failure.into());
+            }
+            Some(Ok(())) | None => {}
+        }
+        let due = self.drawn + FRAME;
+        self.draw_at = Some(self.draw_at.map_or(due, |at| at.min(due)));
+        self.remember_at.get_or_insert(Instant::now() + REMEMBER);
+    }
+
+    fn grant(&mut self, now: Now, wish: Wish) {
+        match wish {
+            Wish::Line(tab, line) => self.update(now, tab, Event::Line(line)),
+            Wish::Ask(tab, question) => self.update(now, tab, Event::Ask(question)),
+            Wish::Open(_) if self.tabs.len() >= Limits::SEATS => {
+                self.tui.tell(now, format!("{} rooms are open, and no more can be; /leave closes one", Limits::SEATS));
+            }
+            Wish::Open(room) => {
+                self.open(Some(room), None);
+                self.tui.go_to(self.tabs.len().saturating_sub(1));
+            }
+            Wish::Close(tab) => self.update(now, tab, Event::Quit),
+            Wish::Quit => self.quit(now),
+            Wish::Suspend => self.suspends = true,
+            Wish::Redraw => {}
+            Wish::Ring => self.extras.push(b'\x07'),
+            Wish::Notify(words) => self.extras.extend_from_slice(format!("\u{1b}]9;{words}\u{7}").as_bytes()),
+            Wish::Remember => self.remember(now),
+        }
+    }
+
+    fn close(&mut self, tab: usize) {
+        self.tabs.close(tab);
+        self.tui.close(tab);
+    }
+
+    /// Ends every conversation; asked again, at once.
+    fn quit(&mut self, now: Now) {
+        let event = if self.quitting { Event::Stop } else { Event::Quit };
+        self.quitting = true;
+        for tab in 0..self.tabs.len() {
+            self.update(now, tab, event.clone());
+        }
+        self.tui.remark("leaving once all is sent; Ctrl-D: now");
+    }
+
+    fn remembered(&self) -> State {
+        let mut state = self.state.clone();
+        // What nobody has said is not remembered: the settings file may say otherwise the next time.
+        if state.bell.is_some() || self.tui.bell() != self.settled_bell {
+            state.bell = Some(self.tui.bell());
+        }
+        state.ignored = self.tui.ignored().to_vec();
+        let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
+        state.remember(&self.address.server(), self.epoch, rooms.collect());
+        state
+    }
+
+    /// Remembers what has changed. What cannot be remembered is told once.
+    fn remember(&mut self, now: Now) {
+        self.remember_at = None;
+        let state = self.remembered();
+        let Some(path) = self.state_path.clone().filter(|_| state != self.state) else { return };
+        self.state = state;
+        if let Err(error) = self.state.clone().write(&path) {
+            self.state_path = None;
+            self.tui.tell(now, format!("cannot remember where you are: {}: {}", path.display(), os::reason(&error)));
+        }
+    }
+
+    /// Remembers what is left to be, and ends what goes on; returns what the user should be told after the screen.
+    fn end(&mut self) -> String {
+        let now = self.now();
+        self.remember(now);
+        self.quitting = true;
+        for tab in 0..self.tabs.len() {
+            self.update(now, tab, Event::Stop);
+        }
+        std::mem::take(&mut self.last_words)
+    }
+}

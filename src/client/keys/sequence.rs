@@ -1,0 +1,185 @@
+//! What the bytes behind an ESC mean: ECMA-48 section 5.4 for their form; xterm's, the Linux console's and kitty's keys. Pure.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+/// The longest sequence that is waited for; kitty's longest have some 30 bytes.
+const LONGEST: usize = 64;
+
+/// What the bytes so far are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sequence {
+    /// The beginning of a sequence.
+    Unfinished,
+    Key(KeyEvent),
+    Focus(bool),
+    PasteBegins,
+    PasteEnds,
+    /// A sequence, but no key: a terminal answers like that. Nobody typed it.
+    Meaningless,
+    /// No sequence of a terminal.
+    Other,
+}
+
+/// Returns the byte that `key` was, if it can stand in a sequence.
+pub(super) fn byte(key: KeyEvent) -> Option<u8> {
+    match key.code {
+        KeyCode::Char(c @ ' '..='~') if KeyModifiers::SHIFT.contains(key.modifiers) => u8::try_from(c).ok(),
+        _ => None,
+    }
+}
+
+/// Returns whether `byte` behind an ESC can begin a sequence, CSI or SS3.
+pub(super) fn begins(byte: u8) -> bool {
+    matches!(byte, b'[' | b'O')
+}
+
+/// Returns what `bytes`, those behind the ESC, are.
+pub(super) fn read(bytes: &[u8]) -> Sequence {
+    match *bytes {
+        [b'[' | b'O'] | [b'[', b'['] => Sequence::Unfinished,
+        [b'O', last] => letter(last, KeyModifiers::NONE, KeyEventKind::Press).map_or(Sequence::Other, Sequence::Key),
+        // F1 to F5 of the Linux console.
+        [b'[', b'[', last @ b'A'..=b'E'] => Sequence::Key(KeyCode::F(1 + last - b'A').into()),
+        [b'[', ref parameters @ .., b'@'..=b'~'] if parameters.contains(&b'[') => Sequence::Other,
+        [b'[', ref parameters @ .., last @ b'@'..=b'~'] => control(parameters, last),
+        [b'[', ..] if bytes.len() < LONGEST => Sequence::Unfinished,
+        _ => Sequence::Other,
+    }
+}
+
+/// Returns what a control sequence means: parameters, then the final byte.
+fn control(parameters: &[u8], last: u8) -> Sequence {
+    let mut fields = parameters.split(|byte| *byte == b';');
+    let mut numbers = fields.next().unwrap_or_default().split(|byte| *byte == b':').map(number);
+    let (first, shifted) = (numbers.next().flatten(), numbers.next().flatten());
+    let mut state = fields.next().unwrap_or_default().split(|byte| *byte == b':').map(number);
+    let modifiers = modifiers(state.next().flatten());
+    let kind = match state.next().flatten() {
+        Some(2) => KeyEventKind::Repeat,
+        Some(3) => KeyEventKind::Release,
+        _ => KeyEventKind::Press,
+    };
+    let key = match (last, first) {
+        (b'I', None) => return Sequence::Focus(true),
+        (b'O', None) => return Sequence::Focus(false),
+        (b'~', Some(200)) => return Sequence::PasteBegins,
+        (b'~', Some(201)) => return Sequence::PasteEnds,
+        (b'Z', None | Some(1)) => {
+            Some(KeyEvent::new_with_kind(KeyCode::BackTab, modifiers | KeyModifiers::SHIFT, kind))
+        }
+        (b'~', Some(first)) => numbered(first).map(|code| KeyEvent::new_with_kind(code, modifiers, kind)),
+        (b'u', Some(first)) => unicode(first, shifted, modifiers, kind),
+        (_, None | Some(1)) => letter(last, modifiers, kind),
+        _ => None,
+    };
+    match key {
+        Some(key) => Sequence::Key(key),
+        None if parameters.is_empty() => Sequence::Other,
+        None => Sequence::Meaningless,
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Returns the modifiers that xterm and kitty count from 1 on.
+fn modifiers(number: Option<u32>) -> KeyModifiers {
+    let bits = number.unwrap_or(1).saturating_sub(1);
+    let names = [
+        KeyModifiers::SHIFT,
+        KeyModifiers::ALT,
+        KeyModifiers::CONTROL,
+        KeyModifiers::SUPER,
+        KeyModifiers::HYPER,
+        KeyModifiers::META,
+    ];
+    names.into_iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| name).collect()
+}
+
+/// Returns the key whose sequence ends with this letter.
+fn letter(last: u8, modifiers: KeyModifiers, kind: KeyEventKind) -> Option<KeyEvent> {
+    let code = match last {
+        b'A' => KeyCode::Up,
+        b'B' => KeyCode::Down,
+        b'C' => KeyCode::Right,
+        b'D' => KeyCode::Left,
+        b'F' => KeyCode::End,
+        b'H' => KeyCode::Home,
+        b'P'..=b'S' => KeyCode::F(1 + last - b'P'),
+        _ => return None,
+    };
+    Some(KeyEvent::new_with_kind(code, modifiers, kind))
+}
+
+/// Returns the key whose sequence is this number and a tilde.
+fn numbered(number: u32) -> Option<KeyCode> {
+    Some(match u8::try_from(number).ok()? {
+        1 | 7 => KeyCode::Home,
+        2 => KeyCode::Insert,
+        3 => KeyCode::Delete,
+        4 | 8 => KeyCode::End,
+        5 => KeyCode::PageUp,
+        6 => KeyCode::PageDown,
+        // The numbers of a VT220 have gaps, as its keyboard had.
+        n @ 11..=15 => KeyCode::F(n - 10),
+        n @ 17..=21 => KeyCode::F(n - 11),
+        n @ 23..=26 => KeyCode::F(n - 12),
+        n @ 28..=29 => KeyCode::F(n - 15),
+        n @ 31..=34 => KeyCode::F(n - 17),
+        _ => return None,
+    })
+}
+
+/// The keys of the keypad, which kitty counts from 57399 on, as far as they have a use here.
+const KEYPAD: [KeyCode; 28] = [
+    KeyCode::Char('0'),
+    KeyCode::Char('1'),
+    KeyCode::Char('2'),
+    KeyCode::Char('3'),
+    KeyCode::Char('4'),
+    KeyCode::Char('5'),
+    KeyCode::Char('6'),
+    KeyCode::Char('7'),
+    KeyCode::Char('8'),
+    KeyCode::Char('9'),
+    KeyCode::Char('.'),
+    KeyCode::Char('/'),
+    KeyCode::Char('*'),
+    KeyCode::Char('-'),
+    KeyCode::Char('+'),
+    KeyCode::Enter,
+    KeyCode::Char('='),
+    KeyCode::Char(','),
+    KeyCode::Left,
+    KeyCode::Right,
+    KeyCode::Up,
+    KeyCode::Down,
+    KeyCode::PageUp,
+    KeyCode::PageDown,
+    KeyCode::Home,
+    KeyCode::End,
+    KeyCode::Insert,
+    KeyCode::Delete,
+];
+
+/// Returns the key of a character; `shifted` is what it becomes with Shift.
+fn unicode(number: u32, shifted: Option<u32>, mut modifiers: KeyModifiers, kind: KeyEventKind) -> Option<KeyEvent> {
+    let code = match char::from_u32(number)? {
+        '\u{1b}' => KeyCode::Esc,
+        '\r' => KeyCode::Enter,
+        '\t' if modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+        '\t' => KeyCode::Tab,
+        '\u{7f}' => KeyCode::Backspace,
+        // Kitty's keys without a character.
+        '\u{e000}'..='\u{f8ff}' => *KEYPAD.get(usize::try_from(number.checked_sub(57399)?).ok()?)?,
+        c => match shifted.and_then(char::from_u32).filter(|_| modifiers.contains(KeyModifiers::SHIFT)) {
+            Some(shifted) => {
+                modifiers.remove(KeyModifiers::SHIFT);
+                KeyCode::Char(shifted)
+            }
+            None => KeyCode::Char(c),
+        },
+    };
+    Some(KeyEvent::new_with_kind(code, modifiers, kind))
+}

@@ -1,0 +1,273 @@
+//! Every place in which a read can cut what a terminal sends.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Just within [`ESCAPE`].
+const WITHIN: Duration = Duration::from_millis(49);
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+
+fn key(code: KeyCode, modifiers: KeyModifiers) -> Input {
+    Input::Key(KeyEvent::new(code, modifiers))
+}
+
+fn typed(c: char) -> Input {
+    key(KeyCode::Char(c), if c.is_uppercase() { SHIFT } else { NONE })
+}
+
+/// Returns the event that crossterm makes of one byte or character that begins no sequence.
+fn event(c: char) -> Event {
+    let control = |letter| KeyEvent::new(KeyCode::Char(letter), CONTROL);
+    Event::Key(match c {
+        '\u{1b}' => KeyCode::Esc.into(),
+        '\r' => KeyCode::Enter.into(),
+        '\t' => KeyCode::Tab.into(),
+        '\u{7f}' => KeyCode::Backspace.into(),
+        c @ '\u{1}'..='\u{1a}' => control((c as u8 - 1 + b'a') as char),
+        c if c.is_uppercase() => KeyEvent::new(KeyCode::Char(c), SHIFT),
+        c => KeyCode::Char(c).into(),
+    })
+}
+
+/// Feeds what crossterm makes of `text` when a read ends behind each ESC, `pause` before each character.
+fn feed(keys: &mut Keys, text: &str, now: &mut Duration, pause: Duration) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for c in text.chars() {
+        *now += pause;
+        inputs.extend(keys.feed(event(c), *now));
+    }
+    inputs
+}
+
+/// Returns what comes of `text`, fed without a pause, and of the time after it.
+fn fed(text: &str) -> Vec<Input> {
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    let mut inputs = feed(&mut keys, text, &mut now, Duration::ZERO);
+    if let Some(at) = keys.wake_at() {
+        inputs.extend(keys.wake(at));
+    }
+    assert_eq!(keys.wake_at(), None);
+    inputs
+}
+
+/// Sequences of terminals, and what they mean.
+fn sequences() -> Vec<(&'static str, Option<Input>)> {
+    let one = |code| Some(key(code, NONE));
+    vec![
+        ("[A", one(KeyCode::Up)),
+        ("[B", one(KeyCode::Down)),
+        ("[C", one(KeyCode::Right)),
+        ("[D", one(KeyCode::Left)),
+        ("[H", one(KeyCode::Home)),
+        ("[F", one(KeyCode::End)),
+        ("OA", one(KeyCode::Up)),
+        ("OD", one(KeyCode::Left)),
+        ("OH", one(KeyCode::Home)),
+        ("OP", one(KeyCode::F(1))),
+        ("OS", one(KeyCode::F(4))),
+        ("[[A", one(KeyCode::F(1))),
+        ("[[E", one(KeyCode::F(5))),
+        ("[1~", one(KeyCode::Home)),
+        ("[2~", one(KeyCode::Insert)),
+        ("[3~", one(KeyCode::Delete)),
+        ("[4~", one(KeyCode::End)),
+        ("[5~", one(KeyCode::PageUp)),
+        ("[6~", one(KeyCode::PageDown)),
+        ("[15~", one(KeyCode::F(5))),
+        ("[17~", one(KeyCode::F(6))),
+        ("[21~", one(KeyCode::F(10))),
+        ("[24~", one(KeyCode::F(12))),
+        ("[Z", Some(key(KeyCode::BackTab, SHIFT))),
+        ("[1;5A", Some(key(KeyCode::Up, CONTROL))),
+        ("[1;3D", Some(key(KeyCode::Left, ALT))),
+        ("[1;2B", Some(key(KeyCode::Down, SHIFT))),
+        ("[1;6H", Some(key(KeyCode::Home, CONTROL | SHIFT))),
+        ("[1;2P", Some(key(KeyCode::F(1), SHIFT))),
+        ("[3;5~", Some(key(KeyCode::Delete, CONTROL))),
+        ("[13;3u", Some(key(KeyCode::Enter, ALT))),
+        ("[13;2u", Some(key(KeyCode::Enter, SHIFT))),
+        ("[27u", one(KeyCode::Esc)),
+        ("[9;2u", Some(key(KeyCode::BackTab, SHIFT))),
+        ("[127;5u", Some(key(KeyCode::Backspace, CONTROL))),
+        ("[99;5u", Some(key(KeyCode::Char('c'), CONTROL))),
+        ("[97:65;2u", Some(key(KeyCode::Char('A'), NONE))),
+        ("[57399u", Some(key(KeyCode::Char('0'), NONE))),
+        ("[57426u", one(KeyCode::Delete)),
+        ("[99;5:3u", None),
+        ("[1;1:3A", None),
+        ("[I", Some(Input::Focus(true))),
+        ("[O", Some(Input::Focus(false))),
+        ("[201~", None),
+        ("[?62;22c", None),
+        ("[24;80R", None),
+        ("[<0;12;7M", None),
+    ]
+}
+
+#[test]
+fn a_sequence_cut_behind_its_esc_is_still_one_key() {
+    for (sequence, input) in sequences() {
+        for pause in [Duration::ZERO, WITHIN] {
+            let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+            let inputs = feed(&mut keys, &format!("\u{1b}{sequence}"), &mut now, pause);
+            assert_eq!(inputs, input.iter().cloned().collect::<Vec<_>>(), "{sequence}");
+            assert_eq!(keys.wake_at(), None, "{sequence}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_crossterm_has_put_together_goes_through() {
+    let mut keys = Keys::default();
+    let up = KeyEvent::new(KeyCode::Up, ALT);
+    assert_eq!(keys.feed(Event::Key(up), Duration::ZERO), [Input::Key(up)]);
+    assert_eq!(keys.feed(Event::FocusLost, Duration::ZERO), [Input::Focus(false)]);
+    assert_eq!(keys.feed(Event::Paste("a\r".to_owned()), Duration::ZERO), [Input::Paste("a\r".to_owned())]);
+    assert_eq!(keys.feed(Event::Resize(80, 24), Duration::ZERO), [Input::Resize(80, 24)]);
+    let release = KeyEvent::new_with_kind(KeyCode::Up, NONE, KeyEventKind::Release);
+    assert_eq!(keys.feed(Event::Key(release), Duration::ZERO), []);
+    assert_eq!(keys.wake_at(), None);
+}
+
+#[test]
+fn esc_alone_is_esc_after_a_while() {
+    let mut keys = Keys::default();
+    let at = Duration::from_secs(7);
+    assert_eq!(keys.feed(event('\u{1b}'), at), []);
+    assert_eq!(keys.wake_at(), Some(at + ESCAPE));
+    assert_eq!(keys.wake(at + WITHIN), []);
+    assert_eq!(keys.wake(at + ESCAPE), [key(KeyCode::Esc, NONE)]);
+    assert_eq!(keys.wake_at(), None);
+    assert_eq!(fed("\u{1b}\u{1b}"), [key(KeyCode::Esc, NONE), key(KeyCode::Esc, NONE)]);
+}
+
+#[test]
+fn a_key_that_comes_later_is_a_key_of_its_own() {
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    let inputs = feed(&mut keys, "\u{1b}[x", &mut now, ESCAPE);
+    assert_eq!(inputs, [key(KeyCode::Esc, NONE), typed('['), typed('x')]);
+}
+
+#[test]
+fn esc_and_a_character_at_once_are_alt() {
+    let alt = |code| vec![key(code, ALT)];
+    assert_eq!(fed("\u{1b}b"), alt(KeyCode::Char('b')));
+    assert_eq!(fed("\u{1b}1"), alt(KeyCode::Char('1')));
+    assert_eq!(fed("\u{1b}é"), alt(KeyCode::Char('é')));
+    assert_eq!(fed("\u{1b}\r"), alt(KeyCode::Enter));
+    assert_eq!(fed("\u{1b}\u{7f}"), alt(KeyCode::Backspace));
+    assert_eq!(fed("\u{1b}["), alt(KeyCode::Char('[')));
+    assert_eq!(fed("\u{1b}O"), [key(KeyCode::Char('O'), ALT | SHIFT)]);
+    assert_eq!(fed("\u{1b}\u{2}"), [key(KeyCode::Char('b'), ALT | CONTROL)]);
+}
+
+#[test]
+fn what_is_no_sequence_is_handed_on_as_it_came() {
+    for text in
+        ["\u{1b}[x", "\u{1b}Ox", "\u{1b}[[Z", "\u{1b}[é", "\u{1b}[1é", "\u{1b}[\r", "\u{1b}[1;", "\u{1b}[1;\u{1b}"]
+    {
+        let expected: Vec<_> = text.chars().flat_map(|c| Keys::default().key_as_it_came(event(c))).collect();
+        assert_eq!(fed(text), expected, "{text:?}");
+    }
+    let long = format!("\u{1b}[{}", "1".repeat(100));
+    assert_eq!(fed(&long).len(), long.len(), "nothing is waited for without end");
+}
+
+impl Keys {
+    /// Returns `event` as it is handed on where it is part of nothing.
+    fn key_as_it_came(&mut self, event: Event) -> Vec<Input> {
+        let mut inputs = self.feed(event, Duration::ZERO);
+        self.flush(&mut inputs);
+        inputs
+    }
+}
+
+#[test]
+fn other_events_come_between_without_harm() {
+    let mut keys = Keys::default();
+    keys.feed(event('\u{1b}'), Duration::ZERO);
+    assert_eq!(keys.feed(Event::Resize(80, 24), Duration::ZERO), [Input::Resize(80, 24)]);
+    keys.feed(event('['), Duration::ZERO);
+    assert_eq!(keys.feed(event('A'), Duration::ZERO), [key(KeyCode::Up, NONE)]);
+    keys.feed(event('\u{1b}'), Duration::ZERO);
+    let up = Event::Key(KeyCode::Up.into());
+    assert_eq!(keys.feed(up, Duration::ZERO), [key(KeyCode::Esc, NONE), key(KeyCode::Up, NONE)]);
+}
+
+#[test]
+fn a_paste_whose_beginning_was_cut_is_one_paste_and_ends_with_a_silence() {
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    let pause = WITHIN;
+    assert_eq!(feed(&mut keys, "\u{1b}[200~one\r\n\ttwo\u{3}\rAB", &mut now, pause), []);
+    now += Duration::from_millis(249);
+    assert_eq!(keys.wake(now), []);
+    assert_eq!(feed(&mut keys, "\r", &mut now, Duration::ZERO), []);
+    let at = keys.wake_at().unwrap();
+    assert_eq!((at, keys.wake(at)), (now + SILENCE, vec![Input::Paste("one\r\n\ttwo\rAB\r".to_owned())]));
+    assert_eq!(feed(&mut keys, "\r", &mut now, SILENCE), [key(KeyCode::Enter, NONE)]);
+}
+
+#[test]
+fn the_end_of_a_paste_can_be_cut_too() {
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    let inputs = feed(&mut keys, "\u{1b}[200~a\u{1b}[20b\u{1b}\u{1b}[201~\r", &mut now, Duration::ZERO);
+    assert_eq!(inputs, [Input::Paste("a[20b".to_owned()), key(KeyCode::Enter, NONE)]);
+    assert_eq!(keys.wake_at(), None);
+}
+
+#[test]
+fn a_key_that_no_paste_contains_ends_it() {
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    feed(&mut keys, "\u{1b}[200~a\u{1b}[2", &mut now, Duration::ZERO);
+    let inputs = keys.feed(Event::Key(KeyCode::Up.into()), now);
+    assert_eq!(inputs, [Input::Paste("a[2".to_owned()), key(KeyCode::Up, NONE)]);
+}
+
+proptest! {
+    #[test]
+    fn nothing_typed_is_lost(
+        parts in prop::collection::vec(
+            prop_oneof![
+                "[a-zA-Z0-9~;学é]{1,4}".prop_map(|text| (text, true)),
+                prop::sample::select(vec!["\u{1b}[A", "\u{1b}OA", "\u{1b}[1;5A", "\u{1b}[6~", "\u{1b}[13;3u", "\u{1b}[I"])
+                    .prop_map(|text| (text.to_owned(), false)),
+            ],
+            0..12,
+        ),
+        pauses in prop::collection::vec(0..50_u64, 1..8),
+    ) {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        let mut pauses = pauses.into_iter().cycle();
+        let (mut inputs, mut expected) = (Vec::new(), String::new());
+        for (text, is_text) in &parts {
+            for c in text.chars() {
+                inputs.extend(feed(&mut keys, &c.to_string(), &mut now, Duration::from_millis(pauses.next().unwrap())));
+            }
+            expected.extend(is_text.then_some(text.as_str()));
+        }
+        let letters: String = inputs.iter().filter_map(|input| match input {
+            Input::Key(KeyEvent { code: KeyCode::Char(c), .. }) => Some(*c),
+            _ => None,
+        }).collect();
+        prop_assert_eq!(letters, expected);
+        prop_assert_eq!(inputs.len(), parts.iter().map(|(text, is_text)| if *is_text { text.chars().count() } else { 1 }).sum::<usize>());
+    }
+
+    #[test]
+    fn any_characters_at_any_time_are_taken(text in prop::collection::vec((prop_oneof![Just('\u{1b}'), Just('['), Just('2'), Just('0'), Just('1'), Just('~'), any::<char>()], 0..400_u64), 0..40)) {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        for (c, pause) in text {
+            now += Duration::from_millis(pause);
+            keys.feed(event(c), now);
+        }
+        if let Some(at) = keys.wake_at() {
+            keys.wake(at);
+        }
+        prop_assert_eq!(keys.wake_at(), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! The terminal as a whole screen: taken over, drawn on, and given back as it was found, however the program ends.
+//!
+//! Frames leave through a thread, so that a terminal that takes nothing for a while does not keep the connections from living.
+//! A frame is what differs from the one before it; so the next is drawn only when that one has been written.
+
+mod canvas;
+
+use std::{
+    io::{self, Write as _},
+    panic,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crossterm::{
+    cursor::Show,
+    event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
+    queue,
+    style::ResetColor,
+    terminal::{
+        DisableLineWrap, EnableLineWrap, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+        disable_raw_mode, enable_raw_mode, size,
+    },
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect, Size},
+};
+use tokio::{sync::mpsc, time::timeout};
+
+use self::canvas::Canvas;
+use super::Error;
+use crate::os;
+
+/// How long a terminal may take for the frame that is under way when the program ends or is suspended.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The title is put aside on the way in and put back on the way out (xterm's window operations 22 and 23).
+const KEEP_TITLE: &str = "\u{1b}[22;2t";
+const TITLE_BACK: &str = "\u{1b}[23;2t";
+
+/// Whether the terminal is ours; what a panic has to know.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The screen of the terminal, ours for as long as this lives.
+#[derive(Debug)]
+pub struct Screen {
+    canvas: Canvas,
+    frames: mpsc::Sender<Vec<u8>>,
+    written: mpsc::Receiver<io::Result<()>>,
+    /// Whether a frame is under way.
+    busy: bool,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// When it cannot be put into raw mode, or no thread can be started.
+    pub fn enter() -> Result<Self, Error> {
+        let failed = |error: io::Error| Error::Terminal(os::reason(&error));
+        restore_on_panic();
+        let (frames, frames_in) = mpsc::channel(1);
+        let (written_out, written) = mpsc::channel(1);
+        thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || write_frames(frames_in, &written_out))
+            .map_err(failed)?;
+        let (width, height) = size().unwrap_or_default();
+        let screen = Self { canvas: Canvas::new(Size { width, height }), frames, written, busy: false };
+        take().map_err(failed)?;
+        Ok(screen)
+    }
+
+    /// Returns whether a frame can be drawn now: the one before it has been written.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.busy
+    }
+
+    /// Draws the next frame, with `extras` written before it, such as a bell; nothing is written where nothing has changed.
+    pub fn draw(&mut self, extras: &[u8], draw: impl FnOnce(Rect, &mut Buffer) -> Option<Position>) {
+        let mut bytes = extras.to_vec();
+        bytes.extend(self.canvas.paint(draw));
+        if !bytes.is_empty() {
+            // There is room for one, and none is under way; an ended thread says why by `written`.
+            self.busy = self.frames.try_send(bytes).is_ok();
+        }
+    }
+
+    /// Resolves when the frame under way has been written. Cancel-safe.
+    ///
+    /// # Errors
+    /// When it could not be.
+    pub async fn written(&mut self) -> Result<(), Error> {
+        let result = self.written.recv().await;
+        self.busy = false;
+        match result {
+            Some(result) => result.map_err(|error| Error::Output(os::reason(&error))),
+            None => Err(Error::Task("the screen")),
+        }
+    }
+
+    /// Takes note of the terminal's size.
+    pub fn resize(&mut self, width: u16, height: u16) {
+        self.canvas.resize(Size { width, height });
+    }
+
+    /// Draws everything anew next time, whatever is on the screen.
+    pub fn forget(&mut self) {
+        self.canvas.forget();
+    }
+
+    /// Gives the terminal back, stops the program as Ctrl-Z does, and takes the terminal again when it goes on.
+    ///
+    /// # Errors
+    /// When the terminal cannot be taken again.
+    pub async fn suspend(&mut self) -> Result<(), Error> {
+        self.settle().await;
+        self.give_back();
+        os::suspend().await;
+        self.resume()
+    }
+
+    /// Takes the terminal again after the program was stopped: whoever had it meanwhile may have left it otherwise.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        take().map_err(|error| Error::Terminal(os::reason(&error)))?;
+        let (width, height) = size().unwrap_or_default();
+        self.canvas.resize(Size { width, height });
+        Ok(())
+    }
+
+    /// Gives the terminal back as it was found, after the frame that is under way.
+    pub async fn leave(mut self) {
+        self.settle().await;
+    }
+
+    async fn settle(&mut self) {
+        if self.busy {
+            // What cannot be written by now is not needed any more.
+            drop(timeout(PATIENCE, self.written()).await);
+        }
+    }
+
+    fn give_back(&self) {
+        // A terminal that still takes nothing would not take its restoring either, and nobody could end the program.
+        give_back(!self.busy);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn write_frames(mut frames: mpsc::Receiver<Vec<u8>>, written: &mpsc::Sender<io::Result<()>>) {
+    while let Some(frame) = frames.blocking_recv() {
+        let mut stdout = io::stdout().lock();
+        let result = stdout.write_all(&frame).and_then(|()| stdout.flush());
+        drop(stdout);
+        if written.blocking_send(result).is_err() {
+            return;
+        }
+    }
+}
+
+fn take() -> io::Result<()> {
+    // What is in raw mode already is not put into it again, and a shell may have taken it out without our knowing.
+    disable_raw_mode()?;
+    enable_raw_mode()?;
+    let mut bytes = Vec::new();
+    if !TAKEN.swap(true, Ordering::SeqCst) {
+        bytes.extend_from_slice(KEEP_TITLE.as_bytes());
+    }
+    queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, DisableLineWrap)?;
+    write(&bytes)
+}
+
+/// Gives the terminal back, once; of the screen only what needs no writing, unless it `listens`.
+fn give_back(listens: bool) {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // There is nobody to tell, and nothing else to try.
+    if listens {
+        drop(write(&restoring()));
+    }
+    drop(disable_raw_mode());
+}
+
+fn restoring() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Cannot fail: a Vec takes everything.
+    drop(queue!(
+        bytes,
+        EndSynchronizedUpdate,
+        ResetColor,
+        EnableLineWrap,
+        DisableFocusChange,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        Show
+    ));
+    bytes.extend_from_slice(TITLE_BACK.as_bytes());
+    bytes
+}
+
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// Sees to it that the words of a panic are read on a terminal that has been given back. A panic of a task that somebody awaits
+/// is told by whoever does, so its words do not go over the screen.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let owner = thread::current().id();
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if thread::current().id() == owner {
+                give_back(true);
+            }
+            if !TAKEN.load(Ordering::SeqCst) {
+                before(panic);
+            }
+        }));
+    });
+}

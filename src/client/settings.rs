@@ -1,0 +1,130 @@
+//! What the user chose once and for all: `client.toml` in the platform's configuration directory. Flags and environment come first.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use directories::ProjectDirs;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::{address::Address, view::Bell};
+use crate::{os, wire::Nick};
+
+/// The settings that a file may have; none of them need be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsFile {
+    /// The nick wanted.
+    pub nick: Option<Nick>,
+    /// Where the server is.
+    #[serde(default, deserialize_with = "address")]
+    pub server: Option<Address>,
+    /// When to use colours.
+    pub color: Option<Colour>,
+    /// What rings the bell, until `/bell` says otherwise.
+    pub bell: Option<Bell>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Colour {
+    /// Where there is a terminal that has them, and `NO_COLOR` does not forbid it.
+    #[default]
+    Auto,
+    /// Also where there is none.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Why there are no settings.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {reason}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Something in it is not what it must be.
+    #[error("cannot use {}, line {line}: {reason}", .path.display())]
+    Line {
+        /// Which.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl SettingsFile {
+    /// Returns the settings in the file at `path`; where there is none, nothing is set.
+    ///
+    /// # Errors
+    /// A [`SettingsError`] when it is there and cannot be used.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            text => text.map_err(|error| SettingsError::Read { path: path.to_owned(), reason: os::reason(&error) })?,
+        };
+        toml::from_str(&text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
+            // The library may go on about what it expected on lines of their own.
+            let reason = error.message().lines().next().unwrap_or_default().to_owned();
+            SettingsError::Line { path: path.to_owned(), line, reason }
+        })
+    }
+}
+
+/// Returns where the settings are, on a platform that has a place for them.
+#[must_use]
+pub fn path() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", "broadcast-chat")?.config_dir().join("client.toml"))
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<SettingsFile, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.toml");
+        fs::write(&path, text).unwrap();
+        SettingsFile::read(&path)
+    }
+
+    #[test]
+    fn every_setting_is_optional() {
+        assert_eq!(read(""), Ok(SettingsFile::default()));
+        assert_eq!(SettingsFile::read(Path::new("/nowhere/client.toml")), Ok(SettingsFile::default()));
+        let all = read("nick = \"ada\"\nserver = \"chat.example/rust\"\ncolor = \"never\"\nbell = \"all\"\n").unwrap();
+        assert_eq!((all.nick.unwrap().as_str(), all.color, all.bell), ("ada", Some(Colour::Never), Some(Bell::All)));
+        assert_eq!(all.server.unwrap().to_string(), "ws://chat.example:8080/rust");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, line, words) in [
+            ("nick = \"ada\"\nserver = \"wss://x\"", 2, "no TLS"),
+            ("# me\n\nnick = \"a b\"", 3, "a nick has"),
+            ("colour = \"never\"", 1, "unknown field `colour`"),
+            ("bell = \"loud\"", 1, "unknown variant `loud`"),
+            ("nick", 1, ""),
+        ] {
+            let Err(SettingsError::Line { line: at, reason, .. }) = read(text) else { panic!("{text:?} was taken") };
+            assert_eq!(at, line, "{text:?}: {reason}");
+            assert!(reason.contains(words), "{text:?}: {reason}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The commands that only a screen has: they are about what is shown, and the server never hears of them. Pure.
+
+use super::attention::Bell;
+use crate::wire::{
+    Nick, RoomName,
+    command::{self, COMMANDS, Command, CommandError, Line, Spec},
+};
+
+/// The commands of the screen, in the order of `/help`.
+pub(super) static OWN: [Spec; 4] = [
+    Spec { name: "leave", alias: "close", arguments: "", summary: "close this room, and leave it" },
+    Spec { name: "clear", alias: "", arguments: "", summary: "clear the screen; the history stays" },
+    Spec {
+        name: "bell",
+        alias: "",
+        arguments: "[off | mentions | all]",
+        summary: "show or choose what rings the bell",
+    },
+    Spec { name: "ignore", alias: "", arguments: "[NAME]", summary: "hide what somebody says, or show it again" },
+];
+
+/// What a typed line asks of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ScreenCommand {
+    /// `/help`
+    Help,
+    /// `/join ROOM`: on a screen, a room is opened beside the others.
+    Join(RoomName),
+    /// `/leave`
+    Leave,
+    /// `/clear`
+    Clear,
+    /// `/bell`, or `/bell off|mentions|all`
+    Bell(Option<Bell>),
+    /// `/ignore`, or `/ignore NAME`
+    Ignore(Option<Nick>),
+    /// `/quit`
+    Quit,
+}
+
+/// Returns what `line` asks of the screen, or nothing where it is meant for the server.
+///
+/// # Errors
+/// A [`CommandError`] when it is a command of the screen and lacks something.
+pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
+    let Some(typed) = line.strip_prefix('/') else { return Ok(None) };
+    let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+    let (name, word) = (name.to_ascii_lowercase(), rest.trim());
+    let Some(spec) = OWN.iter().find(|spec| spec.name == name || !name.is_empty() && spec.alias == name) else {
+        // What cannot be read is refused by whom it is meant for.
+        return Ok(match command::parse(line) {
+            Ok(Line::Command(Command::Help)) => Some(ScreenCommand::Help),
+            Ok(Line::Command(Command::Join(room))) => Some(ScreenCommand::Join(room)),
+            Ok(Line::Command(Command::Quit)) => Some(ScreenCommand::Quit),
+            _ => None,
+        });
+    };
+    Ok(Some(match spec.name {
+        "leave" => ScreenCommand::Leave,
+        "clear" => ScreenCommand::Clear,
+        "bell" if word.is_empty() => ScreenCommand::Bell(None),
+        "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
+        _ if word.is_empty() => ScreenCommand::Ignore(None),
+        _ => ScreenCommand::Ignore(Some(Nick::new(word)?)),
+    }))
+}
+
+/// Returns every command: the server's, and the screen's.
+pub(super) fn all() -> impl Iterator<Item = &'static Spec> {
+    COMMANDS.iter().chain(&OWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_the_screen_are_taken_and_others_left() {
+        for (line, command) in [
+            ("/leave", Some(ScreenCommand::Leave)),
+            ("/CLOSE", Some(ScreenCommand::Leave)),
+            ("/clear", Some(ScreenCommand::Clear)),
+            ("/bell", Some(ScreenCommand::Bell(None))),
+            ("/bell off", Some(ScreenCommand::Bell(Some(Bell::Off)))),
+            ("/ignore eve", Some(ScreenCommand::Ignore(Some(Nick::new("eve").unwrap())))),
+            ("/join #Tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
+            ("/help", Some(ScreenCommand::Help)),
+            ("/quit", Some(ScreenCommand::Quit)),
+            ("/me waves", None),
+            ("/join", None),
+            ("/nonsense", None),
+            ("/", None),
+            ("//leave", None),
+            ("leave", None),
+        ] {
+            assert_eq!(parse(line), Ok(command), "{line}");
+        }
+        assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
+        assert!(parse("/ignore a b").is_err());
+    }
+
+    #[test]
+    fn no_command_has_the_name_of_another() {
+        let mut names: Vec<_> =
+            all().flat_map(|spec| [spec.name, spec.alias]).filter(|name| !name.is_empty()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,94 @@
+//! From rows in sight to cells. Pure.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::{
+    super::{palette::Palette, styled::Role},
+    Conversation,
+    entry::{Content, Entry, NARROW},
+    scroll::{Position, Spot},
+    wrap::{Row, columns},
+};
+use crate::{client::app::Pending, wire::MessageId};
+
+/// What an empty room says.
+const EMPTY: [&str; 2] = ["nothing has been said here yet", "/help lists the commands"];
+
+impl Conversation {
+    /// Draws what is in sight into `area`, whose cells must be empty; below the latest stands what is `pending`, oldest first.
+    pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, pending: &[Pending]) {
+        let area = area.intersection(*buffer.area());
+        if area.is_empty() {
+            return;
+        }
+        self.take_pending(pending);
+        self.size = (area.width, area.height);
+        let height = usize::from(area.height);
+        let top = self.top(height);
+        let (blank, last) = self.draw_rows(top, area, buffer, palette);
+        self.near.0 = (self.position != Position::Bottom || blank > 0)
+            && self.up(top, height) == Spot { serial: self.shown().first(), row: 0 };
+        self.near.1 = self.detached.is_some() && self.down(top, 2 * height).serial >= self.end();
+        if self.detached.is_none() {
+            self.saw(last);
+        }
+        if let Some(results) = self.results.as_mut().filter(|results| results.is_open()) {
+            for position in area.positions() {
+                buffer[position].reset();
+            }
+            results.draw(area, buffer, palette, &self.zone);
+        } else if self.shown().is_empty() && self.pending.is_empty() {
+            draw_empty(area, buffer, palette);
+        }
+    }
+
+    /// Returns how many rows are blank above the first, and the last entry that is whole in sight.
+    fn draw_rows(&mut self, top: Spot, area: Rect, buffer: &mut Buffer, palette: Palette) -> (u16, i64) {
+        let mut rows = Vec::with_capacity(usize::from(area.height));
+        let mut spot = top;
+        while rows.len() < usize::from(area.height) && spot.serial < self.end() {
+            let count = self.lay(spot.serial);
+            let room = usize::from(area.height) - rows.len();
+            rows.extend((spot.row..count).take(room).map(|row| Spot { row, ..spot }));
+            if count.saturating_sub(spot.row) > room {
+                break;
+            }
+            spot = Spot { serial: spot.serial + 1, row: 0 };
+        }
+        // Few rows stand at the bottom, beside what is typed.
+        let blank = area.height.saturating_sub(u16::try_from(rows.len()).unwrap_or(u16::MAX));
+        let mut timed = area.width < NARROW;
+        for (y, at) in (blank..).zip(rows) {
+            let Some(entry) = self.entry(at.serial) else { continue };
+            let Some(row) = entry.rows().get(at.row) else { continue };
+            let is_pending = matches!(entry.content, Content::Pending(..));
+            let over = if is_pending { palette.quiet() } else { Style::new() };
+            row.draw(area, y, buffer, palette, over);
+            // The first entry on the screen tells its time, whatever stands above it out of sight.
+            if !timed && at.row == entry.above() && !is_pending {
+                Row::of(0, entry.time(), Role::Quiet).draw(area, y, buffer, palette, Style::new());
+                timed = true;
+            }
+        }
+        (blank, spot.serial - 1)
+    }
+
+    fn take_pending(&mut self, pending: &[Pending]) {
+        if self.drawn_pending == pending {
+            return;
+        }
+        self.drawn_pending = pending.to_vec();
+        let me = &self.me;
+        let entry = |pending: &Pending| Entry::new(Content::Pending(pending.clone(), me.clone()), MessageId(0), None);
+        self.pending = pending.iter().map(entry).collect();
+    }
+}
+
+fn draw_empty(area: Rect, buffer: &mut Buffer, palette: Palette) {
+    let lines = u16::try_from(EMPTY.len()).unwrap_or(0);
+    let first = area.height.saturating_sub(lines) / 2;
+    for (y, words) in (first..area.height).zip(EMPTY) {
+        let wide = u16::try_from(columns(words)).unwrap_or(0);
+        Row::of(area.width.saturating_sub(wide) / 2, words, Role::Quiet).draw(area, y, buffer, palette, Style::new());
+    }
+}

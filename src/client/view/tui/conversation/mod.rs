@@ -1,0 +1,314 @@
+//! What one room's conversation looks like, and what of it is in sight. Pure: no tokio, no clock, no I/O.
+//!
+//! ```text
+//! Shown ─→ take ─→ entries of a segment ─→ rows, laid out when they come in sight ─→ draw
+//! ```
+//!
+//! What is in sight hangs on an entry and a row of it, not on a distance from the end: so nothing that arrives moves it.
+
+mod draw;
+mod entry;
+mod pages;
+mod presence;
+mod reading;
+mod results;
+mod scroll;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod wrap;
+
+use std::sync::Arc;
+
+use jiff::{Timestamp as Moment, civil::DateTime, tz::TimeZone};
+
+use self::{
+    entry::{Content, Entry},
+    presence::{Run, Speakers},
+    reading::Reading,
+    scroll::Position,
+    segment::Segment,
+};
+pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
+use super::styled;
+use crate::{
+    client::{
+        app::{Pending, Shown},
+        view::PLAIN_TEXT_ONLY,
+    },
+    wire::{Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, clean, text},
+};
+
+/// How much of the reader's attention something deserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attention {
+    /// None: it is the reader's own, or tells how things are.
+    None,
+    /// Somebody said something.
+    Said,
+    /// Somebody named the reader.
+    Mention,
+    /// Somebody told the reader alone.
+    Private,
+}
+
+/// The conversation of one room.
+#[derive(Debug)]
+pub struct Conversation {
+    zone: TimeZone,
+    me: Option<Nick>,
+    epoch: Option<Epoch>,
+    speakers: Speakers,
+    /// What ends with the latest message.
+    live: Segment,
+    /// What is looked at in its place: a stretch of the past with messages missing between it and the live one.
+    detached: Option<Segment>,
+    /// What is drawn below the live segment.
+    pending: Vec<Entry>,
+    drawn_pending: Vec<Pending>,
+    position: Position,
+    /// Columns and rows, as they were last drawn.
+    size: (u16, u16),
+    /// The message that was jumped to, until the reader has gone on.
+    hit: Option<MessageId>,
+    reading: Reading,
+    /// The page that is arriving.
+    page: Vec<Arc<Message>>,
+    /// Whether the last drawing came near the end of what is known: upwards, and downwards in a detached segment.
+    near: (bool, bool),
+    results: Option<SearchResults>,
+}
+
+impl Conversation {
+    /// Returns a conversation in which nothing has been said; it tells the time of `zone`.
+    #[must_use]
+    pub fn new(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            me: None,
+            epoch: None,
+            speakers: Speakers::default(),
+            live: Segment::default(),
+            detached: None,
+            pending: Vec::new(),
+            drawn_pending: Vec::new(),
+            position: Position::Bottom,
+            size: (80, 24),
+            hit: None,
+            reading: Reading::default(),
+            page: Vec::new(),
+            near: (false, false),
+            results: None,
+        }
+    }
+
+    /// Takes what is to be shown; `me` is the reader's nick by now, and `at` when it came.
+    pub fn take(&mut self, shown: &Shown, me: Option<&Nick>, at: Moment) -> Attention {
+        if self.me.as_ref() != me {
+            self.me = me.cloned();
+        }
+        match shown {
+            Shown::Event { event: ServerMessage::Welcome(welcome), .. } => {
+                if self.epoch.replace(welcome.epoch).is_some_and(|before| before != welcome.epoch) {
+                    self.forget_ids();
+                }
+            }
+            Shown::Event { event: ServerMessage::Live { .. }, .. } => self.went_live(),
+            Shown::Event { quiet: true, .. } => {}
+            Shown::Event { event, .. } => return self.event(event, at),
+            Shown::Text(frame) => return self.line(clean::lines(frame).trim_end_matches('\n'), at),
+            Shown::Connected(dialect) => {
+                self.forget_asking();
+                if *dialect == Dialect::Text {
+                    self.went_live();
+                    self.tell(PLAIN_TEXT_ONLY, at);
+                }
+            }
+            Shown::Disconnected { reason } => {
+                self.forget_asking();
+                self.reading.lost();
+                self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason)), at);
+            }
+            Shown::Notice(words) => self.tell(words, at),
+            Shown::Refusal(words) => self.refuse(words, at),
+        }
+        Attention::None
+    }
+
+    /// Returns who spoke, the latest first.
+    pub fn speakers(&self) -> impl Iterator<Item = &Nick> {
+        self.speakers.iter()
+    }
+
+    /// Takes everything out of sight; what the server keeps comes back on scrolling up.
+    pub fn clear(&mut self) {
+        let latest = self.live.latest();
+        self.live = Segment::beginning_after(latest);
+        self.close_results();
+        self.follow();
+    }
+
+    fn event(&mut self, event: &ServerMessage, at: Moment) -> Attention {
+        match event {
+            ServerMessage::Message(message) => return self.message(message),
+            ServerMessage::Private(private) => return self.private(private),
+            ServerMessage::Presence(presence) => self.presence(presence, at),
+            ServerMessage::History { messages, more, .. } => self.typed_history(messages, !more),
+            ServerMessage::Found { query, messages, more, .. } => {
+                if self.found(query, messages, !more) {
+                    self.tell(&format!("nothing found for {query}"), at);
+                }
+            }
+            ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message), at),
+            // How the room is stands in the status line.
+            ServerMessage::Hello { .. }
+            | ServerMessage::Welcome(_)
+            | ServerMessage::Live { .. }
+            | ServerMessage::Slow { .. } => {}
+            ServerMessage::Joined(_) => {
+                *self = Self {
+                    me: self.me.take(),
+                    epoch: self.epoch,
+                    size: self.size,
+                    reading: self.reading.elsewhere(),
+                    ..Self::new(self.zone.clone())
+                };
+                self.tell_event(event, at);
+            }
+            ServerMessage::Gap { .. }
+            | ServerMessage::Names(_)
+            | ServerMessage::Rooms { .. }
+            | ServerMessage::Topic { .. }
+            | ServerMessage::Nick { .. } => self.tell_event(event, at),
+        }
+        Attention::None
+    }
+
+    fn message(&mut self, message: &Arc<Message>) -> Attention {
+        // Nothing that is not later than what is here can belong at the end.
+        if message.id <= self.live.latest() {
+            return Attention::None;
+        }
+        let entry = self.message_entry(message);
+        let own = self.is_me(&message.nick);
+        let attention = match entry.mentioned {
+            _ if own => Attention::None,
+            Some(_) => Attention::Mention,
+            None => Attention::Said,
+        };
+        if let Some(spoke) = moment(message.at)
+            && !own
+        {
+            self.speakers.spoke(&message.nick, spoke);
+        }
+        self.push(entry);
+        attention
+    }
+
+    fn message_entry(&self, message: &Arc<Message>) -> Entry {
+        let mut entry =
+            Entry::new(Content::Message(Arc::clone(message)), message.id, moment(message.at).map(|at| self.local(at)));
+        if !self.is_me(&message.nick) {
+            let text = message.text.as_ref().map_or("", |text| text.as_str());
+            entry.mentioned = self.me.clone().filter(|me| styled::mentions(text, me));
+        }
+        entry
+    }
+
+    fn private(&mut self, private: &Private) -> Attention {
+        let own = self.is_me(&private.from);
+        let at = moment(private.at);
+        if let Some(at) = at
+            && !own
+        {
+            self.speakers.spoke(&private.from, at);
+        }
+        let content = Content::Private(private.clone(), own);
+        self.push(Entry::new(content, MessageId(0), at.map(|at| self.local(at))));
+        if own { Attention::None } else { Attention::Private }
+    }
+
+    /// Tells who of those that spoke lately came and went; one's own new nick the server tells apart.
+    fn presence(&mut self, presence: &Presence, at: Moment) {
+        let (speakers, me) = (&self.speakers, self.me.as_ref());
+        let local = Some(at.to_zoned(self.zone.clone()).datetime());
+        let matters = |nick: &Nick| me != Some(nick) && speakers.spoke_lately(nick, at);
+        if let Some(last @ Entry { content: Content::Presence(_), .. }) = self.live.last_mut() {
+            if last.went_on(presence, matters) {
+                last.local = local;
+            }
+        } else {
+            let mut run = Run::default();
+            if run.add(presence, matters) {
+                self.push(Entry::new(Content::Presence(run), MessageId(0), local));
+            }
+        }
+        // Who came and went again needs no line.
+        if matches!(self.live.last(), Some(Entry { content: Content::Presence(run), .. }) if run.is_empty()) {
+            self.live.drop_last();
+        }
+        for rename in &presence.renamed {
+            self.speakers.renamed(rename);
+        }
+    }
+
+    fn line(&mut self, words: &str, at: Moment) -> Attention {
+        let mut entry = Entry::new(Content::Line(words.to_owned()), MessageId(0), Some(self.local(at)));
+        entry.mentioned = self.me.clone().filter(|me| styled::mentions(words, me));
+        let attention = if entry.mentioned.is_some() { Attention::Mention } else { Attention::Said };
+        self.push(entry);
+        attention
+    }
+
+    fn tell_event(&mut self, event: &ServerMessage, at: Moment) {
+        let Some(words) = text::encode(event) else { return };
+        // The mark of a line that tells something is drawn once.
+        let words: Vec<_> = words.split('\n').map(|line| line.strip_prefix("* ").unwrap_or(line)).collect();
+        self.tell(&words.join("\n"), at);
+    }
+
+    fn tell(&mut self, words: &str, at: Moment) {
+        let words = clean::lines(words).into_owned();
+        self.push(Entry::new(Content::Told(words), MessageId(0), Some(self.local(at))));
+    }
+
+    fn refuse(&mut self, words: &str, at: Moment) {
+        let words = clean::lines(words).into_owned();
+        self.push(Entry::new(Content::Refused(words), MessageId(0), Some(self.local(at))));
+    }
+
+    /// Adds an entry at the live end.
+    fn push(&mut self, entry: Entry) {
+        let before = self.live.latest();
+        let counts = self.is_somebodys(&entry);
+        self.live.push(entry);
+        if self.is_at_bottom() {
+            self.reading.came_in_sight(before, self.live.latest());
+        } else if counts {
+            self.reading.came_below(self.live.end() - 1);
+        }
+        self.trim();
+    }
+
+    /// Returns whether somebody else said this.
+    fn is_somebodys(&self, entry: &Entry) -> bool {
+        match &entry.content {
+            Content::Message(message) => !self.is_me(&message.nick),
+            Content::Private(_, own) => !own,
+            Content::Line(_) => true,
+            _ => false,
+        }
+    }
+
+    fn is_me(&self, nick: &Nick) -> bool {
+        self.me.as_ref() == Some(nick)
+    }
+
+    fn local(&self, at: Moment) -> DateTime {
+        at.to_zoned(self.zone.clone()).datetime()
+    }
+}
+
+fn moment(at: Timestamp) -> Option<Moment> {
+    Moment::from_millisecond(i64::try_from(at.0).ok()?).ok()
+}

@@ -1,0 +1,197 @@
+//! Who spoke lately, and who of them came and went. Pure.
+
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp as Moment};
+
+use crate::wire::{Nick, Presence, Rename, text};
+
+/// Who has been silent for longer comes and goes unseen.
+const LATELY: SignedDuration = SignedDuration::from_mins(10);
+
+/// Speakers remembered; past it the one who spoke longest ago is forgotten.
+const SPEAKERS: usize = 200;
+
+/// Names that one line spells out.
+const NAMES: usize = 20;
+
+/// Who spoke, the latest first.
+#[derive(Debug, Default)]
+pub(super) struct Speakers {
+    list: Vec<(Nick, Moment)>,
+}
+
+impl Speakers {
+    pub(super) fn spoke(&mut self, nick: &Nick, at: Moment) {
+        let known = self.list.iter().position(|(known, _)| known == nick);
+        let mut speaker = known.map_or_else(|| (nick.clone(), at), |index| self.list.remove(index));
+        speaker.1 = at;
+        self.list.insert(0, speaker);
+        self.list.truncate(SPEAKERS);
+    }
+
+    pub(super) fn renamed(&mut self, rename: &Rename) {
+        for (nick, _) in self.list.iter_mut().filter(|(nick, _)| *nick == rename.from) {
+            *nick = rename.to.clone();
+        }
+    }
+
+    pub(super) fn spoke_lately(&self, nick: &Nick, now: Moment) -> bool {
+        self.list.iter().any(|(known, at)| known == nick && now.duration_since(*at) <= LATELY)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Nick> {
+        self.list.iter().map(|(nick, _)| nick)
+    }
+}
+
+/// What came of who came, went and changed their nick in a row of such events: who came and went again is not in it.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    joined: Vec<Nick>,
+    left: Vec<Nick>,
+    renamed: Vec<Rename>,
+}
+
+impl Run {
+    /// Adds those of `presence` who `matter`; returns whether there were any.
+    pub(super) fn add(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool) -> bool {
+        let mut any = false;
+        for nick in presence.joined.iter().filter(|nick| matters(nick)) {
+            any = true;
+            moved(nick, &mut self.left, &mut self.joined);
+        }
+        for rename in presence.renamed.iter().filter(|rename| matters(&rename.from) || matters(&rename.to)) {
+            any = true;
+            self.rename(rename);
+        }
+        for nick in presence.left.iter().filter(|nick| matters(nick)) {
+            any = true;
+            moved(nick, &mut self.joined, &mut self.left);
+        }
+        any
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty() && self.renamed.is_empty()
+    }
+
+    pub(super) fn words(&self) -> String {
+        let mut out = String::new();
+        let mut tell = |who: String, what: &str| {
+            // Cannot fail: a String takes everything.
+            let _ = write!(out, "{}{who} {what}", if out.is_empty() { "" } else { "; " });
+        };
+        for (nicks, what) in [(&self.joined, "joined"), (&self.left, "left")] {
+            if !nicks.is_empty() {
+                tell(text::names(&nicks[..nicks.len().min(NAMES)], nicks.len()), what);
+            }
+        }
+        for rename in self.renamed.iter().take(NAMES) {
+            tell(rename.from.to_string(), &format!("is {} now", rename.to));
+        }
+        if self.renamed.len() > NAMES {
+            tell((self.renamed.len() - NAMES).to_string(), "more changed their nick");
+        }
+        out
+    }
+
+    fn rename(&mut self, rename: &Rename) {
+        if let Some(nick) = self.joined.iter_mut().find(|nick| **nick == rename.from) {
+            *nick = rename.to.clone();
+        } else if let Some(before) = self.renamed.iter_mut().find(|before| before.to == rename.from) {
+            before.to = rename.to.clone();
+            self.renamed.retain(|rename| rename.from != rename.to);
+        } else {
+            self.renamed.push(rename.clone());
+        }
+    }
+}
+
+/// Takes `nick` out of `from`, or puts it into `to` when it was not there.
+fn moved(nick: &Nick, from: &mut Vec<Nick>, to: &mut Vec<Nick>) {
+    if let Some(index) = from.iter().position(|known| known == nick) {
+        from.remove(index);
+    } else if !to.contains(nick) {
+        to.push(nick.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::RoomName;
+
+    fn nick(text: &str) -> Nick {
+        Nick::new(text).unwrap()
+    }
+
+    /// Returns who `+` came, `-` went, and `a>b` has another nick.
+    fn presence(changes: &str) -> Presence {
+        let mut presence = Presence {
+            room: RoomName::lobby(),
+            joined: vec![],
+            more_joined: 0,
+            returned: vec![],
+            more_returned: 0,
+            left: vec![],
+            more_left: 0,
+            renamed: vec![],
+            more_renamed: 0,
+            people: 1,
+        };
+        for change in changes.split(' ') {
+            match (change.strip_prefix('+'), change.strip_prefix('-'), change.split_once('>')) {
+                (Some(who), ..) => presence.joined.push(nick(who)),
+                (_, Some(who), _) => presence.left.push(nick(who)),
+                (.., Some((from, to))) => presence.renamed.push(Rename { from: nick(from), to: nick(to) }),
+                _ => panic!("{change}"),
+            }
+        }
+        presence
+    }
+
+    fn words(all: &[&str]) -> String {
+        let mut run = Run::default();
+        for changes in all {
+            assert!(run.add(&presence(changes), |_| true));
+        }
+        run.words()
+    }
+
+    #[test]
+    fn a_run_is_one_line() {
+        assert_eq!(words(&["+bob", "+eve -ada", "x>y"]), "bob, eve joined; ada left; x is y now");
+    }
+
+    #[test]
+    fn who_is_where_they_were_is_not_told() {
+        assert_eq!(words(&["-bob", "+bob"]), "");
+        assert_eq!(words(&["+bob", "bob>rob", "+eve", "-rob"]), "eve joined");
+        assert_eq!(words(&["a>b", "b>c"]), "a is c now");
+        assert_eq!(words(&["a>b", "b>a"]), "");
+    }
+
+    #[test]
+    fn only_who_matters_is_told() {
+        let mut run = Run::default();
+        assert!(!run.add(&presence("+bob -eve"), |_| false));
+        assert!(run.add(&presence("+bob -eve"), |who| who.as_str() == "eve"));
+        assert_eq!(run.words(), "eve left");
+    }
+
+    #[test]
+    fn speakers_are_forgotten_in_time_and_in_number() {
+        let at = |seconds| Moment::from_second(seconds).unwrap();
+        let mut speakers = Speakers::default();
+        for (who, seconds) in [("ada", 0), ("bob", 1), ("ada", 2)] {
+            speakers.spoke(&nick(who), at(seconds));
+        }
+        assert_eq!(speakers.iter().map(Nick::as_str).collect::<Vec<_>>(), ["ada", "bob"]);
+        assert!(speakers.spoke_lately(&nick("ada"), at(602)) && !speakers.spoke_lately(&nick("bob"), at(602)));
+        speakers.renamed(&Rename { from: nick("ada"), to: nick("eve") });
+        assert!(speakers.spoke_lately(&nick("eve"), at(3)));
+        (0..1000).for_each(|n| speakers.spoke(&Nick::guest(n), at(3)));
+        assert_eq!(speakers.iter().count(), SPEAKERS);
+    }
+}

@@ -1,0 +1,120 @@
+//! How far the conversation has been read, and what came out of sight. Pure.
+
+use super::{Conversation, segment::Segment};
+use crate::wire::{Epoch, MessageId};
+
+/// What the reader has seen.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Whether somebody looks.
+    watched: bool,
+    /// Whether what comes is new, not what was missed.
+    live: bool,
+    read: Option<MessageId>,
+    /// The `new` rule stands after this message, once there is another.
+    rule: Option<MessageId>,
+    /// What others said since the end was in sight, and the serial number of the first of it.
+    below: usize,
+    unseen: i64,
+}
+
+impl Reading {
+    /// Takes that the end is in sight, `before` being the latest message before and `latest` now.
+    pub(super) fn came_in_sight(&mut self, before: MessageId, latest: MessageId) {
+        self.below = 0;
+        if !self.watched || !self.live {
+            return;
+        }
+        // What comes while somebody looks is not new.
+        if self.rule == Some(before) {
+            self.rule = Some(latest);
+        }
+        self.read = self.read.max(Some(latest).filter(|latest| *latest > MessageId(0)));
+    }
+
+    /// Takes that the entry `serial` came out of sight.
+    pub(super) fn came_below(&mut self, serial: i64) {
+        if self.below == 0 {
+            self.unseen = serial;
+        }
+        self.below += 1;
+    }
+
+    /// Takes that the connection is gone, or that what follows was missed.
+    pub(super) fn lost(&mut self) {
+        if self.live {
+            self.rule = self.read;
+        }
+        self.live = false;
+    }
+
+    pub(super) fn rule(&self) -> Option<MessageId> {
+        self.rule
+    }
+
+    pub(super) fn forget_ids(&mut self) {
+        (self.read, self.rule) = (None, None);
+    }
+
+    /// Returns this for another room, of which nothing has been seen.
+    pub(super) fn elsewhere(&self) -> Self {
+        Self { watched: self.watched, ..Self::default() }
+    }
+}
+
+impl Conversation {
+    /// Takes whether somebody looks at the conversation: its tab is in front and the terminal has the focus.
+    ///
+    /// When nobody does any more, the `new` rule moves to where reading stopped.
+    pub fn watch(&mut self, watched: bool) {
+        if self.reading.watched && !watched {
+            self.reading.rule = self.reading.read;
+        }
+        self.reading.watched = watched;
+        self.look();
+    }
+
+    /// Takes where reading stopped the last time, in the history of this epoch: the `new` rule stands after this message.
+    pub fn resume_after(&mut self, epoch: Epoch, id: MessageId) {
+        self.epoch = Some(epoch);
+        (self.reading.read, self.reading.rule) = (Some(id), Some(id));
+        if self.live.is_empty() {
+            self.live = Segment::beginning_after(id);
+        }
+    }
+
+    /// Returns the last message that was in sight while somebody looked.
+    #[must_use]
+    pub fn last_read(&self) -> Option<MessageId> {
+        self.reading.read
+    }
+
+    /// Returns how much others have said below what is in sight.
+    #[must_use]
+    pub fn new_below(&self) -> usize {
+        self.reading.below
+    }
+
+    /// Takes that what was missed is here.
+    pub(super) fn went_live(&mut self) {
+        self.reading.live = true;
+        self.look();
+    }
+
+    /// Counts what is in sight as read, if it is the end.
+    pub(super) fn look(&mut self) {
+        if self.is_at_bottom() {
+            let latest = self.live.latest();
+            self.reading.came_in_sight(latest, latest);
+        }
+    }
+
+    /// Takes that the live segment is in sight up to the entry `last`.
+    pub(super) fn saw(&mut self, last: i64) {
+        while self.reading.below > 0 && self.reading.unseen <= last {
+            let counted = self.live.entry(self.reading.unseen).is_none_or(|entry| self.is_somebodys(entry));
+            self.reading.below -= usize::from(counted);
+            self.reading.unseen += 1;
+        }
+    }
+}

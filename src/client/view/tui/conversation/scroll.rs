@@ -1,0 +1,248 @@
+//! Which rows are in sight. Pure.
+
+use super::{
+    Conversation,
+    entry::{Content, Context, Entry, NARROW},
+    segment::{Beyond, Segment},
+};
+use crate::wire::MessageId;
+
+/// How far to scroll; down is positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scroll {
+    /// So many rows.
+    Lines(i32),
+    /// So many screens, less two rows that stay in sight.
+    Pages(i32),
+    /// To the oldest that is known.
+    Top,
+    /// To the latest.
+    Bottom,
+}
+
+/// What the screen hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Position {
+    /// The end is in sight and stays there.
+    Bottom,
+    /// In the first line stands this row of this entry.
+    At(Anchor),
+}
+
+/// A row by which the screen can be found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Anchor {
+    /// Which entry.
+    pub(super) serial: i64,
+    /// Which row of it; the rules above it are negative, so that they may come and go.
+    row: i32,
+    /// How many rows it had, and on how wide a screen: on another it is the same part of the entry, and back on this one the same row.
+    rows: i32,
+    width: u16,
+}
+
+impl Anchor {
+    /// Returns the same row for an entry that so many entries more stand before.
+    pub(super) fn moved(self, by: i64) -> Self {
+        Self { serial: self.serial + by, ..self }
+    }
+}
+
+/// A row: an entry's serial number, and which of all its rows. A row past its last is the next entry's first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) serial: i64,
+    pub(super) row: usize,
+}
+
+impl Conversation {
+    /// Scrolls, as far as there is something.
+    pub fn scroll(&mut self, by: Scroll) {
+        let height = usize::from(self.size.1);
+        match by {
+            Scroll::Lines(rows) => self.move_by(rows),
+            Scroll::Pages(pages) => {
+                let rows = i32::from(self.size.1).saturating_sub(2).max(1);
+                self.move_by(pages.saturating_mul(rows));
+            }
+            Scroll::Top => {
+                let first = Spot { serial: self.shown().first(), row: 0 };
+                self.hang_on(first);
+                self.top(height);
+            }
+            Scroll::Bottom => self.follow(),
+        }
+    }
+
+    /// Returns whether the latest is in sight, and stays there when more comes.
+    #[must_use]
+    pub fn is_at_bottom(&self) -> bool {
+        self.position == Position::Bottom && self.detached.is_none()
+    }
+
+    /// Brings the message into sight, a third of the screen below its top; returns whether it is known.
+    ///
+    /// Where it is not, ask for [`Page::Around`](super::Page::Around) it.
+    pub fn jump_to(&mut self, id: MessageId) -> bool {
+        let in_detached = self.detached.as_ref().and_then(|detached| detached.find(id));
+        let Some(serial) = in_detached.or_else(|| self.live.find(id)) else { return false };
+        if in_detached.is_none() {
+            self.detached = None;
+        }
+        self.hit = Some(id);
+        self.lay(serial);
+        let row = self.entry(serial).map_or(0, Entry::above);
+        let spot = self.up(Spot { serial, row }, usize::from(self.size.1) / 3);
+        self.hang_on(spot);
+        true
+    }
+
+    pub(super) fn follow(&mut self) {
+        self.detached = None;
+        self.hit = None;
+        self.position = Position::Bottom;
+        self.look();
+    }
+
+    fn move_by(&mut self, rows: i32) {
+        let height = usize::from(self.size.1);
+        let top = self.top(height);
+        let distance = usize::try_from(rows.unsigned_abs()).unwrap_or(usize::MAX);
+        let spot = if rows < 0 { self.up(top, distance) } else { self.down(top, distance) };
+        self.hang_on(spot);
+        self.top(height);
+    }
+
+    /// Returns what is looked at.
+    pub(super) fn shown(&self) -> &Segment {
+        self.detached.as_ref().unwrap_or(&self.live)
+    }
+
+    /// Returns the serial number past the last entry that is drawn; texts that are pending have those after the live segment.
+    pub(super) fn end(&self) -> i64 {
+        match &self.detached {
+            Some(detached) => detached.end(),
+            None => self.live.end() + i64::try_from(self.pending.len()).unwrap_or(i64::MAX),
+        }
+    }
+
+    pub(super) fn entry(&self, serial: i64) -> Option<&Entry> {
+        match &self.detached {
+            Some(detached) => detached.entry(serial),
+            None => self.live.entry(serial).or_else(|| self.pending.get(self.pending_index(serial)?)),
+        }
+    }
+
+    fn entry_mut(&mut self, serial: i64) -> Option<&mut Entry> {
+        let index = self.pending_index(serial);
+        match &mut self.detached {
+            Some(detached) => detached.entry_mut(serial),
+            None => self.live.entry_mut(serial).or_else(|| self.pending.get_mut(index?)),
+        }
+    }
+
+    fn pending_index(&self, serial: i64) -> Option<usize> {
+        usize::try_from(serial - self.live.end()).ok()
+    }
+
+    /// Lays an entry out for the width of the screen; returns how many rows it has.
+    pub(super) fn lay(&mut self, serial: i64) -> usize {
+        let width = self.size.0;
+        let Some(context) = self.context(serial) else { return 0 };
+        self.entry_mut(serial).map_or(0, |entry| {
+            entry.lay(width, context);
+            entry.rows().len()
+        })
+    }
+
+    fn context(&self, serial: i64) -> Option<Context> {
+        let shown = self.shown();
+        let entry = self.entry(serial)?;
+        let before = self.entry(serial - 1);
+        let day = entry.day.filter(|day| entry.is_dated() && before.and_then(|before| before.day) != Some(*day));
+        let new = self.reading.rule().is_some_and(|rule| shown.after(rule) == Some(serial));
+        let minute = |entry: &Entry| entry.local.map(|local| (local.date(), local.hour(), local.minute()));
+        let same_time = before.is_some_and(|before| minute(before) == minute(entry));
+        let is_pending = matches!(entry.content, Content::Pending(..));
+        Some(Context {
+            beginning: serial == shown.first() && shown.older == Beyond::Nothing,
+            day,
+            new,
+            time: self.size.0 >= NARROW && !is_pending && !same_time,
+            hit: self.hit.is_some() && entry.id() == self.hit,
+        })
+    }
+
+    /// Returns the row that stands in the first line of the screen.
+    pub(super) fn top(&mut self, height: usize) -> Spot {
+        let last = self.up(Spot { serial: self.end(), row: 0 }, height);
+        let Position::At(anchor) = self.position else { return last };
+        let spot = self.spot(anchor);
+        if spot < last {
+            return spot;
+        }
+        if self.detached.is_none() {
+            self.position = Position::Bottom;
+            self.look();
+        }
+        last
+    }
+
+    fn hang_on(&mut self, Spot { serial, row }: Spot) {
+        let rows = signed(self.lay(serial));
+        let above = self.entry(serial).map_or(0, |entry| signed(entry.above()));
+        self.position =
+            Position::At(Anchor { serial, row: signed(row) - above, rows: rows - above, width: self.size.0 });
+    }
+
+    fn spot(&mut self, anchor: Anchor) -> Spot {
+        let first = self.shown().first();
+        let serial = anchor.serial.clamp(first, self.end().max(first));
+        let rows = signed(self.lay(serial));
+        let above = self.entry(serial).map_or(0, |entry| signed(entry.above()));
+        let row = if anchor.width == self.size.0 || anchor.row <= 0 {
+            anchor.row
+        } else {
+            anchor.row.saturating_mul(rows - above) / anchor.rows.max(1)
+        };
+        let row = (above + row).min((rows - 1).max(0));
+        match usize::try_from(row) {
+            Ok(row) => Spot { serial, row },
+            // There were more rules above the entry.
+            Err(_) => self.up(Spot { serial, row: 0 }, usize::try_from(row.unsigned_abs()).unwrap_or(0)),
+        }
+    }
+
+    /// Returns the row so many rows above, or the first.
+    pub(super) fn up(&mut self, mut spot: Spot, mut rows: usize) -> Spot {
+        let first = self.shown().first();
+        while rows > spot.row {
+            if spot.serial <= first {
+                return Spot { serial: first, row: 0 };
+            }
+            rows -= spot.row;
+            let serial = spot.serial - 1;
+            spot = Spot { serial, row: self.lay(serial) };
+        }
+        Spot { row: spot.row - rows, ..spot }
+    }
+
+    /// Returns the row so many rows below, or the one past the last.
+    pub(super) fn down(&mut self, mut spot: Spot, mut rows: usize) -> Spot {
+        let end = self.end();
+        while spot.serial < end {
+            let left = self.lay(spot.serial).saturating_sub(spot.row);
+            if rows < left {
+                return Spot { row: spot.row + rows, ..spot };
+            }
+            rows -= left;
+            spot = Spot { serial: spot.serial + 1, row: 0 };
+        }
+        spot
+    }
+}
+
+/// Returns a count of rows, of which there are never so many that they do not fit.
+fn signed(rows: usize) -> i32 {
+    i32::try_from(rows).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,190 @@
+//! Entries one after the other with nothing missing between them, bounded in memory. Pure.
+
+use std::collections::VecDeque;
+
+use super::entry::Entry;
+use crate::wire::MessageId;
+
+/// Entries kept, and their bytes: days of a busy room, and less memory than a page in a browser.
+pub(super) const ENTRIES: usize = 10_000;
+const BYTES: usize = 32 * 1024 * 1024;
+
+/// What is known of the messages beyond an end of a segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Beyond {
+    /// There may be some.
+    #[default]
+    Unknown,
+    /// They were asked for, from this id on.
+    Asked(MessageId),
+    /// There are none.
+    Nothing,
+    /// They belong to another history, whose ids mean nothing any more.
+    Lost,
+}
+
+/// A stretch of the conversation. Entries are named by a serial number that they keep whatever is added or dropped at the ends.
+#[derive(Debug, Default)]
+pub(super) struct Segment {
+    entries: VecDeque<Entry>,
+    first: i64,
+    bytes: usize,
+    /// The message before the first entry, where that is known.
+    before: MessageId,
+    pub(super) older: Beyond,
+    pub(super) newer: Beyond,
+}
+
+impl Segment {
+    /// Returns a segment without entries, the first of which will stand after this message.
+    pub(super) fn beginning_after(before: MessageId) -> Self {
+        Self { before, ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the serial number of the first entry.
+    pub(super) fn first(&self) -> i64 {
+        self.first
+    }
+
+    /// Returns the serial number that the next entry will have.
+    pub(super) fn end(&self) -> i64 {
+        self.first + i64::try_from(self.entries.len()).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn entry(&self, serial: i64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(serial - self.first).ok()?)
+    }
+
+    pub(super) fn entry_mut(&mut self, serial: i64) -> Option<&mut Entry> {
+        self.entries.get_mut(usize::try_from(serial - self.first).ok()?)
+    }
+
+    pub(super) fn last(&self) -> Option<&Entry> {
+        self.entries.back()
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Entry> {
+        self.entries.back_mut()
+    }
+
+    /// Returns the id before which nothing of it is.
+    pub(super) fn oldest(&self) -> Option<MessageId> {
+        let after = (self.before > MessageId(0)).then_some(MessageId(self.before.0 + 1));
+        self.entries.iter().find_map(Entry::id).or(after)
+    }
+
+    /// Returns the id of the latest message in it, or of the one before it, or 0.
+    pub(super) fn latest(&self) -> MessageId {
+        self.entries.back().map_or(self.before, |entry| entry.upto)
+    }
+
+    /// Returns the serial number of the first message after `id`.
+    pub(super) fn after(&self, id: MessageId) -> Option<i64> {
+        let index = self.entries.partition_point(|entry| entry.upto <= id);
+        (index < self.entries.len()).then(|| self.first + i64::try_from(index).unwrap_or(i64::MAX))
+    }
+
+    /// Returns the serial number of the message with this id.
+    pub(super) fn find(&self, id: MessageId) -> Option<i64> {
+        let serial = self.after(MessageId(id.0.checked_sub(1)?))?;
+        (self.entry(serial)?.id() == Some(id)).then_some(serial)
+    }
+
+    /// Adds an entry at the end.
+    pub(super) fn push(&mut self, mut entry: Entry) {
+        entry.upto = entry.upto.max(self.latest());
+        let before = self.entries.back();
+        entry.day = match entry.local {
+            Some(local) if entry.is_dated() => Some(local.date()),
+            _ => before.and_then(|before| before.day),
+        };
+        self.bytes += entry.weight();
+        self.entries.push_back(entry);
+    }
+
+    /// Adds entries before the first; they are in order and older than everything here.
+    pub(super) fn prepend(&mut self, page: Self) {
+        let latest = page.latest();
+        // What the client told before the first message now stands after older ones.
+        for entry in self.entries.iter_mut().take_while(|entry| entry.upto < latest) {
+            entry.upto = latest;
+        }
+        self.bytes += page.bytes;
+        for entry in page.entries.into_iter().rev() {
+            self.entries.push_front(entry);
+            self.first -= 1;
+        }
+    }
+
+    /// Adds entries after the last; they are in order and newer than everything here.
+    pub(super) fn append(&mut self, page: Self) {
+        for entry in page.entries {
+            self.push(entry);
+        }
+    }
+
+    /// Forgets every id: they belong to a history that is gone.
+    pub(super) fn forget_ids(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+            return;
+        }
+        for entry in &mut self.entries {
+            entry.upto = MessageId(0);
+        }
+        self.before = MessageId(0);
+        self.older = Beyond::Lost;
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.entries.len() > ENTRIES || self.bytes > BYTES
+    }
+
+    pub(super) fn drop_first(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.first += 1;
+        self.bytes -= entry.weight();
+        if self.older != Beyond::Lost {
+            self.older = Beyond::Unknown;
+        }
+    }
+
+    pub(super) fn drop_last(&mut self) {
+        if let Some(entry) = self.entries.pop_back() {
+            self.bytes -= entry.weight();
+            self.newer = Beyond::Unknown;
+        }
+    }
+
+    /// Takes out everything before `serial`, as a segment of its own with the same serial numbers.
+    pub(super) fn split_before(&mut self, serial: i64) -> Self {
+        let count = usize::try_from(serial - self.first).unwrap_or(0).min(self.entries.len());
+        let rest = self.entries.split_off(count);
+        let bytes = |entries: &VecDeque<Entry>| entries.iter().map(Entry::weight).sum();
+        let before = Self {
+            bytes: bytes(&self.entries),
+            entries: std::mem::replace(&mut self.entries, rest),
+            first: self.first,
+            before: self.before,
+            older: self.older,
+            newer: Beyond::Unknown,
+        };
+        self.bytes -= before.bytes;
+        self.first = before.end();
+        self.older = Beyond::Unknown;
+        before
+    }
+
+    /// Counts what was asked for as not asked: no answer is to come.
+    pub(super) fn forget_asking(&mut self) {
+        for beyond in [&mut self.older, &mut self.newer] {
+            if matches!(beyond, Beyond::Asked(_)) {
+                *beyond = Beyond::Unknown;
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Texts in the width that there is. Pure.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+/// Returns `text`, cut between characters with an ellipsis at its end where it is wider than `width` columns.
+pub(super) fn fit(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut wide = 0;
+    for cluster in text.graphemes(true) {
+        wide += cluster.width();
+        if wide >= width {
+            break;
+        }
+        out.push_str(cluster);
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// Returns a length of time in the few characters that a line of state has for it.
+pub(super) fn age(length: std::time::Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_stays_and_what_does_not_is_cut_between_characters() {
+        assert_eq!(fit("hello", 5), "hello");
+        assert_eq!(fit("hello", 4), "hel…");
+        assert_eq!(fit("学生学生", 4), "学…");
+        assert_eq!(fit("👩‍👩‍👧x", 2), "…");
+        assert_eq!(fit("x", 0), "");
+    }
+}

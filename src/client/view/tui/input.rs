@@ -1,0 +1,334 @@
+//! What keys and pastes do to the screen. Pure.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::{
+    Bell, Help, Now, Question, Scroll, Tui, Wish,
+    command::{self, ScreenCommand},
+    conversation::{Page, SearchResults},
+    prompt::{self, Answer},
+};
+use crate::{
+    client::{
+        app::{App, Shown},
+        completion::Candidates,
+        editor::Outcome,
+        keys::Input,
+    },
+    wire::{
+        self, Dialect, Nick,
+        command::{Command, Line},
+    },
+};
+
+impl Tui {
+    /// Does what `input` asks for; what the screen cannot do itself it wishes.
+    pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<Wish> {
+        match input {
+            Input::Key(key) => {
+                self.is_used(now);
+                self.key(now, key, apps)
+            }
+            Input::Paste(text) => {
+                self.is_used(now);
+                self.paste(text);
+                Vec::new()
+            }
+            Input::Focus(focused) => {
+                self.focus.told(focused);
+                if let Some(room) = self.rooms.get_mut(self.current) {
+                    room.watch(focused);
+                }
+                Vec::new()
+            }
+            Input::Resize(..) => Vec::new(),
+        }
+    }
+
+    /// Takes note that somebody is here.
+    fn is_used(&mut self, now: Now) {
+        self.focus.key(now.elapsed);
+        if let Some(room) = self.rooms.get_mut(self.current) {
+            room.watch(self.focus.is_here(now.elapsed));
+        }
+    }
+
+    fn paste(&mut self, text: String) {
+        let text = match self.question.take() {
+            Some(Question::Paste(before)) => before + &text,
+            _ => text,
+        };
+        self.told = None;
+        self.question = Question::about_paste(&text);
+        if self.question.is_none() {
+            self.insert(&text);
+        }
+    }
+
+    fn insert(&mut self, text: &str) {
+        if let Some(room) = self.rooms.get_mut(self.current) {
+            room.editor.paste(text);
+        }
+    }
+
+    fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<Wish> {
+        self.told = None;
+        if let Some(question) = self.question.take() {
+            match (question.answer(key), question) {
+                (Answer::Yes, Question::Quit) => return vec![Wish::Quit],
+                (Answer::Yes, Question::Paste(text)) => {
+                    self.insert(&text);
+                    return Vec::new();
+                }
+                (Answer::No, Question::Quit) => return Vec::new(),
+                (Answer::No, Question::Paste(text)) => {
+                    self.told = Some(format!("not inserted: {}", prompt::size(&text)));
+                    return Vec::new();
+                }
+                (Answer::None, question) => {
+                    self.question = Some(question);
+                    return Vec::new();
+                }
+                (Answer::Otherwise, _) => {}
+            }
+        }
+        if self.help.is_some() {
+            return self.help_key(key);
+        }
+        let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
+        // Where a line is searched for, every key is about that, if it can be.
+        let searching = room.editor.searching().is_some();
+        if searching {
+            match room.editor.key(key) {
+                Outcome::Submit(text) => return self.submit(now, text, apps),
+                Outcome::Changed | Outcome::Unchanged => return Vec::new(),
+                Outcome::Ignored => {}
+            }
+        } else if room.conversation.results().is_some() {
+            return self.results_key(key);
+        }
+        if let Some(wishes) = self.bound(key) {
+            return wishes;
+        }
+        match self.rooms[self.current].editor.key(key) {
+            Outcome::Submit(text) => self.submit(now, text, apps),
+            Outcome::Ignored if key.code == KeyCode::Esc => {
+                self.scroll(Scroll::Bottom);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Does what a key does while the results of a search are open.
+    fn results_key(&mut self, key: KeyEvent) -> Vec<Wish> {
+        let room = &mut self.rooms[self.current];
+        match key.code {
+            KeyCode::Up => room.conversation.select(-1),
+            KeyCode::Down => room.conversation.select(1),
+            KeyCode::PageUp => room.conversation.select(-10),
+            KeyCode::PageDown => room.conversation.select(10),
+            KeyCode::Enter => {
+                let Some(id) = room.conversation.results().and_then(SearchResults::selected) else { return Vec::new() };
+                if room.conversation.jump_to(id) {
+                    room.conversation.close_results();
+                    return Vec::new();
+                }
+                let question = room.ask(Page::Around(id));
+                return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
+            }
+            KeyCode::Esc => room.conversation.close_results(),
+            KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => room.conversation.close_results(),
+            _ => return self.bound(key).unwrap_or_default(),
+        }
+        Vec::new()
+    }
+
+    /// Completes the word before the cursor; again, by the next that it can become.
+    fn complete(&mut self, backwards: bool) {
+        let open: Vec<_> = self.rooms.iter().filter_map(|room| room.name.clone()).collect();
+        let rooms: Vec<_> = open.iter().chain(self.listed.iter().filter(|room| !open.contains(room))).collect();
+        let commands: Vec<_> = command::all().collect();
+        let Some(room) = self.rooms.get_mut(self.current) else { return };
+        let mut nicks: Vec<&Nick> = room.conversation.speakers().collect();
+        nicks.extend(room.names.iter().filter(|name| !room.conversation.speakers().any(|nick| nick == *name)));
+        let candidates = Candidates { nicks: &nicks, rooms: &rooms, commands: &commands };
+        let (text, cursor) = (room.editor.text(), room.editor.cursor());
+        let made = room.completer.press(text, cursor, backwards, &candidates);
+        if let Some((range, with)) = made.map(|(range, with)| (range, with.to_owned())) {
+            room.editor.replace(range, &with);
+        }
+    }
+
+    fn help_key(&mut self, key: KeyEvent) -> Vec<Wish> {
+        let Some(help) = &mut self.help else { return Vec::new() };
+        match key.code {
+            KeyCode::Up => help.above = help.above.saturating_sub(1),
+            KeyCode::Down => help.above += 1,
+            KeyCode::PageUp => help.above = help.above.saturating_sub(10),
+            KeyCode::PageDown | KeyCode::Char(' ') => help.above += 10,
+            KeyCode::Char('z') if key.modifiers == KeyModifiers::CONTROL => return vec![Wish::Suspend],
+            KeyCode::Char('l') if key.modifiers == KeyModifiers::CONTROL => return vec![Wish::Redraw],
+            _ => self.help = None,
+        }
+        Vec::new()
+    }
+
+    /// Does what a key of the screen does; `None` for a key of the editor.
+    fn bound(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+        let control = key.modifiers == KeyModifiers::CONTROL;
+        let alt = key.modifiers == KeyModifiers::ALT;
+        let shift = key.modifiers == KeyModifiers::SHIFT;
+        let empty = self.rooms.get(self.current).is_none_or(|room| room.editor.is_empty());
+        match key.code {
+            KeyCode::Char('c') if control && empty => self.question = Some(Question::Quit),
+            KeyCode::Char('c') if control => self.rooms[self.current].editor.clear(),
+            KeyCode::Char('d') if control && empty => return Some(vec![Wish::Quit]),
+            KeyCode::Char('l') if control => return Some(vec![Wish::Redraw]),
+            KeyCode::Char('z') if control => return Some(vec![Wish::Suspend]),
+            KeyCode::Tab => self.complete(false),
+            KeyCode::BackTab => self.complete(true),
+            KeyCode::F(1) => self.help = Some(Help::default()),
+            KeyCode::F(9) => self.toggle_column(),
+            KeyCode::Char('p' | 'P') if alt => self.toggle_column(),
+            KeyCode::Char(digit @ '1'..='9') if alt => {
+                let tab = digit as usize - '1' as usize;
+                if tab >= self.rooms.len() {
+                    self.told = Some(format!("there is no room {digit}; /join ROOM opens one"));
+                }
+                self.go_to(tab);
+            }
+            KeyCode::Char('a' | 'A') if alt => self.go_to_unread(),
+            KeyCode::Char('n') if control => self.step(1),
+            KeyCode::Char('p') if control => self.step(self.rooms.len().saturating_sub(1)),
+            KeyCode::Right if alt => self.step(1),
+            KeyCode::Left if alt => self.step(self.rooms.len().saturating_sub(1)),
+            KeyCode::PageUp => self.scroll(Scroll::Pages(-1)),
+            KeyCode::PageDown => self.scroll(Scroll::Pages(1)),
+            KeyCode::Up if shift => self.scroll(Scroll::Lines(-1)),
+            KeyCode::Down if shift => self.scroll(Scroll::Lines(1)),
+            KeyCode::Home if control => self.scroll(Scroll::Top),
+            KeyCode::End if control => self.scroll(Scroll::Bottom),
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    fn toggle_column(&mut self) {
+        let shown = self.shows_column();
+        self.column = Some(!shown);
+        if !shown && !self.shows_column() {
+            self.told = Some("there is no room for the column".to_owned());
+        }
+    }
+
+    fn step(&mut self, by: usize) {
+        if !self.rooms.is_empty() {
+            self.go_to((self.current + by) % self.rooms.len());
+        }
+    }
+
+    /// Goes to the next tab with a mention, or else with anything unread.
+    fn go_to_unread(&mut self) {
+        let others = || (1..self.rooms.len()).map(|step| (self.current + step) % self.rooms.len());
+        let mentioned = others().find(|&tab| self.rooms[tab].mentions > 0);
+        match mentioned.or_else(|| others().find(|&tab| self.rooms[tab].unread > 0)) {
+            Some(tab) => self.go_to(tab),
+            None => self.told = Some("nothing is unread elsewhere".to_owned()),
+        }
+    }
+
+    fn scroll(&mut self, by: Scroll) {
+        let Some(room) = self.rooms.get_mut(self.current) else { return };
+        room.conversation.scroll(by);
+        room.watch(true);
+    }
+
+    fn submit(&mut self, now: Now, text: String, apps: &[&App]) -> Vec<Wish> {
+        let tab = self.current;
+        let Some(app) = apps.get(tab) else { return Vec::new() };
+        let own = if self.choices.no_commands || app.dialect() == Dialect::Text && !is_local(&text) {
+            Ok(None)
+        } else {
+            command::parse(&text)
+        };
+        match own {
+            Ok(Some(command)) => self.command(now, command),
+            Ok(None) if text.trim().is_empty() => Vec::new(),
+            Ok(None) if !app.wants_input() => {
+                self.rooms[tab].editor.set(text);
+                self.told = Some("too many lines wait to be sent already".to_owned());
+                Vec::new()
+            }
+            Ok(None) => {
+                let room = &mut self.rooms[tab];
+                room.conversation.scroll(Scroll::Bottom);
+                room.watch(true);
+                vec![Wish::Line(self.speaker(&text), text)]
+            }
+            Err(error) => self.show(now, tab, &Shown::Refusal(error.to_string()), None),
+        }
+    }
+
+    /// Returns the tab whose app takes `text`, entered in the current one.
+    fn speaker(&self, text: &str) -> usize {
+        let replies = matches!(wire::command::parse(text), Ok(Line::Command(Command::Reply(_))));
+        let tab = self.correspondence.as_ref().filter(|_| replies).and_then(|room| self.tab_of(room));
+        tab.unwrap_or(self.current)
+    }
+
+    fn command(&mut self, now: Now, command: ScreenCommand) -> Vec<Wish> {
+        match command {
+            ScreenCommand::Help => self.help = Some(Help::default()),
+            ScreenCommand::Join(room) => match self.tab_of(&room) {
+                Some(tab) => self.go_to(tab),
+                None => return vec![Wish::Open(room)],
+            },
+            ScreenCommand::Leave if self.rooms.len() < 2 => {
+                self.told = Some("this is the only room; /quit leaves the chat".to_owned());
+            }
+            ScreenCommand::Leave => return vec![Wish::Close(self.current)],
+            ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
+            ScreenCommand::Bell(None) => self.tell(now, format!("the bell rings for: {}", self.bell())),
+            ScreenCommand::Bell(Some(bell)) => {
+                self.choices.bell = bell;
+                self.tell(
+                    now,
+                    match bell {
+                        Bell::Off => "the bell is off",
+                        Bell::Mentions => "the bell rings for mentions and private messages",
+                        Bell::All => "the bell rings for every message",
+                    },
+                );
+                return vec![Wish::Remember];
+            }
+            ScreenCommand::Ignore(None) => {
+                let all: Vec<_> = self.choices.ignored.iter().map(Nick::as_str).collect();
+                let words = if all.is_empty() {
+                    "nobody is ignored".to_owned()
+                } else {
+                    format!("ignored: {}", all.join(", "))
+                };
+                self.tell(now, words);
+            }
+            ScreenCommand::Ignore(Some(nick)) => {
+                let before = self.choices.ignored.len();
+                self.choices.ignored.retain(|ignored| *ignored != nick);
+                if self.choices.ignored.len() == before {
+                    self.tell(now, format!("{nick} is ignored; /ignore {nick} again shows what they say"));
+                    self.choices.ignored.push(nick);
+                } else {
+                    self.tell(now, format!("{nick} is not ignored any more"));
+                }
+                return vec![Wish::Remember];
+            }
+            ScreenCommand::Quit => return vec![Wish::Quit],
+        }
+        Vec::new()
+    }
+}
+
+/// Returns whether a command works on a server that knows lines only, too.
+fn is_local(text: &str) -> bool {
+    !matches!(command::parse(text), Ok(None | Some(ScreenCommand::Join(_))))
+}

@@ -1,0 +1,162 @@
+//! Who gets which part of the screen, and drawing it all. Pure.
+
+use std::time::Duration;
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Tui, column, command, fit::fit, palette::Palette, status};
+use crate::client::{
+    app::{App, Connection},
+    completion,
+};
+
+/// From this width on the column is shown unasked: a conversation of 80 columns and more is left beside it.
+const WIDE: u16 = 110;
+
+/// Below this width there is no column, asked for or not.
+const NARROW: u16 = 50;
+
+/// How wide the column is: most nicks, and the mark of what is unread.
+const COLUMN: u16 = 24;
+
+/// What stands before the text being typed.
+const PROMPT: &str = "> ";
+
+/// The parts of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    conversation: Rect,
+    status: Rect,
+    input: Rect,
+    column: Option<Rect>,
+}
+
+impl Tui {
+    /// Draws the screen into `area`, and returns where the cursor stands.
+    pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, now: Duration, apps: &[&App]) -> Option<Position> {
+        self.width = area.width;
+        let (current, palette) = (self.current, self.choices.palette);
+        let shows_column = self.shows_column();
+        let app = apps.get(current)?;
+        let room = self.rooms.get_mut(current)?;
+        let text_width = area.width.saturating_sub(2).max(1);
+        let typed = room.editor.layout(text_width, (area.height / 3).max(1));
+        let parts = parts(area, u16::try_from(typed.rows.len()).unwrap_or(1), shows_column);
+        if app.connection() == Connection::Connecting && app.room().is_none() {
+            draw_joining(parts.conversation, buffer, palette, &room.label());
+        } else {
+            let pending: Vec<_> = app.pending().collect();
+            room.conversation.draw(parts.conversation, buffer, palette, &pending);
+        }
+        for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {
+            let (first, last) = (y == parts.input.top(), y + 1 == parts.input.bottom());
+            let mark = match (first, last) {
+                (true, _) if typed.above == 0 => PROMPT,
+                (true, _) => "↑ ",
+                (_, true) if typed.below > 0 => "↓ ",
+                _ => "  ",
+            };
+            buffer.set_stringn(parts.input.x, y, mark, area.width.into(), palette.quiet());
+            if area.width > 2 {
+                buffer.set_stringn(parts.input.x + 2, y, row, text_width.into(), Style::new());
+            }
+        }
+        if let Some(column) = parts.column {
+            column::draw(column, buffer, palette, &self.rooms, current);
+        }
+        match self.hint() {
+            _ if parts.status.is_empty() => {}
+            Some(words) => {
+                status::rule(parts.status, buffer, palette);
+                let words = format!(" {} ", fit(&words, usize::from(area.width).saturating_sub(4)));
+                buffer.set_string(area.x + 1, parts.status.y, words, status::on_rule(palette.selected()));
+            }
+            None => status::draw(parts.status, buffer, palette, now, &self.rooms, current, app),
+        }
+        if let Some(help) = &mut self.help {
+            help.draw(Rect { width: area.width, ..parts.conversation }, buffer, palette);
+        }
+        let x = (parts.input.x + 2 + typed.cursor.0).min(area.right().saturating_sub(1));
+        Some(Position::new(x, (parts.input.y + typed.cursor.1).min(area.bottom().saturating_sub(1))))
+    }
+
+    pub(super) fn shows_column(&self) -> bool {
+        self.width >= NARROW && self.column.unwrap_or(self.width >= WIDE)
+    }
+
+    /// Returns what stands in the place of the line of state.
+    fn hint(&self) -> Option<String> {
+        if let Some(question) = &self.question {
+            return Some(question.words());
+        }
+        if let Some(words) = &self.told {
+            return Some(words.clone());
+        }
+        let room = self.rooms.get(self.current)?;
+        if let Some((query, found)) = room.editor.searching() {
+            let nothing = if found.is_none() && !query.is_empty() { " (nothing)" } else { "" };
+            return Some(format!("sent before: {query}{nothing}"));
+        }
+        let (text, cursor) = (room.editor.text(), room.editor.cursor());
+        if let Some((options, chosen)) = room.completer.options(text, cursor).filter(|(options, _)| options.len() > 1) {
+            let (before, after) = options.split_at(chosen);
+            let in_turn: Vec<_> = after.iter().chain(before).map(|option| option.trim_end()).collect();
+            return Some(format!("[{}] {}", in_turn[0], in_turn[1..].join(" ")));
+        }
+        if self.choices.no_commands {
+            return None;
+        }
+        let commands: Vec<_> = command::all().collect();
+        completion::hint(text, &commands).map(|hint| hint.to_string())
+    }
+}
+
+/// Draws what stands where nothing is known yet.
+fn draw_joining(area: Rect, buffer: &mut Buffer, palette: Palette, label: &str) {
+    let words = fit(&format!("connecting to {label}"), area.width.into());
+    let x = area.x + area.width.saturating_sub(u16::try_from(words.width()).unwrap_or(0)) / 2;
+    if !area.is_empty() {
+        buffer.set_string(x, area.y + area.height / 2, words, palette.quiet());
+    }
+}
+
+/// Divides `area`; the text being typed wants `typed` rows.
+fn parts(area: Rect, typed: u16, column: bool) -> Parts {
+    let input = typed.clamp(1, (area.height / 3).max(1)).min(area.height);
+    let status = u16::from(area.height > input + 1);
+    let rest = area.height - input - status;
+    let column = column.then(|| Rect { x: area.right() - COLUMN, width: COLUMN, height: rest, ..area });
+    let conversation = Rect { height: rest, width: area.width - column.map_or(0, |column| column.width), ..area };
+    Parts {
+        conversation,
+        status: Rect { y: area.y + rest, height: status, ..area },
+        input: Rect { y: area.y + rest + status, height: input, ..area },
+        column,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_has_its_parts_and_none_overlap() {
+        for width in 1..120 {
+            for height in 1..40 {
+                for typed in 1..20 {
+                    let area = Rect::new(0, 0, width, height);
+                    let parts = parts(area, typed, width >= NARROW);
+                    let heights = parts.conversation.height + parts.status.height + parts.input.height;
+                    assert_eq!(heights, height, "{area:?}");
+                    assert!(parts.input.height >= 1 && parts.input.height <= (height / 3).max(1));
+                    assert_eq!(parts.conversation.width + parts.column.map_or(0, |column| column.width), width);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The full screen: what happened becomes cells, and keys become wishes. Pure: no tokio, no clock, no I/O.
+//!
+//! A room is a tab, which has its own [`App`]; tabs are known by their place. The conversation has the width; below it are a line
+//! of state, where questions and hints stand when there are any, and the text being typed.
+
+mod attention;
+mod column;
+mod command;
+pub mod conversation;
+mod fit;
+mod help;
+mod input;
+mod layout;
+pub mod palette;
+mod prompt;
+mod room;
+mod status;
+mod styled;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::{Timestamp as Moment, tz::TimeZone};
+
+pub use self::attention::Bell;
+use self::{
+    attention::Focus,
+    conversation::{Attention, Scroll},
+    help::Help,
+    palette::Palette,
+    prompt::Question,
+    room::Room,
+};
+use super::super::app::{App, Connection, Shown};
+use crate::wire::{ClientMessage, Epoch, MessageId, Nick, RoomName, ServerMessage, clean};
+
+/// What the screen wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// This line was entered in the tab.
+    Line(usize, String),
+    /// The tab wants to know this for itself.
+    Ask(usize, ClientMessage),
+    /// A tab for this room, which has none yet.
+    Open(RoomName),
+    /// The room of this tab is left.
+    Close(usize),
+    /// The program is to end.
+    Quit,
+    /// The program is to be stopped, as by Ctrl-Z.
+    Suspend,
+    /// Everything is to be drawn anew.
+    Redraw,
+    /// The bell.
+    Ring,
+    /// Tell the desktop.
+    Notify(String),
+    /// What is remembered has changed.
+    Remember,
+}
+
+/// What the user chose for the screen.
+#[derive(Debug, Clone)]
+pub struct Choices {
+    /// The styles.
+    pub palette: Palette,
+    /// The time of day that is told.
+    pub zone: TimeZone,
+    /// What rings the bell.
+    pub bell: Bell,
+    /// Whose words are not shown.
+    pub ignored: Vec<Nick>,
+    /// Whether the desktop is told of what rings the bell.
+    pub notify: bool,
+    /// Whether every line is a text, also one with a leading slash.
+    pub no_commands: bool,
+}
+
+/// When it is: since the start of the program, and in the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Since the start of the program.
+    pub elapsed: Duration,
+    /// In the world.
+    pub moment: Moment,
+}
+
+/// The screen.
+#[derive(Debug)]
+pub struct Tui {
+    choices: Choices,
+    rooms: Vec<Room>,
+    current: usize,
+    focus: Focus,
+    question: Option<Question>,
+    /// Something to be told until the next key.
+    told: Option<String>,
+    help: Option<Help>,
+    /// Whose app had the last private message, and knows whom to reply to.
+    correspondence: Option<RoomName>,
+    /// The rooms that the server listed last.
+    listed: Vec<RoomName>,
+    /// Whether the column is shown; without a choice, where there is room for it.
+    column: Option<bool>,
+    /// The size of the last picture.
+    width: u16,
+}
+
+impl Tui {
+    /// Returns the screen before it has a tab.
+    #[must_use]
+    pub fn new(choices: Choices) -> Self {
+        Self {
+            choices,
+            rooms: Vec::new(),
+            current: 0,
+            focus: Focus::default(),
+            question: None,
+            told: None,
+            help: None,
+            correspondence: None,
+            listed: Vec::new(),
+            column: None,
+            width: 0,
+        }
+    }
+
+    /// Adds a tab at the end for `room`, where reading stopped at `resume` an earlier time.
+    pub fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
+        self.rooms.push(Room::new(room, resume, self.choices.zone.clone()));
+    }
+
+    /// Takes the tab out.
+    pub fn close(&mut self, tab: usize) {
+        if tab < self.rooms.len() {
+            self.rooms.remove(tab);
+        }
+        if self.current > tab || self.current >= self.rooms.len() {
+            self.current = self.current.saturating_sub(1);
+        }
+    }
+
+    /// Shows the tab.
+    pub fn go_to(&mut self, tab: usize) {
+        if tab >= self.rooms.len() || tab == self.current {
+            return;
+        }
+        self.rooms[self.current].watch(false);
+        self.current = tab;
+        // Whoever goes somewhere is here.
+        self.rooms[tab].watch(true);
+    }
+
+    /// Takes what the app of the tab shows; `me` is the nick one has there.
+    pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
+        if self.is_ignored(shown) {
+            return Vec::new();
+        }
+        let here = self.focus.is_here(now.elapsed);
+        if let Shown::Event { event: ServerMessage::Rooms { rooms, .. }, .. } = shown {
+            self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
+        }
+        // What is for one person alone belongs to no room: it is shown where that person is.
+        let is_private = matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
+        if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
+            && me != Some(&private.from)
+        {
+            self.correspondence = self.rooms.get(tab).and_then(|room| room.name.clone());
+        }
+        let tab = if is_private { self.current } else { tab };
+        let Some(room) = self.rooms.get_mut(tab) else { return Vec::new() };
+        let watched = tab == self.current && here;
+        room.watch(watched);
+        room.learn(shown);
+        let attention = room.conversation.take(shown, me, now.moment);
+        if !(watched && room.conversation.is_at_bottom()) {
+            room.unseen(attention);
+        }
+        let mut wishes = Vec::new();
+        if matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. }) {
+            wishes.push(Wish::Remember);
+        }
+        if room.caught_up && !here && self.calls(attention) {
+            wishes.push(Wish::Ring);
+            if self.choices.notify {
+                wishes.extend(notification(shown).map(Wish::Notify));
+            }
+        }
+        wishes
+    }
+
+    /// Tells the user something in the current tab.
+    pub fn tell(&mut self, now: Now, words: impl Into<String>) {
+        self.show(now, self.current, &Shown::Notice(words.into()), None);
+    }
+
+    /// Tells the user something until the next key.
+    pub fn remark(&mut self, words: impl Into<String>) {
+        self.told = Some(words.into());
+    }
+
+    /// Returns what the current tab wants to know, now that it is drawn.
+    pub fn wants(&mut self) -> Vec<Wish> {
+        let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
+        let question = room.conversation.wanted_page().and_then(|page| room.ask(page));
+        question.map(|question| Wish::Ask(self.current, question)).into_iter().collect()
+    }
+
+    /// Returns when, after the start of the program, the picture changes by itself.
+    #[must_use]
+    pub fn wake_at(&self, now: Duration, apps: &[&App]) -> Option<Duration> {
+        let Connection::Offline { since, .. } = apps.get(self.current)?.connection() else { return None };
+        let age = now.saturating_sub(since).as_secs();
+        let step = if age < 60 { 1 } else { 60 };
+        Some(since + Duration::from_secs((age / step + 1) * step))
+    }
+
+    /// Returns the title of the terminal.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let unread: usize = self.rooms.iter().map(|room| room.unread).sum();
+        let mark = if self.rooms.iter().any(|room| room.mentions > 0) { "!" } else { "" };
+        let count = if unread > 0 { format!("({unread}{mark}) ") } else { String::new() };
+        let label = self.rooms.get(self.current).map_or_else(String::new, Room::label);
+        clean::line(&format!("{count}{label} - chat"))
+    }
+
+    /// Returns which tab is shown.
+    #[must_use]
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// Returns which tab has this room.
+    #[must_use]
+    pub fn tab_of(&self, room: &RoomName) -> Option<usize> {
+        self.rooms.iter().position(|tab| tab.name.as_ref() == Some(room))
+    }
+
+    /// Returns the rooms that are open, and where reading stopped in each.
+    pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>)> {
+        self.rooms.iter().filter_map(|room| Some((room.name.as_ref()?, room.conversation.last_read())))
+    }
+
+    /// Returns what rings the bell.
+    #[must_use]
+    pub fn bell(&self) -> Bell {
+        self.choices.bell
+    }
+
+    /// Returns whose words are not shown.
+    #[must_use]
+    pub fn ignored(&self) -> &[Nick] {
+        &self.choices.ignored
+    }
+
+    fn calls(&self, attention: Attention) -> bool {
+        match (self.choices.bell, attention) {
+            (Bell::Off, _) | (_, Attention::None) | (Bell::Mentions, Attention::Said) => false,
+            (Bell::Mentions | Bell::All, _) => true,
+        }
+    }
+
+    fn is_ignored(&self, shown: &Shown) -> bool {
+        let Shown::Event { event, .. } = shown else { return false };
+        let nick = match event {
+            ServerMessage::Message(message) => &message.nick,
+            ServerMessage::Private(private) => &private.from,
+            _ => return false,
+        };
+        self.choices.ignored.contains(nick)
+    }
+}
+
+/// Returns what the desktop is told about a message.
+fn notification(shown: &Shown) -> Option<String> {
+    let Shown::Event { event, .. } = shown else { return None };
+    let words = match event {
+        ServerMessage::Message(message) => format!("{} in #{}: {}", message.nick, message.room, message.text.as_ref()?),
+        ServerMessage::Private(private) => format!("{}: {}", private.from, private.text),
+        _ => return None,
+    };
+    Some(clean::line(&words).chars().take(200).collect())
+}

@@ -1,0 +1,102 @@
+//! Questions that the screen asks, one at a time, where the line of state is otherwise. Pure.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// A paste of more lines or characters than this is asked about first: it was perhaps not meant for a chat.
+const LINES: usize = 5;
+const CHARACTERS: usize = 2000;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Whether the program should end.
+    Quit,
+    /// Whether this text should be inserted.
+    Paste(String),
+}
+
+/// What a key says to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// The key is about something else, and the question is taken back.
+    Otherwise,
+    /// The key is no answer, and the question stays.
+    None,
+}
+
+impl Question {
+    /// Returns the question that has to be asked before `text` is inserted, if one has to be.
+    pub(super) fn about_paste(text: &str) -> Option<Self> {
+        let asks = lines(text) > LINES || text.graphemes(true).count() > CHARACTERS;
+        asks.then(|| Self::Paste(text.to_owned()))
+    }
+
+    /// Returns what `key` answers.
+    pub(super) fn answer(&self, key: KeyEvent) -> Answer {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (self, key.code) {
+            (Self::Quit, KeyCode::Char('c' | 'd')) if control => Answer::Yes,
+            (Self::Quit, KeyCode::Esc) => Answer::No,
+            (Self::Quit, _) => Answer::Otherwise,
+            (Self::Paste(_), KeyCode::Char('c')) if control => Answer::No,
+            (Self::Paste(_), _) if control => Answer::None,
+            (Self::Paste(_), KeyCode::Char('y' | 'Y') | KeyCode::Enter) => Answer::Yes,
+            (Self::Paste(_), KeyCode::Char('n' | 'N') | KeyCode::Esc) => Answer::No,
+            (Self::Paste(_), _) => Answer::None,
+        }
+    }
+
+    /// Returns the question in words.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Quit => "Ctrl-C again quits".to_owned(),
+            Self::Paste(text) => {
+                format!("insert {}? y inserts, n does not", size(text))
+            }
+        }
+    }
+}
+
+/// Returns how much `text` is.
+pub(super) fn size(text: &str) -> String {
+    match (lines(text), text.graphemes(true).count()) {
+        (1, characters) => format!("{characters} characters"),
+        (lines, characters) => format!("{lines} lines, {characters} characters"),
+    }
+}
+
+fn lines(text: &str) -> usize {
+    // A terminal sends a line break in a paste as the key that makes one.
+    let breaks = text.replace("\r\n", "\n").replace('\r', "\n");
+    breaks.trim_end_matches('\n').split('\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_is_asked_about() {
+        assert_eq!(Question::about_paste("a\nb\r\nc\rd\ne\n"), None);
+        assert!(Question::about_paste("a\nb\nc\nd\ne\nf").is_some());
+        assert_eq!(Question::about_paste(&"👩‍👩‍👧".repeat(2000)), None);
+        assert!(Question::about_paste(&"x".repeat(2001)).is_some());
+        assert_eq!(size("a\rb"), "2 lines, 3 characters");
+    }
+
+    #[test]
+    fn keys_answer() {
+        let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
+        let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        let paste = Question::Paste("x".to_owned());
+        assert_eq!(paste.answer(key(KeyCode::Enter)), Answer::Yes);
+        assert_eq!(paste.answer(key(KeyCode::Esc)), Answer::No);
+        assert_eq!(paste.answer(key(KeyCode::Char('x'))), Answer::None);
+        assert_eq!(paste.answer(control('c')), Answer::No);
+        assert_eq!(Question::Quit.answer(control('c')), Answer::Yes);
+        assert_eq!(Question::Quit.answer(key(KeyCode::Char('x'))), Answer::Otherwise);
+    }
+}

@@ -1,0 +1,135 @@
+//! One room as a tab of the screen: its conversation, what is being typed in it, and who is there. Pure.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use jiff::tz::TimeZone;
+
+use super::conversation::{Attention, Conversation, Page};
+use crate::{
+    client::{app::Shown, completion::Completer, editor::Editor},
+    wire::{ClientMessage, Epoch, Kind, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
+};
+
+/// A tab.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// The room, as soon as it is known which.
+    pub(super) name: Option<RoomName>,
+    pub(super) conversation: Conversation,
+    pub(super) editor: Editor,
+    pub(super) completer: Completer,
+    pub(super) topic: Option<Topic>,
+    pub(super) people: usize,
+    /// Who is there, as far as the server has spelled them out.
+    pub(super) names: BTreeSet<Nick>,
+    pub(super) unread: usize,
+    pub(super) mentions: usize,
+    /// Whether what comes is new: the history that was asked for on entering is not.
+    pub(super) caught_up: bool,
+    /// Pages that were asked for, in the order in which they come.
+    asked: VecDeque<Page>,
+}
+
+impl Room {
+    /// Returns the tab of `name`, where reading stopped at `resume` an earlier time.
+    pub(super) fn new(name: Option<RoomName>, resume: Option<(Epoch, MessageId)>, zone: TimeZone) -> Self {
+        let mut conversation = Conversation::new(zone);
+        if let Some((epoch, read)) = resume {
+            conversation.resume_after(epoch, read);
+        }
+        Self {
+            name,
+            conversation,
+            editor: Editor::default(),
+            completer: Completer::default(),
+            topic: None,
+            people: 0,
+            names: BTreeSet::new(),
+            unread: 0,
+            mentions: 0,
+            caught_up: resume.is_some(),
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// Returns what the tab is called.
+    pub(super) fn label(&self) -> String {
+        self.name.as_ref().map_or_else(|| "…".to_owned(), |name| format!("#{name}"))
+    }
+
+    /// Takes note of what `shown` says about the room.
+    pub(super) fn learn(&mut self, shown: &Shown) {
+        let Shown::Event { event, quiet } = shown else { return };
+        match event {
+            ServerMessage::Welcome(welcome) => self.entered(&welcome.view),
+            ServerMessage::Joined(view) | ServerMessage::Names(view) => self.entered(view),
+            ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
+            ServerMessage::Message(message) if message.kind == Kind::Topic => {
+                self.topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
+            }
+            ServerMessage::Live { .. } => self.caught_up = true,
+            ServerMessage::Presence(presence) => self.came_and_went(presence),
+            ServerMessage::History { messages, more, .. } if *quiet => {
+                let Some(&page) = self.asked.front() else { return };
+                self.conversation.take_page(page, messages, !more);
+                if !more {
+                    self.asked.pop_front();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note whether somebody looks: what comes while nobody does is new to whoever comes back.
+    pub(super) fn watch(&mut self, watched: bool) {
+        self.conversation.watch(watched);
+        if watched && self.conversation.is_at_bottom() {
+            self.unread = 0;
+            self.mentions = 0;
+        }
+    }
+
+    /// Returns what to ask the server for `page`; nothing where that has been asked already.
+    pub(super) fn ask(&mut self, page: Page) -> Option<ClientMessage> {
+        let is_new = !self.asked.contains(&page);
+        is_new.then(|| {
+            self.asked.push_back(page);
+            page.request()
+        })
+    }
+
+    /// Counts what nobody has seen.
+    pub(super) fn unseen(&mut self, attention: Attention) {
+        if !self.caught_up {
+            return;
+        }
+        match attention {
+            Attention::None => {}
+            Attention::Said => self.unread += 1,
+            Attention::Mention | Attention::Private => {
+                self.unread += 1;
+                self.mentions += 1;
+            }
+        }
+    }
+
+    fn entered(&mut self, view: &RoomView) {
+        self.name = Some(view.room.clone());
+        self.topic.clone_from(&view.topic);
+        self.people = view.people;
+        self.names = view.names.iter().cloned().collect();
+    }
+
+    fn came_and_went(&mut self, presence: &Presence) {
+        self.people = presence.people;
+        for rename in &presence.renamed {
+            if self.names.remove(&rename.from) {
+                self.names.insert(rename.to.clone());
+            }
+        }
+        for nick in &presence.left {
+            self.names.remove(nick);
+        }
+        self.names.extend(presence.joined.iter().chain(&presence.returned).cloned());
+    }
+}

@@ -1,0 +1,122 @@
+//! The line between the conversation and the input: where one is, how the connection is, and what waits elsewhere. Pure.
+
+use std::time::Duration;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{
+    fit::{age, fit},
+    palette::Palette,
+    room::Room,
+};
+use crate::client::app::{App, Connection};
+
+/// The least that a topic is shown in, in columns; where there is less for it, it is not shown.
+const TOPIC: usize = 12;
+
+/// A text of the line, and how it looks.
+type Piece = (String, Style);
+
+/// Draws the line of tab `current` into `area`, which has one row.
+pub(super) fn draw(
+    area: Rect,
+    buffer: &mut Buffer,
+    palette: Palette,
+    now: Duration,
+    rooms: &[Room],
+    current: usize,
+    app: &App,
+) {
+    let room = &rooms[current];
+    let width = usize::from(area.width);
+    // What matters most comes first, and what no longer fits is left out.
+    let mut pieces = vec![connection(app, now, palette), unsent(app, palette), below(room, palette)];
+    pieces.extend(elsewhere(rooms, current, palette).into_iter().map(Some));
+    if room.people > 0 {
+        pieces.push(Some((format!("{} here", room.people), palette.quiet())));
+    }
+    let label = fit(&room.label(), width.saturating_sub(4));
+    let mut left = width.saturating_sub(label.width() + 4);
+    let mut kept: Vec<Piece> = Vec::new();
+    for (text, style) in pieces.into_iter().flatten() {
+        let most = if kept.is_empty() { left.saturating_sub(3) } else { text.width() };
+        let text = fit(&text, most);
+        if text.is_empty() || text.width() + 3 > left {
+            continue;
+        }
+        left -= text.width() + 3;
+        kept.push((text, style));
+    }
+    rule(area, buffer, palette);
+    let mut x = area.x + 1;
+    let mut put = |text: &str, style: Style| {
+        buffer.set_string(x, area.y, format!(" {text} "), on_rule(style));
+        x += u16::try_from(text.width()).unwrap_or(u16::MAX) + 3;
+    };
+    put(&label, palette.selected());
+    if let Some(topic) = &room.topic
+        && left > TOPIC + 3
+    {
+        put(&fit(topic.as_str(), left - 3), Style::default());
+    }
+    let mut end = area.right().saturating_sub(1);
+    // From the right: the last is the most important.
+    for (text, style) in kept {
+        let wide = u16::try_from(text.width()).unwrap_or(u16::MAX) + 2;
+        end = end.saturating_sub(wide);
+        buffer.set_string(end, area.y, format!(" {text} "), on_rule(style));
+        end = end.saturating_sub(1);
+    }
+}
+
+/// Returns `style` without what the rule below it leaves of its own.
+pub(super) fn on_rule(style: Style) -> Style {
+    Style::reset().patch(style)
+}
+
+/// Draws an empty line.
+pub(super) fn rule(area: Rect, buffer: &mut Buffer, palette: Palette) {
+    buffer.set_string(area.x, area.y, "─".repeat(area.width.into()), palette.quiet());
+}
+
+fn connection(app: &App, now: Duration, palette: Palette) -> Option<Piece> {
+    match app.connection() {
+        Connection::Live => None,
+        Connection::Connecting => Some(("connecting".to_owned(), palette.selected())),
+        Connection::Replaying => Some(("catching up".to_owned(), palette.selected())),
+        Connection::Offline { since, .. } => {
+            Some((format!("offline {}", age(now.saturating_sub(since))), palette.refusal()))
+        }
+    }
+}
+
+fn unsent(app: &App, palette: Palette) -> Option<Piece> {
+    let waits = !matches!(app.connection(), Connection::Live);
+    Some(app.pending().count())
+        .filter(|&count| count > 0 && waits)
+        .map(|count| (format!("{count} unsent"), palette.selected()))
+}
+
+fn below(room: &Room, palette: Palette) -> Option<Piece> {
+    match room.conversation.new_below() {
+        _ if room.conversation.is_at_bottom() => None,
+        0 => Some(("scrolled ↓".to_owned(), palette.quiet())),
+        count => Some((format!("{count} new ↓"), palette.selected())),
+    }
+}
+
+/// Returns the other tabs that have something unread, by the number that Alt takes; those with a mention first.
+fn elsewhere(rooms: &[Room], current: usize, palette: Palette) -> Vec<Piece> {
+    let others = rooms.iter().enumerate().filter(|(index, room)| *index != current && room.unread > 0);
+    let mut others: Vec<_> = others.collect();
+    others.sort_by_key(|(_, room)| room.mentions == 0);
+    others
+        .into_iter()
+        .map(|(index, room)| {
+            let mark = if room.mentions > 0 { "!" } else { "" };
+            let style = if room.mentions > 0 { palette.new_mark() } else { palette.selected() };
+            (format!("{} {} {}{mark}", index + 1, room.label(), room.unread), style)
+        })
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! What keys do, and what calls for the user.
+
+use super::*;
+use crate::wire::RoomEntry;
+
+#[test]
+fn ctrl_c_clears_then_asks_and_then_quits() {
+    let mut stage = Stage::live();
+    stage.type_in("half a line");
+    stage.control('c');
+    assert_eq!(stage.bottom(1), ">");
+    stage.control('c');
+    assert!(stage.bottom(2).contains("Ctrl-C again quits"));
+    stage.type_in("x");
+    assert!(!stage.bottom(2).contains("quits") && stage.bottom(1) == "> x");
+    stage.control('c');
+    assert!(stage.wishes.iter().all(|wish| *wish != Wish::Quit));
+    stage.control('c');
+    stage.control('c');
+    assert_eq!(stage.wishes.pop(), Some(Wish::Quit));
+}
+
+#[test]
+fn ctrl_d_quits_only_on_an_empty_line() {
+    let mut stage = Stage::live();
+    stage.type_in("x");
+    stage.key(KeyCode::Left);
+    stage.control('d');
+    assert_eq!(stage.bottom(1), ">");
+    assert!(!stage.wishes.contains(&Wish::Quit));
+    stage.control('d');
+    assert_eq!(stage.wishes.pop(), Some(Wish::Quit));
+}
+
+#[test]
+fn a_draft_stays_in_its_room_through_an_outage() {
+    let mut stage = Stage::live();
+    stage.type_in("first");
+    stage.open("rust");
+    stage.enter(1, None);
+    stage.alt('2');
+    assert_eq!(stage.bottom(1), ">");
+    stage.type_in("second");
+    stage.press(KeyCode::Left, KeyModifiers::ALT);
+    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.enter(0, None);
+    assert_eq!(stage.bottom(1), "> first");
+    stage.control('n');
+    assert_eq!(stage.bottom(1), "> second");
+}
+
+#[test]
+fn a_dropped_paste_is_told_and_one_that_is_wanted_is_inserted() {
+    let mut stage = Stage::live();
+    stage.type_in("before ");
+    stage.input(Input::Paste("line\r".repeat(9)));
+    stage.type_in("xn");
+    assert!(stage.bottom(2).contains("not inserted: 9 lines"), "{}", stage.bottom(2));
+    assert_eq!(stage.bottom(1), "> before");
+    stage.input(Input::Paste("line\r".repeat(9)));
+    stage.key(KeyCode::Enter);
+    assert!(stage.tui.rooms[0].editor.text().starts_with("before line\nline\n"));
+}
+
+#[test]
+fn commands_of_the_screen_are_never_sent() {
+    let mut stage = Stage::live();
+    stage.said(0, "bob", "a message");
+    for line in ["/bell off", "/ignore eve", "/clear", "/leave", "/bell", "/ignore", "/bell loud", "/nonsense"] {
+        stage.enter_line(line);
+        assert_eq!(stage.apps[0].pending().count(), 0, "{line}");
+    }
+    assert_eq!(stage.tui.bell(), Bell::Off);
+    assert_eq!(stage.tui.ignored(), [nick("eve")]);
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("a message") && screen.contains("usage: /bell") && screen.contains("unknown command"));
+}
+
+#[test]
+fn who_is_ignored_is_not_shown() {
+    let mut stage = Stage::live();
+    stage.enter_line("/ignore eve");
+    stage.said(0, "eve", "ada: buy this");
+    stage.enter_line("/ignore eve");
+    stage.said(0, "eve", "sorry");
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("buy this") && screen.contains("sorry"), "{screen}");
+}
+
+#[test]
+fn a_room_is_opened_once_and_left() {
+    let mut stage = Stage::live();
+    stage.enter_line("/join rust");
+    assert_eq!((stage.tui.rooms.len(), stage.tui.current()), (2, 1));
+    stage.enter_line("/join #lobby");
+    assert_eq!((stage.tui.rooms.len(), stage.tui.current()), (2, 0));
+    stage.enter_line("/join rust");
+    stage.enter_line("/leave");
+    assert_eq!((stage.tui.rooms.len(), stage.tui.current()), (1, 0));
+    stage.enter_line("/leave");
+    assert!(stage.bottom(2).contains("the only room"));
+}
+
+#[test]
+fn rooms_that_were_listed_are_completed() {
+    let mut stage = Stage::live();
+    let rooms = ["tea", "rust"].map(|name| RoomEntry { room: room(name), people: 1, topic: None });
+    stage.server(0, &ServerMessage::Rooms { rooms: rooms.to_vec(), total: 2 });
+    stage.type_in("/join t");
+    stage.key(KeyCode::Tab);
+    assert_eq!(stage.bottom(1), "> /join tea");
+}
+
+#[test]
+fn the_bell_rings_for_mentions_while_nobody_looks() {
+    let mut stage = Stage::live();
+    stage.input(Input::Focus(true));
+    stage.said(0, "bob", "ada: ping");
+    assert!(!stage.wishes.contains(&Wish::Ring), "somebody looks");
+    stage.input(Input::Focus(false));
+    stage.said(0, "bob", "nothing for anybody");
+    assert!(!stage.wishes.contains(&Wish::Ring), "no mention");
+    stage.said(0, "bob", "ada: ping");
+    let told = Wish::Notify("bob in #lobby: ada: ping".to_owned());
+    assert!(stage.wishes.contains(&Wish::Ring) && stage.wishes.contains(&told), "{:?}", stage.wishes);
+    assert_eq!(stage.tui.title(), "(2!) #lobby - chat");
+    stage.input(Input::Focus(true));
+    assert_eq!(stage.tui.title(), "#lobby - chat");
+    stage.wishes.clear();
+    stage.enter_line("/bell off");
+    stage.input(Input::Focus(false));
+    stage.said(0, "bob", "ada: ping");
+    assert!(!stage.wishes.contains(&Wish::Ring), "it is off");
+}
+
+#[test]
+fn the_history_of_a_room_just_entered_is_not_unread() {
+    let mut stage = Stage::live();
+    stage.open("rust");
+    stage.event(1, Event::Connected(Dialect::Json));
+    let view = RoomView { room: room("rust"), topic: None, people: 1, names: vec![nick("ada")] };
+    let welcome = Welcome { nick: nick("ada"), session: None, epoch: EPOCH, resumed: false, view };
+    stage.server(1, &ServerMessage::Welcome(welcome));
+    stage.said(1, "bob", "ada: long ago");
+    stage.server(1, &ServerMessage::Live { room: room("rust"), cursor: MessageId(9) });
+    assert!(!stage.bottom(2).contains("rust"));
+    stage.last_id = 9;
+    stage.said(1, "bob", "just now");
+    assert!(stage.bottom(2).contains("2 #rust 1"));
+    stage.alt('a');
+    assert!(stage.bottom(2).starts_with("─ #rust"));
+}
+
+#[test]
+fn the_age_of_an_outage_is_drawn_by_the_second_and_then_by_the_minute() {
+    let mut stage = Stage::live();
+    let wake = |stage: &Stage| stage.tui.wake_at(stage.elapsed, &stage.apps.iter().collect::<Vec<_>>());
+    assert_eq!(wake(&stage), None, "nothing changes by itself");
+    stage.elapsed = Duration::from_millis(10_500);
+    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.elapsed = Duration::from_millis(11_700);
+    assert_eq!(wake(&stage), Some(Duration::from_millis(12_500)));
+    stage.elapsed = Duration::from_secs(75);
+    assert_eq!(wake(&stage), Some(Duration::from_millis(130_500)));
+}
+
+#[test]
+fn a_private_message_is_shown_where_one_is_and_answered_from_there() {
+    let mut stage = Stage::live();
+    stage.open("rust");
+    stage.enter(1, None);
+    let text = Body::new("psst").unwrap();
+    let private = crate::wire::Private { from: nick("bob"), to: nick("ada"), at: Timestamp(NOON), text, key: None };
+    stage.server(1, &ServerMessage::Private(private));
+    assert!(stage.screen(80, 24).contains("psst"));
+    stage.enter_line("/reply what is it?");
+    assert_eq!((stage.apps[0].pending().count(), stage.apps[1].pending().count()), (0, 1));
+}

@@ -1,0 +1,243 @@
+//! The client on a terminal, as its user has it: the real program in a pseudo-terminal.
+
+mod pty;
+#[path = "../support/mod.rs"]
+mod support;
+
+use broadcast_chat::client::screen::Screen;
+use pty::Pty;
+use support::{
+    process::Signal,
+    raw::RawPeer,
+    server::{Server, start, start_with},
+};
+
+async fn joined(server: &Server, columns: u16, rows: u16) -> Pty {
+    let mut client = Pty::client(columns, rows, &[&server.address.to_string(), "--nick", "ada"]);
+    client.shows("#lobby").await;
+    client.typed(">").await;
+    client
+}
+
+#[tokio::test]
+async fn what_is_typed_is_said_and_shown() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    client.shows("2 here").await;
+    client.write("hello\r");
+    assert_eq!(peer.line_with("hello").await, "ada: hello");
+    peer.say("hi ada 学生 👩‍👩‍👧!").await;
+    client.shows("hi ada 学生").await;
+    client.typed(">").await;
+}
+
+#[tokio::test]
+async fn a_room_is_a_tab_and_a_draft_stays_in_it() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    client.write("/join rust\r");
+    client.shows("─ #rust").await;
+    client.write("half a ");
+    client.typed("> half a").await;
+    client.write("\u{1b}1");
+    client.typed(">").await;
+    let mut peer = RawPeer::connect(server.address, "/rust?nick=bob").await;
+    peer.say("ada: are you there?").await;
+    client.shows("2 #rust 1!").await;
+    client.write("\u{1b}2");
+    client.typed("> half a").await;
+    client.write("line\r");
+    assert_eq!(peer.line_with("half").await, "ada: half a line");
+    client.write("/leave\r");
+    client.shows("─ #lobby").await;
+    peer.line_with("ada left").await;
+}
+
+#[tokio::test]
+async fn nothing_typed_is_lost_while_lines_pour_in() {
+    let server = start_with(&["--rate", "0"]).await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=flood").await;
+    let mut reader = RawPeer::connect(server.address, "/?nick=bob").await;
+    let flood = tokio::spawn(async move {
+        for number in 0..4000 {
+            peer.say(&format!("line {number} of a flood")).await;
+        }
+        peer
+    });
+    let text: String = ('a'..='z').cycle().take(70).collect();
+    for at in 0..text.len() {
+        client.write(&text[at..=at]);
+        client.typed(&format!("> {}", &text[..=at])).await;
+    }
+    client.write("\r");
+    assert_eq!(reader.line_with("ada: ").await, format!("ada: {text}"));
+    drop(flood.await.expect("the flood"));
+    client.shows("line 3999 of a flood").await;
+}
+
+#[tokio::test]
+async fn after_a_storm_of_resizes_the_screen_is_as_if_drawn_anew() {
+    let server = start_with(&["--rate", "0"]).await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=flood").await;
+    for number in 0..30_u16 {
+        for line in 0..10 {
+            peer.say(&format!(
+                "{number}.{line} 学生 e\u{301} 👩‍👩‍👧 and words enough to need a second row of a narrow screen"
+            ))
+            .await;
+        }
+        client.resize(20 + 7 * (number * 5 % 17), 5 + number * 3 % 23);
+        client.shows("─").await;
+    }
+    client.resize(60, 20);
+    peer.say("the end").await;
+    client.shows("the end").await;
+    client.write("x");
+    client.typed("> x").await;
+    let mut shown = client.rows();
+    // Everything is drawn anew, and then the next key.
+    client.write("\u{c}y");
+    client.typed("> xy").await;
+    let mut anew = client.rows();
+    assert_eq!((shown.pop(), anew.pop()), (Some("> x".to_owned()), Some("> xy".to_owned())));
+    assert_eq!(shown, anew);
+}
+
+#[tokio::test]
+async fn a_paste_never_sends_and_a_long_one_asks() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    client.write("\u{1b}[200~one\rtwo\u{1b}[201~");
+    client.shows("two").await;
+    client.write("\u{3}");
+    client.typed(">").await;
+    let long = "line\r".repeat(7);
+    client.write(format!("\u{1b}[200~{long}\u{1b}[201~"));
+    client.shows("insert 7 lines").await;
+    client.write("n");
+    client.shows("not inserted: 7 lines").await;
+    client.write(format!("\u{1b}[200~{long}\u{1b}[201~"));
+    client.shows("insert 7 lines").await;
+    client.write("y");
+    client.wait("the lines to be inserted", |screen| screen.contents().matches("line").count() >= 7).await;
+    client.write("\u{3}said by hand\r");
+    assert_eq!(peer.line_with("ada: ").await, "ada: said by hand");
+}
+
+#[tokio::test]
+async fn a_key_that_comes_in_two_reads_is_still_a_key() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    client.write("one two");
+    client.typed("> one two").await;
+    // A read may end behind the escape: nothing is shown for it, so there is no fact to wait for.
+    for _ in 0..3 {
+        client.write("\u{1b}");
+        tokio::task::yield_now().await;
+        client.write("[D");
+    }
+    client.write("-");
+    client.typed("> one -two").await;
+    client.write("\u{1b}");
+    client.write("[200~pa");
+    client.write("sted\u{1b}");
+    client.write("[201~");
+    client.typed("> one -pastedtwo").await;
+}
+
+#[tokio::test]
+async fn the_terminal_is_given_back_after_quit_and_after_signals() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    client.write("/quit\r");
+    assert_eq!(client.ended().await, 0);
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut client = joined(&server, 80, 24).await;
+        client.signal(signal);
+        assert_eq!(client.ended().await, 0, "SIG{signal}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let server = start().await;
+    let client = format!("'{}' {} --nick ada", env!("CARGO_BIN_EXE_client"), server.address);
+    // The shell asks for a line before it goes on.
+    let script = format!("set -m; {client}; echo stopped; read line; echo \"$line\"; fg");
+    let mut shell = Pty::start(100, 30, &["sh", "-c", &script]);
+    shell.shows("─ #lobby").await;
+    shell.write("half a line");
+    shell.typed("> half a line").await;
+    shell.write("\u{1a}");
+    shell.shows("stopped").await;
+    assert!(shell.look(|screen| !screen.alternate_screen() && !screen.bracketed_paste()));
+    shell.write("go on\r");
+    shell.typed("> half a line").await;
+    shell.write(" and the rest\r");
+    shell.shows("half a line and the rest").await;
+    shell.typed(">").await;
+    shell.write("\u{4}");
+    assert_eq!(shell.ended().await, 0);
+}
+
+#[tokio::test]
+async fn rooms_are_open_again_where_reading_stopped() {
+    let server = start().await;
+    let mut peer = RawPeer::connect(server.address, "/rust?nick=bob").await;
+    let client = format!("'{}' {} --nick ada", env!("CARGO_BIN_EXE_client"), server.address);
+    let mut shell = Pty::start(80, 24, &["sh", "-c", &format!("{client}; echo left; read line; {client}")]);
+    shell.shows("─ #lobby").await;
+    shell.write("/join rust\r");
+    shell.shows("─ #rust").await;
+    peer.say("seen").await;
+    shell.shows("bob: seen").await;
+    shell.write("/quit\r");
+    shell.shows("left").await;
+    peer.say("not seen").await;
+    shell.write("go on\r");
+    shell.shows("2 #rust 1").await;
+    shell.write("\u{1b}2");
+    shell.shows("bob: not seen").await;
+    // What was read comes from the server, to be above it.
+    shell.shows("bob: seen").await;
+    let rows = shell.rows();
+    let at = |text: &str| rows.iter().position(|row| row.contains(text));
+    let [seen, rule, unseen] = ["bob: seen", "─ new ─", "bob: not seen"].map(at);
+    assert!(seen.is_some() && seen < rule && rule < unseen, "{}", rows.join("\n"));
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_told_when_the_screen_is_gone() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    server.process.signal(Signal::Term).await;
+    client.shows("offline").await;
+    client.write("hello\r");
+    client.shows("1 unsent").await;
+    client.write("/quit\r");
+    client.shows("leaving once all is sent").await;
+    client.write("\u{4}");
+    client.shows("1 line was not sent").await;
+    assert_eq!(client.ended().await, 0);
+}
+
+#[tokio::test]
+async fn the_terminal_is_given_back_when_the_program_panics() {
+    let test = std::env::current_exe().expect("this test");
+    let arguments = ["--ignored", "--exact", "--nocapture", "a_program_that_panics"];
+    let mut program = Pty::start(100, 30, &[&[&*test.to_string_lossy()], &arguments[..]].concat());
+    program.shows("on purpose").await;
+    assert_eq!(program.ended().await, 101);
+}
+
+/// Not a test by itself: the program in the terminal of the one above.
+#[tokio::test]
+#[ignore = "it panics on purpose"]
+async fn a_program_that_panics() {
+    let _screen = Screen::enter().expect("a terminal");
+    panic!("on purpose");
+}

@@ -1,0 +1,175 @@
+//! A terminal with a program in it: what is typed goes in, and the screen can be looked at.
+
+use std::{
+    io::{Read as _, Write},
+    num::NonZeroU16,
+    process::Command,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tokio::sync::watch;
+
+use super::support::{DEADLINE, folder::Folder};
+
+/// A terminal; the program in it is killed when this is dropped.
+pub(crate) struct Pty {
+    screen: Arc<Mutex<vt100::Parser>>,
+    /// How many bytes the program has written.
+    written: watch::Receiver<usize>,
+    writer: Box<dyn Write + Send>,
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    _home: Folder,
+}
+
+impl Pty {
+    /// Returns a terminal with our client in it.
+    pub(crate) fn client(columns: u16, rows: u16, arguments: &[&str]) -> Self {
+        let mut command = vec![env!("CARGO_BIN_EXE_client")];
+        command.extend(arguments);
+        Self::start(columns, rows, &command)
+    }
+
+    /// Returns a terminal with `command` in it, which has none of the settings of whoever runs the tests.
+    pub(crate) fn start(columns: u16, rows: u16, command: &[&str]) -> Self {
+        let home = Folder::new();
+        let mut builder = CommandBuilder::new(command[0]);
+        builder.args(&command[1..]);
+        for (variable, _) in std::env::vars_os() {
+            let name = variable.to_string_lossy();
+            if ["CHAT_", "XDG_"].iter().any(|ours| name.starts_with(ours)) || name == "NO_COLOR" || name == "COLORTERM"
+            {
+                builder.env_remove(&variable);
+            }
+        }
+        builder.env("TERM", "xterm-256color");
+        builder.env("HOME", home.file("."));
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
+        let child = pair.slave.spawn_command(builder).expect("start the program");
+        let writer = pair.master.take_writer().expect("write to the terminal");
+        let mut reader = pair.master.try_clone_reader().expect("read from the terminal");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(side(rows), side(columns), 0)));
+        let (count, written) = watch::channel(0);
+        let shown = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut chunk = vec![0; 64 * 1024];
+            // The end of a pseudo-terminal is an error on Linux.
+            while let Ok(length @ 1..) = reader.read(&mut chunk) {
+                shown.lock().unwrap_or_else(PoisonError::into_inner).process(&chunk[..length]);
+                count.send_modify(|count| *count += length);
+            }
+        });
+        Self { screen, written, writer, master: pair.master, child, _home: home }
+    }
+
+    /// Types `bytes`.
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.writer.write_all(bytes.as_ref()).and_then(|()| self.writer.flush()).expect("type");
+    }
+
+    /// Returns the rows of the screen.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        self.look(rows)
+    }
+
+    /// Returns what `look` sees on the screen.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen())
+    }
+
+    /// Waits until `is_it` holds of the screen.
+    ///
+    /// # Panics
+    /// After the deadline, with what is on the screen instead.
+    pub(crate) async fn wait(&mut self, what: &str, is_it: impl Fn(&vt100::Screen) -> bool) {
+        let waiting = async {
+            while !self.look(&is_it) {
+                // A program that has ended writes no more, and then the deadline says so.
+                if self.written.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        if tokio::time::timeout(DEADLINE, waiting).await.is_err() {
+            let screen = self.rows().join("\n");
+            panic!("waited {} s for {what}, and the screen is:\n{screen}", DEADLINE.as_secs());
+        }
+    }
+
+    /// Waits until `text` is on the screen.
+    pub(crate) async fn shows(&mut self, text: &str) {
+        self.wait(&format!("{text:?}"), |screen| rows(screen).join("\n").contains(text)).await;
+    }
+
+    /// Waits until the row in which the cursor stands is `text`.
+    pub(crate) async fn typed(&mut self, text: &str) {
+        self.wait(&format!("{text:?} to be the text being typed"), |screen| {
+            rows(screen).get(usize::from(screen.cursor_position().0)).is_some_and(|row| row == text)
+        })
+        .await;
+    }
+
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen_mut().set_size(side(rows), side(columns));
+        self.master.resize(size(columns, rows)).expect("resize the terminal");
+    }
+
+    /// Sends the signal of this name to the program.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.process_id().expect("the program runs");
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
+        assert!(status.is_ok_and(|status| status.success()), "signal {name}");
+    }
+
+    /// Waits until the program has ended, and the terminal is as it was found; returns the exit code.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub(crate) async fn ended(&mut self) -> u32 {
+        let mut killer = self.child.clone_killer();
+        let child = &mut self.child;
+        let waiting = async {
+            loop {
+                if let Some(status) = child.try_wait().expect("wait for the program") {
+                    return status.exit_code();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let Ok(code) = tokio::time::timeout(DEADLINE, waiting).await else {
+            drop(killer.kill());
+            panic!("waited {} s for the program to end", DEADLINE.as_secs());
+        };
+        self.wait("the terminal to be given back", |screen| {
+            !(screen.alternate_screen() || screen.bracketed_paste() || screen.hide_cursor())
+        })
+        .await;
+        let modes = self.master.get_termios().map(|modes| format!("{:?}", modes.local_flags)).unwrap_or_default();
+        assert!(modes.contains("ICANON") && modes.contains("ECHO"), "the terminal is still in raw mode: {modes}");
+        code
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Returns the rows of `screen`, without the blanks at their ends.
+fn rows(screen: &vt100::Screen) -> Vec<String> {
+    let columns = screen.size().1.get();
+    screen.rows(0, columns).map(|row| row.trim_end().to_owned()).collect()
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn side(length: u16) -> NonZeroU16 {
+    NonZeroU16::new(length).expect("a screen has a size")
+}

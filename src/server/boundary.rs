@@ -66,11 +66,11 @@ mod tests {
         match length {
             0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
             126..0x1_0000 => {
-                frame.push(0x80 | 126);
+                frame.push(0xfe);
                 frame.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {
-                frame.push(0x80 | 127);
+                frame.push(0xff);
                 frame.extend((length as u64).to_be_bytes());
             }
         }

@@ -21,8 +21,8 @@ struct Pace {
 const KINDS: [Kind; 4] = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Textbook];
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
-    let rounds = report.choose(5, 2);
-    let length = Duration::from_secs(report.choose(6, 2));
+    let rounds = report.choose(3, 2);
+    let length = Duration::from_secs(report.choose(5, 2));
     let crowd = report.choose(10_000, 2_000);
     for (name, pace) in [
         ("1 to many, 3 a second", Pace { senders: 1, readers: crowd, rate: 3 }),

@@ -38,7 +38,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         fleet.settle(Duration::from_secs(1))?;
         let idle = share(server.resident()?);
         let burst = Talk { senders: 1, readers: readers + 1, window: 64, length: 100, speech };
-        talk(&mut fleet, burst, Duration::from_millis(report.choose(3000, 500)))?;
+        talk(&mut fleet, burst, Duration::from_millis(report.choose(1000, 500)))?;
         let most = share(server.most_resident()?);
         fleet.settle(Duration::from_secs(1))?;
         let after = share(server.resident()?);

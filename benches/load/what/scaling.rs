@@ -19,14 +19,24 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     cores(report)
 }
 
+/// Among few, a message costs what it takes to read it; so the limit is shown beside.
 fn readers(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
-    Report::table("One speaks, 64 under way", &["deliveries/s", "CPU s/M"]);
+    Report::table("One speaks, 64 under way", &["deliveries/s", "CPU s/M", "limit: CPU s/M", "of the limit"]);
     for readers in report.choose(vec![10, 100, 1_000, 10_000], vec![10, 1_000]) {
         let talk = Talk { senders: 1, readers, window: 64, length: 100, speech: Speech::Text };
+        // One after the other: two of the largest crowds are more than one process may hold.
+        let limit = in_turns(&mut [Stage::set(Kind::Limit, Cores::One, talk)?], rounds, length)?;
         let samples = in_turns(&mut [Stage::set(Kind::Memory, Cores::One, talk)?], rounds, length)?;
         let (rate, cost) = (middle(&samples[0], |s| s.rate), middle(&samples[0], |s| s.cost));
-        Report::row(&format!("{readers} readers"), &[format!("{:.2} M", rate / 1e6), format!("{cost:.3}")]);
+        let limit = middle(&limit[0], |s| s.cost);
+        let cells = [
+            format!("{:.2} M", rate / 1e6),
+            format!("{cost:.3}"),
+            format!("{limit:.3}"),
+            format!("{:.2}", cost / limit),
+        ];
+        Report::row(&format!("{readers} readers"), &cells);
         report.keep("readers", &readers.to_string(), "CPU seconds a million", cost);
     }
     Ok(())
@@ -83,7 +93,7 @@ fn talk_in_rooms(fleet: &mut Fleet, rooms: usize, length: Duration) -> Outcome<u
 }
 
 fn cores(report: &mut Report) -> Outcome<()> {
-    let (rounds, length) = (report.choose(7, 2), Duration::from_millis(report.choose(2000, 400)));
+    let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 400)));
     Report::table(
         "One core and all of them, the generator on them too",
         &["one: deliveries/s", "all: deliveries/s", "all of one"],

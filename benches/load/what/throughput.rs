@@ -129,8 +129,8 @@ const TALKS: [(&str, Talk); 6] = [
 ];
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
-    let rounds = report.choose(7, 3);
-    let length = Duration::from_millis(report.choose(2000, 400));
+    let rounds = report.choose(5, 3);
+    let length = Duration::from_millis(report.choose(1200, 400));
     let all = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Bun, Kind::Textbook];
     for (name, talk) in TALKS {
         let title =

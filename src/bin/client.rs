@@ -82,6 +82,18 @@ struct Arguments {
     no_commands: bool,
 }
 
+impl Arguments {
+    /// Returns whether the whole terminal is ours to draw on.
+    fn full_screen(&self) -> bool {
+        can_draw() && io::stdin().is_terminal() && !self.plain && !self.json
+    }
+}
+
+/// Returns whether stdout shows colours, and takes a cursor that moves.
+fn can_draw() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Reads an id, which is a number, or a length of time, which has a unit.
 fn since(text: &str) -> Result<Since, String> {
     if let Ok(id) = text.parse() {
@@ -95,8 +107,17 @@ fn since(text: &str) -> Result<Since, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Two workers: while one waits for a slow terminal, the other answers pings.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let mut builder = if arguments.full_screen() {
+        // Two workers: while one waits for a slow terminal, the other answers pings.
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2);
+        builder
+    } else {
+        // Lines are read and written by threads of their own; to pass each through another one besides would cost more than all
+        // else that is done with it.
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = builder.enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments));
@@ -119,8 +140,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).map_err(|error| Error::Start(error.to_string()))?;
     let stdout_is_terminal = io::stdout().is_terminal();
-    let can_draw = stdout_is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    let full_screen = can_draw && io::stdin().is_terminal() && !arguments.plain && !arguments.json;
+    let full_screen = arguments.full_screen();
     let colour = arguments.color.or(file.color).unwrap_or_default();
     let settings = Settings {
         nick: arguments.nick.or(file.nick).or_else(login_nick),
@@ -163,7 +183,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let view = if arguments.json {
         View::Json(Json)
     } else {
-        View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw)))
+        View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw())))
     };
     let interactive = settings.interactive;
     let output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;

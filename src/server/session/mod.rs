@@ -236,8 +236,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = Frames::default();
         self.gather(batch, &mut frames);
-        // Lets a burst become whole before it is written.
-        tokio::task::yield_now().await;
         self.write_gathered(frames).await
     }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes img.png: a server and three clients in a terminal, chatting for real.
 #
-# Needs xvfb, xterm, tmux, imagemagick and fonts-dejavu-core (Debian's names), and port 8080 of this machine.
+# Needs xvfb, rxvt-unicode, tmux, imagemagick, fonts-dejavu-core, fonts-noto-cjk and fonts-symbola (Debian's names), and
+# port 8080 of this machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,9 +18,9 @@ fail() {
     exit 1
 }
 
-for program in Xvfb xterm tmux import convert; do
+for program in Xvfb urxvt tmux import convert; do
     command -v "$program" >/dev/null || fail "$program is not installed" \
-        'apt-get install xvfb xterm tmux imagemagick fonts-dejavu-core'
+        'apt-get install xvfb rxvt-unicode tmux imagemagick fonts-dejavu-core fonts-noto-cjk fonts-symbola'
 done
 if (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; then
     fail 'port 8080 is taken, and the picture shows the default address' 'stop what listens there'
@@ -28,11 +29,11 @@ fi
 [ -n "${SCREENSHOT_SERVER:-}" ] || cargo build --quiet --bins
 
 work=$(mktemp --directory)
-xvfb='' xterm=''
+xvfb='' terminal=''
 tmux() { command tmux -S "$work/tmux" "$@"; }
 clean_up() {
     tmux kill-server 2>/dev/null || true
-    [ -z "$xterm" ] || kill "$xterm" 2>/dev/null || true
+    [ -z "$terminal" ] || kill "$terminal" 2>/dev/null || true
     [ -z "$xvfb" ] || kill "$xvfb" 2>/dev/null || true
     wait 2>/dev/null || true
     rm -rf "$work"
@@ -59,14 +60,16 @@ types() {
     tmux send-keys -t "chat:0.$1" -l -- "$2"
     tmux send-keys -t "chat:0.$1" Enter
 }
-# says PANE TEXT: types TEXT and waits until all three have it.
+# says TEXT PANE OTHER...: types TEXT in PANE and waits until all of these have it; TEXT fits one row.
 says() {
-    types "$1" "$2"
-    for pane in 1 2 3; do until_true "\"$2\" in pane $pane" shows "$pane" "$2"; done
+    local text=$1
+    shift
+    types "$1" "$text"
+    for pane in "$@"; do until_true "\"$text\" in pane $pane" shows "$pane" ": $text"; done
 }
 
 # The server picks a free display and tells its number.
-Xvfb -displayfd 3 -screen 0 1240x820x24 -nolisten tcp 3>"$work/display" 2>"$work/xvfb.log" &
+Xvfb -displayfd 3 -screen 0 1400x900x24 -nolisten tcp 3>"$work/display" 2>"$work/xvfb.log" &
 xvfb=$!
 until_true 'a display' test -s "$work/display"
 DISPLAY=:$(tr -d '[:space:]' <"$work/display")
@@ -74,12 +77,12 @@ export DISPLAY
 
 cat >"$work/tmux.conf" <<'CONF'
 set -g default-terminal "tmux-256color"
-set -ga terminal-overrides ",xterm-256color:Tc"
+set -ga terminal-overrides ",rxvt-unicode-256color:Tc"
 set -g status off
 set -g pane-border-status top
-set -g pane-border-format " #{pane_title} "
-set -g pane-border-style "fg=#4c566a"
-set -g pane-active-border-style "fg=#4c566a"
+set -g pane-border-format " #{@who} "
+set -g pane-border-style "fg=#7b88a1"
+set -g pane-active-border-style "fg=#7b88a1"
 set -g escape-time 0
 set -g allow-rename off
 CONF
@@ -87,22 +90,24 @@ CONF
 # A history of its own, so that the picture begins where the chat does.
 shell="env -u HISTFILE CHAT_DB=:memory: XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
 
-command tmux -S "$work/tmux" -f "$work/tmux.conf" new-session -d -s chat -x 120 -y 40 "$shell"
-xterm -fa 'DejaVu Sans Mono' -fs 11 -bg '#1c2128' -fg '#d8dee9' -cr '#d8dee9' -b 8 -bw 0 -geometry 130x41+0+0 \
-    -xrm 'XTerm*termName: xterm-256color' -xrm 'XTerm*scrollBar: false' -xrm 'XTerm*utf8: 2' \
-    -e tmux -S "$work/tmux" attach -t chat 2>"$work/xterm.log" &
-xterm=$!
+command tmux -S "$work/tmux" -f "$work/tmux.conf" new-session -d -s chat -x 136 -y 28 "$shell"
+# Unlike xterm it takes what one font does not have from the next.
+urxvt -fn 'xft:DejaVu Sans Mono:size=11,xft:Noto Sans Mono CJK SC:size=12,xft:Symbola:size=13' -letsp -1 \
+    -bg '#1c2128' -fg '#d8dee9' -cr '#d8dee9' -b 8 +sb -geometry 136x28+0+0 -tn rxvt-unicode-256color \
+    -e tmux -S "$work/tmux" attach -t chat 2>"$work/urxvt.log" &
+terminal=$!
 attached() { tmux list-clients | grep -q .; }
 until_true 'the terminal' attached
 
-# Four quarters, wide enough for the commands: 0 server, 1 ada, 2 bob, 3 eve.
-for _ in 1 2 3; do
-    tmux split-window -t chat:0 "$shell"
-    tmux select-layout -t chat:0 tiled
-done
-titles=(server ada bob eve)
+# 0 server, 1 ada on the left; 2 bob, 3 mei on the right.
+tmux split-window -h -t chat:0.0 "$shell"
+tmux split-window -v -t chat:0.0 "$shell"
+tmux split-window -v -t chat:0.2 "$shell"
+tmux resize-pane -t chat:0.0 -y 5
+titles=(server ada bob mei)
 for pane in 0 1 2 3; do
-    tmux select-pane -t "chat:0.$pane" -T "${titles[$pane]}"
+    # Not the title of the pane: that is what the client says is unread.
+    tmux set-option -p -t "chat:0.$pane" @who "${titles[$pane]}"
     until_true "a prompt in pane $pane" shows "$pane" '$'
 done
 
@@ -112,17 +117,31 @@ for pane in 1 2 3; do
     types "$pane" "$client --nick ${titles[$pane]}"
     # Everyone who is there sees that somebody comes: then it is the next one's turn.
     for other in $(seq 1 "$pane"); do until_true "${titles[$pane]} in pane $other" shows "$other" "$pane here"; done
-    until_true "${titles[$pane]} to be let in" shows "$pane" "${SCREENSHOT_WELCOME:-#lobby}"
 done
 
-says 1 'good morning, who is around?'
-says 2 'morning ada, coffee in hand'
-says 3 'hi both, here too'
-says 1 'shall we ship the release today?'
-says 2 'tests are green since last night'
-says 3 'then let us ship it right after lunch'
-says 1 'deal: two on the dot'
-says 2 'see you then'
+types 1 '/topic release day'
+until_true 'the topic' shows 3 'release day'
+says 'good morning, who is around? 👋' 1 2 3
+says 'morning ada, coffee in hand' 2 1 3
+says 'the tests are green since last night' 2 1 3
+says '早上好 ada, here too' 3 1 2
+says 'ada: notes are up: https://example.org/0.2' 2 1 3
+says 'thanks bob! `cargo install --path .` works' 1 2 3
+says 'bob: shall we ship it at two?' 3 1 2
+# Ada and mei have another room, and ada looks away from it.
+for pane in 3 1; do
+    types "$pane" '/join rust'
+    until_true "the room of pane $pane" shows "$pane" '─ #rust'
+done
+says 'who reviews `wire::clean`?' 1 3
+says 'on it' 3 1
+tmux send-keys -t chat:0.1 M-1
+until_true 'the lobby of ada' shows 1 '─ #lobby'
+says 'ada: done, two remarks 👍' 3
+until_true 'the mention in the other room' shows 1 '2 #rust 1!'
+says 'two it is 🚀' 2 1
+tmux send-keys -t chat:0.1 -l -- 'see you then, bob'
+until_true 'what ada types' shows 1 '> see you then, bob'
 
 # What the panes show is what the window shows once the terminal has drawn it: wait for two pictures that are equal.
 grab() { import -window root "$1"; }

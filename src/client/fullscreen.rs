@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, stream::select_all};
 use jiff::Timestamp as Moment;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -28,8 +28,17 @@ use crate::{
     wire::{Epoch, Limits, MessageId, RoomName, ServerMessage},
 };
 
-/// Between two frames while lines pour in; what is typed is shown at once.
-const FRAME: Duration = Duration::from_millis(16);
+/// Between two frames while lines pour in, faster than anybody reads; what is typed is shown at once.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How long lines gather while they pour in: being woken for one costs more than it does. A link holds what comes in that time.
+const BREATH: Duration = Duration::from_millis(16);
+
+/// Events between two frames from which on they pour in.
+const POURING: usize = 8;
+
+/// Lines that are taken at a time, so that keys come in between.
+const LINES: usize = 64;
 
 /// A server that does not answer by then is worth a screen that says so; a refusal comes sooner, and needs none.
 const ANSWER: Duration = Duration::from_millis(300);
@@ -100,6 +109,11 @@ struct FullScreen {
     /// When the next picture is due.
     draw_at: Option<Instant>,
     drawn: Instant,
+    /// Events since the last picture, and whether they poured in before it.
+    taken: usize,
+    pours: bool,
+    /// Until when nobody asks the links for more.
+    breathes_until: Option<Instant>,
     remember_at: Option<Instant>,
     /// What goes out before the next picture: bells and the like.
     extras: Vec<u8>,
@@ -124,6 +138,9 @@ impl FullScreen {
             began,
             draw_at: Some(began),
             drawn: began,
+            taken: 0,
+            pours: false,
+            breathes_until: None,
             remember_at: None,
             extras: Vec::new(),
             title: String::new(),
@@ -186,7 +203,8 @@ impl FullScreen {
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
         let failed = |error: io::Error| Error::Terminal(os::reason(&error));
-        let mut events = EventStream::new();
+        // Polled for nothing, it spins on a lock that its own thread holds; among streams, it is polled once it has something.
+        let mut events = select_all([EventStream::new()]);
         let mut continued = os::Continued::watch().map_err(failed)?;
         loop {
             self.draw(screen);
@@ -208,10 +226,7 @@ impl FullScreen {
                     screen.resume()?;
                     self.draw_soon();
                 }
-                (tab, event) = self.tabs.event() => {
-                    let now = self.now();
-                    self.happened(now, tab, event)?;
-                }
+                (tab, event) = self.tabs.event(), if self.breathes_until.is_none() => self.heard(tab, event)?,
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
             }
             if self.suspends {
@@ -223,6 +238,18 @@ impl FullScreen {
                 return self.failed.take().map_or(Ok(()), Err);
             }
         }
+    }
+
+    /// Takes an event of a tab, and those that have come with it.
+    fn heard(&mut self, tab: usize, event: Result<Event, Error>) -> Result<(), Error> {
+        let now = self.now();
+        self.happened(now, tab, event)?;
+        for _ in 1..LINES {
+            let Some((tab, event)) = self.tabs.event().now_or_never() else { break };
+            self.happened(now, tab, event)?;
+        }
+        self.breathes_until = (self.pours && self.draw_at.is_some()).then(|| Instant::now() + BREATH);
+        Ok(())
     }
 
     fn now(&self) -> Now {
@@ -240,6 +267,7 @@ impl FullScreen {
         }
         self.draw_at = None;
         self.drawn = now;
+        self.pours = std::mem::take(&mut self.taken) >= POURING;
         let title = self.tui.title();
         if title != self.title {
             self.extras.extend_from_slice(format!("\u{1b}]2;{title}\u{7}").as_bytes());
@@ -261,10 +289,14 @@ impl FullScreen {
         let due = [self.tabs.wake_at().map(|(at, _)| at), self.keys.wake_at(), self.tui.wake_at(elapsed, &apps)];
         let due = due.into_iter().flatten().map(|at| self.began + at);
         let draw_at = self.draw_at.filter(|_| screen.is_ready());
-        due.chain(draw_at).chain(self.remember_at).min()
+        due.chain(draw_at).chain(self.remember_at).chain(self.breathes_until).min()
     }
 
     fn woke(&mut self, screen: &mut Screen) {
+        let instant = Instant::now();
+        if self.breathes_until.take_if(|until| *until <= instant).is_some() {
+            return;
+        }
         let now = self.now();
         for input in self.keys.wake(now.elapsed) {
             self.input(now, input, screen);
@@ -274,7 +306,7 @@ impl FullScreen {
         {
             self.update(now, tab, Event::Woke);
         }
-        if self.remember_at.is_some_and(|at| at <= Instant::now()) {
+        if self.remember_at.is_some_and(|at| at <= instant) {
             self.remember(now);
         }
         self.draw_at = self.draw_at.or(Some(Instant::now()));
@@ -296,6 +328,7 @@ impl FullScreen {
     }
 
     fn happened(&mut self, now: Now, tab: usize, event: Result<Event, Error>) -> Result<(), Error> {
+        self.taken += 1;
         match event {
             Ok(event) => self.update(now, tab, event),
             Err(Error::Link(ConnectError::TakenOver)) if self.tabs.len() > 1 => {

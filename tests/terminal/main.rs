@@ -37,7 +37,12 @@ async fn a_room_is_a_tab_and_a_draft_stays_in_it() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;
     client.write("/join rust\r");
-    client.shows("─ #rust").await;
+    // The name is there at once; that somebody is, as soon as the server has said so.
+    client
+        .wait("the room to be entered", |screen| {
+            screen.contents().lines().any(|row| row.contains("─ #rust") && row.contains("1 here"))
+        })
+        .await;
     client.write("half a ");
     client.typed("> half a").await;
     client.write("\u{1b}1");

@@ -39,7 +39,7 @@ pub struct Settings {
     /// The token that this conversation shares with others of the same person; without one it has its own, made of the secret.
     pub session: Option<SessionToken>,
     /// Where an earlier conversation in the first room was, in place of [`Self::since`] and [`Self::history`]: what
-    /// [`App::cursor`] returned.
+    /// [`App::cursor`] returned. What came since is shown, but of a long absence only the latest [`Limits::HISTORY`].
     pub resume: Option<(Epoch, MessageId)>,
 }
 
@@ -298,6 +298,8 @@ impl App {
     fn hello(&self) -> ClientMessage {
         // What the user asked for counts for the first room alone, and only until it has been read.
         let since = self.settings.since.filter(|_| self.epoch.is_none());
+        // All that was said after a cursor may be too much where that is days old.
+        let resumes = self.settings.resume.is_some();
         ClientMessage::Hello(ClientHello {
             nick: self.nick.clone(),
             room: self.room.clone(),
@@ -305,13 +307,13 @@ impl App {
             epoch: self.epoch,
             after: match since {
                 Some(Since::Id(id)) => Some(id),
-                _ => self.cursor,
+                _ => self.cursor.filter(|_| !resumes),
             },
             since: match since {
                 Some(Since::Age(age)) => Some(age.as_secs()),
                 _ => None,
             },
-            history: self.settings.history,
+            history: if resumes { Some(Limits::HISTORY) } else { self.settings.history },
         })
     }
 

@@ -42,6 +42,7 @@ impl App {
             ServerMessage::Live { cursor, .. } => {
                 quiet = true;
                 self.cursor = self.cursor.max(Some(*cursor));
+                self.settings.resume = None;
                 if self.phase == Phase::Replaying {
                     self.phase = Phase::Live;
                 }

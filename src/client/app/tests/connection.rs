@@ -44,13 +44,18 @@ fn an_earlier_conversation_is_gone_on_with_where_it_was() {
     let mut chat = Chat::new(Settings { since, resume, ..Settings::default() });
     chat.join(EPOCH, "ada");
     let [ClientMessage::Hello(hello)] = &chat.sent[..] else { panic!("{:?}", chat.sent) };
-    assert_eq!((hello.epoch, hello.after, hello.since), (Some(EPOCH), Some(MessageId(5)), None));
+    assert_eq!((hello.epoch, hello.after, hello.since), (Some(EPOCH), None, None));
+    assert_eq!(hello.history, Some(Limits::HISTORY), "after a year there would be no end of it");
     chat.server(&message(5, "seen", None));
     chat.server(&message(6, "new", None));
     chat.server(&live());
     assert_eq!((chat.messages_shown(), chat.notices()), (1, vec![]));
     let is_welcome = |shown: &Shown| matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), quiet: false });
     assert!(chat.shown.iter().any(is_welcome), "it is the first of this conversation");
+    chat.drop_connection();
+    chat.join(EPOCH, "ada");
+    let Some(ClientMessage::Hello(hello)) = chat.sent.last() else { panic!("{:?}", chat.sent) };
+    assert_eq!((hello.after, hello.history), (Some(MessageId(6)), None), "nothing of this conversation is left out");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How far the conversation has been read, and what came out of sight. Pure.
 
-use super::{Conversation, segment::Segment};
-use crate::wire::{Epoch, MessageId};
+use super::{Conversation, scroll::Spot, segment::Segment};
+use crate::wire::{Epoch, Limits, MessageId};
 
 /// What the reader has seen.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub(super) struct Reading {
     watched: bool,
     /// Whether what comes is new, not what was missed.
     live: bool,
+    /// Whether reading stopped in an earlier conversation, until what was missed is here.
+    resumed: bool,
     read: Option<MessageId>,
     /// The `new` rule stands after this message, once there is another.
     rule: Option<MessageId>,
@@ -78,12 +80,13 @@ impl Conversation {
     pub fn resume_after(&mut self, epoch: Epoch, id: MessageId) {
         self.epoch = Some(epoch);
         (self.reading.read, self.reading.rule) = (Some(id), Some(id));
+        self.reading.resumed = true;
         if self.live.is_empty() {
             self.live = Segment::beginning_after(id);
         }
     }
 
-    /// Returns the last message that was in sight while somebody looked.
+    /// Returns the latest message that was in sight while somebody looked.
     #[must_use]
     pub fn last_read(&self) -> Option<MessageId> {
         self.reading.read
@@ -98,7 +101,24 @@ impl Conversation {
     /// Takes that what was missed is here.
     pub(super) fn went_live(&mut self) {
         self.reading.live = true;
+        if std::mem::take(&mut self.reading.resumed) {
+            self.go_on_reading();
+        }
         self.look();
+    }
+
+    /// Brings the place where reading stopped to the top of the screen. Where everything after it fits below, the next drawing
+    /// shows the end.
+    fn go_on_reading(&mut self) {
+        let all = self.live.first()..self.live.end();
+        let is_complete = usize::try_from(all.end - all.start).is_ok_and(|count| count < Limits::HISTORY as usize);
+        let Some(first) = self.reading.rule.and_then(|rule| self.live.after(rule)).filter(|_| is_complete) else {
+            return;
+        };
+        let missed = (first..all.end).filter_map(|serial| self.live.entry(serial));
+        self.reading.below = missed.filter(|entry| self.is_somebodys(entry)).count();
+        self.reading.unseen = first;
+        self.hang_on(Spot { serial: first, row: 0 });
     }
 
     /// Counts what is in sight as read, if it is the end.
@@ -111,6 +131,9 @@ impl Conversation {
 
     /// Takes that the live segment is in sight up to the entry `last`.
     pub(super) fn saw(&mut self, last: i64) {
+        if let Some(entry) = self.live.entry(last).filter(|_| self.reading.watched && self.reading.live) {
+            self.reading.read = self.reading.read.max(Some(entry.upto).filter(|upto| *upto > MessageId(0)));
+        }
         while self.reading.below > 0 && self.reading.unseen <= last {
             let counted = self.live.entry(self.reading.unseen).is_none_or(|entry| self.is_somebodys(entry));
             self.reading.below -= usize::from(counted);

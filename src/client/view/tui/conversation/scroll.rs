@@ -188,7 +188,7 @@ impl Conversation {
         last
     }
 
-    fn hang_on(&mut self, Spot { serial, row }: Spot) {
+    pub(super) fn hang_on(&mut self, Spot { serial, row }: Spot) {
         let rows = signed(self.lay(serial));
         let above = self.entry(serial).map_or(0, |entry| signed(entry.above()));
         self.position =

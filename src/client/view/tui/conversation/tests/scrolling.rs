@@ -78,9 +78,58 @@ fn reading_goes_on_where_it_stopped() {
     reader.welcome(EPOCH);
     reader.hear_all(&messages(8..=9));
     reader.live();
-    assert_eq!(reader.conversation.last_read(), Some(MessageId(9)));
     let rows = reader.rows();
     assert!(rows[3].contains(" new "), "{rows:?}");
+    assert_eq!(reader.conversation.last_read(), Some(MessageId(9)));
+}
+
+/// Returns a reader who comes back to a room where reading stopped at message 7, and where these came since.
+fn come_back(missed: &[Arc<Message>]) -> Reader {
+    let mut reader = Reader::new(60, 6);
+    reader.conversation = Conversation::new(TimeZone::UTC);
+    reader.conversation.resume_after(EPOCH, MessageId(7));
+    reader.conversation.watch(true);
+    reader.welcome(EPOCH);
+    reader.hear_all(missed);
+    reader.live();
+    reader
+}
+
+#[test]
+fn a_room_with_much_that_was_missed_opens_where_reading_stopped() {
+    let mut reader = come_back(&messages(8..=40));
+    reader.hear_all(&messages(41..=41));
+    let rows = reader.rows();
+    assert!(rows[0].contains(" Wednesday, ") && rows[1].contains(" new "), "{rows:?}");
+    assert_eq!((reader.numbers(), reader.conversation.new_below()), (vec![8, 9, 10, 11], 30));
+    assert_eq!(reader.conversation.last_read(), Some(MessageId(11)), "what was in sight is read, and nothing else");
+    reader.conversation.scroll(Scroll::Pages(1));
+    assert_eq!((reader.numbers(), reader.conversation.last_read()), ((10..=15).collect(), Some(MessageId(15))));
+    reader.conversation.scroll(Scroll::Bottom);
+    assert_eq!((reader.conversation.last_read(), reader.conversation.new_below()), (Some(MessageId(41)), 0));
+    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.welcome(EPOCH);
+    reader.hear_all(&messages(42..=90));
+    reader.live();
+    assert!(reader.conversation.is_at_bottom(), "who follows what is said goes on following it");
+}
+
+#[test]
+fn a_room_where_all_that_was_missed_fits_opens_at_its_end() {
+    let mut reader = come_back(&messages(8..=11));
+    assert_eq!(reader.numbers(), [8, 9, 10, 11]);
+    assert!(reader.conversation.is_at_bottom());
+    assert_eq!((reader.conversation.last_read(), reader.conversation.new_below()), (Some(MessageId(11)), 0));
+}
+
+#[test]
+fn after_a_very_long_absence_a_room_opens_at_its_end() {
+    // There is more between these and what was read, and that comes by scrolling.
+    let mut reader = come_back(&messages(5008..=6007));
+    assert_eq!(reader.numbers().last(), Some(&6007));
+    reader.conversation.scroll(Scroll::Top);
+    reader.cells();
+    assert_eq!(reader.conversation.wanted_page(), Some(super::super::Page::Older(MessageId(5008))));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Report {
     /// Keeps a figure for the plot.
     pub(crate) fn keep(&mut self, table: &str, row: &str, figure: &str, value: f64) {
         // Cannot fail: a String takes everything.
-        let _ = writeln!(self.csv, "{table},\"{row}\",{figure},{value}");
+        let _ = writeln!(self.csv, "\"{table}\",\"{row}\",{figure},{value}");
     }
 
     /// Returns every figure that was kept.

@@ -3,8 +3,39 @@
 use std::{
     fs::{self, File},
     io,
+    net::SocketAddr,
     path::Path,
 };
+
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that the kernel keeps until they are accepted; more than its own limit counts as that. A restart brings everybody
+/// back within a second, and whoever does not fit waits a second for the next try.
+const BACKLOG: u32 = 4096;
+
+/// Binds a listening socket to the first of the addresses of `address`, HOST:PORT, that can be had.
+///
+/// # Errors
+/// Why the last of them could not be had.
+pub async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in tokio::net::lookup_host(address).await? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // So that a server which was just stopped can be started again. On Windows it would let two have the same port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Returns what resolves when the program is asked to stop: by SIGINT or SIGTERM on Unix, by Ctrl-C elsewhere.
 ///

@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token, event::Source as _, net::TcpStream};
 use crate::{Outcome, frames};
 
 /// How long anything may take before the measurement is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Opening handshakes under way at one time: more would overrun the queue of the listening socket.
 const OPENING: usize = 100;

@@ -1,5 +1,9 @@
 //! WebSocket frames as both sides of a measurement need them: as little as RFC 6455 section 5.2 allows.
 
+/// What the length byte says of a length in two more bytes, and of one in eight.
+const MEDIUM: u8 = 0x7e;
+const LONG: u8 = 0x7f;
+
 /// The opcodes that matter here.
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const CLOSE: u8 = 8;
@@ -19,9 +23,9 @@ pub(crate) struct Frame {
 /// Returns the frame at the beginning of `bytes`, if it is there as a whole.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Frame> {
     let [first, second, ..] = *bytes else { return None };
-    let (length, mut at) = match second & 0x7f {
-        126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
-        127 => (usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?, 10),
+    let (length, mut at) = match second & LONG {
+        MEDIUM => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+        LONG => (usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?, 10),
         short => (usize::from(short), 2),
     };
     let mut mask = None;
@@ -52,11 +56,11 @@ pub(crate) fn push_head(opcode: u8, length: usize, masked: u8, out: &mut Vec<u8>
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..126), _) => out.push(masked | short),
         (_, Ok(medium)) => {
-            out.push(masked | 126);
+            out.push(masked | MEDIUM);
             out.extend_from_slice(&medium.to_be_bytes());
         }
         _ => {
-            out.push(masked | 127);
+            out.push(masked | LONG);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }

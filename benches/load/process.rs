@@ -55,6 +55,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts one; `SERVER` in the environment names another build of ours to measure.
     pub(crate) fn start(kind: Kind, cores: Cores) -> Outcome<Self> {
         let folder = tempfile::TempDir::new()?;
         let mut words = vec![];
@@ -65,7 +66,7 @@ impl Server {
         let own = own.to_string_lossy().into_owned();
         match kind {
             Kind::Memory | Kind::Disk => {
-                words.push(env!("CARGO_BIN_EXE_server").to_owned());
+                words.push(std::env::var("SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_server").to_owned()));
                 let flags = "--listen 127.0.0.1:0 --rate 0 --max-connections 0 --max-per-address 0 --log warn --db";
                 words.extend(flags.split(' ').map(String::from));
                 let file = folder.path().join("chat.db").to_string_lossy().into_owned();

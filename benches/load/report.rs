@@ -28,13 +28,13 @@ impl Report {
     }
 
     /// Begins a table.
-    pub(crate) fn table(&self, title: &str, columns: &[&str]) {
+    pub(crate) fn table(title: &str, columns: &[&str]) {
         println!("\n{title}");
-        self.row("", &columns.iter().map(ToString::to_string).collect::<Vec<_>>());
+        Self::row("", &columns.iter().map(ToString::to_string).collect::<Vec<_>>());
     }
 
     /// Adds a row to the table.
-    pub(crate) fn row(&self, name: &str, cells: &[Cell]) {
+    pub(crate) fn row(name: &str, cells: &[Cell]) {
         let cells = cells.iter().fold(String::new(), |mut line, cell| {
             // Cannot fail: a String takes everything.
             let _ = write!(line, "{cell:>16}");

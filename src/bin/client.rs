@@ -82,6 +82,18 @@ struct Arguments {
     no_commands: bool,
 }
 
+impl Arguments {
+    /// Returns whether the whole terminal is ours to draw on.
+    fn full_screen(&self) -> bool {
+        can_draw() && io::stdin().is_terminal() && !self.plain && !self.json
+    }
+}
+
+/// Returns whether stdout shows colours, and takes a cursor that moves.
+fn can_draw() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Reads an id, which is a number, or a length of time, which has a unit.
 fn since(text: &str) -> Result<Since, String> {
     if let Ok(id) = text.parse() {
@@ -95,8 +107,17 @@ fn since(text: &str) -> Result<Since, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Two workers: while one waits for a slow terminal, the other answers pings.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let mut builder = if arguments.full_screen() {
+        // Two workers: while one waits for a slow terminal, the other answers pings.
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2);
+        builder
+    } else {
+        // Lines are read and written by threads of their own; to pass each through another one besides would cost more than all
+        // else that is done with it.
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = builder.enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments));
@@ -119,8 +140,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).map_err(|error| Error::Start(error.to_string()))?;
     let stdout_is_terminal = io::stdout().is_terminal();
-    let can_draw = stdout_is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    let full_screen = can_draw && io::stdin().is_terminal() && !arguments.plain && !arguments.json;
+    let full_screen = arguments.full_screen();
     let colour = arguments.color.or(file.color).unwrap_or_default();
     let settings = Settings {
         nick: arguments.nick.or(file.nick).or_else(login_nick),
@@ -163,7 +183,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let view = if arguments.json {
         View::Json(Json)
     } else {
-        View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw)))
+        View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw())))
     };
     let interactive = settings.interactive;
     let output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;
@@ -196,48 +216,75 @@ struct Chat {
 impl Chat {
     async fn run(&mut self, mut input: mpsc::Receiver<Typed>, interactive: bool) -> Result<(), Error> {
         let mut input_open = true;
+        let mut heard = Vec::new();
         loop {
             let wake = self.app.wake_at().map(|at| self.began + at);
             let event = tokio::select! {
-                event = self.link.event() => match event.ok_or(Error::Task("the link"))? {
-                    LinkEvent::Connected { connection, dialect } => {
-                        self.connection = connection;
-                        Event::Connected(dialect)
-                    }
-                    LinkEvent::Frame(frame) => Event::Frame(frame),
-                    LinkEvent::Dropped { reason } => Event::Dropped { reason },
-                    LinkEvent::GaveUp(error) => return Err(error.into()),
-                },
+                () = self.link.events(&mut heard) => None,
                 // A terminal is told why a line is not taken; a pipe waits.
-                typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => match typed {
+                typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => Some(match typed {
                     Some(Typed::Line(line)) => Event::Line(line),
                     Some(Typed::Continued(text)) => Event::Continued(text),
                     None => {
                         input_open = false;
                         Event::InputEnded
                     }
-                },
+                }),
                 ended = self.output.ended() => return ended,
-                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Event::Woke,
-                () = self.stop.cancelled() => Event::Stop,
+                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Some(Event::Woke),
+                () = self.stop.cancelled() => Some(Event::Stop),
             };
-            if let Some(result) = self.carry_out(event).await {
+            let now = self.began.elapsed();
+            let result = match event {
+                Some(event) => self.carry_out(now, event).await,
+                None => self.take(now, &mut heard).await,
+            };
+            if let Some(result) = result {
                 return result;
+            }
+            tokio::select! {
+                biased;
+                () = self.output.flush() => {}
+                () = self.stop.cancelled() => return Ok(()),
             }
         }
     }
 
+    /// Does what follows from all that was `heard`, so that it leaves in one block; returns how the program ends, if it does.
+    async fn take(&mut self, now: Duration, heard: &mut Vec<LinkEvent>) -> Option<Result<(), Error>> {
+        if heard.is_empty() {
+            return Some(Err(Error::Task("the link")));
+        }
+        for event in heard.drain(..) {
+            let event = match event {
+                LinkEvent::Connected { connection, dialect } => {
+                    self.connection = connection;
+                    Event::Connected(dialect)
+                }
+                LinkEvent::Frame(frame) => Event::Frame(frame),
+                LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                LinkEvent::GaveUp(error) => return Some(Err(error.into())),
+            };
+            let result = self.carry_out(now, event).await;
+            if result.is_some() {
+                return result;
+            }
+        }
+        None
+    }
+
     /// Does what follows from `event`; returns how the program ends, if it does.
-    async fn carry_out(&mut self, event: Event) -> Option<Result<(), Error>> {
+    async fn carry_out(&mut self, now: Duration, event: Event) -> Option<Result<(), Error>> {
         let connection = self.connection;
         let stopping = event == Event::Stop;
-        for effect in self.app.update(self.began.elapsed(), event) {
+        for effect in self.app.update(now, event) {
             match effect {
                 Effect::Send(frame) => self.link.order(Order { connection, what: What::Frame(frame) }).await,
                 Effect::Reconnect { .. } => self.link.order(Order { connection, what: What::Reconnect }).await,
                 Effect::Show(shown) => {
                     let Some(block) = self.view.render(&shown) else { continue };
                     tokio::select! {
+                        biased;
                         () = self.output.write(block) => {}
                         () = self.stop.cancelled(), if !stopping => return Some(Ok(())),
                     }

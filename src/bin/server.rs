@@ -15,7 +15,6 @@ use broadcast_chat::{
     wire::{Hex, Limits},
 };
 use clap::Parser;
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// A chat server: one port for terminals, programs and browsers.
@@ -83,7 +82,9 @@ async fn main() -> ExitCode {
         .with_writer(io::stderr)
         .with_ansi(ansi)
         .init();
-    match run(arguments).await {
+    // A task: what main itself awaits is on a thread of its own, and every connection would be handed to another.
+    let ended = tokio::spawn(run(arguments)).await;
+    match ended.unwrap_or_else(|error| Err(format!("the server has failed: {error}").into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, hint }) => {
             let hint = hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
@@ -107,8 +108,7 @@ impl From<String> for Failure {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let listener =
-        TcpListener::bind(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
+    let listener = os::listen(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let (log, place) = open_log(arguments.db, Keep { age: arguments.keep, messages: arguments.keep_messages })?;
     let stored = log.count().await.map_err(|error| format!("cannot read the log: {error}"))?;

@@ -8,16 +8,18 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Error, view::Block};
 use crate::os::{self, StdoutWatch};
 
-/// Blocks that wait to be written; past it, whoever writes waits.
-const BLOCKS: usize = 64;
+/// Blocks that wait to be written; past it, whoever writes waits. With [`GATHERED`] it bounds what a slow reader makes us hold.
+const BLOCKS: usize = 32;
 
-/// What one write gathers at the most, in bytes, before the last block.
+/// What one block gathers at the most, in bytes, before the last lines, and one write before the last block.
 const GATHERED: usize = 64 * 1024;
 
 /// Where blocks go.
 #[derive(Debug)]
 pub struct Output {
     blocks: mpsc::Sender<Block>,
+    /// What is to be given to the thread: to wake it for each line would cost more than the line.
+    gathered: Block,
     ended: oneshot::Receiver<Result<(), Error>>,
     /// Whether the end has been told.
     told: bool,
@@ -38,13 +40,36 @@ impl Output {
             drop(ended_out.send(result));
         })?;
         let watch = (!is_terminal).then(StdoutWatch::new);
-        Ok(Self { blocks, ended, told: false, watch })
+        Ok(Self { blocks, gathered: Block::default(), ended, told: false, watch })
     }
 
-    /// Gives `block` to be written; it is dropped when the output has ended.
-    pub async fn write(&self, block: Block) {
+    /// Gives `block` to be written, at the next [`Self::flush`] or where much has gathered before; it is dropped when the output
+    /// has ended, or with this future.
+    pub async fn write(&mut self, block: Block) {
+        if self.gathered.aside != block.aside {
+            self.flush().await;
+        }
+        if self.gathered.text.is_empty() {
+            self.gathered = block;
+        } else {
+            self.gathered.text.push_str(&block.text);
+        }
+        if self.gathered.text.len() >= GATHERED {
+            self.flush().await;
+        }
+    }
+
+    /// Has everything written that was given. Cancel-safe.
+    pub async fn flush(&mut self) {
+        if self.gathered.text.is_empty() {
+            return;
+        }
         // An ended output says why by `ended`.
-        drop(self.blocks.send(block).await);
+        let slot = self.blocks.reserve().await;
+        let block = std::mem::take(&mut self.gathered);
+        if let Ok(slot) = slot {
+            slot.send(block);
+        }
     }
 
     /// Resolves when nothing can be written any more: with `Ok` when nobody reads it. Cancel-safe.
@@ -75,6 +100,7 @@ impl Output {
     /// # Errors
     /// When writing failed.
     pub async fn finish(mut self) -> Result<(), Error> {
+        self.flush().await;
         let (closed, _) = mpsc::channel(1);
         self.blocks = closed;
         self.ended().await
@@ -133,6 +159,43 @@ mod tests {
             sender.try_send(Block { text: text.to_owned(), aside }).unwrap();
         }
         receiver
+    }
+
+    #[tokio::test]
+    async fn lines_leave_together_and_in_their_order() {
+        let (blocks, mut blocks_in) = mpsc::channel(BLOCKS);
+        let (_ended, ended) = oneshot::channel();
+        let mut output = Output { blocks, gathered: Block::default(), ended, told: false, watch: None };
+        for (text, aside) in [("a\n", false), ("b\n", false), ("x\n", true), ("c\n", false)] {
+            output.write(Block { text: text.to_owned(), aside }).await;
+        }
+        output.flush().await;
+        output.flush().await;
+        let large = "y".repeat(GATHERED);
+        output.write(Block { text: large.clone(), aside: false }).await;
+        let sent: Vec<_> =
+            std::iter::from_fn(|| blocks_in.try_recv().ok()).map(|block| (block.text, block.aside)).collect();
+        let expected = [("a\nb\n", false), ("x\n", true), ("c\n", false), (large.as_str(), false)];
+        assert_eq!(sent, expected.map(|(text, aside)| (text.to_owned(), aside)));
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_room_is_not_lost_with_whoever_waits() {
+        let (blocks, mut blocks_in) = mpsc::channel(1);
+        let (_ended, ended) = oneshot::channel();
+        let mut output = Output { blocks, gathered: Block::default(), ended, told: false, watch: None };
+        for text in ["a\n", "b\n"] {
+            output.write(Block { text: text.to_owned(), aside: false }).await;
+            // The second time there is no room.
+            tokio::select! {
+                biased;
+                () = output.flush() => {}
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(blocks_in.recv().await.map(|block| block.text).as_deref(), Some("a\n"));
+        output.flush().await;
+        assert_eq!(blocks_in.recv().await.map(|block| block.text).as_deref(), Some("b\n"));
     }
 
     struct Failing(io::ErrorKind);

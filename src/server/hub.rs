@@ -111,7 +111,10 @@ impl Hub {
         text: Option<Body>,
         key: Option<IdempotencyKey>,
     ) -> Result<(), Gone> {
-        self.requests.send(Request::Say { seat, kind, text, key }).await.map_err(|_| Gone)
+        // A place first: the request need not be kept while one is waited for.
+        let place = self.requests.reserve().await.map_err(|_| Gone)?;
+        place.send(Request::Say { seat, kind, text, key });
+        Ok(())
     }
 
     /// Returns when whatever was said before is in its ring, or has failed.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod batch;
+mod boundary;
 mod end;
 mod http;
 mod hub;
@@ -12,7 +13,7 @@ mod rings;
 mod session;
 mod socket;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -111,13 +112,13 @@ pub async fn serve(
     let (hub, desk) = Hub::new(log.clone(), log.last().await?);
     let mut desk = tokio::spawn(desk);
     let stop = CancellationToken::new();
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         hub,
         log,
         stop: stop.clone(),
         rate: Rate::new(config.rate, config.burst),
-        origins: config.allow_origins.into(),
-    };
+        origins: config.allow_origins,
+    });
     let door = Door::new(config.max_connections, config.max_per_address);
     let sessions = TaskTracker::new();
     let served = tokio::select! {
@@ -143,7 +144,7 @@ pub async fn serve(
 }
 
 /// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is waited out.
-async fn accept(listener: &impl Listen, door: &Door, shared: &Shared, sessions: &TaskTracker) {
+async fn accept(listener: &impl Listen, door: &Door, shared: &Arc<Shared>, sessions: &TaskTracker) {
     const FIRST_PAUSE: Duration = Duration::from_millis(10);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     let mut pause = FIRST_PAUSE;
@@ -152,7 +153,7 @@ async fn accept(listener: &impl Listen, door: &Door, shared: &Shared, sessions: 
             Ok((stream, peer)) => {
                 pause = FIRST_PAUSE;
                 let admission = door.admit(peer.ip());
-                sessions.spawn(connection(stream, peer, admission, shared.clone()));
+                sessions.spawn(connection(stream, peer, admission, Arc::clone(shared)));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -164,7 +165,7 @@ async fn accept(listener: &impl Listen, door: &Door, shared: &Shared, sessions: 
 }
 
 /// Serves one connection to its end.
-async fn connection<S>(stream: S, peer: SocketAddr, admission: Admission, shared: Shared)
+async fn connection<S>(stream: S, peer: SocketAddr, admission: Admission, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -173,11 +174,10 @@ where
         Admission::Refused(full, pass) => (Some(full), pass),
         Admission::Ignored(full) => return debug!(%peer, %full, "ignored"),
     };
-    let stop = shared.stop.clone();
     let opened = tokio::select! {
         // Boxed, so that what the handshake needs is given back when it is done.
         opened = Box::pin(http::open(stream, &shared.origins, full)) => opened,
-        () = stop.cancelled() => return,
+        () = shared.stop.cancelled() => return,
     };
     let Some((stream, opening)) = opened else { return debug!(%peer, "answered") };
     debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");

@@ -2,39 +2,67 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::boundary::Boundary;
+
+/// What is read ahead at the most.
+const AHEAD: usize = 8 * 1024;
 
 /// A stream that gives `head` before anything else it has to read. Writing goes straight through.
 #[derive(Debug)]
 pub(crate) struct Replay<S> {
     head: Bytes,
     inner: S,
+    boundary: Boundary,
 }
 
 impl<S> Replay<S> {
     pub(crate) fn new(head: &[u8], inner: S) -> Self {
         // Copied out: even an empty slice keeps the whole buffer alive that it is of.
-        Self { head: Bytes::copy_from_slice(head), inner }
+        Self { head: Bytes::copy_from_slice(head), inner, boundary: Boundary::default() }
+    }
+
+    /// Returns whether what was read from this so far ends where a message ends.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.boundary.is_at_rest()
+    }
+}
+
+impl<S: AsyncRead + Unpin> Replay<S> {
+    /// Waits until there is something to read, and reads it ahead; returns whether there was anything.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.head.is_empty() {
+            let mut space = [MaybeUninit::uninit(); AHEAD];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buffer))?;
+            self.head = Bytes::copy_from_slice(buffer.filled());
+        }
+        Poll::Ready(Ok(!self.head.is_empty()))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         if self.head.is_empty() {
-            return Pin::new(&mut self.inner).poll_read(cx, buf);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        } else {
+            let length = self.head.len().min(buf.remaining());
+            buf.put_slice(&self.head[..length]);
+            self.head.advance(length);
+            if self.head.is_empty() {
+                // Gives the copy back.
+                self.head = Bytes::new();
+            }
         }
-        let length = self.head.len().min(buf.remaining());
-        buf.put_slice(&self.head[..length]);
-        self.head.advance(length);
-        if self.head.is_empty() {
-            // Gives the copy back.
-            self.head = Bytes::new();
-        }
+        self.boundary.feed(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }

@@ -1,7 +1,13 @@
 //! One WebSocket of the server's, and what is known about the library under it: every wait on the peer has a deadline, whole
 //! frames are written past the library while its own queue is empty, and a close is said and heard out.
 
-use std::{collections::VecDeque, future::poll_fn, io::IoSlice, pin::pin, task::Poll};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io::IoSlice,
+    pin::pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Buf, Bytes};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -50,23 +56,54 @@ pub(crate) struct Unwritten {
 }
 
 /// The server's end of a WebSocket.
+///
+/// The library keeps 8 KiB to read into, and most connections have nothing to say. So the library is there only while
+/// something of the peer's is being read, or is still to be written because of it.
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
-    stream: WebSocketStream<Replay<S>>,
+    /// None only while one of the two becomes the other.
+    stream: Option<Stream<S>>,
     /// Whether the library may have something to write by itself: an answer to a ping, or a part of one.
     has_queued: bool,
+}
+
+#[derive(Debug)]
+enum Stream<S> {
+    Awake(Box<WebSocketStream<Replay<S>>>),
+    /// Nothing of the peer's is known but whole messages that were taken.
+    Asleep(Replay<S>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Takes over a stream whose opening handshake is done.
     pub(crate) fn new(stream: Replay<S>) -> Self {
-        let limits = tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD));
-        Self { stream: ServerBuilder::new().limits(limits).serve(stream), has_queued: false }
+        Self { stream: Some(Stream::Asleep(stream)), has_queued: false }
     }
 
     /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
     pub(crate) async fn next(&mut self) -> Incoming {
-        match self.stream.next().await {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        loop {
+            match &mut self.stream {
+                Some(Stream::Awake(library)) => match library.poll_next_unpin(cx) {
+                    Poll::Ready(next) => return Poll::Ready(self.incoming(next)),
+                    Poll::Pending if self.has_queued || !library.get_ref().is_at_rest() => return Poll::Pending,
+                    Poll::Pending => self.fall_asleep(),
+                },
+                Some(Stream::Asleep(stream)) => match ready!(stream.poll_readable(cx)) {
+                    Ok(true) => drop(self.wake()),
+                    Ok(false) | Err(_) => return Poll::Ready(Incoming::Failed(Failed::Gone)),
+                },
+                None => return Poll::Ready(Incoming::Failed(Failed::Gone)),
+            }
+        }
+    }
+
+    fn incoming(&mut self, next: Option<Result<Message, Error>>) -> Incoming {
+        match next {
             None | Some(Err(Error::Io(_))) => Incoming::Failed(Failed::Gone),
             Some(Err(Error::PayloadTooLong { .. })) => Incoming::Failed(Failed::TooBig),
             Some(Err(Error::Protocol(ProtocolError::InvalidUtf8))) => Incoming::Failed(Failed::NotText),
@@ -84,11 +121,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
+    fn fall_asleep(&mut self) {
+        self.stream = self.stream.take().map(|stream| match stream {
+            Stream::Awake(library) => Stream::Asleep(library.into_inner()),
+            asleep @ Stream::Asleep(_) => asleep,
+        });
+    }
+
+    fn wake(&mut self) -> Option<&mut WebSocketStream<Replay<S>>> {
+        self.stream = self.stream.take().map(|stream| match stream {
+            Stream::Asleep(stream) => {
+                let limits = tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD));
+                Stream::Awake(Box::new(ServerBuilder::new().limits(limits).serve(stream)))
+            }
+            awake @ Stream::Awake(_) => awake,
+        });
+        match &mut self.stream {
+            Some(Stream::Awake(library)) => Some(library),
+            _ => None,
+        }
+    }
+
     /// Writes whole frames. Not cancel-safe: a frame may be torn.
     pub(crate) async fn write(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
         self.flush().await?;
-        // The queue of the library is empty now, so whole frames may go past it.
-        let stream = self.stream.get_mut();
+        // What the library had to write is written, so whole frames may go past it.
+        let stream = match &mut self.stream {
+            Some(Stream::Awake(library)) => library.get_mut(),
+            Some(Stream::Asleep(stream)) => stream,
+            None => return Err(Unwritten { stalled: false }),
+        };
         let mut write = pin!(async {
             if frames.more.is_empty() {
                 // One buffer needs no vectored write, which the kernel takes longer over.
@@ -107,8 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Writes what the library has queued by itself: answers to pings.
     pub(crate) async fn flush(&mut self) -> Result<(), Unwritten> {
-        if self.has_queued {
-            Box::pin(in_time(async { self.stream.flush().await.map_err(drop) })).await?;
+        if let Some(Stream::Awake(library)) = &mut self.stream
+            && self.has_queued
+        {
+            Box::pin(in_time(async { library.flush().await.map_err(drop) })).await?;
             self.has_queued = false;
         }
         Ok(())
@@ -116,18 +180,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Asks the peer for a sign of life.
     pub(crate) async fn ping(&mut self) -> Result<(), Unwritten> {
-        in_time(async { self.stream.send(Message::ping(Bytes::new())).await.map_err(drop) }).await
+        /// FIN, the opcode of a ping, and no payload (RFC 6455 section 5.5.2).
+        const PING: [u8; 2] = [0x89, 0];
+        let mut frames = Frames::default();
+        frames.push(Bytes::from_static(&PING));
+        self.write(frames).await
     }
 
     /// Says goodbye with a code and a reason of at most 123 bytes, hears the peer out, and ends the stream, all under a
     /// deadline. Nothing can be done with it afterwards.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
+        let Some(library) = self.wake() else { return };
         let goodbye = async {
             // An error means that the close frame is on its way already, or never will be.
-            drop(self.stream.send(Message::close(Some(code), reason)).await);
-            drop(self.stream.flush().await);
-            while let Some(Ok(_)) = self.stream.next().await {}
-            let stream = self.stream.get_mut();
+            drop(library.send(Message::close(Some(code), reason)).await);
+            drop(library.flush().await);
+            while let Some(Ok(_)) = library.next().await {}
+            let stream = library.get_mut();
             stream.shutdown().await.ok()?;
             let mut buffer = [0; 1024];
             while stream.read(&mut buffer).await.ok()? > 0 {}

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use precis_core::profile::PrecisFastInvocation as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 
 use super::{Limits, clean};
 
@@ -38,6 +41,21 @@ pub enum NameError {
     Key,
 }
 
+/// Reads a text where it stands: what it becomes is the only copy.
+struct Read<T>(fn(&str) -> Result<T, NameError>);
+
+impl<T> Visitor<'_> for Read<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        self.0(text).map_err(E::custom)
+    }
+}
+
 macro_rules! text_type {
     ($name:ident) => {
         impl $name {
@@ -65,8 +83,7 @@ macro_rules! text_type {
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Self::new(&text).map_err(D::Error::custom)
+                deserializer.deserialize_str(Read(Self::new))
             }
         }
     };
@@ -89,6 +106,13 @@ impl Nick {
         if text.len() > 4 * Limits::NICK_CHARS {
             return Err(NameError::Nick);
         }
+        if is_simple(text) {
+            return Ok(Self(text.into()));
+        }
+        Self::by_precis(text)
+    }
+
+    fn by_precis(text: &str) -> Result<Self, NameError> {
         let nick = precis_profiles::Nickname::enforce(text).map_err(|_| NameError::Nick)?;
         let may_stand = |c: char| {
             !(c.is_whitespace()
@@ -134,6 +158,15 @@ impl Nick {
     }
 }
 
+/// Returns whether `text` is a nick as it stands, by a look at its bytes: it is what most nicks are, and PRECIS takes many
+/// times as long.
+fn is_simple(text: &str) -> bool {
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    text.len() <= Limits::NICK_CHARS
+        && text.bytes().all(may_stand)
+        && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// The name of a room, and the path of its URL: `[a-z0-9][a-z0-9_-]{0,31}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomName(Arc<str>);
@@ -145,14 +178,14 @@ impl RoomName {
     /// # Errors
     /// [`NameError::Room`] when it is not of that form.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let name = text.strip_prefix('#').unwrap_or(text).to_ascii_lowercase();
+        let name = text.strip_prefix('#').unwrap_or(text);
         let fits = (1..=Limits::ROOM_CHARS).contains(&name.len());
-        let may_stand = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        if fits && name.bytes().all(may_stand) && !name.starts_with(['-', '_']) {
-            Ok(Self(name.into()))
-        } else {
-            Err(NameError::Room)
+        let may_stand = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        if !fits || !name.bytes().all(may_stand) || name.starts_with(['-', '_']) {
+            return Err(NameError::Room);
         }
+        let has_capitals = name.bytes().any(|b| b.is_ascii_uppercase());
+        Ok(Self(if has_capitals { name.to_ascii_lowercase().into() } else { name.into() }))
     }
 
     /// Returns the room of the path `/`.
@@ -294,6 +327,19 @@ mod tests {
     fn a_nick_takes_its_normal_form() {
         assert_eq!(Nick::new(" ada ").unwrap().as_str(), "ada");
         assert_eq!(Nick::new("ａｄａ").unwrap().as_str(), "ada");
+    }
+
+    #[test]
+    fn a_look_at_the_bytes_says_what_precis_says() {
+        for first in 0..0x80_u8 {
+            for text in [vec![first], vec![first, b'a'], vec![b'A', first], vec![b'-', first, b'9']] {
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(Nick::new(&text), Nick::by_precis(&text), "{text:?}");
+            }
+        }
+        for text in ["x".repeat(32), "x".repeat(33), "-".repeat(32)] {
+            assert_eq!(Nick::new(&text), Nick::by_precis(&text), "{text:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! tells something, or with `!` when it refuses something. No nick has a space or a `*`, and a line break inside a message comes
 //! out as an indented line: so nobody can forge another's line.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use super::{Body, Kind, Message, Nick, Presence, Private, RoomView, ServerMessage, Welcome};
 
@@ -116,8 +116,9 @@ pub fn presence(presence: &Presence) -> Option<String> {
 
 /// Returns `text` with its line breaks as continuation lines.
 #[must_use]
-pub fn indented(text: &Body) -> String {
-    text.as_str().replace('\n', CONTINUATION)
+pub fn indented(text: &Body) -> Cow<'_, str> {
+    let text = text.as_str();
+    if text.contains('\n') { Cow::Owned(text.replace('\n', CONTINUATION)) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
 
 fn lines(report: &mut Report) -> Outcome<()> {
     let (rounds, lines) = (report.choose(5, 2), report.choose(500_000, 50_000));
-    report.table(
+    Report::table(
         &format!("The client, {lines} lines of 100 bytes into a pipe"),
         &["lines/s", "CPU us a line", "resident"],
     );
@@ -56,7 +56,7 @@ fn lines(report: &mut Report) -> Outcome<()> {
             client.wait()?;
         }
         let (rate, cost) = (median(&rates), median(&costs));
-        report.row(name, &[format!("{:.0} k", rate / 1e3), format!("{cost:.2}"), format!("{:.1} MB", memory / 1e6)]);
+        Report::row(name, &[format!("{:.0} k", rate / 1e3), format!("{cost:.2}"), format!("{:.1} MB", memory / 1e6)]);
         report.keep("client", name, "lines a second", rate);
     }
     Ok(())
@@ -73,9 +73,9 @@ fn start(report: &mut Report) -> Outcome<()> {
         client.kill()?;
         client.wait()?;
     }
-    report.table("The client, from its start to its first words to the server", &["p50", "p90"]);
+    Report::table("The client, from its start to its first words to the server", &["p50", "p90"]);
     let at = |hundredths| format!("{:.1} ms", percentile(&took, hundredths) * 1e3);
-    report.row("", &[at(50), at(90)]);
+    Report::row("", &[at(50), at(90)]);
     report.keep("client", "start", "p50 seconds", percentile(&took, 50));
     Ok(())
 }

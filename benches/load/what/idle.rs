@@ -13,7 +13,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     let readers = report.choose(10_000, 2_000);
     // Longer than the interval of the pings.
     let length = Duration::from_secs(report.choose(60, 6));
-    report.table(&format!("CPU of an idle server, {readers} connections, {length:?}"), &["of a core"]);
+    Report::table(&format!("CPU of an idle server, {readers} connections, {length:?}"), &["of a core"]);
     for speech in [Speech::Text, Speech::Json] {
         let server = Server::start(Kind::Memory, Cores::One)?;
         let mut fleet = Fleet::new(server.address)?;
@@ -21,8 +21,8 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         fleet.settle(Duration::from_secs(1))?;
         let before = server.cpu()?;
         fleet.idle(length)?;
-        let share = (server.cpu()? - before).as_secs_f64() / length.as_secs_f64();
-        report.row(&format!("{speech:?}"), &[format!("{:.2} %", share * 100.0)]);
+        let share = server.cpu()?.saturating_sub(before).as_secs_f64() / length.as_secs_f64();
+        Report::row(&format!("{speech:?}"), &[format!("{:.2} %", share * 100.0)]);
         report.keep("idle", &format!("{speech:?}"), "share of a core", share);
     }
     Ok(())

@@ -21,8 +21,8 @@ struct Pace {
 const KINDS: [Kind; 4] = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Textbook];
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
-    let rounds = report.choose(5, 2);
-    let length = Duration::from_secs(report.choose(6, 2));
+    let rounds = report.choose(3, 2);
+    let length = Duration::from_secs(report.choose(5, 2));
     let crowd = report.choose(10_000, 2_000);
     for (name, pace) in [
         ("1 to many, 3 a second", Pace { senders: 1, readers: crowd, rate: 3 }),
@@ -46,7 +46,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
                 tails.push(percentile(&took, 99));
             }
         }
-        report.table(&title, &["p50", "of the limit", "p99", "of the limit"]);
+        Report::table(&title, &["p50", "of the limit", "p99", "of the limit"]);
         let (limit_middle, limit_tail) = (median(&waits[0].0), median(&waits[0].1));
         for (kind, (middles, tails)) in KINDS.iter().zip(&waits) {
             let (middle, tail) = (median(middles), median(tails));
@@ -56,7 +56,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
                 format!("{:.2} ms", tail * 1e3),
                 format!("{:.2}", tail / limit_tail),
             ];
-            report.row(kind.name(), &cells);
+            Report::row(kind.name(), &cells);
             report.keep(&format!("latency {name}"), kind.name(), "p50 seconds", middle);
             report.keep(&format!("latency {name}"), kind.name(), "p99 seconds", tail);
         }

@@ -16,7 +16,7 @@ const HISTORY: u32 = 50;
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     let readers = report.choose(10_000, 2_000);
     let title = format!("Resident memory a connection, {readers} connections");
-    report.table(&title, &["idle", "after a burst", "all gone", "most at once"]);
+    Report::table(&title, &["idle", "after a burst", "all gone", "most at once"]);
     let mut rows = Vec::new();
     for (kind, speech) in [
         (Kind::Memory, Speech::Text),
@@ -38,7 +38,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         fleet.settle(Duration::from_secs(1))?;
         let idle = share(server.resident()?);
         let burst = Talk { senders: 1, readers: readers + 1, window: 64, length: 100, speech };
-        talk(&mut fleet, burst, Duration::from_millis(report.choose(3000, 500)))?;
+        talk(&mut fleet, burst, Duration::from_millis(report.choose(1000, 500)))?;
         let most = share(server.most_resident()?);
         fleet.settle(Duration::from_secs(1))?;
         let after = share(server.resident()?);
@@ -47,7 +47,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         let gone = share(server.resident()?);
         let name = format!("{}, {speech:?}", kind.name());
         rows.push((name.clone(), idle));
-        report.row(&name, &[idle, after, gone, most].map(|bytes| format!("{:.2} KB", bytes / 1e3)));
+        Report::row(&name, &[idle, after, gone, most].map(|bytes| format!("{:.2} KB", bytes / 1e3)));
     }
     for (name, idle) in rows {
         report.keep("memory", &name, "bytes a connection", idle);
@@ -58,7 +58,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
 /// As many as one process may hold.
 fn full_house(report: &Report) -> Outcome<()> {
     let readers = report.choose(19_000, 3_000);
-    report.table("A full house", &["connections", "resident"]);
+    Report::table("A full house", &["connections", "resident"]);
     for speech in [Speech::Text, Speech::Json] {
         let server = Server::start(Kind::Memory, Cores::One)?;
         let mut fleet = Fleet::new(server.address)?;
@@ -67,7 +67,7 @@ fn full_house(report: &Report) -> Outcome<()> {
         let burst = Talk { senders: 1, readers, window: 8, length: 100, speech };
         talk(&mut fleet, burst, Duration::from_millis(200))?;
         let resident = format!("{:.0} MB", number(server.resident()?) / 1e6);
-        report.row(&format!("{speech:?}, all heard a burst"), &[fleet.open().to_string(), resident]);
+        Report::row(&format!("{speech:?}, all heard a burst"), &[fleet.open().to_string(), resident]);
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ impl Stage {
     pub(crate) fn play(&mut self, length: Duration) -> Outcome<Sample> {
         let (cpu, begin) = (self.server.cpu()?, Instant::now());
         let deliveries = talk(&mut self.fleet, self.talk, length)?;
-        let cpu = (self.server.cpu()? - cpu).as_secs_f64();
+        let cpu = self.server.cpu()?.saturating_sub(cpu).as_secs_f64();
         let deliveries = number(deliveries);
         Ok(Sample { rate: deliveries / begin.elapsed().as_secs_f64(), cost: cpu / deliveries * 1e6 })
     }
@@ -129,8 +129,8 @@ const TALKS: [(&str, Talk); 6] = [
 ];
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
-    let rounds = report.choose(7, 3);
-    let length = Duration::from_millis(report.choose(2000, 400));
+    let rounds = report.choose(5, 3);
+    let length = Duration::from_millis(report.choose(1200, 400));
     let all = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Bun, Kind::Textbook];
     for (name, talk) in TALKS {
         let title =
@@ -138,7 +138,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         if !report.wants(&title) {
             continue;
         }
-        report.table(&title, &["deliveries/s", "of the limit", "CPU s/M", "of the limit"]);
+        Report::table(&title, &["deliveries/s", "of the limit", "CPU s/M", "of the limit"]);
         let speaks = |kind: &Kind| match kind {
             Kind::Limit | Kind::Memory | Kind::Disk => true,
             Kind::Bun | Kind::Textbook => talk.speech == Speech::Text,
@@ -164,7 +164,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
                 format!("{cost:.3}"),
                 ratio(cost, limit_cost),
             ];
-            report.row(kind, &cells);
+            Report::row(kind, &cells);
             report.keep(&format!("throughput {name}"), kind, "deliveries a second", rate);
             report.keep(&format!("throughput {name}"), kind, "CPU seconds a million", cost);
         }

@@ -120,6 +120,11 @@ impl Link {
         self.events.recv().await
     }
 
+    /// Appends the next event and those that wait behind it to `into`; none when the link has ended. Cancel-safe.
+    pub async fn events(&mut self, into: &mut Vec<LinkEvent>) {
+        self.events.recv_many(into, EVENTS).await;
+    }
+
     /// Polls for the next event, as [`Self::event`] waits for it.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<LinkEvent>> {
         self.events.poll_recv(cx)

@@ -1,11 +1,11 @@
 //! One connection's life: frames in, frames out, until one side ends it or it is dead.
 
-use std::time::Duration;
+use std::{collections::VecDeque, future::poll_fn, task::Poll, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
+    sync::mpsc::{self, error::TrySendError},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,10 @@ const PROBE_AFTER: Duration = Duration::from_secs(20);
 
 /// Without one for so long, the connection is dead: a server that lives has pinged, or answered our ping.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
+
+/// Frames that are taken at one go while more are there: enough that to wait for one and to wake its reader costs nothing a frame,
+/// few enough that orders and the end need not wait.
+const BURST: usize = 64;
 
 /// The close code of a session that goes on in another connection.
 const TAKEN_OVER: u16 = 4000;
@@ -44,9 +48,16 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Ended {
     let mut heard = Instant::now();
     let mut probed = false;
-    // A frame that its reader has no room for yet; until it has, nothing more is read.
-    let mut held: Option<String> = None;
+    // Frames that their reader has no room for yet; until it has, nothing more is read.
+    let mut held = VecDeque::new();
+    let mut last: Option<(Ended, Farewell)> = None;
     loop {
+        if held.is_empty()
+            && let Some((ended, farewell)) = last.take()
+        {
+            farewell.say(&mut stream).await;
+            return ended;
+        }
         let patience = if probed { DEAD_AFTER } else { PROBE_AFTER };
         tokio::select! {
             () = stop.cancelled() => {
@@ -66,41 +77,20 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 None => return Ended::Stopped,
             },
-            slot = events.reserve(), if held.is_some() => match (slot, held.take()) {
-                (Ok(slot), Some(frame)) => {
-                    slot.send(LinkEvent::Frame(frame));
-                    // While its reader was slow, the server was not read: its silence means nothing.
-                    heard = Instant::now();
-                }
-                _ => return Ended::Stopped,
-            },
-            message = stream.next(), if held.is_none() => {
+            slot = events.reserve(), if !held.is_empty() => {
+                let (Ok(slot), Some(frame)) = (slot, held.pop_front()) else { return Ended::Stopped };
+                slot.send(LinkEvent::Frame(frame));
+                hand_on(&mut held, events);
+                // While its reader was slow, the server was not read: its silence means nothing.
+                heard = Instant::now();
+            }
+            message = stream.next(), if held.is_empty() => {
                 heard = Instant::now();
                 probed = false;
-                match message {
-                    Some(Ok(message)) if message.is_ping() => {
-                        // The library has queued the pong; unflushed, a flood of pings would fill that queue.
-                        if let Err(ended) = flush(&mut stream).await {
-                            return ended;
-                        }
-                    }
-                    Some(Ok(message)) => {
-                        if let Some((code, reason)) = message.as_close() {
-                            let ended = closed(code, reason);
-                            close(&mut stream).await;
-                            return ended;
-                        }
-                        held = message.as_text().map(str::to_owned);
-                    }
-                    Some(Err(error)) => {
-                        // Only what the library has to say to it: a 1000 of ours would say that its person has left for good.
-                        drop(flush(&mut stream).await);
-                        return Ended::Dropped(explain(&error));
-                    }
-                    None => return Ended::Dropped("the server closed the connection".to_owned()),
-                }
+                last = take(&mut stream, message, &mut held).await;
+                hand_on(&mut held, events);
             }
-            () = sleep_until(heard + patience), if held.is_none() => {
+            () = sleep_until(heard + patience), if held.is_empty() => {
                 if probed {
                     return Ended::Dropped("the server does not answer".to_owned());
                 }
@@ -109,6 +99,73 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                     return ended;
                 }
             }
+        }
+    }
+}
+
+/// What is left to be said on a connection that has ended, once its frames are handed on.
+#[derive(Debug, Clone, Copy)]
+enum Farewell {
+    /// The rest of the close handshake.
+    Close,
+    /// Only what the library has to say to it: a 1000 of ours would say that its person has left for good.
+    Flush,
+    Nothing,
+}
+
+impl Farewell {
+    async fn say<S: AsyncRead + AsyncWrite + Unpin>(self, stream: &mut WebSocketStream<S>) {
+        match self {
+            Self::Close => close(stream).await,
+            Self::Flush => drop(flush(stream).await),
+            Self::Nothing => {}
+        }
+    }
+}
+
+/// Takes `item` and what is there behind it, without waiting, up to a burst: text frames are to be `held`. Returns how the
+/// connection has ended, if it has.
+async fn take<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut WebSocketStream<S>,
+    mut item: Option<Result<Message, tokio_websockets::Error>>,
+    held: &mut VecDeque<String>,
+) -> Option<(Ended, Farewell)> {
+    for taken in 1.. {
+        match item {
+            Some(Ok(message)) if message.is_ping() => {
+                // The library has queued the pong; unflushed, a flood of pings would fill that queue.
+                if let Err(ended) = flush(stream).await {
+                    return Some((ended, Farewell::Nothing));
+                }
+            }
+            Some(Ok(message)) => {
+                if let Some((code, reason)) = message.as_close() {
+                    return Some((closed(code, reason), Farewell::Close));
+                }
+                held.extend(message.as_text().map(str::to_owned));
+            }
+            Some(Err(error)) => return Some((Ended::Dropped(explain(&error)), Farewell::Flush)),
+            None => return Some((Ended::Dropped("the server closed the connection".to_owned()), Farewell::Nothing)),
+        }
+        if taken == BURST {
+            break;
+        }
+        item = match poll_fn(|cx| Poll::Ready(stream.poll_next_unpin(cx))).await {
+            Poll::Ready(item) => item,
+            Poll::Pending => break,
+        };
+    }
+    None
+}
+
+/// Gives the reader the frames that it has room for.
+fn hand_on(held: &mut VecDeque<String>, events: &mpsc::Sender<LinkEvent>) {
+    while let Some(frame) = held.pop_front() {
+        // A reader that is gone is found when room is waited for.
+        if let Err(TrySendError::Full(LinkEvent::Frame(frame)) | TrySendError::Closed(LinkEvent::Frame(frame))) =
+            events.try_send(LinkEvent::Frame(frame))
+        {
+            return held.push_front(frame);
         }
     }
 }

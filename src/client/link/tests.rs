@@ -175,3 +175,59 @@ async fn what_is_no_web_socket_server_is_told_apart() {
     assert_eq!(told_by("SSH-2.0-OpenSSH_9.9\r\n").await, "what answers there does not speak HTTP");
     assert_eq!(told_by(answer("101 Switching Protocols", "")).await, "what answers there is not a WebSocket server");
 }
+
+#[tokio::test]
+async fn a_burst_comes_whole_and_in_order_before_the_end() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    let frames = 10 * EVENTS + 7;
+    for number in 0..frames {
+        peer.feed(Message::text(number.to_string())).await.unwrap();
+        if number == EVENTS / 2 {
+            peer.feed(Message::ping("there?")).await.unwrap();
+        }
+    }
+    let reason = "that is all";
+    peer.feed(Message::close(Some(CloseCode::GOING_AWAY), reason)).await.unwrap();
+    let peer = tokio::spawn(async move {
+        peer.flush().await.unwrap();
+        peer.next().await.unwrap().unwrap().is_pong()
+    });
+    let (mut events, mut heard) = (Vec::new(), Vec::new());
+    let dropped = loop {
+        soon(link.events(&mut events)).await;
+        assert!(!events.is_empty() && events.len() <= EVENTS, "{}", events.len());
+        let last = events.drain(..).fold(None, |_, event| match event {
+            LinkEvent::Frame(frame) => {
+                heard.push(frame);
+                None
+            }
+            event => Some(event),
+        });
+        if let Some(LinkEvent::Dropped { reason }) = last {
+            break reason;
+        }
+    };
+    assert_eq!(dropped, reason);
+    assert_eq!(heard, (0..frames).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert!(soon(peer).await.unwrap(), "the ping in the middle was answered");
+    link.close().await;
+}
+
+#[tokio::test]
+async fn while_a_burst_waits_for_its_reader_orders_are_taken() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    for number in 0..10 * EVENTS {
+        peer.send(Message::text(number.to_string())).await.unwrap();
+    }
+    link.order(Order { connection: 1, what: What::Frame("hi".to_owned()) }).await;
+    assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("hi"));
+    for number in 0..10 * EVENTS {
+        assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(frame)) if frame == number.to_string()));
+    }
+    link.close().await;
+}

@@ -38,7 +38,7 @@ impl Json {
             Shown::Notice(text) => own(&Own::Notice { text }),
             Shown::Refusal(text) => own(&Own::Refused { text }),
         };
-        Block { text: escaped(&encoded) + "\n", aside: false }
+        Block { text: escaped(encoded) + "\n", aside: false }
     }
 }
 
@@ -61,7 +61,11 @@ fn own(own: &Own<'_>) -> String {
 }
 
 /// Returns `json` with everything escaped that a terminal might take for more than text; for a program it is the same.
-fn escaped(json: &str) -> String {
+fn escaped(json: String) -> String {
+    // To the end in any case: so the compiler takes many bytes at a time.
+    if json.bytes().fold(true, |is_printable, byte| is_printable & matches!(byte, b' '..=b'~')) {
+        return json;
+    }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if clean::is_printable(c) {

@@ -15,7 +15,7 @@ use super::app::Shown;
 const PLAIN_TEXT_ONLY: &str = "connected; this server speaks plain text only: no names, no history, no commands";
 
 /// Lines to be written, the last line break included.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
     /// The lines.
     pub text: String,

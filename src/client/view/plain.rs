@@ -3,6 +3,8 @@
 //! Lines are told apart by what no nick can be: `nick:` speaks, `~` does something, `*` tells, `!` refuses, and a line that
 //! goes on is indented; so nobody can forge another's line.
 
+use std::{cell::RefCell, fmt::Write as _};
+
 use anstyle::{AnsiColor, Effects, Style};
 use jiff::{Timestamp as Moment, tz::TimeZone};
 
@@ -35,13 +37,15 @@ const REFUSED: Style = AnsiColor::Red.on_default();
 pub struct Plain {
     zone: TimeZone,
     coloured: bool,
+    /// The second that was told last, and how: what comes in a burst is mostly of the same.
+    latest: RefCell<Option<(u64, String)>>,
 }
 
 impl Plain {
     /// Returns the view that tells the time of `zone`.
     #[must_use]
     pub fn new(zone: TimeZone, coloured: bool) -> Self {
-        Self { zone, coloured }
+        Self { zone, coloured, latest: RefCell::default() }
     }
 
     pub(super) fn render(&self, shown: &Shown) -> Option<Block> {
@@ -56,7 +60,8 @@ impl Plain {
             Shown::Notice(words) => (self.tell(words), true),
             Shown::Refusal(words) => (self.refuse(words), true),
         };
-        Some(Block { text: text.replace('\t', "    ") + "\n", aside })
+        let text = if text.contains('\t') { text.replace('\t', "    ") } else { text };
+        Some(Block { text: text + "\n", aside })
     }
 
     fn event(&self, event: &ServerMessage) -> Option<String> {
@@ -72,47 +77,68 @@ impl Plain {
                 std::iter::once(first).chain(found).collect::<Vec<_>>().join("\n")
             }
             ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message)),
-            event => self.paint(DIM, &clean::lines(&text::encode(event)?)),
+            event => self.painted(DIM, &clean::lines(&text::encode(event)?)),
         })
     }
 
     fn message(&self, message: &Message) -> String {
-        let time = self.time(message.at);
-        let nick = self.nick(&message.nick);
-        match (message.kind, message.text.as_ref().map(text::indented)) {
-            (Kind::Say, Some(text)) => format!("{time} {nick}: {text}"),
-            (Kind::Me, Some(text)) => format!("{time} ~ {nick} {text}"),
-            (Kind::Topic, Some(text)) => format!("{time} * {nick} set the topic: {text}"),
-            (_, None) => format!("{time} * {nick} cleared the topic"),
-        }
+        let text = message.text.as_ref().map(text::indented);
+        // Room for the time, the colours and the line break.
+        let mut line = String::with_capacity(64 + text.as_ref().map_or(0, |text| text.len()));
+        self.time(message.at, &mut line);
+        let (before, after) = match (message.kind, &text) {
+            (Kind::Say, Some(_)) => (" ", ": "),
+            (Kind::Me, Some(_)) => (" ~ ", " "),
+            (Kind::Topic, Some(_)) => (" * ", " set the topic: "),
+            (_, None) => (" * ", " cleared the topic"),
+        };
+        line.push_str(before);
+        self.nick(&message.nick, &mut line);
+        line.push_str(after);
+        line.push_str(text.as_deref().unwrap_or_default());
+        line
     }
 
     fn private(&self, private: &Private) -> String {
         let Private { from, to, at, text, .. } = private;
-        format!("{} [{} -> {}] {}", self.time(*at), self.nick(from), self.nick(to), text::indented(text))
+        let mut line = String::new();
+        self.time(*at, &mut line);
+        line.push_str(" [");
+        self.nick(from, &mut line);
+        line.push_str(" -> ");
+        self.nick(to, &mut line);
+        line.push_str("] ");
+        line.push_str(&text::indented(text));
+        line
     }
 
     fn tell(&self, words: &str) -> String {
-        self.paint(DIM, &format!("* {}", clean::lines(words).replace('\n', CONTINUATION)))
+        self.painted(DIM, &format!("* {}", clean::lines(words).replace('\n', CONTINUATION)))
     }
 
     fn refuse(&self, words: &str) -> String {
-        self.paint(REFUSED, &format!("! {}", clean::lines(words).replace('\n', CONTINUATION)))
+        self.painted(REFUSED, &format!("! {}", clean::lines(words).replace('\n', CONTINUATION)))
     }
 
-    fn time(&self, at: Timestamp) -> String {
-        let moment = i64::try_from(at.0).ok().and_then(|at| Moment::from_millisecond(at).ok());
-        let time = moment.map_or_else(
-            || "--:--".to_owned(),
-            |moment| {
-                let local = moment.to_zoned(self.zone.clone());
-                format!("{:02}:{:02}", local.hour(), local.minute())
-            },
-        );
-        self.paint(DIM, &time)
+    fn time(&self, at: Timestamp, line: &mut String) {
+        let second = at.0 / 1000;
+        let mut latest = self.latest.borrow_mut();
+        if latest.as_ref().is_none_or(|(known, _)| *known != second) {
+            *latest = Some((second, self.local(second).unwrap_or_else(|| "--:--".to_owned())));
+        }
+        if let Some((_, time)) = &*latest {
+            self.paint(DIM, time, line);
+        }
     }
 
-    fn nick(&self, nick: &Nick) -> String {
+    /// Returns the hour and minute of a moment, in seconds since the Unix epoch, if there is a calendar for it.
+    fn local(&self, second: u64) -> Option<String> {
+        let moment = Moment::from_second(i64::try_from(second).ok()?).ok()?;
+        let local = self.zone.to_offset(moment).to_datetime(moment);
+        Some(format!("{:02}:{:02}", local.hour(), local.minute()))
+    }
+
+    fn nick(&self, nick: &Nick, line: &mut String) {
         // FNV-1a: the same colour in every run and on every machine.
         let hash = nick
             .as_str()
@@ -120,11 +146,22 @@ impl Plain {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let colours = NICK_COLOURS.len() as u64;
         let index = usize::try_from(hash % colours).unwrap_or_default();
-        self.paint(NICK_COLOURS[index].on_default(), nick.as_str())
+        self.paint(NICK_COLOURS[index].on_default(), nick.as_str(), line);
     }
 
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.coloured { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    fn painted(&self, style: Style, text: &str) -> String {
+        let mut line = String::with_capacity(text.len() + 16);
+        self.paint(style, text, &mut line);
+        line
+    }
+
+    fn paint(&self, style: Style, text: &str, line: &mut String) {
+        if self.coloured {
+            // Cannot fail: a String takes everything.
+            let _ = write!(line, "{style}{text}{style:#}");
+        } else {
+            line.push_str(text);
+        }
     }
 }
 
@@ -177,6 +214,21 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::offset(9));
         let shown = Shown::Event { event: said(Kind::Say, Some("hi")), quiet: false };
         assert_eq!(Plain::new(zone, false).render(&shown).unwrap().text, "21:34 ada: hi\n");
+    }
+
+    #[test]
+    fn each_message_has_its_own_time() {
+        let view = plain(false);
+        let time = |seconds: u64| {
+            let mut line = String::new();
+            view.time(Timestamp(AT.0 + seconds * 1000), &mut line);
+            line
+        };
+        let times = [0, 59, 60, 59, 3600, 3600].map(time);
+        assert_eq!(times, ["12:34", "12:34", "12:35", "12:34", "13:34", "13:34"]);
+        let mut line = String::new();
+        view.time(Timestamp(u64::MAX), &mut line);
+        assert_eq!(line, "--:--");
     }
 
     #[test]

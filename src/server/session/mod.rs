@@ -7,7 +7,7 @@
 mod entering;
 mod speech;
 
-use std::{pin::pin, sync::Arc};
+use std::pin::pin;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -39,7 +39,7 @@ const READS_IN_A_ROW: u32 = 64;
 const GATHER: usize = 256 * 1024;
 
 /// What all sessions share.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) log: Log,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     /// Messages a second a connection.
     pub(crate) rate: Option<Rate>,
     /// Whose pages may connect, besides our own.
-    pub(crate) origins: Arc<[String]>,
+    pub(crate) origins: Vec<String>,
 }
 
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
@@ -236,8 +236,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = Frames::default();
         self.gather(batch, &mut frames);
-        // Lets a burst become whole before it is written.
-        tokio::task::yield_now().await;
         self.write_gathered(frames).await
     }
 

@@ -1,6 +1,6 @@
 //! Sessions over a duplex, with paused time: nothing here waits for real.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -21,13 +21,14 @@ mod speech;
 /// Longer than anything that a session waits for.
 const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 
-fn shared_over(log: Log, rate: u32, burst: u32) -> Shared {
+fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
     let (hub, desk) = Hub::new(log.clone(), MessageId(0));
     tokio::spawn(desk);
-    Shared { hub, log, stop: CancellationToken::new(), rate: Rate::new(rate, burst), origins: Arc::new([]) }
+    let origins = Vec::new();
+    Arc::new(Shared { hub, log, stop: CancellationToken::new(), rate: Rate::new(rate, burst), origins })
 }
 
-fn shared() -> Shared {
+fn shared() -> Arc<Shared> {
     shared_over(Log::memory(Hex([1; 8])), 0, 0)
 }
 
@@ -45,27 +46,27 @@ struct Peer {
 }
 
 /// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
-fn start(shared: &Shared, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
+fn start(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
-    let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs)), shared.clone());
+    let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs)), Arc::clone(shared));
     (ours, tokio::spawn(async move { run(&mut socket, opening, &shared).await }))
 }
 
 impl Peer {
-    fn connect(shared: &Shared, opening: Opening, bytes: usize) -> Self {
+    fn connect(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> Self {
         let (stream, session) = start(shared, opening, bytes);
         Self { stream: ClientBuilder::new().take_over(stream), session, unread: VecDeque::new() }
     }
 
     /// Returns a peer of the text dialect that has been welcomed.
-    async fn text(shared: &Shared, nick: &str) -> Self {
+    async fn text(shared: &Arc<Shared>, nick: &str) -> Self {
         let mut peer = Self::connect(shared, opening(Dialect::Text, nick), 64 * 1024);
         peer.until(|line| line.starts_with("* welcome")).await;
         peer
     }
 
     /// Returns a peer of the JSON dialect that has said `hello`, and its welcome.
-    async fn json(shared: &Shared, hello: Value) -> (Self, Value) {
+    async fn json(shared: &Arc<Shared>, hello: Value) -> (Self, Value) {
         let mut peer = Self::connect(shared, opening(Dialect::Json, "somebody"), 64 * 1024);
         peer.event("hello").await;
         peer.say(&hello.to_string()).await;
@@ -75,7 +76,7 @@ impl Peer {
     }
 
     /// Returns a peer who says `hello` to `room` with this token, and its welcome.
-    async fn person(shared: &Shared, token: u8, nick: &str, room: &str) -> (Self, Value) {
+    async fn person(shared: &Arc<Shared>, token: u8, nick: &str, room: &str) -> (Self, Value) {
         let session = Hex([token; 16]).to_string();
         Self::json(shared, json!({"type": "hello", "nick": nick, "room": room, "session": session})).await
     }

@@ -1,0 +1,122 @@
+//! Whether what a peer has sent so far ends where a message ends, so that nothing of it is kept anywhere. Pure.
+
+/// Follows the heads of frames (RFC 6455 section 5.2) and skips what they bear.
+#[derive(Debug, Default)]
+pub(crate) struct Boundary {
+    /// The head of a frame, as far as it is there.
+    head: [u8; 14],
+    length: u8,
+    /// What is still to come of the payload.
+    left: u64,
+    /// Whether a message in several frames is not complete.
+    unfinished: bool,
+}
+
+impl Boundary {
+    /// Takes note of what was read.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                let skipped = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+                self.left -= skipped as u64;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            self.head[usize::from(self.length)] = byte;
+            self.length += 1;
+            bytes = rest;
+            if let Some(payload) = self.payload() {
+                (self.left, self.length) = (payload, 0);
+                let (fin, opcode) = (self.head[0] & 0x80 != 0, self.head[0] & 0x0f);
+                // Control frames may come between those of a message.
+                if opcode < 8 {
+                    self.unfinished = !fin;
+                }
+            }
+        }
+    }
+
+    /// Returns whether nothing that was read waits for more.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.length == 0 && self.left == 0 && !self.unfinished
+    }
+
+    /// Returns the length of the payload once the head is complete.
+    fn payload(&self) -> Option<u64> {
+        let head = self.head.get(..usize::from(self.length))?;
+        let second = *head.get(1)?;
+        let (length, end) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?)), 4),
+            127 => (u64::from_be_bytes(head.get(2..10)?.try_into().ok()?), 10),
+            short => (u64::from(short), 2),
+        };
+        let mask = if second & 0x80 == 0 { 0 } else { 4 };
+        (head.len() == end + mask).then_some(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(first: u8, length: usize) -> Vec<u8> {
+        let mut frame = vec![first];
+        match length {
+            0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
+            126..0x1_0000 => {
+                frame.push(0xfe);
+                frame.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            _ => {
+                frame.push(0xff);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.extend([1, 2, 3, 4]);
+        // A payload that would be taken for heads where it is not skipped.
+        frame.extend(std::iter::repeat_n(0x81, length));
+        frame
+    }
+
+    #[test]
+    fn a_message_in_several_frames_ends_with_the_last() {
+        let mut boundary = Boundary::default();
+        let mut rests = |first| {
+            boundary.feed(&frame(first, 3));
+            boundary.is_at_rest()
+        };
+        // Text begins, a ping comes between, the text goes on and ends.
+        assert_eq!(
+            [rests(0x01), rests(0x89), rests(0x00), rests(0x80), rests(0x8a)],
+            [false, false, false, true, true]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn it_rests_between_messages_and_nowhere_else(
+            lengths in prop::collection::vec(prop_oneof![0..10_usize, 120..130_usize, Just(0xffff), Just(0x1_0000)], 1..6),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let frames: Vec<_> = lengths.iter().map(|length| frame(0x81, *length)).collect();
+            let ends: Vec<_> = frames.iter().scan(0, |end, frame| { *end += frame.len(); Some(*end) }).collect();
+            let stream = frames.concat();
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len())).collect();
+            cuts.push(stream.len());
+            cuts.sort_unstable();
+            let (mut boundary, mut from) = (Boundary::default(), 0);
+            for cut in cuts {
+                boundary.feed(&stream[from..cut]);
+                prop_assert_eq!(boundary.is_at_rest(), cut == 0 || ends.contains(&cut));
+                from = cut;
+            }
+        }
+
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            Boundary::default().feed(&bytes);
+        }
+    }
+}

@@ -24,7 +24,7 @@ const LARGEST: u16 = 1000;
 
 /// The screen as it is shown, and as it is drawn next.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub struct Canvas {
     shown: Buffer,
     next: Buffer,
     cursor: Option<Position>,
@@ -34,26 +34,28 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// Returns a canvas for a screen that shows who knows what.
-    pub(super) fn new(size: Size) -> Self {
+    #[must_use]
+    pub fn new(size: Size) -> Self {
         let area = area(size);
         Self { shown: Buffer::empty(area), next: Buffer::empty(area), cursor: None, unknown: true }
     }
 
     /// Takes note that the screen has another size, and that the terminal did with its rows as it liked.
-    pub(super) fn resize(&mut self, size: Size) {
+    pub fn resize(&mut self, size: Size) {
         self.shown.resize(area(size));
         self.next.resize(area(size));
         self.unknown = true;
     }
 
     /// Takes note that something else was written on the screen.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.unknown = true;
     }
 
     /// Returns what turns the screen into the picture that `draw` makes, with the cursor where it says; nothing when it is the
     /// picture that is there.
-    pub(super) fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer) -> Option<Position>) -> Vec<u8> {
+    #[must_use]
+    pub fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer) -> Option<Position>) -> Vec<u8> {
         self.next.reset();
         let cursor = draw(self.next.area, &mut self.next);
         let mut bytes = Vec::new();

@@ -32,7 +32,7 @@ use ratatui::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use self::canvas::Canvas;
+pub use self::canvas::Canvas;
 use super::Error;
 use crate::os;
 

@@ -1,0 +1,95 @@
+//! The real program: from the key to the screen while lines pour in, what that costs, and what doing nothing costs.
+
+use std::{
+    fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{Outcome, feeder::Feeder, number, row, terminal::Terminal};
+
+/// Between two keys.
+const KEY: Duration = Duration::from_millis(100);
+
+/// Keys in a line: it stays in one row.
+const KEYS: usize = 60;
+
+/// By then what was read has been remembered, and a server that says nothing has been asked whether it lives.
+const SETTLED: Duration = Duration::from_secs(21);
+
+/// Clock ticks a second in `/proc` (`USER_HZ`), 100 on every Linux that there is.
+const TICKS: f64 = 100.0;
+
+pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
+    println!("\nThe program in a terminal, {keys} keys, 10 a second");
+    let feeder = Feeder::start()?;
+    let mut terminal = Terminal::start(&["--nick", "ada", &feeder.address.to_string()])?;
+    terminal.shows("3 here")?;
+    for rate in [0, 100, 1000] {
+        feeder.say(rate);
+        if rate > 0 {
+            terminal.shows("line ")?;
+        }
+        let (mut waits, share) = typing(&mut terminal, keys)?;
+        waits.sort_unstable();
+        let at = |hundredths: usize| {
+            let index = (waits.len() * hundredths / 100).min(waits.len().saturating_sub(1));
+            format!("{:.1} ms", waits.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3)
+        };
+        let name = format!("{rate} lines a second");
+        row(&format!("{name}: key to screen, p50"), at(50));
+        row(&format!("{name}: key to screen, p99"), at(99));
+        row(&format!("{name}: share of one core"), format!("{:.1} %", share * 100.0));
+    }
+    feeder.say(0);
+    // What was said last is drawn, and the key that proves it.
+    terminal.press("x", "> x")?;
+    sleep(SETTLED);
+    let before = wake_ups(terminal.id()?)?;
+    sleep(idle);
+    let woken = wake_ups(terminal.id()?)? - before;
+    row(&format!("wake-ups in {} s of nothing", idle.as_secs()), woken);
+    Ok(())
+}
+
+/// Types `keys` keys, and returns how long each took to be on the screen, and the share of one core that the program used.
+fn typing(terminal: &mut Terminal, keys: usize) -> Outcome<(Vec<Duration>, f64)> {
+    let (begin, before) = (Instant::now(), cpu(terminal.id()?)?);
+    let (mut waits, mut due, mut typed) = (Vec::new(), begin, "> ".to_owned());
+    while waits.len() < keys {
+        due += KEY;
+        sleep(due.saturating_duration_since(Instant::now()));
+        if waits.len() % KEYS == KEYS - 1 {
+            typed.truncate(2);
+            waits.push(terminal.press("\u{15}", ">")?);
+            continue;
+        }
+        let letter = char::from(b'a' + u8::try_from(waits.len() % 26)?);
+        typed.push(letter);
+        // Every letter before it must still be there.
+        waits.push(terminal.press(letter.encode_utf8(&mut [0; 4]), &typed)?);
+    }
+    let share = (cpu(terminal.id()?)? - before) / begin.elapsed().as_secs_f64();
+    terminal.press("\u{15}", ">")?;
+    Ok((waits, share))
+}
+
+/// Returns the seconds of CPU that a process has used.
+fn cpu(process: u32) -> Outcome<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, in parentheses, may hold anything.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<usize>().ok());
+    Ok(number(ticks.sum()) / TICKS)
+}
+
+/// Returns how often the threads of a process have gone to sleep: as often as they were woken.
+fn wake_ups(process: u32) -> Outcome<u64> {
+    let mut count = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let field = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count += field.ok_or("the kernel does not say")?.trim().parse::<u64>()?;
+    }
+    Ok(count)
+}

@@ -272,3 +272,46 @@ impl Buf for Frames {
         self.first.advance(count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    fn pair() -> (Socket<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(4096);
+        (Socket::new(Replay::new(&[], ours)), theirs)
+    }
+
+    /// Polls once, and returns whether the library is there although nothing was to be had.
+    async fn is_awake(socket: &mut Socket<DuplexStream>) -> bool {
+        let polled = poll_fn(|cx| Poll::Ready(socket.poll_next(cx))).await;
+        assert_eq!(polled, Poll::Pending);
+        matches!(socket.stream, Some(Stream::Awake(_)))
+    }
+
+    #[tokio::test]
+    async fn the_library_is_there_only_while_a_message_is_read() {
+        let (mut socket, mut peer) = pair();
+        assert!(!is_awake(&mut socket).await, "nothing was said");
+        // "hi" under a mask of zero, cut in its head.
+        peer.write_all(&[0x81, 0x82, 0]).await.unwrap();
+        assert!(is_awake(&mut socket).await, "half a frame must be kept");
+        peer.write_all(&[0, 0, 0, b'h', b'i']).await.unwrap();
+        assert_eq!(socket.next().await, Incoming::Text("hi".to_owned()));
+        assert!(!is_awake(&mut socket).await, "all of it was taken");
+    }
+
+    #[tokio::test]
+    async fn it_stays_until_a_ping_is_answered() {
+        let (mut socket, mut peer) = pair();
+        peer.write_all(&[0x89, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+        assert_eq!(socket.next().await, Incoming::Alive);
+        socket.flush().await.unwrap();
+        let mut pong = [0; 3];
+        peer.read_exact(&mut pong).await.unwrap();
+        assert_eq!(&pong, b"\x8a\x01x");
+        assert!(!is_awake(&mut socket).await);
+    }
+}

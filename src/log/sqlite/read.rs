@@ -15,6 +15,9 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
+/// Which of them is the text.
+const TEXT: usize = 5;
+
 /// Returns the number as `SQLite` keeps it; what is past its range is past every id and every time.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -135,9 +138,9 @@ pub(super) fn search(
     while found.len() < most
         && let Some(row) = rows.next()?
     {
-        let message = message(row)?;
-        if message.text.as_ref().is_some_and(|text| query.finds(text.as_str())) {
-            found.push(Arc::new(message));
+        // The text first: there may be many, and few are found.
+        if row.get_ref(TEXT)?.as_str_or_null().map_err(rusqlite::Error::from)?.is_some_and(|text| query.finds(text)) {
+            found.push(Arc::new(message(row)?));
         }
     }
     let mut older = transaction.prepare_cached(concat!(
@@ -180,7 +183,7 @@ pub(super) fn message(row: &Row<'_>) -> Result<Message, LogError> {
         kind: kind(required(4)?)
             .ok_or(())
             .map_err(|()| LogError::Damaged(format!("message {id} is of no known kind")))?,
-        text: text(5)?.map(Body::new).transpose().map_err(invalid)?,
+        text: text(TEXT)?.map(Body::new).transpose().map_err(invalid)?,
         key: text(6)?.map(IdempotencyKey::new).transpose().map_err(invalid)?,
     })
 }

@@ -74,6 +74,29 @@ async fn to_writer(log: &Log, deed: impl FnOnce(&mut Connection) + Send + 'stati
 }
 
 #[tokio::test]
+async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
+    /// What `PRAGMA synchronous` answers.
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+    let (_directory, path) = place();
+    let log = open(&path);
+    let waits = async || {
+        let (answer, answered) = oneshot::channel::<i64>();
+        to_writer(&log, |connection| {
+            answer.send(connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap()).unwrap();
+        })
+        .await;
+        answered.await.unwrap()
+    };
+    for _ in 0..2 {
+        say(&log, "x").await.unwrap();
+        assert_eq!(waits().await, FULL);
+        log.tidy().await.unwrap();
+        assert_eq!(waits().await, NORMAL);
+    }
+}
+
+#[tokio::test]
 async fn what_was_said_is_there_after_a_restart() {
     let (_directory, path) = place();
     let log = open(&path);

@@ -39,8 +39,9 @@ const RETENTION: Duration = Duration::from_mins(1);
 /// Between a chore that failed and the next: on a full disk it would fail again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Messages that are not in the index, past which it is fed even while others wait: a search looks at each of them.
-const UNINDEXED: i64 = 10_000;
+/// Messages that are not in the index, past which it is fed even while others wait: a search looks at each of them, which takes
+/// some 50 ms for so many. Until then, whoever says something does not pay for searches.
+const UNINDEXED: i64 = 50_000;
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
@@ -60,6 +61,8 @@ pub(super) struct Writer {
     connection: Connection,
     requests: mpsc::Receiver<Request>,
     keep: Keep,
+    /// Whether a commit returns only when it is on disk.
+    is_synced: bool,
     /// The highest id that was given.
     last: i64,
     /// The id up to which messages are in the index.
@@ -81,7 +84,17 @@ impl Writer {
         let last = integer(read::last(&connection)?.0);
         let indexed = connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
         let now = Instant::now();
-        Ok(Self { connection, requests, keep, last, indexed, quiet: false, retention_due: now, chores_from: now })
+        Ok(Self {
+            connection,
+            requests,
+            keep,
+            is_synced: false,
+            last,
+            indexed,
+            quiet: false,
+            retention_due: now,
+            chores_from: now,
+        })
     }
 
     /// Serves until nobody can ask any more, then waits for `readers` to end and closes the database.
@@ -176,7 +189,7 @@ impl Writer {
         if lists.is_empty() {
             return;
         }
-        match append::append(&mut self.connection, lists) {
+        match self.sync_commits(true).and_then(|()| append::append(&mut self.connection, lists)) {
             Ok(outcomes) => {
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     for appended in &outcome {
@@ -196,7 +209,22 @@ impl Writer {
         }
     }
 
+    /// Chooses whether a commit returns only when it is on disk. Where it does not, a power cut may take back the last commits, but
+    /// never one before another; and the next that is synced takes those before it along, because the write-ahead log is one file.
+    fn sync_commits(&mut self, is_synced: bool) -> Result<(), LogError> {
+        if self.is_synced != is_synced {
+            self.connection.execute_batch(if is_synced {
+                "PRAGMA synchronous = FULL"
+            } else {
+                "PRAGMA synchronous = NORMAL"
+            })?;
+            self.is_synced = is_synced;
+        }
+        Ok(())
+    }
+
     fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+        self.sync_commits(false)?;
         while chores::delete(&mut self.connection, keep, now)? {}
         while self.index()? {}
         Ok(())
@@ -214,22 +242,24 @@ impl Writer {
         if now < self.chores_from {
             return;
         }
-        let done = if self.retention_due <= now && self.keep != Keep::default() {
-            chores::delete(&mut self.connection, self.keep, wall_clock()).map(|more| {
-                if !more {
-                    self.retention_due = now + RETENTION;
-                }
-            })
-        } else if self.indexed < self.last {
-            self.index().map(|_| ())
-        } else {
-            self.retention_due = now + RETENTION;
-            Ok(())
-        };
-        if let Err(error) = done {
+        if let Err(error) = self.sync_commits(false).and_then(|()| self.step(now)) {
             warn!(%error, "the log could not be tidied; it will be tried again");
             self.chores_from = now + RETRY;
         }
+    }
+
+    /// Deletes or indexes a little.
+    fn step(&mut self, now: Instant) -> Result<(), LogError> {
+        if self.retention_due <= now && self.keep != Keep::default() {
+            if !chores::delete(&mut self.connection, self.keep, wall_clock())? {
+                self.retention_due = now + RETENTION;
+            }
+        } else if self.indexed < self.last {
+            self.index()?;
+        } else {
+            self.retention_due = now + RETENTION;
+        }
+        Ok(())
     }
 
     /// Feeds the index once, and returns whether there may be more.

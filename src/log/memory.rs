@@ -1,21 +1,22 @@
 //! The log that lives as long as the process: bounded, it forgets the oldest message first.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
 use super::{Appended, Draft, Page, size};
 use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic};
 
-/// Messages by id, and what is derived from them: each room's ids, and which keys were used.
+/// Messages in the order of their ids, and what is derived from them: each room's ids, and which keys were used.
 #[derive(Debug)]
 pub struct Memory {
     epoch: Epoch,
     last: MessageId,
     /// The highest id that was forgotten: everything up to it is gone, in every room.
     forgotten: MessageId,
-    messages: BTreeMap<MessageId, Stored>,
+    /// Their ids have no gaps, and the last of them has the last id.
+    messages: VecDeque<Stored>,
     rooms: HashMap<RoomName, Room>,
     keys: HashMap<(Author, IdempotencyKey), MessageId>,
     /// Bytes of text in `messages`.
@@ -49,7 +50,7 @@ impl Memory {
             epoch,
             last: MessageId(0),
             forgotten: MessageId(0),
-            messages: BTreeMap::new(),
+            messages: VecDeque::new(),
             rooms: HashMap::new(),
             keys: HashMap::new(),
             text: 0,
@@ -69,9 +70,7 @@ impl Memory {
     pub(super) fn append(&mut self, draft: Draft) -> Appended {
         let Draft { room, at, nick, author, kind, text, key } = draft;
         let unique = key.clone().map(|key| (author, key));
-        if let Some(stored) =
-            unique.as_ref().and_then(|unique| self.keys.get(unique)).and_then(|id| self.messages.get(id))
-        {
+        if let Some(stored) = unique.as_ref().and_then(|unique| self.keys.get(unique)).and_then(|id| self.stored(*id)) {
             return Appended::Again(Arc::clone(&stored.message));
         }
         self.last = MessageId(self.last.0 + 1);
@@ -86,23 +85,29 @@ impl Memory {
         }
         let message = Arc::new(Message { id, room, at, nick, kind, text, key });
         self.text += size(&message);
-        self.messages.insert(id, Stored { message: Arc::clone(&message), author });
+        self.messages.push_back(Stored { message: Arc::clone(&message), author });
         while self.messages.len() > self.most_messages || self.text > self.most_text && self.messages.len() > 1 {
             self.forget_oldest();
         }
         Appended::New(message)
     }
 
+    fn stored(&self, id: MessageId) -> Option<&Stored> {
+        let from_the_end = self.last.0.checked_sub(id.0)?;
+        let index = (self.messages.len() as u64).checked_sub(1 + from_the_end)?;
+        self.messages.get(usize::try_from(index).ok()?)
+    }
+
     fn forget_oldest(&mut self) {
-        let Some((id, Stored { message, author })) = self.messages.pop_first() else { return };
+        let Some(Stored { message, author }) = self.messages.pop_front() else { return };
         self.text -= size(&message);
-        self.forgotten = id;
+        self.forgotten = message.id;
         if let Some(key) = &message.key {
             self.keys.remove(&(author, key.clone()));
         }
         if let Some(room) = self.rooms.get_mut(&message.room) {
             room.ids.pop_front();
-            room.forgotten = id;
+            room.forgotten = message.id;
             if room.ids.is_empty() {
                 self.rooms.remove(&message.room);
             }
@@ -118,7 +123,7 @@ impl Memory {
         let mut text = 0;
         let mut messages = Vec::new();
         for id in room.ids.iter().skip(start) {
-            let Some(stored) = self.messages.get(id) else { continue };
+            let Some(stored) = self.stored(*id) else { continue };
             text += size(&stored.message);
             if messages.len() >= limit as usize || text > Limits::BATCH && !messages.is_empty() {
                 break;
@@ -148,14 +153,14 @@ impl Memory {
 
     pub(super) fn since(&self, room: &RoomName, at: Timestamp) -> MessageId {
         let Some(room) = self.rooms.get(room) else { return self.forgotten };
-        let is_earlier = |id: &MessageId| self.messages.get(id).is_none_or(|stored| stored.message.at < at);
+        let is_earlier = |id: &MessageId| self.stored(*id).is_none_or(|stored| stored.message.at < at);
         room.ids.partition_point(is_earlier).checked_sub(1).map_or(room.forgotten, |index| room.ids[index])
     }
 
     /// Returns all messages of `room`, newest first.
     pub(super) fn newest(&self, room: &RoomName) -> Vec<Arc<Message>> {
         let ids = self.rooms.get(room).into_iter().flat_map(|room| room.ids.iter().rev());
-        ids.filter_map(|id| self.messages.get(id)).map(|stored| Arc::clone(&stored.message)).collect()
+        ids.filter_map(|id| self.stored(*id)).map(|stored| Arc::clone(&stored.message)).collect()
     }
 }
 

@@ -10,6 +10,9 @@ use crate::{
     wire::{Dialect, Message, MessageId, ServerMessage, json, text},
 };
 
+/// Roughly what a frame has besides the text of its message, so that a buffer seldom has to grow.
+const AROUND: usize = 160;
+
 /// Something a whole room gets.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -74,20 +77,23 @@ impl Batch {
         };
         cell.get_or_init(|| match &self.content {
             Content::Messages(messages) => {
-                encode(dialect, messages.iter().map(|message| ServerMessage::Message(Arc::clone(message))))
+                let length =
+                    |message: &Arc<Message>| AROUND + message.text.as_ref().map_or(0, |text| text.as_str().len());
+                let mut out = Vec::with_capacity(messages.iter().map(length).sum());
+                let mut starts = Vec::with_capacity(messages.len());
+                for message in messages {
+                    starts.push(out.len());
+                    push_frame(dialect, &ServerMessage::Message(Arc::clone(message)), &mut out);
+                }
+                Encoded { bytes: out.into(), starts }
             }
-            Content::Event(event, _) => encode(dialect, [event]),
+            Content::Event(event, _) => {
+                let mut out = Vec::new();
+                push_frame(dialect, event, &mut out);
+                Encoded { bytes: out.into(), starts: vec![0] }
+            }
         })
     }
-}
-
-fn encode(dialect: Dialect, events: impl IntoIterator<Item = impl std::borrow::Borrow<ServerMessage>>) -> Encoded {
-    let (mut out, mut starts) = (Vec::new(), Vec::new());
-    for event in events {
-        starts.push(out.len());
-        push_frame(dialect, event.borrow(), &mut out);
-    }
-    Encoded { bytes: out.into(), starts }
 }
 
 /// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the dialect has no words for it.
@@ -95,6 +101,9 @@ pub(crate) fn push_frame(dialect: Dialect, event: &ServerMessage, out: &mut Vec<
     match dialect {
         Dialect::Json => push_payload(out, |out| json::encode(event, out)),
         Dialect::Text => {
+            if let ServerMessage::Message(message) = event {
+                return push_payload(out, |out| text::encode_message(message, out));
+            }
             if let Some(lines) = text::encode(event) {
                 push_lines(&lines, out);
             }

@@ -19,8 +19,8 @@ use crate::{
     log::{Appended, Draft, Log, wall_clock},
     room::{Arrival, Notice, Rooms, SeatId},
     wire::{
-        Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
-        ServerMessage, Timestamp, Topic,
+        Author, Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName,
+        RoomView, ServerMessage, Timestamp, Topic,
     },
 };
 
@@ -92,6 +92,7 @@ impl Hub {
             mail: Mail::default(),
             log,
             last,
+            usual: 0,
             started: Instant::now(),
             latest: Timestamp::default(),
         };
@@ -162,22 +163,15 @@ enum Item {
 struct Turn {
     items: Vec<Item>,
     drafts: Vec<Draft>,
+    /// Who spoke last, if nobody has moved since: whoever says much says it in a row.
+    speaker: Option<Speaker>,
 }
 
-/// Lets whoever has something to say now say it before the turn begins: a turn costs the same for one message as for a hundred.
-async fn linger(incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
-    for _ in 0..LINGER {
-        tokio::task::yield_now().await;
-        let before = waiting.len();
-        while waiting.len() < Limits::HUB_QUEUE
-            && let Ok(request) = incoming.try_recv()
-        {
-            waiting.push(request);
-        }
-        if waiting.len() == before {
-            return;
-        }
-    }
+struct Speaker {
+    seat: SeatId,
+    nick: Nick,
+    author: Author,
+    room: RoomName,
 }
 
 /// Everything that only the hub may touch.
@@ -187,8 +181,10 @@ struct Desk {
     mail: Mail,
     log: Log,
     last: MessageId,
+    /// How many requests the last turn had.
+    usual: usize,
     started: Instant,
-    /// The time of the latest draft: the clock may go back, the log's time does not.
+    /// The time of the latest turn: the clock may go back, the log's time does not.
     latest: Timestamp,
 }
 
@@ -202,10 +198,14 @@ impl Desk {
                 received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
                 () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
             }
-            linger(&mut incoming, &mut waiting).await;
+            self.linger(&mut incoming, &mut waiting).await;
+            self.rings.begin();
+            self.usual = waiting.len();
+            let now = self.now();
+            self.latest = self.latest.max(wall_clock());
             let mut turn = Turn::default();
             for request in waiting.drain(..) {
-                self.handle(request, &mut turn).await;
+                self.handle(request, now, &mut turn).await;
             }
             turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
             self.commit(turn).await;
@@ -213,12 +213,31 @@ impl Desk {
         }
     }
 
+    /// Lets whoever has something to say now say it before the turn begins, and those who still write what the last turn sent
+    /// come to an end with it: a turn costs the same for one message as for a hundred.
+    async fn linger(&mut self, incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
+        for _ in 0..LINGER {
+            tokio::task::yield_now().await;
+            let before = waiting.len();
+            while waiting.len() < Limits::HUB_QUEUE
+                && let Ok(request) = incoming.try_recv()
+            {
+                waiting.push(request);
+            }
+            if waiting.len() == before && (before >= self.usual || !self.rings.is_busy()) {
+                return;
+            }
+        }
+    }
+
     fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    async fn handle(&mut self, request: Request, turn: &mut Turn) {
-        let now = self.now();
+    async fn handle(&mut self, request: Request, now: Duration, turn: &mut Turn) {
+        if !matches!(request, Request::Say { .. }) {
+            turn.speaker = None;
+        }
         match request {
             Request::Arrive(arrival, reply) => {
                 // Whoever left before they had a seat cannot give it back.
@@ -283,14 +302,18 @@ impl Desk {
     }
 
     fn say(&mut self, seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey>, turn: &mut Turn) {
-        // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
-        let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
-        let (nick, room) = (nick.clone(), room.clone());
-        self.rooms.spoke(seat);
-        self.latest = self.latest.max(wall_clock());
-        turn.items.extend(self.rooms.flush(&room).map(Item::Notice));
+        if turn.speaker.as_ref().is_none_or(|speaker| speaker.seat != seat) {
+            // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
+            let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
+            let speaker = Speaker { seat, nick: nick.clone(), author, room: room.clone() };
+            self.rooms.spoke(seat);
+            turn.items.extend(self.rooms.flush(&speaker.room).map(Item::Notice));
+            turn.speaker = Some(speaker);
+        }
+        let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
+        let draft = Draft { room: room.clone(), at: self.latest, nick: nick.clone(), author: *author, kind, text, key };
         turn.items.push(Item::Draft(seat));
-        turn.drafts.push(Draft { room, at: self.latest, nick, author, kind, text, key });
+        turn.drafts.push(draft);
     }
 
     fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
@@ -330,7 +353,6 @@ impl Desk {
     ) -> Result<ServerMessage, Failure> {
         self.rooms.spoke(seat);
         let (addressee, to) = self.rooms.addressee(to)?;
-        self.latest = self.latest.max(wall_clock());
         let private = Private { from, to, at: self.latest, text, key: None };
         let copy = ServerMessage::Private(Private { key: key.clone(), ..private.clone() });
         if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {

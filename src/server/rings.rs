@@ -1,7 +1,10 @@
 //! One broadcast channel a room, and how what a turn has for the rooms gets into them: a stretch of messages is one batch, and a
 //! notice has its place between two.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use tokio::sync::broadcast;
 
@@ -20,6 +23,8 @@ pub(crate) struct Rings {
     senders: HashMap<RoomName, broadcast::Sender<Arc<Batch>>>,
     /// Messages of this turn that are not in a ring yet, and how long their text is.
     open: HashMap<RoomName, (Vec<Arc<Message>>, usize)>,
+    /// What the last turn sent. A ring lets go of a batch when its last reader has it.
+    sent: Vec<Weak<Batch>>,
 }
 
 impl Rings {
@@ -62,6 +67,17 @@ impl Rings {
         self.send(&room, Batch::notice(notice));
     }
 
+    /// Begins a turn.
+    pub(crate) fn begin(&mut self) {
+        self.sent.clear();
+    }
+
+    /// Returns whether somebody has yet to take and write what the last turn sent.
+    pub(crate) fn is_busy(&mut self) -> bool {
+        while self.sent.pop_if(|batch| batch.strong_count() == 0).is_some() {}
+        !self.sent.is_empty()
+    }
+
     /// Sends whatever is not in a ring yet: the turn is over.
     pub(crate) fn finish(&mut self) {
         for (room, (messages, _)) in std::mem::take(&mut self.open) {
@@ -75,10 +91,57 @@ impl Rings {
         }
     }
 
-    fn send(&self, room: &RoomName, batch: Batch) {
+    fn send(&mut self, room: &RoomName, batch: Batch) {
         if let Some(ring) = self.senders.get(room) {
+            let batch = Arc::new(batch);
+            self.sent.push(Arc::downgrade(&batch));
             // An error says that nobody is there to hear it; the log has it.
-            drop(ring.send(Arc::new(batch)));
+            drop(ring.send(batch));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Kind, MessageId, Nick, Timestamp};
+
+    fn message(id: u64) -> Arc<Message> {
+        Arc::new(Message {
+            id: MessageId(id),
+            room: RoomName::lobby(),
+            at: Timestamp(0),
+            nick: Nick::new("ada").unwrap(),
+            kind: Kind::Say,
+            text: None,
+            key: None,
+        })
+    }
+
+    #[test]
+    fn a_turn_is_busy_until_its_last_reader_has_written_it() {
+        let mut rings = Rings::default();
+        let mut readers = [rings.subscribe(&RoomName::lobby()), rings.subscribe(&RoomName::lobby())];
+        assert!(!rings.is_busy(), "nothing was sent");
+        rings.message(message(1));
+        rings.finish();
+        let written = readers.each_mut().map(|reader| {
+            assert!(rings.is_busy());
+            reader.try_recv().unwrap()
+        });
+        assert!(rings.is_busy(), "taken, but not written");
+        drop(written);
+        assert!(!rings.is_busy());
+    }
+
+    #[test]
+    fn a_reader_that_takes_nothing_keeps_one_turn_busy_and_no_other() {
+        let mut rings = Rings::default();
+        let _stalled = rings.subscribe(&RoomName::lobby());
+        rings.message(message(1));
+        rings.finish();
+        assert!(rings.is_busy());
+        rings.begin();
+        assert!(!rings.is_busy(), "this turn has sent nothing");
     }
 }

@@ -56,15 +56,25 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
     })
 }
 
-/// Returns the line of a message.
-fn message(message: &Message) -> String {
-    let Message { nick, kind, text, .. } = message;
-    match (kind, text) {
-        (Kind::Say, Some(text)) => format!("{nick}: {}", indented(text)),
-        (Kind::Me, Some(text)) => format!("~ {nick} {}", indented(text)),
-        (Kind::Topic, Some(text)) => format!("* {nick} set the topic: {text}"),
-        (_, None) => format!("* {nick} cleared the topic"),
+/// Appends the line of a message to `out`: what [`encode`] does for the event that is sent most.
+pub fn encode_message(message: &Message, out: &mut Vec<u8>) {
+    let nick = message.nick.as_str();
+    let text = message.text.as_ref().map(indented);
+    let parts = match (message.kind, &text) {
+        (Kind::Say, Some(text)) => ["", nick, ": ", text],
+        (Kind::Me, Some(text)) => ["~ ", nick, " ", text],
+        (Kind::Topic, Some(text)) => ["* ", nick, " set the topic: ", text],
+        (_, None) => ["* ", nick, " cleared the topic", ""],
+    };
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
     }
+}
+
+fn message(message: &Message) -> String {
+    let mut out = Vec::new();
+    encode_message(message, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Returns the line of a private message, the same for who sent it and who gets it.

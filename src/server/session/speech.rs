@@ -36,7 +36,8 @@ pub(super) enum Meaning {
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     /// Takes what the peer did.
     pub(super) async fn incoming(&mut self, incoming: Incoming) -> Result<(), End> {
-        self.last_seen = Instant::now();
+        let now = Instant::now();
+        self.last_seen = now;
         let frame = match incoming {
             Incoming::Text(frame) => frame,
             Incoming::Alive => {
@@ -50,8 +51,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             self.count_control();
             return Ok(());
         }
-        let now = self.started.elapsed();
-        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now));
+        let since = now - self.started;
+        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(since));
         if !wait.is_zero() {
             return Box::pin(self.hold(meaning, wait)).await;
         }

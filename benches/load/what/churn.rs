@@ -17,6 +17,10 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
 
 /// Connect and close, again and again.
 fn cycles(report: &mut Report) -> Outcome<()> {
+    let title = "Cycles: connect and close, one at a time";
+    if !report.wants(title) {
+        return Ok(());
+    }
     let (rounds, cycles) = (report.choose(7, 3), report.choose(2_000, 300));
     let candidates = [
         (Kind::Textbook, Speech::Text),
@@ -42,7 +46,7 @@ fn cycles(report: &mut Report) -> Outcome<()> {
             costs.push(server.cpu()?.saturating_sub(before).as_secs_f64() / number(cycles));
         }
     }
-    Report::table("Connect and close", &["CPU a cycle", "of the textbook"]);
+    Report::table(title, &["CPU a cycle", "of the textbook"]);
     let textbook = median(&servers[0].3);
     for (server, _, speech, costs) in &servers {
         let cost = median(costs);
@@ -55,7 +59,11 @@ fn cycles(report: &mut Report) -> Outcome<()> {
 
 /// Many join one room and leave it: what one of them costs must not grow with how many they are.
 fn crowds(report: &mut Report) -> Outcome<()> {
-    Report::table("A crowd joins one room and leaves", &["CPU a head, text", "CPU a head, JSON"]);
+    let title = "Crowds join one room and leave";
+    if !report.wants(title) {
+        return Ok(());
+    }
+    Report::table(title, &["CPU a head, text", "CPU a head, JSON"]);
     for crowd in report.choose(vec![1_000, 3_000, 10_000], vec![300, 3_000]) {
         let mut cells = Vec::new();
         for speech in [Speech::Text, Speech::Json] {
@@ -77,8 +85,13 @@ fn crowds(report: &mut Report) -> Outcome<()> {
 /// Two people talk while thousands come in: how long does what they say take?
 fn bystanders(report: &mut Report) -> Outcome<()> {
     let newcomers: u32 = report.choose(5_000, 1_000);
-    let title =
-        format!("Two talk while {newcomers} come in within {}", report.choose("a second", "a fifth of a second"));
+    let title = format!(
+        "Storm: two talk while {newcomers} come in within {}",
+        report.choose("a second", "a fifth of a second")
+    );
+    if !report.wants(&title) {
+        return Ok(());
+    }
     Report::table(&title, &["p50", "p99", "longest", "it took"]);
     for kind in [Kind::Memory, Kind::Disk, Kind::Textbook] {
         let server = Server::start(kind, Cores::One)?;

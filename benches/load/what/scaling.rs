@@ -22,7 +22,11 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
 /// Among few, a message costs what it takes to read it; so the limit is shown beside.
 fn readers(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
-    Report::table("One speaks, 64 under way", &["deliveries/s", "CPU s/M", "limit: CPU s/M", "of the limit"]);
+    let title = "Readers: one speaks, 64 under way";
+    if !report.wants(title) {
+        return Ok(());
+    }
+    Report::table(title, &["deliveries/s", "CPU s/M", "limit: CPU s/M", "of the limit"]);
     for readers in report.choose(vec![10, 100, 1_000, 10_000], vec![10, 1_000]) {
         let talk = Talk { senders: 1, readers, window: 64, length: 100, speech: Speech::Text };
         // One after the other: two of the largest crowds are more than one process may hold.
@@ -45,7 +49,11 @@ fn readers(report: &mut Report) -> Outcome<()> {
 /// In every room ten people, and one of them speaks as soon as they have heard themselves.
 fn rooms(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
-    Report::table("Ten people a room, one message a room under way", &["deliveries/s", "CPU s/M"]);
+    let title = "Rooms: ten people each, one message a room under way";
+    if !report.wants(title) {
+        return Ok(());
+    }
+    Report::table(title, &["deliveries/s", "CPU s/M"]);
     for rooms in report.choose(vec![1, 10, 100, 1_000], vec![1, 100]) {
         let server = Server::start(Kind::Memory, Cores::One)?;
         let mut fleet = Fleet::new(server.address)?;
@@ -94,10 +102,11 @@ fn talk_in_rooms(fleet: &mut Fleet, rooms: usize, length: Duration) -> Outcome<u
 
 fn cores(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 400)));
-    Report::table(
-        "One core and all of them, the generator on them too",
-        &["one: deliveries/s", "all: deliveries/s", "all of one"],
-    );
+    let title = "Cores: one and all of them, the generator on them too";
+    if !report.wants(title) {
+        return Ok(());
+    }
+    Report::table(title, &["one: deliveries/s", "all: deliveries/s", "all of one"]);
     for (name, talk) in [
         ("1 to 1,000", Talk { senders: 1, readers: 1_000, window: 64, length: 100, speech: Speech::Text }),
         ("100 to 100", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Text }),

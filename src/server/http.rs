@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{admission::Full, replay::Replay};
+use super::{admission::Full, held::Held, replay::Replay};
 use crate::wire::{Dialect, Limits, Nick, RoomName, SUBPROTOCOL};
 
 /// What a valid handshake asked for.
@@ -38,11 +38,20 @@ pub(crate) struct Opening {
     pub(crate) history: Option<u32>,
 }
 
+/// A stream that became a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Opened<S> {
+    pub(crate) stream: Replay<S>,
+    /// The answer that grants it: to be sent before anything else.
+    pub(crate) unsent: Vec<u8>,
+    pub(crate) opening: Opening,
+}
+
 /// Serves one HTTP connection to its end, and returns the stream if it became a WebSocket.
 ///
 /// Every refusal is a complete answer, followed by reading away what the peer still sends, since closing on unread data would
 /// take the answer back. A head that misses its deadline is cut.
-pub(crate) async fn open<S>(stream: S, origins: &[String], full: Option<Full>) -> Option<(Replay<S>, Opening)>
+pub(crate) async fn open<S>(stream: S, origins: &[String], full: Option<Full>) -> Option<Opened<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -63,13 +72,15 @@ where
         .max_headers(Limits::HEADERS)
         .keep_alive(false)
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Held::new(stream, Arc::clone(&opening))), service);
     let served = timeout(Limits::HANDSHAKE, poll_fn(|cx| connection.poll_without_shutdown(cx))).await.ok()?;
     let parts = connection.into_parts();
-    let stream = parts.io.into_inner();
+    let (stream, unsent) = parts.io.into_inner().into_parts();
     drop(parts.service);
     match Arc::into_inner(opening).and_then(OnceLock::into_inner) {
-        Some(opening) if served.is_ok() => Some((Replay::new(&parts.read_buf, stream), opening)),
+        Some(opening) if served.is_ok() => {
+            Some(Opened { stream: Replay::new(&parts.read_buf, stream), unsent, opening })
+        }
         _ => {
             linger(stream).await;
             None

@@ -198,7 +198,9 @@ impl Desk {
                 received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
                 () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
             }
-            self.linger(&mut incoming, &mut waiting).await;
+            if waiting.iter().any(|request| matches!(request, Request::Say { .. })) {
+                self.linger(&mut incoming, &mut waiting).await;
+            }
             self.rings.begin();
             self.usual = waiting.len();
             let now = self.now();

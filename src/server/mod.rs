@@ -4,6 +4,7 @@ mod admission;
 mod batch;
 mod boundary;
 mod end;
+mod held;
 mod http;
 mod hub;
 mod mailbox;
@@ -179,9 +180,9 @@ where
         opened = Box::pin(http::open(stream, &shared.origins, full)) => opened,
         () = shared.stop.cancelled() => return,
     };
-    let Some((stream, opening)) = opened else { return debug!(%peer, "answered") };
+    let Some(http::Opened { stream, unsent, opening }) = opened else { return debug!(%peer, "answered") };
     debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");
-    let mut socket = Socket::new(stream);
+    let mut socket = Socket::new(stream, unsent);
     let end = session::run(&mut socket, opening, &shared).await;
     debug!(%peer, ?end, "disconnected");
 }

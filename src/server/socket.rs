@@ -65,6 +65,8 @@ pub(crate) struct Socket<S> {
     stream: Option<Stream<S>>,
     /// Whether the library may have something to write by itself: an answer to a ping, or a part of one.
     has_queued: bool,
+    /// What goes before the next write.
+    unsent: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -75,9 +77,9 @@ enum Stream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Takes over a stream whose opening handshake is done.
-    pub(crate) fn new(stream: Replay<S>) -> Self {
-        Self { stream: Some(Stream::Asleep(stream)), has_queued: false }
+    /// Takes over a stream whose opening handshake is done but for `unsent`, its answer.
+    pub(crate) fn new(stream: Replay<S>, unsent: Vec<u8>) -> Self {
+        Self { stream: Some(Stream::Asleep(stream)), has_queued: false, unsent }
     }
 
     /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
@@ -142,8 +144,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Writes whole frames. Not cancel-safe: a frame may be torn.
+    /// Keeps whole frames that leave with the next write, which must come soon.
+    pub(crate) fn queue(&mut self, frames: &[u8]) {
+        self.unsent.extend_from_slice(frames);
+    }
+
+    /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
     pub(crate) async fn write(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
+        if !self.unsent.is_empty() {
+            frames = Frames::from(std::mem::take(&mut self.unsent)).followed_by(frames);
+        }
+        if frames.len() == 0 {
+            return Ok(());
+        }
         self.flush().await?;
         // What the library had to write is written, so whole frames may go past it.
         let stream = match &mut self.stream {
@@ -190,8 +203,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Says goodbye with a code and a reason of at most 123 bytes, hears the peer out, and ends the stream, all under a
     /// deadline. Nothing can be done with it afterwards.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
+        let unsent = std::mem::take(&mut self.unsent);
         let Some(library) = self.wake() else { return };
         let goodbye = async {
+            library.get_mut().write_all(&unsent).await.ok()?;
             // An error means that the close frame is on its way already, or never will be.
             drop(library.send(Message::close(Some(code), reason)).await);
             drop(library.flush().await);
@@ -232,6 +247,13 @@ impl Frames {
         } else if !part.is_empty() {
             self.more.push_back(part);
         }
+    }
+
+    /// Returns these with `more` behind them.
+    fn followed_by(mut self, more: Self) -> Self {
+        self.push(more.first);
+        more.more.into_iter().for_each(|part| self.push(part));
+        self
     }
 
     /// Returns how many bytes there are.
@@ -281,7 +303,7 @@ mod tests {
 
     fn pair() -> (Socket<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(4096);
-        (Socket::new(Replay::new(&[], ours)), theirs)
+        (Socket::new(Replay::new(&[], ours), Vec::new()), theirs)
     }
 
     /// Polls once, and returns whether the library is there although nothing was to be had.
@@ -301,6 +323,32 @@ mod tests {
         peer.write_all(&[0, 0, 0, b'h', b'i']).await.unwrap();
         assert_eq!(socket.next().await, Incoming::Text("hi".to_owned()));
         assert!(!is_awake(&mut socket).await, "all of it was taken");
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_goes_before_the_next_write_and_before_a_goodbye() {
+        for closes in [false, true] {
+            let (ours, mut peer) = duplex(4096);
+            let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
+            socket.queue(b"one ");
+            if closes {
+                // The peer says goodbye, too, and is gone.
+                peer.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+                let goodbye = async { socket.close(CloseCode::NORMAL_CLOSURE, "").await };
+                let mut heard = vec![0; 16];
+                tokio::join!(goodbye, async {
+                    peer.read_exact(&mut heard).await.unwrap();
+                    drop(peer);
+                });
+                assert_eq!(heard, b"granted one \x88\x02\x03\xe8");
+            } else {
+                socket.write(b"two".to_vec().into()).await.unwrap();
+                drop(socket);
+                let mut heard = Vec::new();
+                peer.read_to_end(&mut heard).await.unwrap();
+                assert_eq!(heard, b"granted one two");
+            }
+        }
     }
 
     #[tokio::test]

@@ -154,7 +154,10 @@ impl Nick {
     #[must_use]
     pub fn look_alikes(&self) -> [String; 2] {
         let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>().to_lowercase();
-        [skeleton(&self.0), skeleton(&self.0.to_lowercase())]
+        let (seen, lower) = (skeleton(&self.0), self.0.to_lowercase());
+        // Most nicks are in lower case, and a skeleton is long work.
+        let same = lower == *self.0;
+        [seen.clone(), if same { seen } else { skeleton(&lower) }]
     }
 }
 

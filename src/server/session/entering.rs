@@ -44,7 +44,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
         Self { socket, shared }
     }
 
-    /// Finds a seat and says welcome.
+    /// Finds a seat, and queues the welcome: it leaves with what the room has said.
     pub(super) async fn enter(&mut self, opening: Opening) -> Result<(Seat, Dialect, Wanted), End> {
         let Opening { dialect, room, nick, complaint, history } = opening;
         match dialect {
@@ -63,7 +63,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::NickTaken, words)), &mut out);
                 }
                 push_frame(dialect, &welcome(&seat, view, None), &mut out);
-                self.socket.write(out.into()).await?;
+                self.socket.queue(&out);
                 Ok((seat, dialect, Wanted::Last(history.unwrap_or(Limits::TEXT_HISTORY))))
             }
             Dialect::Json => {
@@ -80,7 +80,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                         .await?
                     {
                         Ok((seat, view)) => {
-                            self.send(&welcome(&seat, view, Some(token))).await?;
+                            let mut out = Vec::new();
+                            push_frame(dialect, &welcome(&seat, view, Some(token)), &mut out);
+                            self.socket.queue(&out);
                             let known = hello.epoch.is_none_or(|epoch| epoch == seat.epoch);
                             let wanted = match (hello.after.filter(|_| known), hello.since) {
                                 (Some(cursor), _) => Wanted::After(cursor),

@@ -194,11 +194,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 self.shared.log.cursor(room, None, count.min(Limits::HISTORY)).await?
             }
         };
-        self.catch_up().await?;
+        // What comes after the last is in the ring.
+        if self.cursor < self.seat.place.last {
+            self.catch_up().await?;
+        }
         self.say_live().await
     }
 
-    /// Says that what follows is new.
+    /// Says that what follows is new, and with it whatever waits to be written.
     async fn say_live(&mut self) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
@@ -262,9 +265,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        if frames.len() > 0 {
-            self.socket.write(frames).await?;
-        }
+        self.socket.write(frames).await?;
         if lagged { Box::pin(self.refill()).await } else { Ok(()) }
     }
 
@@ -276,10 +277,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = Frames::default();
         self.gather(batch, &mut frames);
-        if frames.len() > 0 {
-            self.socket.write(frames).await?;
-        }
-        Ok(())
+        Ok(self.socket.write(frames).await?)
     }
 
     /// Writes an event of the mailbox.
@@ -296,10 +294,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {
         let mut out = Vec::new();
         push_frame(self.dialect, event, &mut out);
-        if !out.is_empty() {
-            self.socket.write(out.into()).await?;
-        }
-        Ok(())
+        Ok(self.socket.write(out.into()).await?)
     }
 }
 

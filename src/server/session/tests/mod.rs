@@ -48,7 +48,7 @@ struct Peer {
 /// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
 fn start(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
-    let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs)), Arc::clone(shared));
+    let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs), Vec::new()), Arc::clone(shared));
     (ours, tokio::spawn(async move { run(&mut socket, opening, &shared).await }))
 }
 

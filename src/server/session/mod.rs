@@ -104,7 +104,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             shared,
             dialect,
             cursor: seat.place.last,
-            seat,
             last_private: None,
             started: now,
             rate: shared.rate,
@@ -112,7 +111,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             held: None,
             told_slow: None,
             last_seen: now,
-            next_ping: now + Limits::PING_EVERY,
+            // Those who come together are not pinged together.
+            next_ping: now + Limits::PING_EVERY.mul_f64(f64::midpoint(seat.id.share(), 1.0)),
+            seat,
         }
     }
 

@@ -1,5 +1,9 @@
 //! How a session begins, falls behind, comes back and ends.
 
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -67,6 +71,24 @@ async fn a_peer_without_a_sign_of_life_is_pinged_and_then_dead() {
     let pings = sent.windows(2).filter(|bytes| *bytes == [0x89, 0]).count();
     assert_eq!(pings, 2);
     assert!(sent.ends_with(b"\x03\xf0no sign of life"), "1008");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_come_together_are_not_pinged_together() {
+    let shared = shared();
+    let mut peers = Vec::new();
+    for number in 0..10 {
+        peers.push(Peer::text(&shared, &format!("peer-{number}")).await);
+    }
+    let come = Instant::now();
+    let pinged = join_all(peers.iter_mut().map(async |peer| {
+        while !peer.stream.next().await.unwrap().unwrap().is_ping() {}
+        come.elapsed()
+    }));
+    let pinged = pinged.await;
+    assert!(pinged.iter().all(|pinged| *pinged <= Limits::PING_EVERY), "{pinged:?}");
+    let times: BTreeSet<_> = pinged.iter().map(Duration::as_secs).collect();
+    assert!(times.len() > 5, "{pinged:?}");
 }
 
 #[tokio::test(start_paused = true)]

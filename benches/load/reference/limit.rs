@@ -1,7 +1,8 @@
-//! The practical limit: one thread, bare epoll, and everything that one turn of the loop brought leaves as one buffer of finished
-//! frames in one `send` a socket. It forgets, checks nothing and knows no rooms; nothing that chats can need less.
+//! The practical limit: one thread, bare epoll, and everything that one turn of the loop brought a room leaves as one buffer of
+//! finished frames in one `send` a socket. It forgets and checks nothing; nothing that chats can need less.
 
 use std::{
+    collections::HashMap,
     io::{self, Read as _, Write as _},
     net::SocketAddr,
 };
@@ -19,9 +20,25 @@ struct Peer {
     partial: Vec<u8>,
     /// What the socket did not take.
     backlog: Vec<u8>,
-    /// Whether the opening handshake is done.
-    open: bool,
+    /// Its room, once the opening handshake is done.
+    room: Option<usize>,
     name: String,
+}
+
+#[derive(Default)]
+struct Room {
+    members: Vec<usize>,
+    /// What this turn brought.
+    turn: Vec<u8>,
+}
+
+/// All rooms, by the path of a request.
+#[derive(Default)]
+struct Rooms {
+    numbers: HashMap<String, usize>,
+    all: Vec<Room>,
+    /// Those that this turn brought something.
+    told: Vec<usize>,
 }
 
 /// Serves for ever; says where on stdout.
@@ -34,7 +51,7 @@ pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
     let mut peers: Vec<Option<Peer>> = Vec::new();
     let mut free = Vec::new();
     let mut buffer = vec![0; 256 * 1024];
-    let mut turn = Vec::new();
+    let mut rooms = Rooms::default();
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
@@ -44,24 +61,53 @@ pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
             }
             let slot = event.token().0;
             let Some(peer) = peers.get_mut(slot).and_then(Option::as_mut) else { continue };
-            let alive =
-                (!event.is_writable() || flush(peer)) && (!event.is_readable() || read(peer, &mut buffer, &mut turn));
+            let alive = (!event.is_writable() || flush(peer))
+                && (!event.is_readable() || read(peer, slot, &mut buffer, &mut rooms));
             if !alive {
+                rooms.leave(peer.room, slot);
                 peers[slot] = None;
                 free.push(slot);
             }
         }
+        for number in std::mem::take(&mut rooms.told) {
+            let Room { members, turn } = &mut rooms.all[number];
+            members.retain(|slot| {
+                let stays = peers[*slot].as_mut().is_some_and(|peer| send(peer, turn));
+                if !stays {
+                    peers[*slot] = None;
+                    free.push(*slot);
+                }
+                stays
+            });
+            turn.clear();
+        }
+    }
+}
+
+impl Rooms {
+    fn enter(&mut self, path: &str, slot: usize) -> usize {
+        let Self { numbers, all, .. } = self;
+        let number = *numbers.entry(path.to_owned()).or_insert_with(|| {
+            all.push(Room::default());
+            all.len() - 1
+        });
+        all[number].members.push(slot);
+        number
+    }
+
+    fn leave(&mut self, room: Option<usize>, slot: usize) {
+        if let Some(room) = room {
+            self.all[room].members.retain(|member| *member != slot);
+        }
+    }
+
+    /// Returns what this turn brought the room, to be added to.
+    fn turn(&mut self, room: usize) -> &mut Vec<u8> {
+        let turn = &mut self.all[room].turn;
         if turn.is_empty() {
-            continue;
+            self.told.push(room);
         }
-        for (slot, place) in peers.iter_mut().enumerate() {
-            let Some(peer) = place.as_mut().filter(|peer| peer.open) else { continue };
-            if !send(peer, &turn) {
-                *place = None;
-                free.push(slot);
-            }
-        }
-        turn.clear();
+        turn
     }
 }
 
@@ -79,12 +125,12 @@ fn accept(listener: &TcpListener, poll: &Poll, peers: &mut Vec<Option<Peer>>, fr
         });
         stream.register(poll.registry(), Token(slot), Interest::READABLE | Interest::WRITABLE)?;
         let name = format!("guest-{}: ", slot + 1);
-        peers[slot] = Some(Peer { stream, partial: Vec::new(), backlog: Vec::new(), open: false, name });
+        peers[slot] = Some(Peer { stream, partial: Vec::new(), backlog: Vec::new(), room: None, name });
     }
 }
 
-/// Reads what there is and appends what the peer said to the turn; returns whether it is still there.
-fn read(peer: &mut Peer, buffer: &mut [u8], turn: &mut Vec<u8>) -> bool {
+/// Reads what there is and appends what the peer said to the turn of its room; returns whether it is still there.
+fn read(peer: &mut Peer, slot: usize, buffer: &mut [u8], rooms: &mut Rooms) -> bool {
     loop {
         let length = match peer.stream.read(buffer) {
             Ok(0) => return false,
@@ -99,13 +145,13 @@ fn read(peer: &mut Peer, buffer: &mut [u8], turn: &mut Vec<u8>) -> bool {
             joined.extend_from_slice(&buffer[..length]);
             &mut joined
         };
-        if !peer.open {
+        if peer.room.is_none() {
             let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
                 peer.partial = bytes.to_vec();
                 continue;
             };
             let (head, rest) = bytes.split_at_mut(end + 4);
-            peer.open = true;
+            peer.room = Some(rooms.enter(path(head), slot));
             let mut answer = granted(head);
             frames::push(frames::TEXT, b"welcome", &mut answer);
             if !send(peer, &answer) {
@@ -119,13 +165,14 @@ fn read(peer: &mut Peer, buffer: &mut [u8], turn: &mut Vec<u8>) -> bool {
             if let Some(mask) = frame.mask {
                 payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
             }
-            match frame.opcode {
-                frames::TEXT => {
+            match (frame.opcode, peer.room) {
+                (frames::TEXT, Some(room)) => {
+                    let turn = rooms.turn(room);
                     frames::push_head(frames::TEXT, peer.name.len() + payload.len(), 0, turn);
                     turn.extend_from_slice(peer.name.as_bytes());
                     turn.extend_from_slice(payload);
                 }
-                frames::CLOSE => return false,
+                (frames::CLOSE, _) => return false,
                 _ => {}
             }
             bytes = rest;
@@ -153,6 +200,13 @@ fn send(peer: &mut Peer, mut bytes: &[u8]) -> bool {
 fn flush(peer: &mut Peer) -> bool {
     let backlog = std::mem::take(&mut peer.backlog);
     backlog.is_empty() || send(peer, &backlog)
+}
+
+/// Returns the path of a request, without its query.
+fn path(head: &[u8]) -> &str {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    std::str::from_utf8(target.split(|byte| *byte == b'?').next().unwrap_or_default()).unwrap_or_default()
 }
 
 fn granted(head: &[u8]) -> Vec<u8> {

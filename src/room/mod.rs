@@ -34,6 +34,12 @@ impl SeatId {
         let fraction = (self.0 as u32).wrapping_mul(STEP);
         f64::from(fraction) / f64::from(u32::MAX)
     }
+
+    /// Returns a seat that nobody is given, for tests of what does not look at it.
+    #[cfg(test)]
+    pub(crate) fn nobodys() -> Self {
+        Self(0)
+    }
 }
 
 /// What happens when the nick somebody wants is taken.

@@ -153,22 +153,10 @@ mod tests {
         })
     }
 
-    fn seat() -> SeatId {
-        let mut rooms = crate::room::Rooms::default();
-        let arrival = crate::room::Arrival {
-            author: crate::wire::Hex([1; 16]),
-            nick: None,
-            if_taken: crate::room::IfTaken::Next,
-            room: RoomName::lobby(),
-            returning: false,
-        };
-        rooms.arrive(arrival, std::time::Duration::ZERO).unwrap().seat
-    }
-
     #[test]
     fn a_reader_gets_what_is_after_its_cursor() {
         let batch = Batch::messages(vec![message(3, "a"), message(5, "b"), message(8, "c")]);
-        let unseen = |cursor| batch.unseen(Dialect::Text, seat(), MessageId(cursor));
+        let unseen = |cursor| batch.unseen(Dialect::Text, SeatId::nobodys(), MessageId(cursor));
         assert_eq!(&unseen(2)[..], b"\x81\x06ada: a\x81\x06ada: b\x81\x06ada: c");
         assert_eq!(&unseen(3)[..], b"\x81\x06ada: b\x81\x06ada: c");
         assert_eq!(&unseen(7)[..], b"\x81\x06ada: c");
@@ -179,8 +167,8 @@ mod tests {
     #[test]
     fn a_batch_is_encoded_once_a_dialect_and_shared() {
         let batch = Batch::messages(vec![message(1, "a")]);
-        let first = batch.unseen(Dialect::Json, seat(), MessageId(0));
-        let second = batch.unseen(Dialect::Json, seat(), MessageId(0));
+        let first = batch.unseen(Dialect::Json, SeatId::nobodys(), MessageId(0));
+        let second = batch.unseen(Dialect::Json, SeatId::nobodys(), MessageId(0));
         assert_eq!(first.as_ptr(), second.as_ptr());
         assert!(batch.text.get().is_none(), "nobody asked for lines");
     }

@@ -3,57 +3,46 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
-
-use tokio::sync::Notify;
 
 use crate::{
     room::SeatId,
     wire::{Limits, ServerMessage},
 };
 
-/// What is for one session alone. When it closes, the session has lost its seat.
+/// What is for one session alone. When it closes, the session has lost its seat. Clones are the same one, but only one of them
+/// can be waited for.
 ///
 /// Most mailboxes stay empty all their life, so an empty one is a tenth of a channel of tokio's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Mailbox {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    contents: Mutex<Contents>,
-    /// That there is something new. It keeps for whoever is not waiting at the moment.
-    news: Notify,
-}
+struct Shared(Mutex<Contents>);
 
 #[derive(Debug, Default)]
 struct Contents {
     events: VecDeque<Box<ServerMessage>>,
     closed: Option<Unseated>,
+    /// Who waits for news.
+    waiting: Option<Waker>,
 }
 
 impl Mailbox {
-    /// Returns the next event, or why there will be none. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Result<Box<ServerMessage>, Unseated> {
-        loop {
-            if let Some(event) = self.try_next()? {
-                return Ok(event);
-            }
-            self.shared.news.notified().await;
-        }
-    }
-
-    /// Returns an event that is there already, or none.
-    pub(crate) fn try_next(&mut self) -> Result<Option<Box<ServerMessage>>, Unseated> {
+    /// Returns the next event, or why there will be none.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<ServerMessage>, Unseated>> {
         let mut contents = self.shared.lock();
         match (contents.events.pop_front(), contents.closed) {
-            (Some(event), _) => Ok(Some(event)),
-            (None, Some(unseated)) => Err(unseated),
+            (Some(event), _) => Poll::Ready(Ok(event)),
+            (None, Some(unseated)) => Poll::Ready(Err(unseated)),
             (None, None) => {
                 // Nothing is kept of a burst.
                 contents.events = VecDeque::new();
-                Ok(None)
+                contents.waiting = Some(cx.waker().clone());
+                Poll::Pending
             }
         }
     }
@@ -62,12 +51,23 @@ impl Mailbox {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Contents> {
         // Nothing that can panic is done under the lock.
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the contents, and wakes whoever waits for that.
+    fn change<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> T {
+        let mut contents = self.lock();
+        let changed = change(&mut contents);
+        let waiting = contents.waiting.take();
+        drop(contents);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+        changed
     }
 
     fn close(&self, why: Unseated) {
-        self.lock().closed.get_or_insert(why);
-        self.news.notify_one();
+        self.change(|contents| _ = contents.closed.get_or_insert(why));
     }
 }
 
@@ -119,14 +119,13 @@ impl Mail {
     /// Puts an event into somebody's mailbox, and returns whether there was room.
     pub(crate) fn deliver(&self, seat: SeatId, event: ServerMessage) -> bool {
         let Some(Slot(shared)) = self.slots.get(&seat) else { return false };
-        let mut contents = shared.lock();
-        if contents.events.len() >= Limits::MAILBOX {
-            return false;
-        }
-        contents.events.push_back(Box::new(event));
-        drop(contents);
-        shared.news.notify_one();
-        true
+        shared.change(|contents| {
+            let has_room = contents.events.len() < Limits::MAILBOX;
+            if has_room {
+                contents.events.push_back(Box::new(event));
+            }
+            has_room
+        })
     }
 
     /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
@@ -140,41 +139,36 @@ impl Mail {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::wire::{Hex, MessageId, Nick, RoomName};
+    use std::future::poll_fn;
 
-    fn seat() -> SeatId {
-        let arrival = crate::room::Arrival {
-            author: Hex([1; 16]),
-            nick: Some(Nick::new("ada").unwrap()),
-            if_taken: crate::room::IfTaken::Next,
-            room: RoomName::lobby(),
-            returning: false,
-        };
-        crate::room::Rooms::default().arrive(arrival, std::time::Duration::ZERO).unwrap().seat
-    }
+    use super::*;
+    use crate::wire::{MessageId, RoomName};
 
     fn event(id: u64) -> ServerMessage {
         ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(id) }
     }
 
+    async fn next(mailbox: &mut Mailbox) -> Result<Box<ServerMessage>, Unseated> {
+        poll_fn(|cx| mailbox.poll_next(cx)).await
+    }
+
     #[tokio::test]
     async fn events_come_in_order_and_then_why_it_closed() {
-        let (mut mail, seat) = (Mail::default(), seat());
+        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
         let mut mailbox = mail.open(seat);
         assert!(mail.deliver(seat, event(1)) && mail.deliver(seat, event(2)));
         mail.evict(seat);
-        assert_eq!(*mailbox.next().await.unwrap(), event(1));
-        assert_eq!(*mailbox.next().await.unwrap(), event(2));
-        assert_eq!(mailbox.next().await, Err(Unseated::TakenOver));
+        assert_eq!(*next(&mut mailbox).await.unwrap(), event(1));
+        assert_eq!(*next(&mut mailbox).await.unwrap(), event(2));
+        assert_eq!(next(&mut mailbox).await, Err(Unseated::TakenOver));
         assert!(!mail.deliver(seat, event(3)));
     }
 
     #[tokio::test]
     async fn whoever_waits_is_woken() {
-        let (mut mail, seat) = (Mail::default(), seat());
+        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
         let mut mailbox = mail.open(seat);
-        let waiting = tokio::spawn(async move { (mailbox.next().await, mailbox.next().await) });
+        let waiting = tokio::spawn(async move { (next(&mut mailbox).await, next(&mut mailbox).await) });
         tokio::task::yield_now().await;
         assert!(mail.deliver(seat, event(1)));
         tokio::task::yield_now().await;
@@ -183,9 +177,9 @@ mod tests {
         assert_eq!((*first.unwrap(), second), (event(1), Err(Unseated::Overflow)));
     }
 
-    #[test]
-    fn what_must_be_delivered_and_does_not_fit_closes_it() {
-        let (mut mail, seat) = (Mail::default(), seat());
+    #[tokio::test]
+    async fn what_must_be_delivered_and_does_not_fit_closes_it() {
+        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
         let mut mailbox = mail.open(seat);
         for id in 0..Limits::MAILBOX {
             assert!(mail.deliver(seat, event(id as u64)));
@@ -193,8 +187,8 @@ mod tests {
         assert!(!mail.deliver(seat, event(99)));
         mail.must_deliver(seat, event(99));
         for id in 0..Limits::MAILBOX {
-            assert_eq!(*mailbox.try_next().unwrap().unwrap(), event(id as u64));
+            assert_eq!(*next(&mut mailbox).await.unwrap(), event(id as u64));
         }
-        assert_eq!(mailbox.try_next(), Err(Unseated::Overflow));
+        assert_eq!(next(&mut mailbox).await, Err(Unseated::Overflow));
     }
 }

@@ -5,6 +5,7 @@
 //! peer that takes nothing is not heard either, until its deadline.
 
 mod entering;
+mod seldom;
 mod speech;
 
 use std::pin::pin;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     entering::{Entering, Wanted},
+    seldom::{Event, Seldom},
     speech::Meaning,
 };
 use super::{
@@ -120,10 +122,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     /// Returns only with an error, which is why it ended.
     async fn live(&mut self, wanted: Wanted) -> Result<(), End> {
         Box::pin(self.come_in(wanted)).await?;
-        // These two outlive the turns of the loop: to make and to drop them costs more than most turns do.
         let shared = self.shared;
-        let mut stop = pin!(shared.stop.cancelled());
-        let mut alarm = pin!(sleep_until(self.next_alarm()));
+        let stop = pin!(shared.stop.cancelled());
+        let alarm = pin!(sleep_until(self.next_alarm()));
+        let mut seldom = Seldom::new(stop, alarm, self.seat.mailbox.clone());
         let mut reads = 0;
         loop {
             if reads >= READS_IN_A_ROW {
@@ -132,22 +134,24 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             }
             tokio::select! {
                 biased;
-                () = &mut stop => return Err(End::Stopping),
+                event = &mut seldom => match event {
+                    Event::Stop => return Err(End::Stopping),
+                    Event::Alarm => {
+                        Box::pin(self.alarm()).await?;
+                        seldom.set_alarm(self.next_alarm());
+                    }
+                    Event::Mail(event) => {
+                        reads = 0;
+                        let event = event?;
+                        Box::pin(self.for_us_alone(&event)).await?;
+                    }
+                },
                 incoming = self.socket.next(), if self.held.is_none() => {
                     reads += 1;
                     self.incoming(incoming).await?;
                     if self.held.is_some() {
-                        alarm.as_mut().reset(self.next_alarm());
+                        seldom.set_alarm(self.next_alarm());
                     }
-                }
-                () = &mut alarm => {
-                    Box::pin(self.alarm()).await?;
-                    alarm.as_mut().reset(self.next_alarm());
-                }
-                event = self.seat.mailbox.next() => {
-                    reads = 0;
-                    let event = event?;
-                    Box::pin(self.for_us_alone(&event)).await?;
                 }
                 batch = self.seat.place.ring.recv() => {
                     reads = 0;

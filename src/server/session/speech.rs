@@ -173,13 +173,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     /// Takes another nick. The answer comes by the mailbox: another connection of this person may take one too, and the last
     /// that both are told must be the nick they have.
     async fn rename(&mut self, nick: Nick) -> Result<(), End> {
-        if let Err(failure) = self.shared.hub.rename(self.seat.id, nick).await? {
-            return self.send(&ServerMessage::Error(failure)).await;
+        match self.shared.hub.rename(self.seat.id, nick).await? {
+            Ok(()) => Ok(()),
+            Err(failure) => self.send(&ServerMessage::Error(failure)).await,
         }
-        while let Some(event) = self.seat.mailbox.try_next()? {
-            self.for_us_alone(&event).await?;
-        }
-        Ok(())
     }
 
     async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {

@@ -1,5 +1,7 @@
 //! What is said, and what comes of it.
 
+use std::future::poll_fn;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +135,9 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     let (mut seat, _) = seat.await.unwrap().unwrap();
     let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());
     shared.hub.say(seat.id, crate::wire::Kind::Say, Some(text), Some(key.clone())).await.unwrap();
-    let ServerMessage::Error(failure) = *seat.mailbox.next().await.unwrap() else { panic!("no error") };
+    let ServerMessage::Error(failure) = *poll_fn(|cx| seat.mailbox.poll_next(cx)).await.unwrap() else {
+        panic!("no error")
+    };
     assert_eq!((failure.code, failure.key), (crate::wire::ErrorCode::NotStored, Some(key)));
     let told: Vec<_> = std::iter::from_fn(|| seat.place.ring.try_recv().ok()).collect();
     assert!(told.iter().all(|batch| batch.last().is_none()), "no message: {told:?}");

@@ -1,27 +1,11 @@
-//! The one writer: takes what every session asks, gives drafts to the log, and fans out what the log has committed.
-//!
-//! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
-//! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
+//! How sessions reach the one writer of the server, which is in `desk`: what they ask, and what they get.
 
-use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
-use tracing::{debug, error};
-
-use super::{
-    mailbox::{Mail, Mailbox},
-    rings::{Ring, Rings},
-};
+use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
-    log::{Appended, Draft, Log, wall_clock},
-    room::{Arrival, Notice, Rooms, SeatId},
-    wire::{
-        Author, Body, Epoch, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName,
-        RoomView, ServerMessage, Timestamp, Topic,
-    },
+    room::{Arrival, SeatId},
+    wire::{Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, ServerMessage},
 };
 
 /// A place in a room, with what one needs to follow it.
@@ -50,10 +34,8 @@ pub(crate) struct Seat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone;
 
-/// How often others get their turn before the hub takes its own, while what they do brings more for it.
-const LINGER: u32 = 8;
-
-enum Request {
+/// What is asked of the hub, each with where the answer goes.
+pub(super) enum Request {
     Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
     Say { seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey> },
     Go(SeatId, RoomName, oneshot::Sender<(Place, RoomView)>),
@@ -83,20 +65,9 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Returns a hub, and the task that it is, over a log.
-    pub(crate) fn new(log: Log, last: MessageId) -> (Self, impl Future<Output = ()> + Send) {
-        let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-        let desk = Desk {
-            rooms: Rooms::default(),
-            rings: Rings::default(),
-            mail: Mail::default(),
-            log,
-            last,
-            usual: 0,
-            started: Instant::now(),
-            latest: Timestamp::default(),
-        };
-        (Self { requests }, desk.run(incoming))
+    /// Returns the hub whose requests come out of the other end of `requests`.
+    pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
+        Self { requests }
     }
 
     /// Seats somebody, and returns the room as they find it.
@@ -149,275 +120,5 @@ impl Hub {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
-    }
-}
-
-/// One turn's work, in the order in which it came.
-enum Item {
-    /// Something to commit, and whose it is.
-    Draft(SeatId),
-    Notice(Notice),
-}
-
-#[derive(Default)]
-struct Turn {
-    items: Vec<Item>,
-    drafts: Vec<Draft>,
-    /// Who spoke last, if nobody has moved since: whoever says much says it in a row.
-    speaker: Option<Speaker>,
-}
-
-struct Speaker {
-    seat: SeatId,
-    nick: Nick,
-    author: Author,
-    room: RoomName,
-}
-
-/// Everything that only the hub may touch.
-struct Desk {
-    rooms: Rooms,
-    rings: Rings,
-    mail: Mail,
-    log: Log,
-    last: MessageId,
-    /// How many requests the last turn had.
-    usual: usize,
-    started: Instant,
-    /// The time of the latest turn: the clock may go back, the log's time does not.
-    latest: Timestamp,
-}
-
-impl Desk {
-    async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
-        let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
-        loop {
-            let due = self.rooms.next_due().map(|due| self.started + due);
-            tokio::select! {
-                biased;
-                received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
-                () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
-            }
-            if waiting.iter().any(|request| matches!(request, Request::Say { .. })) {
-                self.linger(&mut incoming, &mut waiting).await;
-            }
-            self.rings.begin();
-            self.usual = waiting.len();
-            let now = self.now();
-            self.latest = self.latest.max(wall_clock());
-            let mut turn = Turn::default();
-            for request in waiting.drain(..) {
-                self.handle(request, now, &mut turn).await;
-            }
-            turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
-            self.commit(turn).await;
-            self.close_empty_rooms();
-        }
-    }
-
-    /// Lets whoever has something to say now say it before the turn begins, and those who still write what the last turn sent
-    /// come to an end with it: a turn costs the same for one message as for a hundred.
-    async fn linger(&mut self, incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
-        for _ in 0..LINGER {
-            tokio::task::yield_now().await;
-            let before = waiting.len();
-            while waiting.len() < Limits::HUB_QUEUE
-                && let Ok(request) = incoming.try_recv()
-            {
-                waiting.push(request);
-            }
-            if waiting.len() == before && (before >= self.usual || !self.rings.is_busy()) {
-                return;
-            }
-        }
-    }
-
-    fn now(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    async fn handle(&mut self, request: Request, now: Duration, turn: &mut Turn) {
-        if !matches!(request, Request::Say { .. }) {
-            turn.speaker = None;
-        }
-        match request {
-            Request::Arrive(arrival, reply) => {
-                // Whoever left before they had a seat cannot give it back.
-                if let Err(Ok((seat, _))) = reply.send(self.arrive(arrival, now).await) {
-                    self.leave(seat.id, true, now);
-                }
-            }
-            Request::Say { seat, kind, text, key } => self.say(seat, kind, text, key, turn),
-            Request::Settle(reply) => {
-                self.commit(std::mem::take(turn)).await;
-                // Whoever asked may have gone meanwhile.
-                reply.send(()).ok();
-            }
-            Request::Go(seat, room, reply) => {
-                // What was said before is in the ring that is left behind.
-                self.commit(std::mem::take(turn)).await;
-                if let Some(evicted) = self.rooms.go(seat, room.clone(), now) {
-                    self.mail.evict(evicted);
-                }
-                drop(reply.send(self.place(room).await));
-            }
-            Request::Rename(seat, to, reply) => drop(reply.send(self.rename(seat, &to, now))),
-            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask))),
-            Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
-        }
-    }
-
-    fn leave(&mut self, seat: SeatId, for_good: bool, now: Duration) {
-        self.mail.close(seat);
-        if for_good { self.rooms.leave(seat, now) } else { self.rooms.lose(seat, now) }
-    }
-
-    async fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Seat, RoomView), Failure> {
-        let room = arrival.room.clone();
-        let seated = self.rooms.arrive(arrival, now)?;
-        if let Some(evicted) = seated.evicted {
-            self.mail.evict(evicted);
-        }
-        let (place, view) = self.place(room).await;
-        let seat = Seat {
-            id: seated.seat,
-            nick: seated.nick,
-            resumed: seated.evicted.is_some(),
-            epoch: self.log.epoch(),
-            place,
-            mailbox: self.mail.open(seated.seat),
-        };
-        Ok((seat, view))
-    }
-
-    /// Returns a place in a room that somebody has just entered, and the room as they find it.
-    async fn place(&mut self, room: RoomName) -> (Place, RoomView) {
-        if !self.rings.has(&room) {
-            match self.log.topic(&room).await {
-                Ok(topic) => self.rooms.set_topic(&room, topic),
-                Err(error) => error!(%error, "cannot read a topic"),
-            }
-        }
-        let ring = self.rings.subscribe(&room);
-        let view = self.rooms.view(&room);
-        (Place { room, ring, last: self.last }, view)
-    }
-
-    fn say(&mut self, seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey>, turn: &mut Turn) {
-        if turn.speaker.as_ref().is_none_or(|speaker| speaker.seat != seat) {
-            // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
-            let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
-            let speaker = Speaker { seat, nick: nick.clone(), author, room: room.clone() };
-            self.rooms.spoke(seat);
-            turn.items.extend(self.rooms.flush(&speaker.room).map(Item::Notice));
-            turn.speaker = Some(speaker);
-        }
-        let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
-        let draft = Draft { room: room.clone(), at: self.latest, nick: nick.clone(), author: *author, kind, text, key };
-        turn.items.push(Item::Draft(seat));
-        turn.drafts.push(draft);
-    }
-
-    fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
-        for seat in self.rooms.rename(seat, to, now)? {
-            self.mail.must_deliver(seat, ServerMessage::Nick { nick: to.clone() });
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, seat: SeatId, ask: Ask) -> ServerMessage {
-        let Some((nick, _, room)) = self.rooms.whereabouts(seat) else {
-            return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
-        };
-        match ask {
-            Ask::Names => ServerMessage::Names(self.rooms.view(room)),
-            Ask::Rooms => {
-                let (rooms, total) = self.rooms.list();
-                ServerMessage::Rooms { rooms, total }
-            }
-            Ask::Topic => ServerMessage::Topic { room: room.clone(), topic: self.rooms.view(room).topic },
-            Ask::Tell { to, text, key } => {
-                let from = nick.clone();
-                self.tell(seat, from, &to, text, key.clone())
-                    .unwrap_or_else(|failure| ServerMessage::Error(failure.about(key)))
-            }
-        }
-    }
-
-    /// Delivers a private message and returns the sender's own copy.
-    fn tell(
-        &mut self,
-        seat: SeatId,
-        from: Nick,
-        to: &Nick,
-        text: Body,
-        key: Option<IdempotencyKey>,
-    ) -> Result<ServerMessage, Failure> {
-        self.rooms.spoke(seat);
-        let (addressee, to) = self.rooms.addressee(to)?;
-        let private = Private { from, to, at: self.latest, text, key: None };
-        let copy = ServerMessage::Private(Private { key: key.clone(), ..private.clone() });
-        if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
-            let to = private.to.clone();
-            // To oneself there is one copy, the echo.
-            if addressee != seat && !self.mail.deliver(addressee, ServerMessage::Private(private)) {
-                let words = format!("{to} takes nothing at the moment; try again");
-                return Err(Failure::new(ErrorCode::Unreachable, words));
-            }
-            if let Some(key) = key {
-                self.rooms.note_private(seat, key);
-            }
-        }
-        Ok(copy)
-    }
-
-    async fn commit(&mut self, turn: Turn) {
-        if turn.items.is_empty() {
-            return;
-        }
-        let drafts = turn.drafts.len();
-        let keys: Vec<_> = turn.drafts.iter().map(|draft| draft.key.clone()).collect();
-        let appended = if drafts == 0 { Ok(Vec::new()) } else { self.log.append(turn.drafts).await };
-        let mut appended = match appended {
-            Ok(appended) => appended.into_iter().map(Ok).collect(),
-            Err(error) => {
-                error!(%error, drafts, "nothing was stored");
-                let failure = Failure::new(ErrorCode::NotStored, format!("the server could not store it: {error}"));
-                keys.into_iter().map(|key| Err(failure.clone().about(key))).collect::<Vec<_>>()
-            }
-        }
-        .into_iter();
-        let mut mail = Vec::new();
-        for item in turn.items {
-            match item {
-                Item::Notice(notice) => self.rings.notice(notice),
-                Item::Draft(seat) => match appended.next() {
-                    Some(Ok(Appended::New(message))) => {
-                        self.last = message.id;
-                        if message.kind == Kind::Topic {
-                            let topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
-                            self.rooms.set_topic(&message.room, topic);
-                        }
-                        self.rings.message(message);
-                    }
-                    // Everybody else has had it.
-                    Some(Ok(Appended::Again(message))) => mail.push((seat, ServerMessage::Message(message))),
-                    Some(Err(failure)) => mail.push((seat, ServerMessage::Error(failure))),
-                    None => debug_assert!(false, "the log returns an outcome a draft"),
-                },
-            }
-        }
-        self.rings.finish();
-        // After the rings: whoever gets an old message again can then be shown first what came before it.
-        for (seat, event) in mail {
-            self.mail.must_deliver(seat, event);
-        }
-        debug!(drafts, "a turn");
-    }
-
-    fn close_empty_rooms(&mut self) {
-        if self.rings.count() > self.rooms.count() {
-            self.rings.close(|room| !self.rooms.is_open(room));
-        }
     }
 }

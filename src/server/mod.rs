@@ -3,6 +3,7 @@
 mod admission;
 mod batch;
 mod boundary;
+mod desk;
 mod end;
 mod held;
 mod http;
@@ -26,7 +27,6 @@ use tracing::{debug, info, warn};
 
 use self::{
     admission::{Admission, Door},
-    hub::Hub,
     rate::Rate,
     session::Shared,
     socket::Socket,
@@ -110,8 +110,8 @@ pub async fn serve(
     log: Log,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let (hub, desk) = Hub::new(log.clone(), log.last().await?);
-    let mut desk = tokio::spawn(desk);
+    let (hub, run) = desk::open(log.clone(), log.last().await?);
+    let mut desk = tokio::spawn(run);
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared {
         hub,

@@ -12,7 +12,10 @@ use tokio::{
 use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 
 use super::*;
-use crate::{server::replay::Replay, wire::Hex};
+use crate::{
+    server::{desk, replay::Replay},
+    wire::Hex,
+};
 
 mod life;
 mod people;
@@ -22,7 +25,7 @@ mod speech;
 const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 
 fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
-    let (hub, desk) = Hub::new(log.clone(), MessageId(0));
+    let (hub, desk) = desk::open(log.clone(), MessageId(0));
     tokio::spawn(desk);
     let origins = Vec::new();
     Arc::new(Shared { hub, log, stop: CancellationToken::new(), rate: Rate::new(rate, burst), origins })

@@ -20,7 +20,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -116,6 +116,7 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         hub,
         log,
+        started: Instant::now(),
         stop: stop.clone(),
         rate: Rate::new(config.rate, config.burst),
         origins: config.allow_origins,

@@ -40,7 +40,7 @@ const RETENTION: Duration = Duration::from_mins(1);
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Messages that are not in the index, past which it is fed even while others wait: a search looks at each of them, which takes
-/// some 50 ms for so many. Until then, whoever says something does not pay for searches.
+/// some 40 ms for so many. Until then, whoever says something does not pay for searches.
 const UNINDEXED: i64 = 50_000;
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;

@@ -8,7 +8,7 @@ mod entering;
 mod seldom;
 mod speech;
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -45,6 +45,8 @@ const GATHER: usize = 256 * 1024;
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) log: Log,
+    /// When the server started.
+    pub(crate) started: Instant,
     /// Cancelled when the server stops.
     pub(crate) stop: CancellationToken,
     /// Messages a second a connection.
@@ -114,7 +116,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             told_slow: None,
             last_seen: now,
             // Those who come together are not pinged together.
-            next_ping: now + Limits::PING_EVERY.mul_f64(f64::midpoint(seat.id.share(), 1.0)),
+            next_ping: tick(shared.started, now + Limits::PING_EVERY.mul_f64(f64::midpoint(seat.id.share(), 1.0))),
             seat,
         }
     }
@@ -182,7 +184,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             return Err(End::Dead);
         }
         if now >= self.next_ping {
-            self.next_ping = now + Limits::PING_EVERY;
+            self.next_ping = now.max(self.next_ping + Limits::PING_EVERY);
             self.socket.ping().await?;
         }
         Ok(())
@@ -301,6 +303,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         push_frame(self.dialect, event, &mut out);
         Ok(self.socket.write(out.into()).await?)
     }
+}
+
+/// Returns the last tick before `at`. Pings leave with the ticks, a few times a second: an idle server that wakes for each of them
+/// alone uses several times the CPU.
+fn tick(started: Instant, at: Instant) -> Instant {
+    /// A whole number of them is [`Limits::PING_EVERY`], so that all pings of a connection leave with one.
+    const TICK: Duration = Duration::from_millis(250);
+    let since = at.saturating_duration_since(started);
+    let past = since.as_nanos() % TICK.as_nanos();
+    at - Duration::from_nanos(u64::try_from(past).unwrap_or_default())
 }
 
 #[cfg(test)]

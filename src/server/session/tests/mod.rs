@@ -28,7 +28,8 @@ fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
     let (hub, desk) = desk::open(log.clone(), MessageId(0));
     tokio::spawn(desk);
     let origins = Vec::new();
-    Arc::new(Shared { hub, log, stop: CancellationToken::new(), rate: Rate::new(rate, burst), origins })
+    let (started, stop) = (Instant::now(), CancellationToken::new());
+    Arc::new(Shared { hub, log, started, stop, rate: Rate::new(rate, burst), origins })
 }
 
 fn shared() -> Arc<Shared> {

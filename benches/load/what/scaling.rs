@@ -135,8 +135,8 @@ fn cores(report: &mut Report) -> Outcome<()> {
             format!("{:.2}", costs[1] / costs[0]),
         ];
         Report::row(name, &cells);
-        report.keep("cores", name, "deliveries, all of one", all / one);
-        report.keep("cores", name, "CPU, all of one", costs[1] / costs[0]);
+        report.keep("cores", name, "deliveries of all to one", all / one);
+        report.keep("cores", name, "CPU of all to one", costs[1] / costs[0]);
     }
     Ok(())
 }

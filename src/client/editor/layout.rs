@@ -8,8 +8,6 @@ use std::ops::Range;
 use ratatui::buffer::CellWidth as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::motion::is_blank;
-
 /// Stands for a cluster that is wider than the area.
 const TOO_WIDE: &str = "…";
 
@@ -53,6 +51,11 @@ pub(super) fn layout(text: &str, cursor: usize, width: u16, rows: u16) -> Layout
         above,
         below: all.len() - above - in_sight.len(),
     }
+}
+
+/// Returns whether `cluster` is white space.
+pub(super) fn is_blank(cluster: &str) -> bool {
+    cluster.chars().all(char::is_whitespace)
 }
 
 /// Returns how many columns `text` takes in a row that is wide enough.

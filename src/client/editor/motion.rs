@@ -2,7 +2,7 @@
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
 
-use super::layout::columns;
+use super::layout::{columns, is_blank};
 
 /// A way from one place to another. What is erased or killed is what lies between the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +40,6 @@ impl Motion {
             Self::TextEnd => text.len(),
         }
     }
-}
-
-/// Returns whether `cluster` is white space.
-pub(super) fn is_blank(cluster: &str) -> bool {
-    cluster.chars().all(char::is_whitespace)
 }
 
 fn is_word(cluster: &str) -> bool {

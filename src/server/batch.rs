@@ -137,11 +137,11 @@ fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::wire::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
 
-    fn message(id: u64, text: &str) -> Arc<Message> {
+    pub(in crate::server) fn message(id: u64, text: &str) -> Arc<Message> {
         Arc::new(Message {
             id: MessageId(id),
             room: RoomName::lobby(),

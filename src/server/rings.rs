@@ -104,26 +104,14 @@ impl Rings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Kind, MessageId, Nick, Timestamp};
-
-    fn message(id: u64) -> Arc<Message> {
-        Arc::new(Message {
-            id: MessageId(id),
-            room: RoomName::lobby(),
-            at: Timestamp(0),
-            nick: Nick::new("ada").unwrap(),
-            kind: Kind::Say,
-            text: None,
-            key: None,
-        })
-    }
+    use crate::server::batch::tests::message;
 
     #[test]
     fn a_turn_is_busy_until_its_last_reader_has_written_it() {
         let mut rings = Rings::default();
         let mut readers = [rings.subscribe(&RoomName::lobby()), rings.subscribe(&RoomName::lobby())];
         assert!(!rings.is_busy(), "nothing was sent");
-        rings.message(message(1));
+        rings.message(message(1, "hi"));
         rings.finish();
         let written = readers.each_mut().map(|reader| {
             assert!(rings.is_busy());
@@ -138,7 +126,7 @@ mod tests {
     fn a_reader_that_takes_nothing_keeps_one_turn_busy_and_no_other() {
         let mut rings = Rings::default();
         let _stalled = rings.subscribe(&RoomName::lobby());
-        rings.message(message(1));
+        rings.message(message(1, "hi"));
         rings.finish();
         assert!(rings.is_busy());
         rings.begin();

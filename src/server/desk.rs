@@ -310,3 +310,38 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{task::yield_now, time::timeout};
+
+    use super::*;
+    use crate::{room::IfTaken, wire::Hex};
+
+    async fn say(hub: &Hub, seat: SeatId) {
+        hub.say(seat, Kind::Say, Some(Body::new("hi").unwrap()), None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_turn_with_less_waits_for_the_last_to_be_written_but_not_for_ever() {
+        let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0));
+        tokio::spawn(run);
+        let room = RoomName::lobby();
+        let arrival = Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, returning: false };
+        let (mut seat, _) = hub.arrive(arrival).await.unwrap().unwrap();
+        let ring = &mut seat.place.ring;
+        for is_written in [true, false] {
+            say(&hub, seat.id).await;
+            say(&hub, seat.id).await;
+            let batch = ring.recv().await.unwrap();
+            say(&hub, seat.id).await;
+            for _ in 0..LINGER / 2 {
+                yield_now().await;
+            }
+            assert!(ring.is_empty(), "fewer have spoken, and the last turn is being written");
+            let batch = (!is_written).then_some(batch);
+            timeout(Duration::from_secs(10), ring.recv()).await.unwrap().unwrap();
+            drop(batch);
+        }
+    }
+}

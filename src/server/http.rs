@@ -367,4 +367,27 @@ mod tests {
             assert!(answer(&from("https://evil.example"), &[allowed.to_owned()], None).is_ok());
         }
     }
+
+    #[tokio::test]
+    async fn the_answer_that_grants_is_left_for_the_first_write_and_a_refusal_is_not() {
+        let ask = async |path: &str| {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+            );
+            theirs.write_all(request.as_bytes()).await.unwrap();
+            // It has nothing more to say, so that nobody waits for it.
+            theirs.shutdown().await.unwrap();
+            let opened = open(ours, &[], None).await;
+            let unsent = opened.map(|opened| String::from_utf8(opened.unsent).unwrap()).unwrap_or_default();
+            let mut sent = String::new();
+            theirs.read_to_string(&mut sent).await.unwrap();
+            (unsent, sent)
+        };
+        let (unsent, sent) = ask("/").await;
+        assert!(unsent.starts_with("HTTP/1.1 101 ") && sent.is_empty(), "{unsent:?}, {sent:?}");
+        let (unsent, sent) = ask("/a/b").await;
+        assert!(sent.starts_with("HTTP/1.1 404 ") && unsent.is_empty(), "{unsent:?}, {sent:?}");
+    }
 }

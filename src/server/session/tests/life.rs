@@ -24,6 +24,16 @@ async fn a_lagging_reader_catches_up_without_gaps() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_wants_no_history_asks_the_log_nothing() {
+    let shared = shared_over(Log::Broken, 0, 0);
+    let opening = Opening { history: Some(0), ..opening(Dialect::Text, "ada") };
+    let mut ada = Peer::connect(&shared, opening, 4096);
+    ada.until(|line| line.starts_with("* welcome")).await;
+    ada.say("/names").await;
+    ada.until(|line| line == "* in #lobby: ada").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_program_that_lagged_is_told_who_is_there() {
     let shared = shared();
     let mut slow = Peer::connect(&shared, opening(Dialect::Json, "slow"), 512);

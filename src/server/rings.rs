@@ -72,7 +72,7 @@ impl Rings {
         self.sent.clear();
     }
 
-    /// Returns whether somebody has yet to take and write what the last turn sent.
+    /// Returns whether a reader has yet to take what the last turn sent. Who waited for it also writes it before letting go of it.
     pub(crate) fn is_busy(&mut self) -> bool {
         while self.sent.pop_if(|batch| batch.strong_count() == 0).is_some() {}
         !self.sent.is_empty()
@@ -107,7 +107,7 @@ mod tests {
     use crate::server::batch::tests::message;
 
     #[test]
-    fn a_turn_is_busy_until_its_last_reader_has_written_it() {
+    fn a_turn_is_busy_until_its_last_reader_lets_go_of_it() {
         let mut rings = Rings::default();
         let mut readers = [rings.subscribe(&RoomName::lobby()), rings.subscribe(&RoomName::lobby())];
         assert!(!rings.is_busy(), "nothing was sent");

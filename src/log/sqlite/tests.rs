@@ -80,7 +80,7 @@ async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
     const FULL: i64 = 2;
     let (_directory, path) = place();
     let log = open(&path);
-    let waits = async || {
+    let asked = async || {
         let (answer, answered) = oneshot::channel::<i64>();
         to_writer(&log, |connection| {
             answer.send(connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap()).unwrap();
@@ -89,10 +89,13 @@ async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
         answered.await.unwrap()
     };
     for _ in 0..2 {
-        say(&log, "x").await.unwrap();
-        assert_eq!(waits().await, FULL);
+        // The writer is held until the message and the question wait for it: between them it must not find time for a chore.
+        let (go, may_go) = std::sync::mpsc::channel();
+        let held = to_writer(&log, move |_| may_go.recv().unwrap());
+        let ((), said, synchronous, ()) = tokio::join!(held, say(&log, "x"), asked(), async { go.send(()).unwrap() });
+        assert_eq!((said.is_ok(), synchronous), (true, FULL));
         log.tidy().await.unwrap();
-        assert_eq!(waits().await, NORMAL);
+        assert_eq!(asked().await, NORMAL);
     }
 }
 

@@ -259,7 +259,7 @@ fn checked(text: &str, limit: usize) -> Result<Arc<str>, NameError> {
 }
 
 /// What makes a message sent twice count once: chosen by the client, unique within its session.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdempotencyKey(Arc<str>);
 text_type!(IdempotencyKey);
 

@@ -6,38 +6,62 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
     super::{Appended, Draft, LogError},
+    keys::Keys,
     read::{columns, integer, kind_word, message, number},
 };
-use crate::wire::{Author, Body, IdempotencyKey, Kind, Message, MessageId, Topic};
+use crate::wire::{Body, IdempotencyKey, Kind, Message, MessageId, Topic};
 
-/// Stores all drafts, in their order, and returns what became of each, a list for each list. When this returns, they are on disk
-/// and, but not earlier, readers see them.
+/// Stores all drafts, in their order and with the ids after `last`, and returns what became of each, a list for each list. When this
+/// returns, they are on disk and, but not earlier, readers see them.
 ///
 /// # Errors
-/// A [`LogError`] when nothing was stored: the transaction is rolled back, and the connection is as it was.
-pub(super) fn append(connection: &mut Connection, lists: Vec<Vec<Draft>>) -> Result<Vec<Vec<Appended>>, LogError> {
+/// A [`LogError`] when nothing was stored: the transaction is rolled back, and the connection and the keys are as they were.
+pub(super) fn append(
+    connection: &mut Connection,
+    keys: &mut Keys,
+    last: i64,
+    lists: Vec<Vec<Draft>>,
+) -> Result<Vec<Vec<Appended>>, LogError> {
+    let stored = store_all(connection, keys, last, lists);
+    if stored.is_err() {
+        keys.take_back(last);
+    }
+    stored
+}
+
+fn store_all(
+    connection: &mut Connection,
+    keys: &mut Keys,
+    mut last: i64,
+    lists: Vec<Vec<Draft>>,
+) -> Result<Vec<Vec<Appended>>, LogError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut outcomes = Vec::with_capacity(lists.len());
     for drafts in lists {
-        let outcome: Result<Vec<_>, LogError> = drafts.into_iter().map(|draft| store(&transaction, draft)).collect();
+        let outcome: Result<Vec<_>, LogError> =
+            drafts.into_iter().map(|draft| store(&transaction, keys, &mut last, draft)).collect();
         outcomes.push(outcome?);
     }
     transaction.commit()?;
     Ok(outcomes)
 }
 
-fn store(connection: &Connection, draft: Draft) -> Result<Appended, LogError> {
+fn store(connection: &Connection, keys: &mut Keys, last: &mut i64, draft: Draft) -> Result<Appended, LogError> {
     let Draft { room, at, nick, author, kind, text, key } = draft;
-    if let Some(key) = &key
-        && let Some(earlier) = earlier(connection, author, key)?
+    let unique = key.clone().map(|key| (author, key));
+    if let Some(unique) = &unique
+        && let Some(earlier) = keys.find(connection, unique)?
+        && let Some(earlier) = read_again(connection, earlier)?
     {
         return Ok(Appended::Again(Arc::new(earlier)));
     }
+    let id = *last + 1;
     connection
         .prepare_cached(
-            "INSERT INTO messages (room, at, nick, kind, text, author, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO messages (id, room, at, nick, kind, text, author, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
+            id,
             room.as_str(),
             integer(at.0),
             nick.as_str(),
@@ -46,7 +70,6 @@ fn store(connection: &Connection, draft: Draft) -> Result<Appended, LogError> {
             author.0,
             key.as_ref().map(IdempotencyKey::as_str),
         ])?;
-    let id = MessageId(number(connection.last_insert_rowid()));
     if kind == Kind::Topic {
         let topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
         connection
@@ -55,14 +78,17 @@ fn store(connection: &Connection, draft: Draft) -> Result<Appended, LogError> {
             )?
             .execute(params![room.as_str(), topic.as_ref().map(Topic::as_str)])?;
     }
-    Ok(Appended::New(Arc::new(Message { id, room, at, nick, kind, text, key })))
+    if let Some(unique) = unique {
+        keys.note(unique, id);
+    }
+    *last = id;
+    Ok(Appended::New(Arc::new(Message { id: MessageId(number(id)), room, at, nick, kind, text, key })))
 }
 
-/// Returns the message that the author sent under the key before.
-fn earlier(connection: &Connection, author: Author, key: &IdempotencyKey) -> Result<Option<Message>, LogError> {
+fn read_again(connection: &Connection, id: i64) -> Result<Option<Message>, LogError> {
     connection
-        .prepare_cached(concat!("SELECT ", columns!(), " FROM messages WHERE author = ?1 AND key = ?2"))?
-        .query_row(params![author.0, key.as_str()], |row| Ok(message(row)))
+        .prepare_cached(concat!("SELECT ", columns!(), " FROM messages WHERE id = ?1"))?
+        .query_row([id], |row| Ok(message(row)))
         .optional()?
         .transpose()
 }

@@ -2,10 +2,11 @@
 //! one short transaction, whole in itself: a crash between two leaves work to do and nothing to repair. So no step needs to wait
 //! for the disk either.
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
     super::{Keep, LogError, words},
+    keys::Keys,
     read::integer,
 };
 use crate::wire::Timestamp;
@@ -52,8 +53,15 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<i64>, LogError
 }
 
 /// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and returns whether there may be more.
-pub(super) fn delete(connection: &mut Connection, keep: Keep, now: Timestamp) -> Result<bool, LogError> {
-    let Some((up_to, more)) = deletable(connection, keep, now)? else { return Ok(false) };
+/// `last` is the last message.
+pub(super) fn delete(
+    connection: &mut Connection,
+    keys: &mut Keys,
+    last: i64,
+    keep: Keep,
+    now: Timestamp,
+) -> Result<bool, LogError> {
+    let Some((up_to, more)) = deletable(connection, last, keep, now)? else { return Ok(false) };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // NOT INDEXED, because to group by room the planner would rather read the whole index of rooms.
     transaction
@@ -69,18 +77,21 @@ pub(super) fn delete(connection: &mut Connection, keep: Keep, now: Timestamp) ->
              AND rowid <= (SELECT value FROM meta WHERE name = 'indexed')",
         )?
         .execute([up_to])?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM keys WHERE (author, key) IN
+             (SELECT author, key FROM messages NOT INDEXED WHERE id <= ?1 AND key IS NOT NULL)",
+        )?
+        .execute([up_to])?;
     transaction.prepare_cached("DELETE FROM messages WHERE id <= ?1")?.execute([up_to])?;
     transaction.commit()?;
+    keys.delete(up_to);
     Ok(more)
 }
 
 /// Returns up to which id one step may delete, and whether it reaches less far than it may.
-fn deletable(connection: &Connection, keep: Keep, now: Timestamp) -> Result<Option<(i64, bool)>, LogError> {
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    let by_count = keep.messages.map_or(0, |most| last.unwrap_or(0).saturating_sub(integer(most)));
+fn deletable(connection: &Connection, last: i64, keep: Keep, now: Timestamp) -> Result<Option<(i64, bool)>, LogError> {
+    let by_count = keep.messages.map_or(0, |most| last.saturating_sub(integer(most)));
     let oldest = keep.age.map_or(0, |age| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut statement = connection.prepare_cached("SELECT id, at FROM messages ORDER BY id LIMIT ?1")?;
     let mut rows = statement.query([DELETED])?;

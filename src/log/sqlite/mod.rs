@@ -3,6 +3,7 @@
 
 mod append;
 mod chores;
+mod keys;
 mod place;
 mod read;
 mod readers;

@@ -71,12 +71,14 @@ pub(super) fn cursor(
     found.map_or_else(|| forgotten(&transaction, room), |id| Ok(MessageId(number(id))))
 }
 
+/// Returns the highest id that was given, whether its message is there or was deleted.
 pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(MessageId(last.map_or(0, number)))
+    let last = connection
+        .prepare_cached(
+            "SELECT max((SELECT coalesce(max(id), 0) FROM messages), (SELECT coalesce(max(forgotten), 0) FROM rooms))",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(MessageId(number(last)))
 }
 
 pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<Topic>, LogError> {

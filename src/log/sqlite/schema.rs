@@ -11,8 +11,8 @@ use crate::wire::{Epoch, Hex};
 const APPLICATION: i64 = 0x6263_6874;
 
 /// What makes a file of version n one of version n + 1 (`PRAGMA user_version`). Only ever added to.
-const MIGRATIONS: [&str; 1] = [
-    // AUTOINCREMENT, because an id must not come back after its message was deleted. The index for searches has no content of its
+const MIGRATIONS: [&str; 2] = [
+    // The index for searches has no content of its
     // own and may be behind: `indexed` in `meta` says up to which id. Its words are folded already, so that the tokenizer has
     // only to part them at spaces; one to three letters have indexes of their own, because so many words begin with them.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -33,6 +33,28 @@ const MIGRATIONS: [&str; 1] = [
      CREATE VIRTUAL TABLE search USING fts5(
          room, words, content='', contentless_delete=1, tokenize=\"ascii tokenchars '-_'\", prefix='1 2 3'
      );",
+    // Keys have a table that may be behind: `keyed` in `meta` says up to which id. Ids are given by the thread that writes, which
+    // costs less than AUTOINCREMENT; that none comes back after its message was deleted is known from `rooms`.
+    "CREATE TABLE keys (
+         author BLOB NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (author, key)
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO keys SELECT author, key, id FROM messages WHERE key IS NOT NULL ORDER BY author, key;
+     INSERT INTO meta SELECT 'keyed', coalesce(max(id), 0) FROM messages;
+     ALTER TABLE messages RENAME TO earlier;
+     DROP INDEX messages_by_room;
+     CREATE TABLE messages (
+         id INTEGER PRIMARY KEY,
+         room TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         nick TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         text TEXT,
+         author BLOB NOT NULL,
+         key TEXT
+     ) STRICT;
+     INSERT INTO messages SELECT id, room, at, nick, kind, text, author, key FROM earlier ORDER BY id;
+     DROP TABLE earlier;
+     CREATE INDEX messages_by_room ON messages (room, id);",
 ];
 
 /// Gives the database the tables of this version and returns its epoch, born here if the file is new.
@@ -87,5 +109,51 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<usize, Ope
             Err(OpenError::Newer { path: path.to_path_buf(), found, known })
         }
         _ => Err(OpenError::Foreign(path.to_path_buf())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_its_messages_its_keys_and_its_last_id() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(&format!(
+                "{} INSERT INTO meta VALUES ('epoch', '0102030405060708');
+                 PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1;
+                 INSERT INTO messages (room, at, nick, kind, text, author, key)
+                 VALUES ('lobby', 1, 'ada', 'say', 'hi', x'01', 'b'), ('rust', 2, 'bob', 'say', 'ho', x'02', NULL),
+                        ('rust', 3, 'bob', 'topic', NULL, x'02', 'a');
+                 INSERT INTO rooms (room, forgotten) VALUES ('rust', 3);
+                 DELETE FROM messages WHERE id = 3;",
+                MIGRATIONS[0]
+            ))
+            .unwrap();
+        let epoch = migrate(&mut connection, Path::new("chat.db")).unwrap();
+        assert_eq!(epoch, Hex([1, 2, 3, 4, 5, 6, 7, 8]));
+        let all = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(
+            all("SELECT concat_ws(' ', id, room, at, nick, kind, text, hex(author), key) FROM messages ORDER BY id"),
+            ["1 lobby 1 ada say hi 01 b", "2 rust 2 bob say ho 02"]
+        );
+        assert_eq!(all("SELECT concat_ws(' ', hex(author), key, id) FROM keys"), ["01 b 1"]);
+        assert_eq!(all("SELECT value || '' FROM meta WHERE name = 'keyed'"), ["2"]);
+        assert_eq!(super::super::read::last(&connection).unwrap().0, 3);
+        assert_eq!(all("PRAGMA integrity_check"), ["ok"]);
+        assert_eq!(version(&connection, Path::new("chat.db")).unwrap(), 2);
+        // All tables are those of a new file.
+        let tables = |connection: &Connection| -> Vec<String> {
+            let mut statement =
+                connection.prepare("SELECT name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let mut new = Connection::open_in_memory().unwrap();
+        migrate(&mut new, Path::new("chat.db")).unwrap();
+        assert_eq!(tables(&connection), tables(&new));
     }
 }

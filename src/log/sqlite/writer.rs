@@ -20,6 +20,7 @@ use tracing::{debug, error, warn};
 use super::{
     super::{Appended, Draft, Keep, LogError, wall_clock},
     append, chores,
+    keys::Keys,
     read::{self, integer},
 };
 use crate::wire::Timestamp;
@@ -65,7 +66,8 @@ pub(super) struct Writer {
     is_synced: bool,
     /// The highest id that was given.
     last: i64,
-    /// The id up to which messages are in the index.
+    keys: Keys,
+    /// The id up to which messages are in the index for searches.
     indexed: i64,
     /// Whether no request has come for [`QUIET`].
     quiet: bool,
@@ -83,6 +85,7 @@ impl Writer {
     pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
         let last = integer(read::last(&connection)?.0);
         let indexed = connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
+        let keys = Keys::load(&connection)?;
         let now = Instant::now();
         Ok(Self {
             connection,
@@ -90,6 +93,7 @@ impl Writer {
             keep,
             is_synced: false,
             last,
+            keys,
             indexed,
             quiet: false,
             retention_due: now,
@@ -140,7 +144,7 @@ impl Writer {
             Err(TryRecvError::Empty) => {}
         }
         let now = Instant::now();
-        let due = if self.indexed < self.last { self.chores_from } else { self.retention_due.max(self.chores_from) };
+        let due = if self.is_behind() { self.chores_from } else { self.retention_due.max(self.chores_from) };
         let patience = due.saturating_duration_since(now).max(if self.quiet { Duration::ZERO } else { QUIET });
         if patience.is_zero() {
             return Ok(None);
@@ -189,7 +193,10 @@ impl Writer {
         if lists.is_empty() {
             return;
         }
-        match self.sync_commits(true).and_then(|()| append::append(&mut self.connection, lists)) {
+        let stored = self
+            .sync_commits(true)
+            .and_then(|()| append::append(&mut self.connection, &mut self.keys, self.last, lists));
+        match stored {
             Ok(outcomes) => {
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     for appended in &outcome {
@@ -225,14 +232,23 @@ impl Writer {
 
     fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
         self.sync_commits(false)?;
-        while chores::delete(&mut self.connection, keep, now)? {}
+        while chores::delete(&mut self.connection, &mut self.keys, self.last, keep, now)? {}
+        while self.keys.lacks(self.last) {
+            self.keys.feed(&mut self.connection, self.last)?;
+        }
         while self.index()? {}
         Ok(())
+    }
+
+    /// Returns whether the index or the table of keys lacks something.
+    fn is_behind(&self) -> bool {
+        self.indexed < self.last || self.keys.lacks(self.last)
     }
 
     /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
     fn chores_press(&self) -> bool {
         self.last - self.indexed > UNINDEXED
+            || self.keys.press(self.last)
             || self.keep != Keep::default() && self.retention_due + RETENTION <= Instant::now()
     }
 
@@ -248,12 +264,14 @@ impl Writer {
         }
     }
 
-    /// Deletes or indexes a little.
+    /// Deletes, or feeds a little.
     fn step(&mut self, now: Instant) -> Result<(), LogError> {
         if self.retention_due <= now && self.keep != Keep::default() {
-            if !chores::delete(&mut self.connection, self.keep, wall_clock())? {
+            if !chores::delete(&mut self.connection, &mut self.keys, self.last, self.keep, wall_clock())? {
                 self.retention_due = now + RETENTION;
             }
+        } else if self.keys.press(self.last) || self.quiet && self.keys.lacks(self.last) {
+            self.keys.feed(&mut self.connection, self.last)?;
         } else if self.indexed < self.last {
             self.index()?;
         } else {

@@ -40,9 +40,9 @@ const RETENTION: Duration = Duration::from_mins(1);
 /// Between a chore that failed and the next: on a full disk it would fail again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Messages that are not in the index, past which it is fed even while others wait: a search looks at each of them, which takes
-/// some 40 ms for so many. Until then, whoever says something does not pay for searches.
-const UNINDEXED: i64 = 50_000;
+/// Messages that are not in the index for searches, past which it is fed even while others wait: a search looks at each of them,
+/// which takes some 150 ms for so many. Until then, whoever says something does not pay for searches.
+const UNINDEXED: i64 = 200_000;
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 

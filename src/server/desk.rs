@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tracing::{debug, error};
 
 use super::{
-    hub::{Ask, Hub, Place, Request, Seat},
+    hub::{Ask, Hub, Place, Request, Said, Seat},
     mailbox::Mail,
     rings::Rings,
 };
@@ -24,6 +24,9 @@ use crate::{
 
 /// How often others get their turn before the hub takes its own, while what they do brings more for it.
 const LINGER: u32 = 8;
+
+/// Messages that are committed together, past which a turn does so before it goes on.
+const TOGETHER: usize = 1024;
 
 /// Returns a hub over a log, and the task that serves it until all its clones are dropped.
 pub(crate) fn open(log: Log, last: MessageId) -> (Hub, impl Future<Output = ()> + Send) {
@@ -43,8 +46,8 @@ pub(crate) fn open(log: Log, last: MessageId) -> (Hub, impl Future<Output = ()> 
 
 /// One turn's work, in the order in which it came.
 enum Item {
-    /// Something to commit, and whose it is.
-    Draft(SeatId),
+    /// So many things to commit, and whose they are.
+    Drafts(SeatId, usize),
     Notice(Notice),
 }
 
@@ -70,7 +73,7 @@ struct Desk {
     mail: Mail,
     log: Log,
     last: MessageId,
-    /// How many requests the last turn had.
+    /// How many messages the last turn had.
     usual: usize,
     started: Instant,
     /// The time of the latest turn: the clock may go back, the log's time does not.
@@ -87,16 +90,18 @@ impl Desk {
                 received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
                 () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
             }
-            if waiting.iter().any(|request| matches!(request, Request::Say { .. })) {
-                self.linger(&mut incoming, &mut waiting).await;
-            }
+            let said = messages(&waiting);
+            let said = if said > 0 { self.linger(&mut incoming, &mut waiting, said).await } else { said };
             self.rings.begin();
-            self.usual = waiting.len();
+            self.usual = said;
             let now = self.now();
             self.latest = self.latest.max(wall_clock());
             let mut turn = Turn::default();
             for request in waiting.drain(..) {
                 self.handle(request, now, &mut turn).await;
+                if turn.drafts.len() >= TOGETHER {
+                    self.commit(std::mem::take(&mut turn)).await;
+                }
             }
             turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
             self.commit(turn).await;
@@ -105,8 +110,13 @@ impl Desk {
     }
 
     /// Lets whoever has something to say now say it before the turn begins, and those who still write what the last turn sent
-    /// come to an end with it: a turn costs the same for one message as for a hundred.
-    async fn linger(&mut self, incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
+    /// come to an end with it: a turn costs the same for one message as for a hundred. Returns how many messages there are then.
+    async fn linger(
+        &mut self,
+        incoming: &mut mpsc::Receiver<Request>,
+        waiting: &mut Vec<Request>,
+        mut said: usize,
+    ) -> usize {
         for _ in 0..LINGER {
             tokio::task::yield_now().await;
             let before = waiting.len();
@@ -115,10 +125,12 @@ impl Desk {
             {
                 waiting.push(request);
             }
-            if waiting.len() == before && (before >= self.usual || !self.rings.is_busy()) {
-                return;
+            said += messages(&waiting[before..]);
+            if waiting.len() == before && (said >= self.usual || !self.rings.is_busy()) {
+                break;
             }
         }
+        said
     }
 
     fn now(&self) -> Duration {
@@ -126,7 +138,7 @@ impl Desk {
     }
 
     async fn handle(&mut self, request: Request, now: Duration, turn: &mut Turn) {
-        if !matches!(request, Request::Say { .. }) {
+        if !matches!(request, Request::Say(..)) {
             turn.speaker = None;
         }
         match request {
@@ -136,7 +148,7 @@ impl Desk {
                     self.leave(seat.id, true, now);
                 }
             }
-            Request::Say { seat, kind, text, key } => self.say(seat, kind, text, key, turn),
+            Request::Say(seat, said) => self.say(seat, said, turn),
             Request::Settle(reply) => {
                 self.commit(std::mem::take(turn)).await;
                 // Whoever asked may have gone meanwhile.
@@ -192,7 +204,7 @@ impl Desk {
         (Place { room, ring, last: self.last }, view)
     }
 
-    fn say(&mut self, seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey>, turn: &mut Turn) {
+    fn say(&mut self, seat: SeatId, said: Vec<Said>, turn: &mut Turn) {
         if turn.speaker.as_ref().is_none_or(|speaker| speaker.seat != seat) {
             // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
             let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
@@ -202,9 +214,16 @@ impl Desk {
             turn.speaker = Some(speaker);
         }
         let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
-        let draft = Draft { room: room.clone(), at: self.latest, nick: nick.clone(), author: *author, kind, text, key };
-        turn.items.push(Item::Draft(seat));
-        turn.drafts.push(draft);
+        turn.items.push(Item::Drafts(seat, said.len()));
+        turn.drafts.extend(said.into_iter().map(|Said { kind, text, key }| Draft {
+            room: room.clone(),
+            at: self.latest,
+            nick: nick.clone(),
+            author: *author,
+            kind,
+            text,
+            key,
+        }));
     }
 
     fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
@@ -278,10 +297,16 @@ impl Desk {
         .into_iter();
         let mut mail = Vec::new();
         for item in turn.items {
-            match item {
-                Item::Notice(notice) => self.rings.notice(notice),
-                Item::Draft(seat) => match appended.next() {
-                    Some(Ok(Appended::New(message))) => {
+            let (seat, count) = match item {
+                Item::Notice(notice) => {
+                    self.rings.notice(notice);
+                    continue;
+                }
+                Item::Drafts(seat, count) => (seat, count),
+            };
+            for outcome in appended.by_ref().take(count) {
+                match outcome {
+                    Ok(Appended::New(message)) => {
                         self.last = message.id;
                         if message.kind == Kind::Topic {
                             let topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
@@ -290,12 +315,12 @@ impl Desk {
                         self.rings.message(message);
                     }
                     // Everybody else has had it.
-                    Some(Ok(Appended::Again(message))) => mail.push((seat, ServerMessage::Message(message))),
-                    Some(Err(failure)) => mail.push((seat, ServerMessage::Error(failure))),
-                    None => debug_assert!(false, "the log returns an outcome a draft"),
-                },
+                    Ok(Appended::Again(message)) => mail.push((seat, ServerMessage::Message(message))),
+                    Err(failure) => mail.push((seat, ServerMessage::Error(failure))),
+                }
             }
         }
+        debug_assert!(appended.next().is_none(), "the log returns an outcome a draft");
         self.rings.finish();
         // After the rings: whoever gets an old message again can then be shown first what came before it.
         for (seat, event) in mail {
@@ -311,6 +336,12 @@ impl Desk {
     }
 }
 
+/// Returns how many messages are among these.
+fn messages(requests: &[Request]) -> usize {
+    let said = |request: &Request| if let Request::Say(_, said) = request { said.len() } else { 0 };
+    requests.iter().map(said).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::{task::yield_now, time::timeout};
@@ -319,7 +350,8 @@ mod tests {
     use crate::{room::IfTaken, wire::Hex};
 
     async fn say(hub: &Hub, seat: SeatId) {
-        hub.say(seat, Kind::Say, Some(Body::new("hi").unwrap()), None).await.unwrap();
+        let said = Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
+        hub.say(seat, vec![said]).await.unwrap();
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
 //! How sessions reach the one writer of the server, which is in `desk`: what they ask, and what they get.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
@@ -37,12 +40,21 @@ pub(crate) struct Gone;
 /// What is asked of the hub, each with where the answer goes.
 pub(super) enum Request {
     Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
-    Say { seat: SeatId, kind: Kind, text: Option<Body>, key: Option<IdempotencyKey> },
+    Say(SeatId, Vec<Said>),
     Go(SeatId, RoomName, oneshot::Sender<(Place, RoomView)>),
     Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
     Settle(oneshot::Sender<()>),
     Leave { seat: SeatId, for_good: bool },
+}
+
+/// What somebody said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) kind: Kind,
+    /// None where a topic is cleared.
+    pub(crate) text: Option<Body>,
+    pub(crate) key: Option<IdempotencyKey>,
 }
 
 /// A question with one event for an answer.
@@ -75,18 +87,15 @@ impl Hub {
         self.ask_with(|reply| Request::Arrive(arrival, reply)).await
     }
 
-    /// Hands in something to say. What becomes of it comes by the ring, or by the mailbox if it failed.
-    pub(crate) async fn say(
-        &self,
-        seat: SeatId,
-        kind: Kind,
-        text: Option<Body>,
-        key: Option<IdempotencyKey>,
-    ) -> Result<(), Gone> {
-        // A place first: the request need not be kept while one is waited for.
-        let place = self.requests.reserve().await.map_err(|_| Gone)?;
-        place.send(Request::Say { seat, kind, text, key });
-        Ok(())
+    /// Hands in what somebody said in a row. What becomes of it comes by the ring, or by the mailbox if it failed.
+    pub(crate) async fn say(&self, seat: SeatId, said: Vec<Said>) -> Result<(), Gone> {
+        let request = Request::Say(seat, said);
+        match self.requests.try_send(request) {
+            Ok(()) => Ok(()),
+            // A future that keeps a request is long; this one is rare.
+            Err(TrySendError::Full(request)) => Box::pin(self.requests.send(request)).await.map_err(|_| Gone),
+            Err(TrySendError::Closed(_)) => Err(Gone),
+        }
     }
 
     /// Returns when whatever was said before is in its ring, or has failed.

@@ -24,7 +24,7 @@ use crate::wire::Limits;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
     /// It said something.
-    Text(String),
+    Text(Text),
     /// It showed that it is alive, and no more: a ping, a pong, an empty frame.
     Alive,
     /// It sent something that is neither text nor control.
@@ -34,6 +34,24 @@ pub(crate) enum Incoming {
     /// It is gone without a word, or broke the protocol, which it has been or will be told.
     Failed(Failed),
 }
+
+/// What a peer said. Not to be kept: it is a piece of the buffer that is read into.
+#[derive(Debug)]
+pub(crate) struct Text(Message);
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_text().unwrap_or_default()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
 
 /// How a peer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +105,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// Returns what the peer has done already, if anything.
+    pub(crate) async fn next_now(&mut self) -> Option<Incoming> {
+        poll_fn(|cx| match self.poll_next(cx) {
+            Poll::Ready(incoming) => Poll::Ready(Some(incoming)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
             match &mut self.stream {
@@ -117,8 +144,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Some(Ok(message)) => match message.as_close() {
                 Some((code, _)) => Incoming::Closed(code.into()),
                 None if message.as_payload().is_empty() || message.is_pong() => Incoming::Alive,
-                // Copied out: the payload is a slice of the read buffer, which it would keep alive.
-                None => message.as_text().map_or(Incoming::Binary, |text| Incoming::Text(text.to_owned())),
+                None if message.is_text() => Incoming::Text(Text(message)),
+                None => Incoming::Binary,
             },
         }
     }
@@ -321,7 +348,7 @@ mod tests {
         peer.write_all(&[0x81, 0x82, 0]).await.unwrap();
         assert!(is_awake(&mut socket).await, "half a frame must be kept");
         peer.write_all(&[0, 0, 0, b'h', b'i']).await.unwrap();
-        assert_eq!(socket.next().await, Incoming::Text("hi".to_owned()));
+        assert_eq!(socket.next().await, Incoming::Text(Text(Message::text("hi"))));
         assert!(!is_awake(&mut socket).await, "all of it was taken");
     }
 

@@ -121,7 +121,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
                 incoming = self.socket.next() => incoming,
             };
             let failure = match incoming {
-                Incoming::Text(frame) => match json::decode_client(&frame) {
+                Incoming::Text(frame) => match json::decode_client(frame.as_str()) {
                     Ok(ClientMessage::Hello(hello)) => return Ok(hello),
                     Ok(ClientMessage::Quit) => return Err(End::Quit),
                     Ok(_) => Failure::new(ErrorCode::UnexpectedHello, "say hello first"),

@@ -149,8 +149,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                     }
                 },
                 incoming = self.socket.next(), if self.held.is_none() => {
-                    reads += 1;
-                    self.incoming(incoming).await?;
+                    reads += self.incoming(incoming).await?;
                     if self.held.is_some() {
                         seldom.set_alarm(self.next_alarm());
                     }

@@ -7,12 +7,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Session, entering::Wanted};
+use super::{READS_IN_A_ROW, Session, entering::Wanted};
 use crate::{
     server::{
         batch::{push_frame, push_lines},
         end::End,
-        hub::Ask,
+        hub::{Ask, Said},
         socket::Incoming,
     },
     wire::{
@@ -22,6 +22,10 @@ use crate::{
         json,
     },
 };
+
+/// Bytes of text that are handed in together, past which no further frame is read for it: with [`Limits::HUB_QUEUE`] it bounds what
+/// waits for the hub.
+const IN_A_ROW: usize = 8 * 1024;
 
 /// What a frame means.
 pub(super) enum Meaning {
@@ -33,35 +37,75 @@ pub(super) enum Meaning {
     Said(ClientMessage),
 }
 
+/// What comes of what a peer did.
+enum Heard {
+    Said(Said),
+    Nothing,
+    /// It may want an answer to a ping.
+    Alive,
+    /// It came too early, by so much.
+    Early(Meaning, Duration),
+    Other(Meaning),
+    End(End),
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
-    /// Takes what the peer did.
-    pub(super) async fn incoming(&mut self, incoming: Incoming) -> Result<(), End> {
+    /// Takes what the peer did, and returns how many frames that were: what it said in a row is handed in together.
+    pub(super) async fn incoming(&mut self, mut incoming: Incoming) -> Result<u32, End> {
         let now = Instant::now();
         self.last_seen = now;
-        let frame = match incoming {
-            Incoming::Text(frame) => frame,
+        let (mut said, mut length, mut frames) = (Vec::new(), 0, 1);
+        let rest = loop {
+            match self.hear(incoming, now) {
+                Heard::Said(one) => {
+                    length += one.text.as_ref().map_or(0, |text| text.as_str().len());
+                    said.push(one);
+                }
+                rest => break rest,
+            }
+            if frames >= READS_IN_A_ROW || length >= IN_A_ROW {
+                break Heard::Nothing;
+            }
+            incoming = match self.socket.next_now().await {
+                Some(next) => next,
+                None => break Heard::Nothing,
+            };
+            frames += 1;
+        };
+        if !said.is_empty() {
+            self.shared.hub.say(self.seat.id, said).await?;
+        }
+        match rest {
+            Heard::Said(_) | Heard::Nothing => {}
+            Heard::Alive => Box::pin(self.socket.flush()).await?,
+            Heard::Early(meaning, wait) => Box::pin(self.hold(meaning, wait)).await?,
+            Heard::Other(meaning) => Box::pin(self.act(meaning)).await?,
+            Heard::End(end) => return Err(end),
+        }
+        Ok(frames)
+    }
+
+    fn hear(&mut self, incoming: Incoming, now: Instant) -> Heard {
+        let meaning = match incoming {
+            Incoming::Text(frame) => self.meaning(frame.as_str()),
             Incoming::Alive => {
                 self.count_control();
-                return Ok(Box::pin(self.socket.flush()).await?);
+                return Heard::Alive;
             }
-            other => return Err(other.into()),
+            other => return Heard::End(other.into()),
         };
-        let meaning = self.meaning(&frame);
         if matches!(meaning, Meaning::Nothing) {
             self.count_control();
-            return Ok(());
+            return Heard::Nothing;
         }
         let since = now - self.started;
         let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(since));
-        if !wait.is_zero() {
-            return Box::pin(self.hold(meaning, wait)).await;
-        }
         match meaning {
-            // What is said all the time needs no box.
+            meaning if !wait.is_zero() => Heard::Early(meaning, wait),
             Meaning::Said(ClientMessage::Say { key, text }) => {
-                Ok(self.shared.hub.say(self.seat.id, Kind::Say, Some(text), key).await?)
+                Heard::Said(Said { kind: Kind::Say, text: Some(text), key })
             }
-            meaning => Box::pin(self.act(meaning)).await,
+            meaning => Heard::Other(meaning),
         }
     }
 
@@ -145,10 +189,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         let hub = &self.shared.hub;
         let id = self.seat.id;
         let answer = match message {
-            ClientMessage::Say { key, text } => return Ok(hub.say(id, Kind::Say, Some(text), key).await?),
-            ClientMessage::Me { key, text } => return Ok(hub.say(id, Kind::Me, Some(text), key).await?),
+            ClientMessage::Say { key, text } => {
+                return Ok(hub.say(id, vec![Said { kind: Kind::Say, text: Some(text), key }]).await?);
+            }
+            ClientMessage::Me { key, text } => {
+                return Ok(hub.say(id, vec![Said { kind: Kind::Me, text: Some(text), key }]).await?);
+            }
             ClientMessage::SetTopic { key, text } => {
-                return Ok(hub.say(id, Kind::Topic, text.map(Topic::into_body), key).await?);
+                let text = text.map(Topic::into_body);
+                return Ok(hub.say(id, vec![Said { kind: Kind::Topic, text, key }]).await?);
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
             ClientMessage::Nick { nick } => return self.rename(nick).await,

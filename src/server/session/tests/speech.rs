@@ -134,7 +134,8 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     });
     let (mut seat, _) = seat.await.unwrap().unwrap();
     let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());
-    shared.hub.say(seat.id, crate::wire::Kind::Say, Some(text), Some(key.clone())).await.unwrap();
+    let said = crate::server::hub::Said { kind: crate::wire::Kind::Say, text: Some(text), key: Some(key.clone()) };
+    shared.hub.say(seat.id, vec![said]).await.unwrap();
     let ServerMessage::Error(failure) = *poll_fn(|cx| seat.mailbox.poll_next(cx)).await.unwrap() else {
         panic!("no error")
     };

@@ -83,6 +83,8 @@ pub(crate) struct Socket<S> {
     stream: Option<Stream<S>>,
     /// Whether the library may have something to write by itself: an answer to a ping, or a part of one.
     has_queued: bool,
+    /// Whether the peer has said goodbye.
+    is_closed: bool,
     /// What goes before the next write.
     unsent: Vec<u8>,
 }
@@ -97,7 +99,7 @@ enum Stream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Takes over a stream whose opening handshake is done but for `unsent`, its answer.
     pub(crate) fn new(stream: Replay<S>, unsent: Vec<u8>) -> Self {
-        Self { stream: Some(Stream::Asleep(stream)), has_queued: false, unsent }
+        Self { stream: Some(Stream::Asleep(stream)), has_queued: false, is_closed: false, unsent }
     }
 
     /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
@@ -142,7 +144,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 Incoming::Alive
             }
             Some(Ok(message)) => match message.as_close() {
-                Some((code, _)) => Incoming::Closed(code.into()),
+                Some((code, _)) => {
+                    self.is_closed = true;
+                    Incoming::Closed(code.into())
+                }
                 None if message.as_payload().is_empty() || message.is_pong() => Incoming::Alive,
                 None if message.is_text() => Incoming::Text(Text(message)),
                 None => Incoming::Binary,
@@ -227,16 +232,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.write(frames).await
     }
 
-    /// Says goodbye with a code and a reason of at most 123 bytes, hears the peer out, and ends the stream, all under a
-    /// deadline. Nothing can be done with it afterwards.
+    /// Says goodbye with a code and a reason of at most 123 bytes, or with the peer's own where it has said goodbye, hears the
+    /// peer out, and ends the stream, all under a deadline. Nothing can be done with it afterwards.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
         let unsent = std::mem::take(&mut self.unsent);
+        let is_closed = self.is_closed;
         let Some(library) = self.wake() else { return };
         let goodbye = async {
             library.get_mut().write_all(&unsent).await.ok()?;
             // An error means that the close frame is on its way already, or never will be.
             drop(library.send(Message::close(Some(code), reason)).await);
             drop(library.flush().await);
+            if is_closed {
+                // Nothing comes after a goodbye (RFC 6455 section 5.5.1), so nothing unread is there that would take ours back, and
+                // it is the server that ends the connection (section 7.1.1).
+                return None;
+            }
             while let Some(Ok(_)) = library.next().await {}
             let stream = library.get_mut();
             stream.shutdown().await.ok()?;
@@ -376,6 +387,20 @@ mod tests {
                 assert_eq!(heard, b"granted one two");
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_said_goodbye_is_not_waited_for() {
+        let (mut socket, mut peer) = pair();
+        let begin = tokio::time::Instant::now();
+        peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
+        assert_eq!(socket.next().await, Incoming::Closed(1000));
+        socket.close(CloseCode::NORMAL_CLOSURE, "").await;
+        assert!(begin.elapsed().is_zero());
+        drop(socket);
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, [0x88, 2, 3, 0xe8]);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ pub mod json;
 mod limits;
 mod names;
 mod server;
+mod skeleton;
 pub mod text;
 
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use serde::{
     de::{self, Visitor},
 };
 
-use super::{Limits, clean};
+use super::{Limits, clean, skeleton::skeleton};
 
 /// Why a name or text was refused; its words go to whoever wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,9 +153,8 @@ impl Nick {
     /// `ivan` of RFC 8266 section 2.4 and, to the eye, `lvan`.
     #[must_use]
     pub fn look_alikes(&self) -> [String; 2] {
-        let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>().to_lowercase();
         let (seen, lower) = (skeleton(&self.0), self.0.to_lowercase());
-        // Most nicks are in lower case, and a skeleton is long work.
+        // Most nicks are in lower case.
         let same = lower == *self.0;
         [seen.clone(), if same { seen } else { skeleton(&lower) }]
     }

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -58,10 +59,9 @@ impl Server {
     /// Starts one; `SERVER` in the environment names another build of ours to measure.
     pub(crate) fn start(kind: Kind, cores: Cores) -> Outcome<Self> {
         let folder = tempfile::TempDir::new()?;
-        let mut words = vec![];
-        if cores == Cores::One {
-            words.extend(["taskset", "-c", "0"].map(String::from));
-        }
+        place_generator(cores)?;
+        let theirs = if cores == Cores::One { "0".to_owned() } else { format!("0-{}", *LAST_CORE) };
+        let mut words = ["taskset", "-c", &theirs].map(String::from).to_vec();
         let own = std::env::current_exe()?;
         let own = own.to_string_lossy().into_owned();
         match kind {
@@ -111,6 +111,21 @@ impl Server {
         status(self.child.id(), "VmHWM:")
     }
 }
+
+/// Puts the generator where a server is not that has one core. Left to itself, the kernel puts whoever is woken beside whoever
+/// wakes it, and each write of the server then makes it wait for the generator.
+pub(crate) fn place_generator(cores: Cores) -> Outcome<()> {
+    let last = *LAST_CORE;
+    let first = if cores == Cores::One { last.min(1) } else { 0 };
+    let own = std::process::id().to_string();
+    let mut command = Command::new("taskset");
+    command.args(["--all-tasks", "--pid", "--cpu-list", &format!("{first}-{last}"), &own]).stdout(Stdio::null());
+    if command.status()?.success() { Ok(()) } else { Err("taskset could not place the generator".into()) }
+}
+
+/// Asked before the generator is placed: later it would be what is left to it.
+static LAST_CORE: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(0, |all| all.get() - 1));
 
 impl Drop for Server {
     fn drop(&mut self) {

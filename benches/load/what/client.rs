@@ -11,11 +11,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
     Outcome, frames,
-    process::{cpu_of, resident_of},
+    process::{Cores, cpu_of, place_generator, resident_of},
     report::{Report, median, number, percentile},
 };
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
+    place_generator(Cores::All)?;
     lines(report)?;
     start(report)
 }

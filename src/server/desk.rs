@@ -349,18 +349,38 @@ mod tests {
     use super::*;
     use crate::{room::IfTaken, wire::Hex};
 
+    async fn somebody(hub: &Hub) -> Seat {
+        let room = RoomName::lobby();
+        let arrival = Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, returning: false };
+        hub.arrive(arrival).await.unwrap().unwrap().0
+    }
+
     async fn say(hub: &Hub, seat: SeatId) {
         let said = Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
         hub.say(seat, vec![said]).await.unwrap();
     }
 
     #[tokio::test]
+    async fn a_turn_commits_so_much_together_and_no_more() {
+        let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0));
+        tokio::spawn(run);
+        let mut seat = somebody(&hub).await;
+        let said = || Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
+        let all = [TOGETHER - 1, 1, 1];
+        for count in all {
+            hub.say(seat.id, std::iter::repeat_with(said).take(count).collect()).await.unwrap();
+        }
+        for last in [TOGETHER, TOGETHER + 1] {
+            let batch = timeout(Duration::from_secs(10), seat.place.ring.recv()).await.unwrap().unwrap();
+            assert_eq!(batch.last(), Some(MessageId(last as u64)));
+        }
+    }
+
+    #[tokio::test]
     async fn a_turn_with_less_waits_for_the_last_to_be_written_but_not_for_ever() {
         let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0));
         tokio::spawn(run);
-        let room = RoomName::lobby();
-        let arrival = Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, returning: false };
-        let (mut seat, _) = hub.arrive(arrival).await.unwrap().unwrap();
+        let mut seat = somebody(&hub).await;
         let ring = &mut seat.place.ring;
         for is_written in [true, false] {
             say(&hub, seat.id).await;

@@ -2,7 +2,17 @@
 
 use std::future::poll_fn;
 
+use tokio::sync::{broadcast, mpsc};
+
 use super::*;
+use crate::{
+    room::SeatId,
+    server::{
+        hub::{Place, Request},
+        mailbox::Mail,
+    },
+    wire::RoomView,
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_one_says_all_see_once_the_sender_too() {
@@ -14,6 +24,36 @@ async fn what_one_says_all_see_once_the_sender_too() {
     for peer in [&mut ada, &mut bob] {
         assert_eq!(peer.until(|line| !line.starts_with('*')).await, "ada: hello");
         assert_eq!(peer.until(|line| !line.starts_with('*')).await, "bob: hi");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
+    let (requests, mut asked) = mpsc::channel(8);
+    let hub = Hub::new(requests);
+    let shared = Arc::new(Shared { hub, ..Arc::into_inner(shared()).unwrap() });
+    let mut ada = Peer::connect(&shared, opening(Dialect::Text, "ada"), 64 * 1024);
+    let Some(Request::Arrive(arrival, reply)) = asked.recv().await else { panic!("nobody came in") };
+    let (room, nick) = (arrival.room, arrival.nick.unwrap());
+    let (mut mail, (_told, ring)) = (Mail::default(), broadcast::channel(1));
+    let seat = Seat {
+        id: SeatId::nobodys(),
+        nick: nick.clone(),
+        resumed: false,
+        epoch: Hex([1; 8]),
+        place: Place { room: room.clone(), ring, last: MessageId(0) },
+        mailbox: mail.open(SeatId::nobodys()),
+    };
+    reply.send(Ok((seat, RoomView { room, topic: None, names: vec![nick], people: 1 }))).unwrap();
+    ada.line().await;
+    for line in ["1", "2", "//3", "/me 4", "5"] {
+        ada.stream.feed(Message::text(line)).await.unwrap();
+    }
+    ada.stream.flush().await.unwrap();
+    for expected in [&["1", "2", "/3"][..], &["4"], &["5"]] {
+        let Some(Request::Say(_, said)) = asked.recv().await else { panic!("nothing was said") };
+        let said: Vec<_> = said.iter().map(|said| said.text.as_ref().unwrap().as_str()).collect();
+        assert_eq!(said, expected);
     }
 }
 

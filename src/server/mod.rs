@@ -5,6 +5,7 @@ mod batch;
 mod boundary;
 mod desk;
 mod end;
+mod frames;
 mod held;
 mod http;
 mod hub;

@@ -2,14 +2,12 @@
 //! frames are written past the library while its own queue is empty, and a close is said and heard out.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
-    io::IoSlice,
     pin::pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -17,7 +15,7 @@ use tokio::{
 };
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
-use super::replay::Replay;
+use super::{frames::Frames, replay::Replay};
 use crate::wire::Limits;
 
 /// What a peer did.
@@ -197,11 +195,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             None => return Err(Unwritten { stalled: false }),
         };
         let mut write = pin!(async {
-            if frames.more.is_empty() {
-                // One buffer needs no vectored write, which the kernel takes longer over.
-                stream.write_all(&frames.first).await
-            } else {
-                stream.write_all_buf(&mut frames).await
+            match frames.as_one() {
+                Some(frames) => stream.write_all(frames).await,
+                None => stream.write_all_buf(&mut frames).await,
             }
             .map_err(drop)
         });
@@ -263,73 +259,6 @@ async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwr
     match timeout(Limits::WRITE, write).await {
         Ok(written) => written.map_err(|()| Unwritten { stalled: false }),
         Err(_) => Err(Unwritten { stalled: true }),
-    }
-}
-
-/// Buffers of whole frames that are written together.
-#[derive(Debug, Default)]
-pub(crate) struct Frames {
-    /// Most often this is all.
-    first: Bytes,
-    more: VecDeque<Bytes>,
-    /// How long the parts are together.
-    length: usize,
-}
-
-impl Frames {
-    /// Adds frames to the end.
-    pub(crate) fn push(&mut self, part: Bytes) {
-        self.length += part.len();
-        if self.first.is_empty() {
-            self.first = part;
-        } else if !part.is_empty() {
-            self.more.push_back(part);
-        }
-    }
-
-    /// Returns these with `more` behind them.
-    fn followed_by(mut self, more: Self) -> Self {
-        self.push(more.first);
-        more.more.into_iter().for_each(|part| self.push(part));
-        self
-    }
-
-    /// Returns how many bytes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.remaining()
-    }
-}
-
-impl From<Vec<u8>> for Frames {
-    fn from(frames: Vec<u8>) -> Self {
-        let mut all = Self::default();
-        all.push(frames.into());
-        all
-    }
-}
-
-impl Buf for Frames {
-    fn remaining(&self) -> usize {
-        self.length
-    }
-
-    fn chunk(&self) -> &[u8] {
-        &self.first
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = std::iter::once(&self.first).chain(&self.more);
-        slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part)).count()
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        self.length = self.length.saturating_sub(count);
-        while count >= self.first.len() {
-            count -= self.first.len();
-            let Some(next) = self.more.pop_front() else { return self.first.clear() };
-            self.first = next;
-        }
-        self.first.advance(count);
     }
 }
 

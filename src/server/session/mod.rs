@@ -25,10 +25,11 @@ use self::{
 use super::{
     batch::{Batch, push_frame},
     end::End,
+    frames::Frames,
     http::Opening,
     hub::{Ask, Hub, Seat},
     rate::Rate,
-    socket::{Frames, Socket},
+    socket::Socket,
 };
 use crate::{
     log::Log,

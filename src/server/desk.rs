@@ -321,7 +321,7 @@ impl Desk {
             }
         }
         debug_assert!(appended.next().is_none(), "the log returns an outcome a draft");
-        self.rings.finish();
+        self.rings.finish().await;
         // After the rings: whoever gets an old message again can then be shown first what came before it.
         for (seat, event) in mail {
             self.mail.must_deliver(seat, event);

@@ -1,12 +1,12 @@
-//! One broadcast channel a room, and how what a turn has for the rooms gets into them: a stretch of messages is one batch, and a
-//! notice has its place between two.
+//! The broadcast channels of each room, and how what a turn has for the rooms gets into them: a stretch of messages is one batch, and
+//! a notice has its place between two.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
 };
 
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::yield_now};
 
 use super::batch::Batch;
 use crate::{
@@ -14,57 +14,90 @@ use crate::{
     wire::{Limits, Message, RoomName},
 };
 
-/// The ring of a room, as a session reads it.
+/// A ring, as a session reads it.
 pub(crate) type Ring = broadcast::Receiver<Arc<Batch>>;
+
+/// Readers of one ring, past which a room gets one more; and how many are woken before they have their turn, as long as what they
+/// are woken for is still in the processor's cache. Fewer make no difference, and each ring takes 10 KB.
+const READERS: usize = 64;
+/// Messages of one turn to a room, from which on all its readers are woken at once: more comes meanwhile, and each of them then
+/// writes all of it together.
+const MANY: usize = 16;
 
 /// The rings of all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Rings {
-    senders: HashMap<RoomName, broadcast::Sender<Arc<Batch>>>,
-    /// Messages of this turn that are not in a ring yet, and how long their text is.
-    open: HashMap<RoomName, (Vec<Arc<Message>>, usize)>,
+    rooms: HashMap<RoomName, Vec<broadcast::Sender<Arc<Batch>>>>,
+    /// What this turn has for the rooms.
+    outgoing: HashMap<RoomName, Outgoing>,
     /// What the last turn sent. A ring lets go of a batch when its last reader has it.
     sent: Vec<Weak<Batch>>,
+}
+
+#[derive(Debug, Default)]
+struct Outgoing {
+    batches: Vec<Batch>,
+    /// How many messages there are.
+    count: usize,
+    /// What is not in a batch yet, and how long its text is.
+    messages: Vec<Arc<Message>>,
+    text: usize,
+}
+
+impl Outgoing {
+    fn end_batch(&mut self) {
+        if !self.messages.is_empty() {
+            self.batches.push(Batch::messages(std::mem::take(&mut self.messages)));
+            self.text = 0;
+        }
+    }
 }
 
 impl Rings {
     /// Returns whether the room has a ring.
     pub(crate) fn has(&self, room: &RoomName) -> bool {
-        self.senders.contains_key(room)
+        self.rooms.contains_key(room)
     }
 
     /// Returns how many rooms have a ring.
     pub(crate) fn count(&self) -> usize {
-        self.senders.len()
+        self.rooms.len()
     }
 
     /// Returns whatever the room gets from now on.
     pub(crate) fn subscribe(&mut self, room: &RoomName) -> Ring {
-        let ring = self.senders.entry(room.clone()).or_insert_with(|| broadcast::Sender::new(Limits::RING));
-        ring.subscribe()
+        let rings = self.rooms.entry(room.clone()).or_default();
+        let has_place = |ring: &&broadcast::Sender<_>| ring.receiver_count() < READERS;
+        // Mostly it is the last, and where people have left, another.
+        if let Some(ring) = rings.last().filter(has_place).or_else(|| rings.iter().find(has_place)) {
+            return ring.subscribe();
+        }
+        let (ring, reader) = broadcast::channel(Limits::RING);
+        rings.push(ring);
+        reader
     }
 
     /// Takes the rings of the rooms that `is_empty` names.
     pub(crate) fn close(&mut self, is_empty: impl Fn(&RoomName) -> bool) {
-        self.senders.retain(|room, _| !is_empty(room));
+        self.rooms.retain(|room, _| !is_empty(room));
     }
 
     /// Adds a message to its room's batch.
     pub(crate) fn message(&mut self, message: Arc<Message>) {
-        let room = message.room.clone();
-        let (messages, text) = self.open.entry(room.clone()).or_default();
-        *text += message.text.as_ref().map_or(0, |text| text.as_str().len());
-        messages.push(message);
-        if *text >= Limits::BATCH {
-            self.send_open(&room);
+        let outgoing = self.outgoing.entry(message.room.clone()).or_default();
+        outgoing.text += message.text.as_ref().map_or(0, |text| text.as_str().len());
+        outgoing.messages.push(message);
+        outgoing.count += 1;
+        if outgoing.text >= Limits::BATCH {
+            outgoing.end_batch();
         }
     }
 
-    /// Sends a notice behind what its room has got so far.
+    /// Adds a notice behind what its room has got so far.
     pub(crate) fn notice(&mut self, notice: Notice) {
-        let room = notice.presence.room.clone();
-        self.send_open(&room);
-        self.send(&room, Batch::notice(notice));
+        let outgoing = self.outgoing.entry(notice.presence.room.clone()).or_default();
+        outgoing.end_batch();
+        outgoing.batches.push(Batch::notice(notice));
     }
 
     /// Begins a turn.
@@ -78,41 +111,86 @@ impl Rings {
         !self.sent.is_empty()
     }
 
-    /// Sends whatever is not in a ring yet: the turn is over.
-    pub(crate) fn finish(&mut self) {
-        for (room, (messages, _)) in std::mem::take(&mut self.open) {
-            self.send(&room, Batch::messages(messages));
-        }
-    }
-
-    fn send_open(&mut self, room: &RoomName) {
-        if let Some((messages, _)) = self.open.remove(room) {
-            self.send(room, Batch::messages(messages));
-        }
-    }
-
-    fn send(&mut self, room: &RoomName, batch: Batch) {
-        if let Some(ring) = self.senders.get(room) {
-            let batch = Arc::new(batch);
-            self.sent.push(Arc::downgrade(&batch));
-            // An error says that nobody is there to hear it; the log has it.
-            drop(ring.send(batch));
+    /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are woken, where it is not [`MANY`]
+    /// messages. Not cancel-safe.
+    pub(crate) async fn finish(&mut self) {
+        let mut woken = 0;
+        for (room, mut outgoing) in std::mem::take(&mut self.outgoing) {
+            outgoing.end_batch();
+            let Some(rings) = self.rooms.get(&room) else { continue };
+            let batches: Vec<_> = outgoing.batches.into_iter().map(Arc::new).collect();
+            self.sent.extend(batches.iter().map(Arc::downgrade));
+            for ring in rings {
+                if woken >= READERS && outgoing.count < MANY {
+                    woken = 0;
+                    yield_now().await;
+                }
+                for batch in &batches {
+                    // An error says that nobody is there to hear it; the log has it.
+                    drop(ring.send(Arc::clone(batch)));
+                }
+                woken += ring.receiver_count();
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+
+    use futures_util::FutureExt as _;
+
     use super::*;
-    use crate::server::batch::tests::message;
+    use crate::{server::batch::tests::message, wire::MessageId};
+
+    #[tokio::test]
+    async fn a_crowd_hears_by_turns_and_each_of_them_all_in_order() {
+        let mut rings = Rings::default();
+        let mut crowd: Vec<_> = (0..3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        rings.message(message(1, "hi"));
+        let presence = serde_json::from_str(r#"{"room": "lobby", "people": 2}"#).unwrap();
+        rings.notice(Notice { presence, about: None });
+        rings.message(message(2, "ho"));
+        let mut finish = pin!(rings.finish());
+        for heard in [READERS, 2 * READERS, 3 * READERS] {
+            let is_last = heard == crowd.len();
+            assert_eq!(poll_fn(|cx| Poll::Ready(finish.as_mut().poll(cx))).await.is_ready(), is_last);
+            assert_eq!(crowd.iter().filter(|reader| !reader.is_empty()).count(), heard);
+        }
+        for reader in &mut crowd {
+            let heard = [(); 3].map(|()| reader.try_recv().unwrap().last());
+            assert_eq!(heard, [Some(MessageId(1)), None, Some(MessageId(2))]);
+        }
+    }
 
     #[test]
-    fn a_turn_is_busy_until_its_last_reader_lets_go_of_it() {
+    fn where_much_is_said_all_hear_it_at_once() {
+        let mut rings = Rings::default();
+        let crowd: Vec<_> = (0..3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        (1..=MANY as u64).for_each(|id| rings.message(message(id, "hi")));
+        assert_eq!(rings.finish().now_or_never(), Some(()));
+        assert!(crowd.iter().all(|reader| reader.len() == 1));
+    }
+
+    #[test]
+    fn a_place_that_was_left_is_taken_before_a_ring_is_made() {
+        let mut rings = Rings::default();
+        let mut crowd: Vec<_> = (0..2 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        drop(crowd.remove(0));
+        crowd.push(rings.subscribe(&RoomName::lobby()));
+        assert_eq!(rings.rooms[&RoomName::lobby()].len(), 2);
+        crowd.push(rings.subscribe(&RoomName::lobby()));
+        assert_eq!(rings.rooms[&RoomName::lobby()].len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_busy_until_its_last_reader_lets_go_of_it() {
         let mut rings = Rings::default();
         let mut readers = [rings.subscribe(&RoomName::lobby()), rings.subscribe(&RoomName::lobby())];
         assert!(!rings.is_busy(), "nothing was sent");
         rings.message(message(1, "hi"));
-        rings.finish();
+        rings.finish().await;
         let written = readers.each_mut().map(|reader| {
             assert!(rings.is_busy());
             reader.try_recv().unwrap()
@@ -122,12 +200,12 @@ mod tests {
         assert!(!rings.is_busy());
     }
 
-    #[test]
-    fn a_reader_that_takes_nothing_keeps_one_turn_busy_and_no_other() {
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_keeps_one_turn_busy_and_no_other() {
         let mut rings = Rings::default();
         let _stalled = rings.subscribe(&RoomName::lobby());
         rings.message(message(1, "hi"));
-        rings.finish();
+        rings.finish().await;
         assert!(rings.is_busy());
         rings.begin();
         assert!(!rings.is_busy(), "this turn has sent nothing");

@@ -75,8 +75,11 @@ impl Keys {
 
     /// Forgets the keys of messages up to `id`, which were deleted together with what the table had of them.
     pub(super) fn delete(&mut self, id: i64) {
-        for keys in [&mut self.newest, &mut self.leaving] {
-            keys.retain(|_, of| *of > id);
+        // The oldest go first, and theirs have mostly left.
+        if id > self.keyed {
+            for keys in [&mut self.newest, &mut self.leaving] {
+                keys.retain(|_, of| *of > id);
+            }
         }
     }
 

@@ -71,7 +71,7 @@ pub(super) fn cursor(
     found.map_or_else(|| forgotten(&transaction, room), |id| Ok(MessageId(number(id))))
 }
 
-/// Returns the highest id that was given, whether its message is there or was deleted.
+/// Returns the highest id that was given, whether its message is there or was deleted. Looks at every room, so it is for the start.
 pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
     let last = connection
         .prepare_cached(
@@ -107,7 +107,9 @@ pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> 
     let transaction = connection.unchecked_transaction()?;
     let mut probe =
         transaction.prepare_cached("SELECT id, at FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
-    let (mut from, mut to) = (1, integer(last(&transaction)?.0) + 1);
+    let last: Option<i64> =
+        transaction.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
+    let (mut from, mut to) = (1, last.unwrap_or(0) + 1);
     while from < to {
         let middle = from + (to - from) / 2;
         let found: Option<(i64, i64)> =

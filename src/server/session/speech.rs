@@ -188,16 +188,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     async fn said(&mut self, message: ClientMessage) -> Result<(), End> {
         let hub = &self.shared.hub;
         let id = self.seat.id;
+        let say = |kind, text, key| hub.say(id, vec![Said { kind, text, key }]);
         let answer = match message {
-            ClientMessage::Say { key, text } => {
-                return Ok(hub.say(id, vec![Said { kind: Kind::Say, text: Some(text), key }]).await?);
-            }
-            ClientMessage::Me { key, text } => {
-                return Ok(hub.say(id, vec![Said { kind: Kind::Me, text: Some(text), key }]).await?);
-            }
+            ClientMessage::Say { key, text } => return Ok(say(Kind::Say, Some(text), key).await?),
+            ClientMessage::Me { key, text } => return Ok(say(Kind::Me, Some(text), key).await?),
             ClientMessage::SetTopic { key, text } => {
-                let text = text.map(Topic::into_body);
-                return Ok(hub.say(id, vec![Said { kind: Kind::Topic, text, key }]).await?);
+                return Ok(say(Kind::Topic, text.map(Topic::into_body), key).await?);
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
             ClientMessage::Nick { nick } => return self.rename(nick).await,

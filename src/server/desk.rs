@@ -28,20 +28,13 @@ const LINGER: u32 = 8;
 /// Messages that are committed together, past which a turn does so before it goes on.
 const TOGETHER: usize = 1024;
 
+/// Rings of rooms that are empty which are kept: people come back to a room, and an empty one costs 10 KB.
+const EMPTY: usize = 16;
+
 /// Returns a hub over a log, and the task that serves it until all its clones are dropped.
 pub(crate) fn open(log: Log, last: MessageId) -> (Hub, impl Future<Output = ()> + Send) {
     let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-    let desk = Desk {
-        rooms: Rooms::default(),
-        rings: Rings::default(),
-        mail: Mail::default(),
-        log,
-        last,
-        usual: 0,
-        started: Instant::now(),
-        latest: Timestamp::default(),
-    };
-    (Hub::new(requests), desk.run(incoming))
+    (Hub::new(requests), Desk::new(log, last).run(incoming))
 }
 
 /// One turn's work, in the order in which it came.
@@ -81,6 +74,19 @@ struct Desk {
 }
 
 impl Desk {
+    fn new(log: Log, last: MessageId) -> Self {
+        Self {
+            rooms: Rooms::default(),
+            rings: Rings::default(),
+            mail: Mail::default(),
+            log,
+            last,
+            usual: 0,
+            started: Instant::now(),
+            latest: Timestamp::default(),
+        }
+    }
+
     async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
         let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
         loop {
@@ -193,14 +199,18 @@ impl Desk {
 
     /// Returns a place in a room that somebody has just entered, and the room as they find it.
     async fn place(&mut self, room: RoomName) -> (Place, RoomView) {
-        if !self.rings.has(&room) {
+        let mut view = self.rooms.view(&room);
+        if view.people == 1 {
+            // Nobody was there who would know.
             match self.log.topic(&room).await {
-                Ok(topic) => self.rooms.set_topic(&room, topic),
+                Ok(topic) => {
+                    view.topic.clone_from(&topic);
+                    self.rooms.set_topic(&room, topic);
+                }
                 Err(error) => error!(%error, "cannot read a topic"),
             }
         }
         let ring = self.rings.subscribe(&room);
-        let view = self.rooms.view(&room);
         (Place { room, ring, last: self.last }, view)
     }
 
@@ -330,7 +340,7 @@ impl Desk {
     }
 
     fn close_empty_rooms(&mut self) {
-        if self.rings.count() > self.rooms.count() {
+        if self.rings.count() > self.rooms.count() + EMPTY {
             self.rings.close(|room| !self.rooms.is_open(room));
         }
     }
@@ -349,10 +359,12 @@ mod tests {
     use super::*;
     use crate::{room::IfTaken, wire::Hex};
 
+    fn arrival(room: RoomName) -> Arrival {
+        Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, returning: false }
+    }
+
     async fn somebody(hub: &Hub) -> Seat {
-        let room = RoomName::lobby();
-        let arrival = Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, returning: false };
-        hub.arrive(arrival).await.unwrap().unwrap().0
+        hub.arrive(arrival(RoomName::lobby())).await.unwrap().unwrap().0
     }
 
     async fn say(hub: &Hub, seat: SeatId) {
@@ -394,6 +406,26 @@ mod tests {
             let batch = (!is_written).then_some(batch);
             timeout(Duration::from_secs(10), ring.recv()).await.unwrap().unwrap();
             drop(batch);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
+        let mut desk = Desk::new(Log::memory(Hex([1; 8])), MessageId(0));
+        let tea = Topic::new("tea").unwrap();
+        for number in 0..2 * EMPTY {
+            let room = RoomName::new(&format!("room-{number}")).unwrap();
+            for known in [None, Some(tea.clone())] {
+                let (seat, view) = desk.arrive(arrival(room.clone()), Duration::ZERO).await.unwrap();
+                assert_eq!(view.topic, known);
+                let said = Said { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), key: None };
+                let mut turn = Turn::default();
+                desk.say(seat.id, vec![said], &mut turn);
+                desk.commit(turn).await;
+                desk.leave(seat.id, true, Duration::ZERO);
+                desk.close_empty_rooms();
+                assert!(desk.rings.count() <= EMPTY, "{}", desk.rings.count());
+            }
         }
     }
 }

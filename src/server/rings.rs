@@ -54,11 +54,6 @@ impl Outgoing {
 }
 
 impl Rings {
-    /// Returns whether the room has a ring.
-    pub(crate) fn has(&self, room: &RoomName) -> bool {
-        self.rooms.contains_key(room)
-    }
-
     /// Returns how many rooms have a ring.
     pub(crate) fn count(&self) -> usize {
         self.rooms.len()

@@ -12,8 +12,8 @@ use crate::{
     server::{
         batch::push_frame,
         end::End,
-        http::Opening,
         hub::Seat,
+        opening::Opening,
         socket::{Incoming, Socket},
     },
     wire::{

@@ -26,8 +26,8 @@ use super::{
     batch::{Batch, push_frame},
     end::End,
     frames::Frames,
-    http::Opening,
     hub::{Ask, Hub, Seat},
+    opening::Opening,
     rate::Rate,
     socket::Socket,
 };

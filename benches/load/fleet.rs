@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, Read as _, Write as _},
+    mem::MaybeUninit,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Interest, Poll, Token, event::Source as _, net::TcpStream};
+use socket2::SockRef;
 
 use crate::{Outcome, frames};
 
@@ -15,6 +17,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Opening handshakes under way at one time: more would overrun the queue of the listening socket.
 const OPENING: usize = 100;
+
+/// Bytes thrown away at once. Nothing is written there.
+const NOWHERE: usize = 16 * 1024;
 
 /// How a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +71,10 @@ struct Client {
     backlog: Vec<u8>,
     /// The number that the next message of each sender must have.
     next: Vec<u32>,
+    /// Whether what it gets is thrown away, unread.
+    is_deaf: bool,
+    /// Bytes that it has got.
+    got: u64,
 }
 
 /// A message of ours that has arrived.
@@ -140,6 +149,8 @@ impl Fleet {
             partial: Vec::new(),
             backlog: request.into_bytes(),
             next: Vec::new(),
+            is_deaf: false,
+            got: 0,
         });
         self.opening += 1;
         Ok(())
@@ -228,6 +239,18 @@ impl Fleet {
         Ok(())
     }
 
+    /// Throws away from now on what all but the first `listening` clients get: it is only counted.
+    pub(crate) fn deafen(&mut self, listening: usize) {
+        for (number, client) in self.clients.iter_mut().enumerate() {
+            (client.is_deaf, client.got) = (number >= listening, 0);
+        }
+    }
+
+    /// Returns whether everybody has got as many bytes as the first client since [`Self::deafen`].
+    pub(crate) fn deaf_have_got_all(&self) -> bool {
+        self.clients.iter().all(|client| client.got == self.clients[0].got)
+    }
+
     /// Takes what arrives until nothing has come for `quiet`.
     pub(crate) fn settle(&mut self, quiet: Duration) -> Outcome<()> {
         let mut last = Instant::now();
@@ -275,7 +298,8 @@ impl Client {
     /// Takes what there is.
     fn read(&mut self, reader: usize, buffer: &mut [u8], heard: Heard<'_>) -> Outcome<()> {
         loop {
-            let length = match self.stream.read(buffer) {
+            let read = if self.is_deaf { self.throw_away() } else { self.stream.read(buffer) };
+            let length = match read {
                 Ok(0) => {
                     self.stage = Stage::Closed;
                     return Ok(());
@@ -284,6 +308,13 @@ impl Client {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
+            self.got += length as u64;
+            if self.is_deaf {
+                if length < NOWHERE {
+                    return Ok(());
+                }
+                continue;
+            }
             let mut joined = std::mem::take(&mut self.partial);
             let bytes = if joined.is_empty() {
                 &buffer[..length]
@@ -315,6 +346,14 @@ impl Client {
                 return Ok(());
             }
         }
+    }
+
+    /// Lets the kernel drop what there is, and returns how many bytes that was.
+    fn throw_away(&self) -> io::Result<usize> {
+        /// Of Linux: for TCP it drops what it would copy.
+        const MSG_TRUNC: i32 = 0x20;
+        let mut nowhere = [MaybeUninit::uninit(); NOWHERE];
+        SockRef::from(&self.stream).recv_with_flags(&mut nowhere, MSG_TRUNC)
     }
 
     fn frame(&mut self, reader: usize, opcode: u8, payload: &[u8], heard: Heard<'_>) -> Outcome<()> {

@@ -31,7 +31,7 @@ struct Arguments {
     /// Only the tables with this in their title
     #[arg(long, value_name = "PART")]
     only: Option<String>,
-    /// What is measured: throughput, latency, memory, idle, churn, scaling, client; all without it
+    /// What is measured: throughput, latency, memory, idle, churn, scaling, cores, client; all without it
     what: Vec<String>,
     /// Is given by cargo
     #[arg(long, hide = true)]

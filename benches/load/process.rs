@@ -6,6 +6,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::LazyLock,
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
     child: Child,
+    /// Reads what it says.
+    reader: Option<JoinHandle<()>>,
     /// Where its log lives.
     _folder: tempfile::TempDir,
 }
@@ -86,8 +89,8 @@ impl Server {
         let first = lines.next().ok_or("the server said nothing")??;
         let address = first.rsplit("ws://").next().ok_or("no address")?.parse()?;
         // The rest is read away, so that nobody waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { kind, address, child, _folder: folder })
+        let reader = Some(std::thread::spawn(move || lines.for_each(drop)));
+        Ok(Self { kind, address, child, reader, _folder: folder })
     }
 
     /// Returns whether this kind can be started here.
@@ -132,6 +135,10 @@ impl Drop for Server {
         // It is gone in either case.
         self.child.kill().ok();
         self.child.wait().ok();
+        // The threads of the generator are placed all together, and none may vanish meanwhile.
+        if let Some(reader) = self.reader.take() {
+            reader.join().ok();
+        }
     }
 }
 

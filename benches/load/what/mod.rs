@@ -2,6 +2,7 @@
 
 mod churn;
 mod client;
+mod cores;
 mod idle;
 mod latency;
 mod memory;
@@ -14,12 +15,13 @@ use crate::{Outcome, report::Report};
 pub(crate) type Measure = fn(&mut Report) -> Outcome<()>;
 
 /// Everything, by name.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 8] = [
     ("throughput", throughput::measure),
     ("latency", latency::measure),
     ("memory", memory::measure),
     ("idle", idle::measure),
     ("churn", churn::measure),
     ("scaling", scaling::measure),
+    ("cores", cores::measure),
     ("client", client::measure),
 ];

@@ -1,4 +1,4 @@
-//! Whether a delivery costs the same among ten and among ten thousand, in one room and in a thousand, on one core and on all.
+//! Whether a delivery costs the same among ten and among ten thousand, and in one room and in a thousand.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,7 @@ const AT_HOME: usize = 10;
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     readers(report)?;
-    rooms(report)?;
-    cores(report)
+    rooms(report)
 }
 
 /// Among few, a message costs what it takes to read it; so the limit is shown beside.
@@ -111,32 +110,4 @@ fn talk_in_rooms(fleet: &mut Fleet, rooms: usize, length: Duration) -> Outcome<u
         }
     }
     Ok(deliveries)
-}
-
-fn cores(report: &mut Report) -> Outcome<()> {
-    let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 400)));
-    let title = "Cores: one and all of them, the generator on them too";
-    if !report.wants(title) {
-        return Ok(());
-    }
-    Report::table(title, &["one: deliveries/s", "all of one", "one: CPU s/M", "all of one"]);
-    for (name, talk) in [
-        ("1 to 1,000", Talk { senders: 1, readers: 1_000, window: 64, length: 100, speech: Speech::Text }),
-        ("100 to 100", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Text }),
-    ] {
-        let mut stages = [Stage::set(Kind::Memory, Cores::One, talk)?, Stage::set(Kind::Memory, Cores::All, talk)?];
-        let samples = in_turns(&mut stages, rounds, length)?;
-        let (one, all) = (middle(&samples[0], |s| s.rate), middle(&samples[1], |s| s.rate));
-        let costs = [middle(&samples[0], |s| s.cost), middle(&samples[1], |s| s.cost)];
-        let cells = [
-            format!("{:.2} M", one / 1e6),
-            format!("{:.2}", all / one),
-            format!("{:.3}", costs[0]),
-            format!("{:.2}", costs[1] / costs[0]),
-        ];
-        Report::row(name, &cells);
-        report.keep("cores", name, "deliveries of all to one", all / one);
-        report.keep("cores", name, "CPU of all to one", costs[1] / costs[0]);
-    }
-    Ok(())
 }

@@ -34,6 +34,9 @@ const GROUP: usize = 1024;
 /// After so long without a request the chores begin: they must not come between somebody's messages.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Statements besides those that insert messages, at the most.
+const OTHERS: usize = 16;
+
 /// Between two looks at what need not be kept any more.
 const RETENTION: Duration = Duration::from_mins(1);
 
@@ -83,6 +86,7 @@ impl Writer {
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
     pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
+        connection.set_prepared_statement_cache_capacity(append::ROWS + OTHERS);
         let last = integer(read::last(&connection)?.0);
         let indexed = connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
         let keys = Keys::load(&connection)?;

@@ -28,8 +28,9 @@ const MANY: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Rings {
     rooms: HashMap<RoomName, Vec<broadcast::Sender<Arc<Batch>>>>,
-    /// What this turn has for the rooms.
+    /// What this turn has for the rooms, but for the one that came last: mostly it is the next as well.
     outgoing: HashMap<RoomName, Outgoing>,
+    latest: Option<(RoomName, Outgoing)>,
     /// What the last turn sent. A ring lets go of a batch when its last reader has it.
     sent: Vec<Weak<Batch>>,
 }
@@ -79,7 +80,7 @@ impl Rings {
 
     /// Adds a message to its room's batch.
     pub(crate) fn message(&mut self, message: Arc<Message>) {
-        let outgoing = self.outgoing.entry(message.room.clone()).or_default();
+        let outgoing = self.outgoing(&message.room);
         outgoing.text += message.text.as_ref().map_or(0, |text| text.as_str().len());
         outgoing.messages.push(message);
         outgoing.count += 1;
@@ -90,9 +91,18 @@ impl Rings {
 
     /// Adds a notice behind what its room has got so far.
     pub(crate) fn notice(&mut self, notice: Notice) {
-        let outgoing = self.outgoing.entry(notice.presence.room.clone()).or_default();
+        let outgoing = self.outgoing(&notice.presence.room);
         outgoing.end_batch();
         outgoing.batches.push(Batch::notice(notice));
+    }
+
+    fn outgoing(&mut self, room: &RoomName) -> &mut Outgoing {
+        if self.latest.as_ref().is_none_or(|(latest, _)| latest != room) {
+            self.outgoing.extend(self.latest.take());
+        }
+        let outgoing = &mut self.outgoing;
+        let (_, latest) = self.latest.get_or_insert_with(|| (room.clone(), outgoing.remove(room).unwrap_or_default()));
+        latest
     }
 
     /// Begins a turn.
@@ -110,6 +120,7 @@ impl Rings {
     /// messages. Not cancel-safe.
     pub(crate) async fn finish(&mut self) {
         let mut woken = 0;
+        self.outgoing.extend(self.latest.take());
         for (room, mut outgoing) in std::mem::take(&mut self.outgoing) {
             outgoing.end_batch();
             let Some(rings) = self.rooms.get(&room) else { continue };
@@ -137,7 +148,11 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::{server::batch::tests::message, wire::MessageId};
+    use crate::{
+        room::SeatId,
+        server::batch::tests::message,
+        wire::{Dialect, MessageId},
+    };
 
     #[tokio::test]
     async fn a_crowd_hears_by_turns_and_each_of_them_all_in_order() {
@@ -157,6 +172,24 @@ mod tests {
             let heard = [(); 3].map(|()| reader.try_recv().unwrap().last());
             assert_eq!(heard, [Some(MessageId(1)), None, Some(MessageId(2))]);
         }
+    }
+
+    #[tokio::test]
+    async fn what_rooms_hear_by_turns_comes_in_order() {
+        let mut rings = Rings::default();
+        let rooms = ["lobby", "rust"].map(|room| RoomName::new(room).unwrap());
+        let mut readers = rooms.each_ref().map(|room| rings.subscribe(room));
+        for id in 1..=4 {
+            let message = Message { room: rooms[(id % 2) as usize].clone(), ..(*message(id, "hi")).clone() };
+            rings.message(Arc::new(message));
+        }
+        rings.finish().await;
+        let heard = readers.each_mut().map(|reader| {
+            let batch = reader.try_recv().unwrap();
+            assert!(reader.is_empty());
+            (batch.unseen(Dialect::Text, SeatId::nobodys(), MessageId(0)).len(), batch.last())
+        });
+        assert_eq!(heard, [(2 * 9, Some(MessageId(4))), (2 * 9, Some(MessageId(3)))]);
     }
 
     #[test]

@@ -98,8 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             self.count_control();
             return Heard::Nothing;
         }
-        let since = now - self.started;
-        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(since));
+        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now - self.started));
         match meaning {
             meaning if !wait.is_zero() => Heard::Early(meaning, wait),
             Meaning::Said(ClientMessage::Say { key, text }) => {

@@ -114,7 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         .await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+    /// Returns what the peer does next.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
             match &mut self.stream {
                 Some(Stream::Awake(library)) => match library.poll_next_unpin(cx) {

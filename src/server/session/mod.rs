@@ -1,14 +1,21 @@
 //! One connection's life, in one task: it comes in, is caught up, and then speaks and hears until it ends; why it ended is its
 //! result.
 //!
-//! Reading comes first, so that bursts become batches, but not for ever. While a write waits for the peer nothing is read: a
-//! peer that takes nothing is not heard either, until its deadline.
+//! What the room is told and what the peer says have their turns one after the other, and each turn takes what is there, so that
+//! bursts become batches. While a write waits for the peer nothing is read: a peer that takes nothing is not heard either, until
+//! its deadline.
 
 mod entering;
 mod seldom;
 mod speech;
 
-use std::{pin::pin, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -36,8 +43,6 @@ use crate::{
     wire::{Dialect, Limits, MessageId, Nick, ServerMessage},
 };
 
-/// Reads in a row before whatever waits to be written has its turn.
-const READS_IN_A_ROW: u32 = 64;
 /// Bytes gathered from the ring for one write.
 const GATHER: usize = 256 * 1024;
 
@@ -76,6 +81,13 @@ where
         Box::pin(socket.close(code, reason)).await;
     }
     end
+}
+
+/// What a session does next.
+enum Step {
+    /// The room was told something.
+    Told(Result<Arc<Batch>, RecvError>),
+    Seldom(Event),
 }
 
 /// A connection that has a seat.
@@ -129,34 +141,26 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         let stop = pin!(shared.stop.cancelled());
         let alarm = pin!(sleep_until(self.next_alarm()));
         let mut seldom = Seldom::new(stop, alarm, self.seat.mailbox.clone());
-        let mut reads = 0;
+        let mut told = false;
         loop {
-            if reads >= READS_IN_A_ROW {
-                reads = 0;
-                self.fan_out().await?;
-            }
-            tokio::select! {
-                biased;
-                event = &mut seldom => match event {
-                    Event::Stop => return Err(End::Stopping),
-                    Event::Alarm => {
-                        Box::pin(self.alarm()).await?;
-                        seldom.set_alarm(self.next_alarm());
-                    }
-                    Event::Mail(event) => {
-                        reads = 0;
-                        let event = event?;
-                        Box::pin(self.for_us_alone(&event)).await?;
-                    }
-                },
-                incoming = self.socket.next(), if self.held.is_none() => {
-                    reads += self.incoming(incoming).await?;
+            match self.next(&mut seldom, std::mem::take(&mut told)).await {
+                Step::Seldom(Event::Stop) => return Err(End::Stopping),
+                Step::Seldom(Event::Alarm) => {
+                    Box::pin(self.alarm()).await?;
+                    seldom.set_alarm(self.next_alarm());
+                }
+                Step::Seldom(Event::Mail(event)) => {
+                    let event = event?;
+                    Box::pin(self.for_us_alone(&event)).await?;
+                }
+                Step::Seldom(Event::Peer(incoming)) => {
+                    self.incoming(incoming).await?;
                     if self.held.is_some() {
                         seldom.set_alarm(self.next_alarm());
                     }
                 }
-                batch = self.seat.place.ring.recv() => {
-                    reads = 0;
+                Step::Told(batch) => {
+                    told = true;
                     match batch {
                         Ok(batch) => self.follow(&batch).await?,
                         Err(RecvError::Lagged(_)) => Box::pin(self.refill()).await?,
@@ -165,6 +169,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                 }
             }
         }
+    }
+
+    /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked before all else; only after it had
+    /// its turn it is asked last, so that it keeps nothing else waiting.
+    async fn next(&mut self, seldom: &mut Seldom<'_, '_>, mut told: bool) -> Step {
+        let Self { socket, seat, held, .. } = self;
+        let mut ring = pin!(seat.place.ring.recv());
+        poll_fn(|cx| {
+            let is_last = std::mem::take(&mut told);
+            if !is_last && let Poll::Ready(batch) = ring.as_mut().poll(cx) {
+                return Poll::Ready(Step::Told(batch));
+            }
+            let peer = |cx: &mut Context<'_>| if held.is_none() { socket.poll_next(cx) } else { Poll::Pending };
+            if let Poll::Ready(event) = seldom.poll_next(cx, peer) {
+                return Poll::Ready(Step::Seldom(event));
+            }
+            if is_last { ring.as_mut().poll(cx).map(Step::Told) } else { Poll::Pending }
+        })
+        .await
     }
 
     /// Returns when something is to be done though nothing happens. What moves it later need not be told: an alarm that

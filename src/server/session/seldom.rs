@@ -4,18 +4,20 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
 
-use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFuture;
 
 use crate::{
-    server::mailbox::{Mailbox, Unseated},
+    server::{
+        mailbox::{Mailbox, Unseated},
+        socket::Incoming,
+    },
     wire::ServerMessage,
 };
 
@@ -28,9 +30,11 @@ pub(super) enum Event {
     Alarm,
     /// There is something for this session alone, or there never will be again.
     Mail(Result<Box<ServerMessage>, Unseated>),
+    /// The peer did something.
+    Peer(Incoming),
 }
 
-/// All of it, as one future without an end. Cancel-safe.
+/// All of it.
 pub(super) struct Seldom<'a, 's> {
     stop: Pin<&'a mut WaitForCancellationFuture<'s>>,
     alarm: Pin<&'a mut Sleep>,
@@ -38,13 +42,27 @@ pub(super) struct Seldom<'a, 's> {
     bell: Arc<Bell>,
     /// Rings the bell.
     waker: Waker,
+    /// Whom the bell wakes.
+    woken: Option<Waker>,
+    /// Whether the peer must be asked, or else it does not know whom to wake.
+    asks_peer: bool,
+    /// Whether all others must be.
+    asks_others: bool,
 }
 
 /// Wakes the session's task, and keeps for it that it was this bell.
 #[derive(Debug, Default)]
 struct Bell {
     has_rung: AtomicBool,
-    task: AtomicWaker,
+    /// Kept when it is used: then it need not be brought anew every time the task runs.
+    task: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        // Nothing that can panic is done under the lock.
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Wake for Bell {
@@ -54,7 +72,10 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.has_rung.store(true, Ordering::Release);
-        self.task.wake();
+        let task = self.task().clone();
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 }
 
@@ -64,50 +85,62 @@ impl<'a, 's> Seldom<'a, 's> {
         alarm: Pin<&'a mut Sleep>,
         mailbox: Mailbox,
     ) -> Self {
-        // Each must be asked once, or it does not know whom to wake.
-        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
-        Self { stop, alarm, mailbox, waker: Arc::clone(&bell).into(), bell }
+        let bell = Arc::<Bell>::default();
+        let waker = Arc::clone(&bell).into();
+        Self { stop, alarm, mailbox, bell, waker, woken: None, asks_peer: true, asks_others: true }
     }
 
-    /// Chooses when the alarm goes off next.
+    /// Chooses when the alarm goes off next. Whether the peer is heard may have changed as well.
     pub(super) fn set_alarm(&mut self, at: Instant) {
         self.alarm.as_mut().reset(at);
-        self.bell.has_rung.store(true, Ordering::Relaxed);
+        (self.asks_peer, self.asks_others) = (true, true);
     }
 
-    fn ask(&mut self) -> Poll<Event> {
+    /// Returns what has happened; `peer` asks the peer.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: impl FnOnce(&mut Context<'_>) -> Poll<Incoming>,
+    ) -> Poll<Event> {
+        if self.has_rung(cx) {
+            (self.asks_peer, self.asks_others) = (true, true);
+        }
         let cx = &mut Context::from_waker(&self.waker);
-        if self.stop.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Event::Stop);
+        if self.asks_others {
+            if self.stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Stop);
+            }
+            if self.alarm.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Alarm);
+            }
+            if let Poll::Ready(mail) = self.mailbox.poll_next(cx) {
+                return Poll::Ready(Event::Mail(mail));
+            }
+            self.asks_others = false;
         }
-        if self.alarm.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Event::Alarm);
+        if self.asks_peer {
+            if let Poll::Ready(incoming) = peer(cx) {
+                return Poll::Ready(Event::Peer(incoming));
+            }
+            self.asks_peer = false;
         }
-        self.mailbox.poll_next(cx).map(Event::Mail)
+        Poll::Pending
     }
-}
 
-impl Future for Seldom<'_, '_> {
-    type Output = Event;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event> {
-        // First, so that a bell that rings from now on wakes this task.
-        self.bell.task.register(cx.waker());
-        if !self.bell.has_rung.swap(false, Ordering::Acquire) {
-            return Poll::Pending;
+    /// Returns whether the bell has rung since this was asked last. Whenever it rings, it wakes whoever asked last.
+    fn has_rung(&mut self, cx: &Context<'_>) -> bool {
+        if self.woken.as_ref().is_none_or(|woken| !woken.will_wake(cx.waker())) {
+            self.woken = Some(cx.waker().clone());
+            *self.bell.task() = Some(cx.waker().clone());
         }
-        let event = self.ask();
-        if event.is_ready() {
-            // Those after it have not been asked.
-            self.bell.has_rung.store(true, Ordering::Relaxed);
-        }
-        event
+        // Mostly it has not, and a load alone takes no part in what others do with it.
+        self.bell.has_rung.load(Ordering::Relaxed) && self.bell.has_rung.swap(false, Ordering::Acquire)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, time::Duration};
+    use std::{cell::Cell, future::poll_fn, pin::pin, time::Duration};
 
     use futures_util::FutureExt as _;
     use tokio::time::{advance, sleep_until};
@@ -120,6 +153,11 @@ mod tests {
         wire::{Limits, MessageId, RoomName},
     };
 
+    /// Returns what happens next; nobody hears the peer.
+    async fn next(seldom: &mut Seldom<'_, '_>) -> Event {
+        poll_fn(|cx| seldom.poll_next(cx, |_| Poll::Pending)).await
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whatever_happens_rings() {
         let (token, mut mail, seat) = (CancellationToken::new(), Mail::default(), SeatId::nobodys());
@@ -127,27 +165,53 @@ mod tests {
         let stop = pin!(token.cancelled());
         let alarm = pin!(sleep_until(Instant::now() + Limits::PING_EVERY));
         let mut seldom = Seldom::new(stop, alarm, mailbox);
-        assert!((&mut seldom).now_or_never().is_none(), "nothing has happened");
+        assert!(next(&mut seldom).now_or_never().is_none(), "nothing has happened");
 
         let event = || ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(1) };
         assert!(mail.deliver(seat, event()) && mail.deliver(seat, event()));
         for _ in 0..2 {
-            assert!(matches!((&mut seldom).await, Event::Mail(Ok(_))));
+            assert!(matches!(next(&mut seldom).await, Event::Mail(Ok(_))));
         }
-        assert!((&mut seldom).now_or_never().is_none());
+        assert!(next(&mut seldom).now_or_never().is_none());
 
         advance(Limits::PING_EVERY).await;
-        assert!(matches!((&mut seldom).await, Event::Alarm));
+        assert!(matches!(next(&mut seldom).await, Event::Alarm));
         seldom.set_alarm(Instant::now() + Duration::from_secs(1));
-        assert!((&mut seldom).now_or_never().is_none());
+        assert!(next(&mut seldom).now_or_never().is_none());
         let set_at = Instant::now();
-        assert!(matches!((&mut seldom).await, Event::Alarm), "it wakes whoever sleeps");
+        assert!(matches!(next(&mut seldom).await, Event::Alarm), "it wakes whoever sleeps");
         assert_eq!(set_at.elapsed(), Duration::from_secs(1));
         seldom.set_alarm(Instant::now() + Duration::from_secs(1));
 
         mail.evict(seat);
-        assert!(matches!((&mut seldom).await, Event::Mail(Err(Unseated::TakenOver))));
+        assert!(matches!(next(&mut seldom).await, Event::Mail(Err(Unseated::TakenOver))));
         token.cancel();
-        assert!(matches!((&mut seldom).await, Event::Stop));
+        assert!(matches!(next(&mut seldom).await, Event::Stop));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_peer_is_asked_until_it_has_nothing_and_then_only_when_it_rings() {
+        let (token, mut mail) = (CancellationToken::new(), Mail::default());
+        let stop = pin!(token.cancelled());
+        let alarm = pin!(sleep_until(Instant::now() + Limits::PING_EVERY));
+        let mut seldom = Seldom::new(stop, alarm, mail.open(SeatId::nobodys()));
+        let (asked, said, rings) = (Cell::new(0), Cell::new(true), Cell::new(None));
+        let mut poll = || {
+            let peer = |cx: &mut Context<'_>| {
+                asked.set(asked.get() + 1);
+                rings.set(Some(cx.waker().clone()));
+                if said.take() { Poll::Ready(Incoming::Alive) } else { Poll::Pending }
+            };
+            seldom.poll_next(&mut Context::from_waker(Waker::noop()), peer)
+        };
+        assert!(matches!(poll(), Poll::Ready(Event::Peer(Incoming::Alive))));
+        for _ in 0..3 {
+            assert!(poll().is_pending());
+        }
+        assert_eq!(asked.get(), 2);
+        said.set(true);
+        rings.take().unwrap().wake();
+        assert!(matches!(poll(), Poll::Ready(Event::Peer(Incoming::Alive))));
+        assert_eq!(asked.get(), 3);
     }
 }

@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{READS_IN_A_ROW, Session, entering::Wanted};
+use super::{Session, entering::Wanted};
 use crate::{
     server::{
         batch::{push_frame, push_lines},
@@ -23,6 +23,8 @@ use crate::{
     },
 };
 
+/// Frames read in a row before whatever waits to be written has its turn.
+const READS_IN_A_ROW: u32 = 64;
 /// Bytes of text that are handed in together, past which no further frame is read for it: with [`Limits::HUB_QUEUE`] it bounds what
 /// waits for the hub.
 const IN_A_ROW: usize = 8 * 1024;
@@ -50,8 +52,8 @@ enum Heard {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
-    /// Takes what the peer did, and returns how many frames that were: what it said in a row is handed in together.
-    pub(super) async fn incoming(&mut self, mut incoming: Incoming) -> Result<u32, End> {
+    /// Takes what the peer did; what it said in a row is handed in together.
+    pub(super) async fn incoming(&mut self, mut incoming: Incoming) -> Result<(), End> {
         let now = Instant::now();
         self.last_seen = now;
         let (mut said, mut length, mut frames) = (Vec::new(), 0, 1);
@@ -82,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             Heard::Other(meaning) => Box::pin(self.act(meaning)).await?,
             Heard::End(end) => return Err(end),
         }
-        Ok(frames)
+        Ok(())
     }
 
     fn hear(&mut self, incoming: Incoming, now: Instant) -> Heard {

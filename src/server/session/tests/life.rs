@@ -5,6 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 
 use super::*;
+use crate::{
+    server::{hub::Said, socket::Incoming},
+    wire::{Body, Kind},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_lagging_reader_catches_up_without_gaps() {
@@ -235,4 +239,34 @@ async fn who_quits_sees_what_they_said_and_leaves_at_once() {
     bob.until(|line| line == "ada: bye").await;
     bob.until(|line| line == "* ada left").await;
     assert!(begun.elapsed() < Limits::GRACE);
+}
+
+#[tokio::test]
+async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
+    let shared = shared();
+    let (mut peer, ours) = duplex(4096);
+    let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
+    let entered = Entering::new(&mut socket, &shared).enter(opening(Dialect::Text, "ada")).await;
+    let (seat, dialect, _) = entered.map_err(drop).unwrap();
+    let mut session = Session::new(&mut socket, &shared, dialect, seat);
+    let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
+    let mut seldom = Seldom::new(stop, alarm, session.seat.mailbox.clone());
+    // The room has two batches, and the peer two frames, "a" and "b" under a mask of zero.
+    for text in ["one", "two"] {
+        let said = Said { kind: Kind::Say, text: Some(Body::new(text).unwrap()), key: None };
+        shared.hub.say(session.seat.id, vec![said]).await.unwrap();
+        shared.hub.settle().await.unwrap();
+    }
+    peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'a', 0x81, 0x81, 0, 0, 0, 0, b'b']).await.unwrap();
+    let (mut turns, mut told) = (Vec::new(), false);
+    for _ in 0..4 {
+        let next = session.next(&mut seldom, told).await;
+        told = matches!(next, Step::Told(Ok(_)));
+        turns.push(match next {
+            Step::Told(Ok(_)) => "room",
+            Step::Seldom(Event::Peer(Incoming::Text(_))) => "peer",
+            _ => "neither",
+        });
+    }
+    assert_eq!(turns, ["room", "peer", "room", "peer"]);
 }

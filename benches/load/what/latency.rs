@@ -1,6 +1,9 @@
 //! How long a message is on its way, at a pace that everybody can keep.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Outcome,
@@ -20,9 +23,12 @@ struct Pace {
 
 const KINDS: [Kind; 4] = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Textbook];
 
+/// Of so many readers two crowds are more than one process may hold, so that servers are measured one after the other. Where there
+/// are fewer, all stay, and have many short turns: whatever else the machine does then falls on each of them.
+const CROWD: usize = 4_000;
+
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
-    let rounds = report.choose(3, 2);
-    let length = Duration::from_secs(report.choose(5, 2));
+    let seconds = report.choose(15, 4);
     let crowd = report.choose(10_000, 2_000);
     for (name, pace) in [
         ("1 to many, 3 a second", Pace { senders: 1, readers: crowd, rate: 3 }),
@@ -33,40 +39,73 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         if !report.wants(&title) {
             continue;
         }
-        let mut waits = vec![(Vec::new(), Vec::new()); KINDS.len()];
+        let rounds = if pace.readers > CROWD { report.choose(3, 2) } else { seconds };
+        let length = Duration::from_secs_f64(f64::from(seconds) / f64::from(rounds));
+        let mut stages: Vec<_> = KINDS.iter().map(|kind| (*kind, None, Vec::new(), Vec::new())).collect();
+        let mut syncs = Vec::new();
         for _ in 0..rounds {
-            // One after the other: two such crowds are more than one process may hold.
-            for (kind, (middles, tails)) in KINDS.iter().zip(&mut waits) {
-                let server = Server::start(*kind, Cores::One)?;
-                let mut fleet = Fleet::new(server.address)?;
-                fleet.call_all(std::iter::repeat_n(Caller::new(Speech::Text), pace.readers))?;
-                fleet.settle(Duration::from_millis(300))?;
-                let took = keep_pace(&mut fleet, pace, length)?;
+            for (kind, stage, middles, tails) in &mut stages {
+                let (_server, fleet) = match stage {
+                    Some(stage) => stage,
+                    None => stage.insert(set(*kind, pace)?),
+                };
+                let took = keep_pace(fleet, pace, length)?;
                 middles.push(percentile(&took, 50));
                 tails.push(percentile(&took, 99));
+                if pace.readers > CROWD {
+                    *stage = None;
+                }
             }
+            syncs.extend(syncs_at(pace, length / 4)?);
         }
         Report::table(&title, &["p50", "of the limit", "p99", "of the limit"]);
-        let (limit_middle, limit_tail) = (median(&waits[0].0), median(&waits[0].1));
-        for (kind, (middles, tails)) in KINDS.iter().zip(&waits) {
+        let limit = (median(&stages[0].2), median(&stages[0].3));
+        for (kind, _, middles, tails) in &stages {
             let (middle, tail) = (median(middles), median(tails));
             let cells = [
                 format!("{:.2} ms", middle * 1e3),
-                format!("{:.2}", middle / limit_middle),
+                format!("{:.2}", middle / limit.0),
                 format!("{:.2} ms", tail * 1e3),
-                format!("{:.2}", tail / limit_tail),
+                format!("{:.2}", tail / limit.1),
             ];
             Report::row(kind.name(), &cells);
             report.keep(&format!("latency {name}"), kind.name(), "p50 seconds", middle);
             report.keep(&format!("latency {name}"), kind.name(), "p99 seconds", tail);
         }
+        let (middle, tail) = (percentile(&syncs, 50), percentile(&syncs, 99));
+        let cells = [format!("{:.2} ms", middle * 1e3), String::new(), format!("{:.2} ms", tail * 1e3), String::new()];
+        Report::row("one sync of the disk", &cells);
+        report.keep(&format!("latency {name}"), "one sync", "p50 seconds", middle);
     }
     Ok(())
+}
+
+fn set(kind: Kind, pace: Pace) -> Outcome<(Server, Fleet)> {
+    let server = Server::start(kind, Cores::One)?;
+    let mut fleet = Fleet::new(server.address)?;
+    fleet.call_all(std::iter::repeat_n(Caller::new(Speech::Text), pace.readers))?;
+    fleet.settle(Duration::from_millis(300))?;
+    Ok((server, fleet))
+}
+
+/// Returns how long it takes to write two pages to the end of a file and to sync them, at the pace at which messages come.
+fn syncs_at(pace: Pace, length: Duration) -> Outcome<Vec<f64>> {
+    let mut file = tempfile::tempfile()?;
+    let (begin, mut took) = (Instant::now(), Vec::new());
+    while begin.elapsed() < length {
+        std::thread::sleep(Duration::from_secs(1) / pace.rate);
+        let begin = Instant::now();
+        file.write_all(&[0; 8192])?;
+        file.sync_data()?;
+        took.push(begin.elapsed().as_secs_f64());
+    }
+    Ok(took)
 }
 
 /// Lets the senders speak by turns at their pace, whatever comes back, and returns how long each delivery took, in seconds.
 fn keep_pace(fleet: &mut Fleet, pace: Pace, length: Duration) -> Outcome<Vec<f64>> {
     let between = Duration::from_secs(1) / pace.rate;
+    let first: Vec<u32> = (0..pace.senders).map(|sender| fleet.number(sender)).collect();
     let mut said_at: Vec<Vec<Instant>> = vec![Vec::new(); pace.senders];
     let mut took = Vec::new();
     let (begin, mut said, mut heard) = (Instant::now(), 0_u32, 0_usize);
@@ -83,7 +122,8 @@ fn keep_pace(fleet: &mut Fleet, pace: Pace, length: Duration) -> Outcome<Vec<f64
         }
         fleet.turn(if said < most { left } else { Duration::from_millis(100) }, &mut |arrival| {
             heard += 1;
-            let at = said_at[arrival.sender].get(arrival.number as usize);
+            let number = arrival.number - first[arrival.sender];
+            let at = said_at[arrival.sender].get(number as usize);
             took.extend(at.map(|at| at.elapsed().as_secs_f64()));
         })?;
         if begin.elapsed() > length * 3 + Duration::from_secs(10) {

@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
@@ -180,6 +180,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.unsent.extend_from_slice(frames);
     }
 
+    /// Writes as much of these whole frames as the socket takes at once, and returns how many bytes that was: none where something
+    /// else has to go first. The rest must follow by [`Self::write`].
+    pub(crate) async fn write_now(&mut self, frames: &[u8]) -> usize {
+        let stream = match &mut self.stream {
+            Some(Stream::Asleep(stream)) if self.unsent.is_empty() => stream,
+            _ => return 0,
+        };
+        poll_fn(|cx| {
+            // An error comes again with the rest.
+            Poll::Ready(match Pin::new(&mut *stream).poll_write(cx, frames) {
+                Poll::Ready(Ok(written)) => written,
+                Poll::Ready(Err(_)) | Poll::Pending => 0,
+            })
+        })
+        .await
+    }
+
     /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
     pub(crate) async fn write(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
         if !self.unsent.is_empty() {
@@ -317,6 +334,22 @@ mod tests {
                 assert_eq!(heard, b"granted one two");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_at_once_that_another_thing_must_precede() {
+        let (ours, mut peer) = duplex(4);
+        let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
+        assert_eq!(socket.write_now(b"frames").await, 4, "the pipe holds no more");
+        assert_eq!(socket.write_now(b"es").await, 0);
+        peer.read_exact(&mut [0; 4]).await.unwrap();
+        // Half a ping: the library is there, and will have to answer it.
+        peer.write_all(&[0x89, 0x81]).await.unwrap();
+        assert!(is_awake(&mut socket).await);
+        assert_eq!(socket.write_now(b"es").await, 0);
+        let (mut socket, _peer) = pair();
+        socket.queue(b"one");
+        assert_eq!(socket.write_now(b"two").await, 0);
     }
 
     #[tokio::test(start_paused = true)]

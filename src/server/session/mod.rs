@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Buf as _;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::broadcast::error::{RecvError, TryRecvError},
@@ -267,9 +268,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 
     /// Writes a batch and whatever else has come by then, together.
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
-        let mut frames = Frames::default();
-        self.gather(batch, &mut frames);
-        self.write_gathered(frames).await
+        let mut frames = batch.unseen(self.dialect, self.seat.id, self.cursor);
+        self.cursor = self.cursor.max(batch.last().unwrap_or_default());
+        if self.seat.place.ring.is_empty() {
+            // Nearly always, and then nearly always the socket takes all of it.
+            frames.advance(self.socket.write_now(&frames).await);
+            if frames.is_empty() {
+                return Ok(());
+            }
+        }
+        let mut gathered = Frames::default();
+        gathered.push(frames);
+        self.write_gathered(gathered).await
     }
 
     /// Writes whatever has been told to the room up to now.

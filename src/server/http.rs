@@ -35,26 +35,26 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let handshake = async {
-        let (bytes, decided) = read_head(&mut stream, |head| decide(head, origins, full)).await?;
-        if let Err(refusal) = &decided.1 {
+        let (decided, early) = read_head(&mut stream, |head| decide(head, origins, full)).await?;
+        if let Err(refusal) = &decided {
             stream.write_all(refusal.answer().as_bytes()).await.ok()?;
         }
-        Some((bytes, decided))
+        Some((decided, early))
     };
-    let (bytes, (length, decided)) = timeout(Limits::HANDSHAKE, handshake).await.ok()??;
+    let (decided, early) = timeout(Limits::HANDSHAKE, handshake).await.ok()??;
     if let Ok((opening, unsent)) = decided {
-        return Some(Opened { stream: Replay::new(&bytes[length..], stream), unsent, opening });
+        return Some(Opened { stream: Replay::new(&early, stream), unsent, opening });
     }
     linger(stream).await;
     None
 }
 
-/// Reads until a head is whole, or none. Returns what was read, how long the head is, and what was decided about it; nothing if the
-/// peer went away.
+/// Reads until a head is whole, or none. Returns what was decided about it, and what came after it already; nothing if the peer went
+/// away.
 async fn read_head<T>(
     stream: &mut (impl AsyncRead + Unpin),
     decide: impl Fn(Head<'_>) -> Result<T, Refusal>,
-) -> Option<(Vec<u8>, (usize, Result<T, Refusal>))> {
+) -> Option<(Result<T, Refusal>, Vec<u8>)> {
     /// Most heads are shorter.
     const USUAL: usize = 1024;
     let mut bytes = Vec::with_capacity(USUAL);
@@ -69,14 +69,14 @@ async fn read_head<T>(
         }
         match Head::read(&bytes, &decide) {
             Ok(None) => {}
-            Ok(Some(decided)) => return Some((bytes, decided)),
+            Ok(Some((length, decided))) => return Some((decided, bytes.split_off(length))),
             Err(status) => {
                 let words = match status {
                     StatusCode::BAD_REQUEST => "this is not an HTTP/1.1 request",
                     StatusCode::URI_TOO_LONG => "the target of the request is too long",
                     _ => "the head of the request is too long",
                 };
-                return Some((bytes, (0, Err(Refusal::new(status, words)))));
+                return Some((Err(Refusal::new(status, words)), Vec::new()));
             }
         }
     }

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::broadcast::error::{RecvError, TryRecvError},
@@ -268,8 +268,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 
     /// Writes a batch and whatever else has come by then, together.
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
-        let mut frames = batch.unseen(self.dialect, self.seat.id, self.cursor);
-        self.cursor = self.cursor.max(batch.last().unwrap_or_default());
+        let mut frames = self.unseen(batch);
         if self.seat.place.ring.is_empty() {
             // Nearly always, and then nearly always the socket takes all of it.
             frames.advance(self.socket.write_now(&frames).await);
@@ -299,7 +298,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         let mut lagged = false;
         while frames.len() < GATHER && !lagged {
             match self.seat.place.ring.try_recv() {
-                Ok(batch) => self.gather(&batch, &mut frames),
+                Ok(batch) => frames.push(self.unseen(&batch)),
                 Err(TryRecvError::Lagged(_)) => lagged = true,
                 // Closed comes again, and ends the session there.
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
@@ -309,14 +308,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         if lagged { Box::pin(self.refill()).await } else { Ok(()) }
     }
 
-    fn gather(&mut self, batch: &Batch, frames: &mut Frames) {
-        frames.push(batch.unseen(self.dialect, self.seat.id, self.cursor));
+    /// Returns what of a batch this session has not written, which it now must.
+    fn unseen(&mut self, batch: &Batch) -> Bytes {
+        let frames = batch.unseen(self.dialect, self.seat.id, self.cursor);
         self.cursor = self.cursor.max(batch.last().unwrap_or_default());
+        frames
     }
 
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = Frames::default();
-        self.gather(batch, &mut frames);
+        frames.push(self.unseen(batch));
         Ok(self.socket.write(frames).await?)
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Between two looks: what is said meanwhile is less than what is under way, and fits the sockets.
-const NAP: Duration = Duration::from_micros(500);
+pub(super) const NAP: Duration = Duration::from_micros(500);
 /// Without anything new for so long, something is lost.
 const PATIENCE: Duration = Duration::from_secs(20);
 

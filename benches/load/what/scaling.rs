@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::throughput::{Stage, Talk, in_turns, middle};
+use super::{
+    cores::NAP,
+    throughput::{Stage, Talk, in_turns, middle},
+};
 use crate::{
     Outcome,
     fleet::{Caller, Fleet, Speech},
@@ -45,7 +48,8 @@ fn readers(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// In every room ten people, and one of them speaks as soon as they have heard themselves.
+/// In every room ten people, and one of them speaks soon after they have heard themselves: between two looks the generator sleeps, or
+/// the server would wake it for each of so many short writes.
 fn rooms(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
     let title = "Rooms: ten people each, one message a room under way";
@@ -105,6 +109,7 @@ fn talk_in_rooms(fleet: &mut Fleet, rooms: usize, length: Duration) -> Outcome<u
                 ready.push(arrival.sender);
             }
         })?;
+        std::thread::sleep(NAP);
         if begin.elapsed() > length + Duration::from_secs(30) {
             return Err("messages are missing".into());
         }

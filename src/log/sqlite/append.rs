@@ -90,25 +90,26 @@ impl Store<'_> {
     }
 
     fn insert_rows(&mut self) -> Result<(), LogError> {
-        let Some(insert) = self.rows.len().checked_sub(1).and_then(|last| INSERTS.get(last)) else { return Ok(()) };
-        let mut insert = self.connection.prepare_cached(insert)?;
-        let mut columns = 1..;
-        let mut bind = |value: &dyn ToSql| {
-            // There are more columns than any statement has.
-            insert.raw_bind_parameter(columns.next().unwrap_or_default(), value)
-        };
-        for (message, author) in &self.rows {
-            let Message { id, room, at, nick, kind, text, key } = &**message;
-            bind(&integer(id.0))?;
-            bind(&room.as_str())?;
-            bind(&integer(at.0))?;
-            bind(&nick.as_str())?;
-            bind(&kind_word(*kind))?;
-            bind(&text.as_ref().map(Body::as_str))?;
-            bind(&author.0)?;
-            bind(&key.as_ref().map(IdempotencyKey::as_str))?;
+        for rows in self.rows.chunks(ROWS) {
+            let mut insert = self.connection.prepare_cached(&INSERTS[rows.len() - 1])?;
+            let mut column = 0;
+            let mut bind = |value: &dyn ToSql| {
+                column += 1;
+                insert.raw_bind_parameter(column, value)
+            };
+            for (message, author) in rows {
+                let Message { id, room, at, nick, kind, text, key } = &**message;
+                bind(&integer(id.0))?;
+                bind(&room.as_str())?;
+                bind(&integer(at.0))?;
+                bind(&nick.as_str())?;
+                bind(&kind_word(*kind))?;
+                bind(&text.as_ref().map(Body::as_str))?;
+                bind(&author.0)?;
+                bind(&key.as_ref().map(IdempotencyKey::as_str))?;
+            }
+            insert.raw_execute()?;
         }
-        insert.raw_execute()?;
         self.rows.clear();
         Ok(())
     }

@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// else has to go first. The rest must follow by [`Self::write`].
     pub(crate) async fn write_now(&mut self, frames: &[u8]) -> usize {
         let stream = match &mut self.stream {
-            Some(Stream::Asleep(stream)) if self.unsent.is_empty() => stream,
+            Some(Stream::Asleep(stream)) if self.unsent.is_empty() && !frames.is_empty() => stream,
             _ => return 0,
         };
         poll_fn(|cx| {

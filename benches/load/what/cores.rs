@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::throughput::{Sample, middle};
+use super::throughput::{PATIENCE, Sample, middle};
 use crate::{
     Outcome,
     fleet::{Caller, Fleet, Speech},
@@ -13,8 +13,6 @@ use crate::{
 
 /// Between two looks: what is said meanwhile is less than what is under way, and fits the sockets.
 pub(super) const NAP: Duration = Duration::from_micros(500);
-/// Without anything new for so long, something is lost.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy)]
 struct Talk {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Without a single echo for so long, something is lost.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Who talks to whom.
 #[derive(Debug, Clone, Copy)]

@@ -45,7 +45,7 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// Messages that are not in the index for searches, past which it is fed even while others wait: a search looks at each of them,
 /// which takes some 150 ms for so many. Until then, whoever says something does not pay for searches.
-const UNINDEXED: i64 = 200_000;
+const UNINDEXED: i64 = 400_000;
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 

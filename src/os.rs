@@ -1,5 +1,8 @@
 //! What differs between operating systems, and what people are told about its errors. The only place with `cfg(unix)`.
 
+#[cfg(target_os = "linux")]
+mod pages;
+
 use std::{
     fs::{self, File},
     io,
@@ -8,6 +11,9 @@ use std::{
 };
 
 use tokio::net::{TcpListener, TcpSocket};
+
+#[cfg(target_os = "linux")]
+pub use self::pages::Pages;
 
 /// Connections that the kernel keeps until they are accepted; more than its own limit counts as that. A restart brings everybody
 /// back within a second, and whoever does not fit waits a second for the next try.
@@ -35,6 +41,28 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Bytes that the kernel keeps once and sends to any number of sockets: there are none here.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub enum Pages {}
+
+#[cfg(not(target_os = "linux"))]
+impl Pages {
+    /// Returns none.
+    #[must_use]
+    pub fn of(_: &[u8]) -> Option<Self> {
+        None
+    }
+
+    /// Is never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn send_last(&self, _: usize, _: &tokio::net::TcpStream) -> io::Result<usize> {
+        match *self {}
+    }
 }
 
 /// Returns what resolves when the program is asked to stop: by SIGINT or SIGTERM on Unix, by Ctrl-C elsewhere.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::{
+    os::Pages,
     room::{Notice, SeatId},
     wire::{Dialect, Message, MessageId, ServerMessage, json, text},
 };
@@ -17,6 +18,8 @@ const AROUND: usize = 160;
 #[derive(Debug)]
 pub(crate) struct Batch {
     content: Content,
+    /// Whether so many get it that it should be in pages.
+    is_shared: bool,
     text: OnceLock<Encoded>,
     json: OnceLock<Encoded>,
 }
@@ -32,6 +35,7 @@ enum Content {
 struct Encoded {
     bytes: Bytes,
     starts: Vec<usize>,
+    pages: OnceLock<Option<Pages>>,
 }
 
 impl Batch {
@@ -46,7 +50,7 @@ impl Batch {
     }
 
     fn new(content: Content) -> Self {
-        Self { content, text: OnceLock::new(), json: OnceLock::new() }
+        Self { content, is_shared: false, text: OnceLock::new(), json: OnceLock::new() }
     }
 
     /// Returns the frames that the reader at `seat`, who has seen everything up to `cursor`, has not seen yet.
@@ -60,6 +64,34 @@ impl Batch {
             Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
             Content::Event(..) => bytes(0),
         }
+    }
+
+    /// Returns whether the kernel should keep it once rather than copy it for each of so many readers. Counting out its pages to a socket
+    /// costs as much as to copy 10 KB; and as long as all the copies fit into a processor's cache, they are cheap.
+    pub(crate) fn deserves_pages(&self, readers: usize) -> bool {
+        const LONG: usize = 16 * 1024;
+        const ALL_COPIES: usize = 2 * 1024 * 1024;
+        match &self.content {
+            Content::Messages(messages) => {
+                let length = messages.iter().map(length).sum::<usize>();
+                length >= LONG && length.saturating_mul(readers) >= ALL_COPIES
+            }
+            Content::Event(..) => false,
+        }
+    }
+
+    /// Lets the kernel keep it, in each dialect that somebody asks for, for as long as it is there.
+    pub(crate) fn share(&mut self) {
+        self.is_shared = true;
+    }
+
+    /// Returns all its frames as the kernel keeps them, if it does; what [`Self::unseen`] returns is the last part of them.
+    pub(crate) fn pages(&self, dialect: Dialect) -> Option<&Pages> {
+        if !self.is_shared {
+            return None;
+        }
+        let encoded = self.encoded(dialect);
+        encoded.pages.get_or_init(|| Pages::of(&encoded.bytes)).as_ref()
     }
 
     /// Returns the id of its last message; none for an event.
@@ -77,23 +109,26 @@ impl Batch {
         };
         cell.get_or_init(|| match &self.content {
             Content::Messages(messages) => {
-                let length =
-                    |message: &Arc<Message>| AROUND + message.text.as_ref().map_or(0, |text| text.as_str().len());
-                let mut out = Vec::with_capacity(messages.iter().map(length).sum());
+                let mut out = Vec::with_capacity(messages.iter().map(|message| AROUND + length(message)).sum());
                 let mut starts = Vec::with_capacity(messages.len());
                 for message in messages {
                     starts.push(out.len());
                     push_frame(dialect, &ServerMessage::Message(Arc::clone(message)), &mut out);
                 }
-                Encoded { bytes: out.into(), starts }
+                Encoded { bytes: out.into(), starts, pages: OnceLock::new() }
             }
             Content::Event(event, _) => {
                 let mut out = Vec::new();
                 push_frame(dialect, event, &mut out);
-                Encoded { bytes: out.into(), starts: vec![0] }
+                Encoded { bytes: out.into(), starts: vec![0], pages: OnceLock::new() }
             }
         })
     }
+}
+
+/// Returns how long the text of a message is.
+fn length(message: &Arc<Message>) -> usize {
+    message.text.as_ref().map_or(0, |text| text.as_str().len())
 }
 
 /// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the dialect has no words for it.
@@ -151,6 +186,13 @@ pub(super) mod tests {
             text: Some(Body::new(text).unwrap()),
             key: None,
         })
+    }
+
+    /// Returns the batch as if the kernel kept `frames` of it.
+    pub(in crate::server) fn kept_as(mut batch: Batch, frames: &[u8]) -> Batch {
+        batch.share();
+        batch.encoded(Dialect::Text).pages.set(Pages::of(frames)).unwrap();
+        batch
     }
 
     #[test]

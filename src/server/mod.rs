@@ -35,6 +35,7 @@ use self::{
 };
 use crate::{
     log::{Log, LogError},
+    os::Pages,
     wire::Limits,
 };
 
@@ -65,10 +66,32 @@ impl Default for Config {
     }
 }
 
+/// What carries a connection.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Writes as much of the last `count` bytes of `pages` as it takes at once, and returns how many bytes that was. What it does not
+    /// take may be written in any other way.
+    ///
+    /// # Errors
+    /// Whatever the system says; [`io::ErrorKind::Unsupported`] where it can only be written to from a buffer.
+    fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
+        let _ = (count, pages);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Transport for TcpStream {
+    fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
+        pages.send_last(count, self)
+    }
+}
+
+#[cfg(test)]
+impl Transport for tokio::io::DuplexStream {}
+
 /// Where connections come from.
 pub trait Listen: Send + Sync {
     /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: Transport;
 
     /// Returns the next connection and whose it is. Cancel-safe.
     ///
@@ -169,10 +192,7 @@ async fn accept(listener: &impl Listen, door: &Door, shared: &Arc<Shared>, sessi
 }
 
 /// Serves one connection to its end.
-async fn connection<S>(stream: S, peer: SocketAddr, admission: Admission, shared: Arc<Shared>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn connection(stream: impl Transport, peer: SocketAddr, admission: Admission, shared: Arc<Shared>) {
     let (full, _pass) = match admission {
         Admission::Admitted(pass) => (None, pass),
         Admission::Refused(full, pass) => (Some(full), pass),

@@ -10,7 +10,8 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::boundary::Boundary;
+use super::{Transport, boundary::Boundary};
+use crate::os::Pages;
 
 /// What is read ahead at the most.
 const AHEAD: usize = 8 * 1024;
@@ -45,6 +46,13 @@ impl<S: AsyncRead + Unpin> Replay<S> {
             self.head = Bytes::copy_from_slice(buffer.filled());
         }
         Poll::Ready(Ok(!self.head.is_empty()))
+    }
+}
+
+impl<S: Transport> Replay<S> {
+    /// Does as [`Transport::send_last`] does.
+    pub(crate) fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
+        self.inner.send_last(count, pages)
     }
 }
 

@@ -10,13 +10,13 @@ use std::{
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _},
     time::timeout,
 };
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
-use super::{frames::Frames, replay::Replay};
-use crate::wire::Limits;
+use super::{Transport, frames::Frames, replay::Replay};
+use crate::{os::Pages, wire::Limits};
 
 /// What a peer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ enum Stream<S> {
     Asleep(Replay<S>),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+impl<S: Transport> Socket<S> {
     /// Takes over a stream whose opening handshake is done but for `unsent`, its answer.
     pub(crate) fn new(stream: Replay<S>, unsent: Vec<u8>) -> Self {
         Self { stream: Some(Stream::Asleep(stream)), has_queued: false, is_closed: false, unsent }
@@ -183,10 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Writes as much of these whole frames as the socket takes at once, and returns how many bytes that was: none where something
     /// else has to go first. The rest must follow by [`Self::write`].
     pub(crate) async fn write_now(&mut self, frames: &[u8]) -> usize {
-        let stream = match &mut self.stream {
-            Some(Stream::Asleep(stream)) if self.unsent.is_empty() && !frames.is_empty() => stream,
-            _ => return 0,
-        };
+        let Some(stream) = self.nothing_first().filter(|_| !frames.is_empty()) else { return 0 };
         poll_fn(|cx| {
             // An error comes again with the rest.
             Poll::Ready(match Pin::new(&mut *stream).poll_write(cx, frames) {
@@ -195,6 +192,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             })
         })
         .await
+    }
+
+    /// Like [`Self::write_now`], for whole frames that are the last `count` bytes of what the kernel keeps.
+    pub(crate) fn send_now(&mut self, count: usize, pages: &Pages) -> usize {
+        // An error comes again with the rest, or it can be written.
+        self.nothing_first().filter(|_| count > 0).and_then(|stream| stream.send_last(count, pages).ok()).unwrap_or(0)
+    }
+
+    /// Returns the bare stream where nothing else has to be written first.
+    fn nothing_first(&mut self) -> Option<&mut Replay<S>> {
+        match &mut self.stream {
+            Some(Stream::Asleep(stream)) if self.unsent.is_empty() => Some(stream),
+            _ => None,
+        }
     }
 
     /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
@@ -350,6 +361,26 @@ mod tests {
         let (mut socket, _peer) = pair();
         socket.queue(b"one");
         assert_eq!(socket.write_now(b"two").await, 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_the_kernel_keeps_is_sent_unless_another_thing_must_precede() {
+        use tokio::net::{TcpListener, TcpStream};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (ours, _) = listener.accept().await.unwrap();
+        ours.writable().await.unwrap();
+        let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
+        let pages = Pages::of(b"one two").unwrap();
+        assert_eq!(socket.send_now(7, &pages), 0, "the answer goes first");
+        socket.write(Frames::from(b"welcome ".to_vec())).await.unwrap();
+        assert_eq!(socket.send_now(3, &pages), 3);
+        let mut heard = [0; 19];
+        peer.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"granted welcome two");
+        let (mut socket, _peer) = pair();
+        assert_eq!(socket.send_now(3, &pages), 0, "it is no socket of the kernel's");
     }
 
     #[tokio::test(start_paused = true)]

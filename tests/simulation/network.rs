@@ -10,7 +10,7 @@ use std::{
 
 use broadcast_chat::{
     client::{address::Address, link::Dial},
-    server::Listen,
+    server::{Listen, Transport},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
@@ -157,6 +157,8 @@ impl Listener {
         Ok(Self { listener, fuse })
     }
 }
+
+impl Transport for Wire {}
 
 impl Listen for Listener {
     type Stream = Wire;

@@ -1,15 +1,13 @@
 //! A connection on its way in: who it is, where it goes, and the welcome.
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use crate::{
     log::wall_clock,
     room::{Arrival, IfTaken},
     server::{
+        Transport,
         batch::push_frame,
         end::End,
         hub::Seat,
@@ -39,7 +37,7 @@ pub(super) struct Entering<'a, S> {
     shared: &'a Shared,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Entering<'a, S> {
+impl<'a, S: Transport> Entering<'a, S> {
     pub(super) fn new(socket: &'a mut Socket<S>, shared: &'a Shared) -> Self {
         Self { socket, shared }
     }

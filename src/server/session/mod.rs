@@ -19,7 +19,6 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     sync::broadcast::error::{RecvError, TryRecvError},
     time::{Instant, sleep_until},
 };
@@ -31,6 +30,7 @@ use self::{
     speech::Meaning,
 };
 use super::{
+    Transport,
     batch::{Batch, push_frame},
     end::End,
     frames::Frames,
@@ -65,7 +65,7 @@ pub(crate) struct Shared {
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
 pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Opening, shared: &Shared) -> End
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Transport,
 {
     // Boxed, here and below, whatever is long and rare: a session that only listens should not keep room for it.
     let entered = Box::pin(Entering::new(socket, shared).enter(opening)).await;
@@ -114,7 +114,7 @@ struct Session<'a, S> {
     next_ping: Instant,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
+impl<'a, S: Transport> Session<'a, S> {
     fn new(socket: &'a mut Socket<S>, shared: &'a Shared, dialect: Dialect, seat: Seat) -> Self {
         let now = Instant::now();
         Self {
@@ -269,6 +269,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     /// Writes a batch and whatever else has come by then, together.
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = self.unseen(batch);
+        if let Some(pages) = batch.pages(self.dialect) {
+            frames.advance(self.socket.send_now(frames.len(), pages));
+            if frames.is_empty() {
+                return Ok(());
+            }
+        }
         if self.seat.place.ring.is_empty() {
             // Nearly always, and then nearly always the socket takes all of it.
             frames.advance(self.socket.write_now(&frames).await);

@@ -2,14 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::{Session, entering::Wanted};
 use crate::{
     server::{
+        Transport,
         batch::{push_frame, push_lines},
         end::End,
         hub::{Ask, Said},
@@ -51,7 +49,7 @@ enum Heard {
     End(End),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
+impl<S: Transport> Session<'_, S> {
     /// Takes what the peer did; what it said in a row is handed in together.
     pub(super) async fn incoming(&mut self, mut incoming: Incoming) -> Result<(), End> {
         let now = Instant::now();

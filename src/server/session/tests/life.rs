@@ -6,7 +6,11 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    server::{hub::Said, socket::Incoming},
+    server::{
+        batch::tests::{kept_as, message},
+        hub::Said,
+        socket::Incoming,
+    },
     wire::{Body, Kind},
 };
 
@@ -269,4 +273,28 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
         });
     }
     assert_eq!(turns, ["room", "peer", "room", "peer"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_kernel_keeps_of_a_batch_is_sent_from_the_cursor_on() {
+    use tokio::net::{TcpListener, TcpStream};
+    let shared = shared();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (ours, _) = listener.accept().await.unwrap();
+    ours.writable().await.unwrap();
+    let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
+    let entered = Entering::new(&mut socket, &shared).enter(opening(Dialect::Text, "ada")).await;
+    let (seat, dialect, _) = entered.map_err(drop).unwrap();
+    let mut session = Session::new(&mut socket, &shared, dialect, seat);
+    session.say_live().await.unwrap();
+    session.cursor = MessageId(1);
+    let batch = Batch::messages(vec![message(1, "a"), message(2, "b")]);
+    session.follow(&kept_as(batch, b"\x81\x06ada: A\x81\x06ada: B")).await.unwrap();
+    assert_eq!(session.cursor, MessageId(2));
+    drop(socket);
+    let mut heard = Vec::new();
+    peer.read_to_end(&mut heard).await.unwrap();
+    assert!(heard.ends_with(b"\x81\x06ada: B") && !heard.ends_with(b"A\x81\x06ada: B"));
 }

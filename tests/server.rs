@@ -184,6 +184,53 @@ async fn a_flooder_and_one_who_never_reads_cost_ten_others_nothing() {
     drop(never_reads);
 }
 
+/// How much each of four says at once, and how many hear it: together some 60 MB, and more for each than its socket takes.
+const LONG_BURST: usize = 100;
+const CROWD: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_many_say_at_length_a_crowd_hears_whole_and_in_order_when_it_reads_at_last() {
+    let server = start_with(&["--rate", "0"]).await;
+    let mut crowd = Vec::new();
+    for number in 0..CROWD {
+        let (mut reader, _) = RawPeer::join(server.address, "/", &format!("reader-{number}")).await;
+        reader.event("live").await;
+        crowd.push(reader);
+    }
+    let filler = "x".repeat(4000);
+    let mut speakers = Vec::new();
+    for speaker in 0..4 {
+        let mut peer = RawPeer::connect(server.address, &format!("/?nick=speaker-{speaker}&history=0")).await;
+        let burst: Vec<u8> =
+            (0..LONG_BURST).flat_map(|number| Frame::text(&format!("{speaker} {number} {filler}")).masked()).collect();
+        speakers.push(tokio::spawn(async move {
+            peer.send_bytes(&burst).await;
+            peer.line_with(&format!("{speaker} {} ", LONG_BURST - 1)).await;
+        }));
+    }
+    for speaker in speakers {
+        speaker.await.unwrap();
+    }
+    let readers = crowd.into_iter().map(|mut reader| {
+        tokio::spawn(async move {
+            let (mut last, mut heard) = (0, [0; 4]);
+            while heard.iter().any(|count| *count < LONG_BURST) {
+                let event = reader.event("message").await;
+                let id = event["id"].as_u64().unwrap();
+                assert_eq!(id, last + 1);
+                last = id;
+                let mut words = event["text"].as_str().unwrap().splitn(3, ' ');
+                let count = &mut heard[words.next().unwrap().parse::<usize>().unwrap()];
+                assert_eq!((words.next(), words.next()), (Some(&*count.to_string()), Some(&*"x".repeat(4000))));
+                *count += 1;
+            }
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_signal_is_a_goodbye_to_everyone_and_a_success() {
     for signal in [Signal::Term, Signal::Int] {

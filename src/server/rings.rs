@@ -23,8 +23,9 @@ const READERS: usize = 64;
 /// Messages of one turn to a room, from which on all its readers are woken at once: more comes meanwhile, and each of them then
 /// writes all of it together.
 const MANY: usize = 16;
-/// Batches that the kernel keeps at one time, each of which takes a descriptor a dialect. A reader that takes nothing keeps them all.
-const SHARED: usize = 64;
+/// Batches that the kernel keeps at one time, each of which takes a descriptor and its own length again a dialect. They go with the
+/// turn, but a reader that takes nothing keeps them.
+const SHARED: usize = 16;
 
 /// The rings of all rooms.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 #[cfg(target_os = "linux")]
 pub use self::pages::Pages;
@@ -43,6 +43,26 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Writes as much of `bytes` as the socket takes at once, and returns how many bytes that was. They leave with what is written next or
+/// with the end of the stream, which must be soon: with it they are one segment instead of two.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when the socket takes nothing now, [`io::ErrorKind::Unsupported`] but on Linux, and whatever else
+/// send(2) has.
+pub fn send_before_end(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::{SendFlags, send};
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        stream.try_io(tokio::io::Interest::WRITABLE, || Ok(send(stream, bytes, flags)?))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (stream, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Bytes that the kernel keeps once and sends to any number of sockets: there are none here.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
@@ -60,7 +80,7 @@ impl Pages {
     ///
     /// # Errors
     /// None.
-    pub fn send_last(&self, _: usize, _: &tokio::net::TcpStream) -> io::Result<usize> {
+    pub fn send_last(&self, _: usize, _: &TcpStream) -> io::Result<usize> {
         match *self {}
     }
 }

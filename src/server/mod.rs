@@ -35,7 +35,7 @@ use self::{
 };
 use crate::{
     log::{Log, LogError},
-    os::Pages,
+    os::{self, Pages},
     wire::Limits,
 };
 
@@ -77,11 +77,25 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let _ = (count, pages);
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    /// Writes as much of `bytes` as it takes at once, and returns how many bytes that was. They may be held back until more is written
+    /// or the stream ends, which must be soon: then they leave together.
+    ///
+    /// # Errors
+    /// As [`Self::send_last`].
+    fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = bytes;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Transport for TcpStream {
     fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
         pages.send_last(count, self)
+    }
+
+    fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
+        os::send_before_end(self, bytes)
     }
 }
 

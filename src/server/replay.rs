@@ -50,6 +50,11 @@ impl<S: AsyncRead + Unpin> Replay<S> {
 }
 
 impl<S: Transport> Replay<S> {
+    /// Does as [`Transport::send_before_end`] does.
+    pub(crate) fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.send_before_end(bytes)
+    }
+
     /// Does as [`Transport::send_last`] does.
     pub(crate) fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
         self.inner.send_last(count, pages)

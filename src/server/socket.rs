@@ -81,8 +81,8 @@ pub(crate) struct Socket<S> {
     stream: Option<Stream<S>>,
     /// Whether the library may have something to write by itself: an answer to a ping, or a part of one.
     has_queued: bool,
-    /// Whether the peer has said goodbye.
-    is_closed: bool,
+    /// The close code with which the peer has said goodbye.
+    goodbye: Option<CloseCode>,
     /// What goes before the next write.
     unsent: Vec<u8>,
 }
@@ -97,7 +97,7 @@ enum Stream<S> {
 impl<S: Transport> Socket<S> {
     /// Takes over a stream whose opening handshake is done but for `unsent`, its answer.
     pub(crate) fn new(stream: Replay<S>, unsent: Vec<u8>) -> Self {
-        Self { stream: Some(Stream::Asleep(stream)), has_queued: false, is_closed: false, unsent }
+        Self { stream: Some(Stream::Asleep(stream)), has_queued: false, goodbye: None, unsent }
     }
 
     /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
@@ -144,7 +144,7 @@ impl<S: Transport> Socket<S> {
             }
             Some(Ok(message)) => match message.as_close() {
                 Some((code, _)) => {
-                    self.is_closed = true;
+                    self.goodbye = Some(code);
                     Incoming::Closed(code.into())
                 }
                 None if message.as_payload().is_empty() || message.is_pong() => Incoming::Alive,
@@ -260,17 +260,20 @@ impl<S: Transport> Socket<S> {
     /// Says goodbye with a code and a reason of at most 123 bytes, or with the peer's own where it has said goodbye, hears the
     /// peer out, and ends the stream, all under a deadline. Nothing can be done with it afterwards.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
+        if let Some(code) = self.goodbye
+            && !self.has_queued
+        {
+            return self.answer_goodbye(code).await;
+        }
         let unsent = std::mem::take(&mut self.unsent);
-        let is_closed = self.is_closed;
+        let is_answer = self.goodbye.is_some();
         let Some(library) = self.wake() else { return };
         let goodbye = async {
             library.get_mut().write_all(&unsent).await.ok()?;
             // An error means that the close frame is on its way already, or never will be.
             drop(library.send(Message::close(Some(code), reason)).await);
             drop(library.flush().await);
-            if is_closed {
-                // Nothing comes after a goodbye (RFC 6455 section 5.5.1), so nothing unread is there that would take ours back, and
-                // it is the server that ends the connection (section 7.1.1).
+            if is_answer {
                 return None;
             }
             while let Some(Ok(_)) = library.next().await {}
@@ -282,6 +285,31 @@ impl<S: Transport> Socket<S> {
         };
         drop(timeout(Limits::CLOSE, goodbye).await);
     }
+
+    /// Says goodbye to a peer that has said it, and ends the stream. Nothing comes after a goodbye (RFC 6455 section 5.5.1), so nothing
+    /// unread is there that would take ours back, and it is the server that ends the connection (section 7.1.1).
+    async fn answer_goodbye(&mut self, code: CloseCode) {
+        /// FIN, and the opcode of a close frame.
+        const CLOSE: u8 = 0x88;
+        let mut frames = std::mem::take(&mut self.unsent);
+        match code {
+            CloseCode::NO_STATUS_RECEIVED => frames.extend([CLOSE, 0]),
+            code => {
+                frames.extend([CLOSE, 2]);
+                frames.extend(u16::from(code).to_be_bytes());
+            }
+        }
+        let Some(stream) = &mut self.stream else { return };
+        let stream = match stream {
+            Stream::Awake(library) => library.get_mut(),
+            Stream::Asleep(stream) => stream,
+        };
+        let sent = stream.send_before_end(&frames).unwrap_or(0);
+        if sent < frames.len() {
+            drop(timeout(Limits::CLOSE, stream.write_all(&frames[sent..])).await);
+        }
+        self.stream = None;
+    }
 }
 
 async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwritten> {
@@ -292,120 +320,4 @@ async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwr
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{DuplexStream, duplex};
-
-    use super::*;
-
-    fn pair() -> (Socket<DuplexStream>, DuplexStream) {
-        let (ours, theirs) = duplex(4096);
-        (Socket::new(Replay::new(&[], ours), Vec::new()), theirs)
-    }
-
-    /// Polls once, and returns whether the library is there although nothing was to be had.
-    async fn is_awake(socket: &mut Socket<DuplexStream>) -> bool {
-        let polled = poll_fn(|cx| Poll::Ready(socket.poll_next(cx))).await;
-        assert_eq!(polled, Poll::Pending);
-        matches!(socket.stream, Some(Stream::Awake(_)))
-    }
-
-    #[tokio::test]
-    async fn the_library_is_there_only_while_a_message_is_read() {
-        let (mut socket, mut peer) = pair();
-        assert!(!is_awake(&mut socket).await, "nothing was said");
-        // "hi" under a mask of zero, cut in its head.
-        peer.write_all(&[0x81, 0x82, 0]).await.unwrap();
-        assert!(is_awake(&mut socket).await, "half a frame must be kept");
-        peer.write_all(&[0, 0, 0, b'h', b'i']).await.unwrap();
-        assert_eq!(socket.next().await, Incoming::Text(Text(Message::text("hi"))));
-        assert!(!is_awake(&mut socket).await, "all of it was taken");
-    }
-
-    #[tokio::test]
-    async fn what_was_queued_goes_before_the_next_write_and_before_a_goodbye() {
-        for closes in [false, true] {
-            let (ours, mut peer) = duplex(4096);
-            let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
-            socket.queue(b"one ");
-            if closes {
-                // The peer says goodbye, too, and is gone.
-                peer.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
-                let goodbye = async { socket.close(CloseCode::NORMAL_CLOSURE, "").await };
-                let mut heard = vec![0; 16];
-                tokio::join!(goodbye, async {
-                    peer.read_exact(&mut heard).await.unwrap();
-                    drop(peer);
-                });
-                assert_eq!(heard, b"granted one \x88\x02\x03\xe8");
-            } else {
-                socket.write(b"two".to_vec().into()).await.unwrap();
-                drop(socket);
-                let mut heard = Vec::new();
-                peer.read_to_end(&mut heard).await.unwrap();
-                assert_eq!(heard, b"granted one two");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_is_written_at_once_that_another_thing_must_precede() {
-        let (ours, mut peer) = duplex(4);
-        let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
-        assert_eq!(socket.write_now(b"frames").await, 4, "the pipe holds no more");
-        assert_eq!(socket.write_now(b"es").await, 0);
-        peer.read_exact(&mut [0; 4]).await.unwrap();
-        // Half a ping: the library is there, and will have to answer it.
-        peer.write_all(&[0x89, 0x81]).await.unwrap();
-        assert!(is_awake(&mut socket).await);
-        assert_eq!(socket.write_now(b"es").await, 0);
-        let (mut socket, _peer) = pair();
-        socket.queue(b"one");
-        assert_eq!(socket.write_now(b"two").await, 0);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn what_the_kernel_keeps_is_sent_unless_another_thing_must_precede() {
-        use tokio::net::{TcpListener, TcpStream};
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (ours, _) = listener.accept().await.unwrap();
-        ours.writable().await.unwrap();
-        let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
-        let pages = Pages::of(b"one two").unwrap();
-        assert_eq!(socket.send_now(7, &pages), 0, "the answer goes first");
-        socket.write(Frames::from(b"welcome ".to_vec())).await.unwrap();
-        assert_eq!(socket.send_now(3, &pages), 3);
-        let mut heard = [0; 19];
-        peer.read_exact(&mut heard).await.unwrap();
-        assert_eq!(&heard, b"granted welcome two");
-        let (mut socket, _peer) = pair();
-        assert_eq!(socket.send_now(3, &pages), 0, "it is no socket of the kernel's");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_has_said_goodbye_is_not_waited_for() {
-        let (mut socket, mut peer) = pair();
-        let begin = tokio::time::Instant::now();
-        peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).await.unwrap();
-        assert_eq!(socket.next().await, Incoming::Closed(1000));
-        socket.close(CloseCode::NORMAL_CLOSURE, "").await;
-        assert!(begin.elapsed().is_zero());
-        drop(socket);
-        let mut heard = Vec::new();
-        peer.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, [0x88, 2, 3, 0xe8]);
-    }
-
-    #[tokio::test]
-    async fn it_stays_until_a_ping_is_answered() {
-        let (mut socket, mut peer) = pair();
-        peer.write_all(&[0x89, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
-        assert_eq!(socket.next().await, Incoming::Alive);
-        socket.flush().await.unwrap();
-        let mut pong = [0; 3];
-        peer.read_exact(&mut pong).await.unwrap();
-        assert_eq!(&pong, b"\x8a\x01x");
-        assert!(!is_awake(&mut socket).await);
-    }
-}
+mod tests;

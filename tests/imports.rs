@@ -72,7 +72,7 @@ fn violations(path: &str, source: &str) -> Vec<String> {
     found.extend(imports(path, &tokens, tests));
     let code = &tokens[..tests];
     if !path.starts_with("src/os") && names_an_operating_system(code) {
-        found.push(format!("{path}: what differs between operating systems stands in src/os.rs"));
+        found.push(format!("{path}: what differs between operating systems stands in src/os"));
     }
     if PURE.iter().any(|pure| path.starts_with(pure)) {
         found.extend(impurities(code).into_iter().map(|what| format!("{path}: names {what}, but it is pure")));

@@ -55,6 +55,9 @@ fn main() -> Outcome<()> {
             measure(&mut report)?;
         }
     }
+    if let Some(unknown) = report.unknown() {
+        return Err(format!("no table has {unknown:?} in its title").into());
+    }
     if let Some(path) = arguments.csv {
         std::fs::write(&path, report.csv()).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }

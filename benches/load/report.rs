@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 pub(crate) struct Report {
     is_quick: bool,
     only: Option<String>,
+    /// Whether a table was asked for.
+    has_any: bool,
     csv: String,
 }
 
@@ -14,7 +16,7 @@ pub(crate) type Cell = String;
 
 impl Report {
     pub(crate) fn new(is_quick: bool, only: Option<String>) -> Self {
-        Self { is_quick, only, csv: "table,row,figure,value\n".to_owned() }
+        Self { is_quick, only, has_any: false, csv: "table,row,figure,value\n".to_owned() }
     }
 
     /// Returns the first for a whole measurement, the second for a quick one.
@@ -23,8 +25,15 @@ impl Report {
     }
 
     /// Returns whether the table of this title was asked for.
-    pub(crate) fn wants(&self, title: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| title.contains(only.as_str()))
+    pub(crate) fn wants(&mut self, title: &str) -> bool {
+        let wants = self.only.as_ref().is_none_or(|only| title.contains(only.as_str()));
+        self.has_any |= wants;
+        wants
+    }
+
+    /// Returns what was asked for, if no table has it in its title.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        self.only.as_deref().filter(|_| !self.has_any)
     }
 
     /// Begins a table.

@@ -68,6 +68,10 @@ impl Rings {
     /// Returns whatever the room gets from now on.
     pub(crate) fn subscribe(&mut self, room: &RoomName) -> Ring {
         let rings = self.rooms.entry(room.clone()).or_default();
+        if rings.iter().all(|ring| ring.receiver_count() == 0) {
+            // A crowd was here, and left.
+            rings.truncate(1);
+        }
         let has_place = |ring: &&broadcast::Sender<_>| ring.receiver_count() < READERS;
         // Mostly it is the last, and where people have left, another.
         if let Some(ring) = rings.last().filter(has_place).or_else(|| rings.iter().find(has_place)) {
@@ -232,6 +236,9 @@ mod tests {
         assert_eq!(rings.rooms[&RoomName::lobby()].len(), 2);
         crowd.push(rings.subscribe(&RoomName::lobby()));
         assert_eq!(rings.rooms[&RoomName::lobby()].len(), 3);
+        drop(crowd);
+        let _alone = rings.subscribe(&RoomName::lobby());
+        assert_eq!(rings.rooms[&RoomName::lobby()].len(), 1, "nobody needs what a crowd needed");
     }
 
     #[tokio::test]

@@ -146,8 +146,11 @@ impl Pty {
             !(screen.alternate_screen() || screen.bracketed_paste() || screen.hide_cursor())
         })
         .await;
-        let modes = self.master.get_termios().map(|modes| format!("{:?}", modes.local_flags)).unwrap_or_default();
-        assert!(modes.contains("ICANON") && modes.contains("ECHO"), "the terminal is still in raw mode: {modes}");
+        #[cfg(unix)]
+        {
+            let modes = self.master.get_termios().map(|modes| format!("{:?}", modes.local_flags)).unwrap_or_default();
+            assert!(modes.contains("ICANON") && modes.contains("ECHO"), "the terminal is still in raw mode: {modes}");
+        }
         code
     }
 }

@@ -1,15 +1,16 @@
 //! Stores drafts, in one transaction a group.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, ToSql, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
     super::{Appended, Draft, LogError},
     keys::Keys,
-    read::{columns, integer, kind_word, message, number},
+    read::{columns, message, number},
+    rows::{self, Row},
 };
-use crate::wire::{Author, Body, IdempotencyKey, Kind, Message, MessageId, Topic};
+use crate::wire::{Kind, Message, MessageId, Topic};
 
 /// Stores all drafts, in their order and with the ids after `last`, and returns what became of each, a list for each list. When this
 /// returns, they are on disk and, but not earlier, readers see them.
@@ -36,7 +37,8 @@ fn store_all(
     lists: Vec<Vec<Draft>>,
 ) -> Result<Vec<Vec<Appended>>, LogError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut store = Store { connection: &transaction, keys, last, rows: Vec::with_capacity(ROWS) };
+    let mut store =
+        Store { connection: &transaction, keys, last, is_begun: false, rows: Vec::with_capacity(rows::MOST) };
     let mut outcomes = Vec::with_capacity(lists.len());
     for drafts in lists {
         let outcome: Result<Vec<_>, LogError> = drafts.into_iter().map(|draft| store.take(draft)).collect();
@@ -52,8 +54,10 @@ struct Store<'a> {
     connection: &'a Connection,
     keys: &'a mut Keys,
     last: i64,
-    /// What is not inserted yet, and whose it is.
-    rows: Vec<(Arc<Message>, Author)>,
+    /// Whether a message is inserted.
+    is_begun: bool,
+    /// What is not inserted yet.
+    rows: Vec<Row>,
 }
 
 impl Store<'_> {
@@ -83,49 +87,20 @@ impl Store<'_> {
         }
         let message = Arc::new(Message { id: MessageId(number(self.last)), room, at, nick, kind, text, key });
         self.rows.push((Arc::clone(&message), author));
-        if self.rows.len() == ROWS {
+        // The first is inserted alone, under its id, and the others follow it.
+        if !self.is_begun || self.rows.len() == rows::MOST {
+            self.is_begun = true;
             self.insert_rows()?;
         }
         Ok(Appended::New(message))
     }
 
     fn insert_rows(&mut self) -> Result<(), LogError> {
-        for rows in self.rows.chunks(ROWS) {
-            let mut insert = self.connection.prepare_cached(&INSERTS[rows.len() - 1])?;
-            let mut column = 0;
-            let mut bind = |value: &dyn ToSql| {
-                column += 1;
-                insert.raw_bind_parameter(column, value)
-            };
-            for (message, author) in rows {
-                let Message { id, room, at, nick, kind, text, key } = &**message;
-                bind(&integer(id.0))?;
-                bind(&room.as_str())?;
-                bind(&integer(at.0))?;
-                bind(&nick.as_str())?;
-                bind(&kind_word(*kind))?;
-                bind(&text.as_ref().map(Body::as_str))?;
-                bind(&author.0)?;
-                bind(&key.as_ref().map(IdempotencyKey::as_str))?;
-            }
-            insert.raw_execute()?;
-        }
+        rows::insert(self.connection, &self.rows)?;
         self.rows.clear();
         Ok(())
     }
 }
-
-/// Messages that one statement inserts: what it costs besides them is shared, and it finds the next place beside the last.
-pub(super) const ROWS: usize = 16;
-
-/// The statements that insert one message, two, and so on. Nothing of a transaction is kept where one fails, so none needs to note
-/// how it could be taken back alone.
-static INSERTS: LazyLock<[String; ROWS]> = LazyLock::new(|| {
-    std::array::from_fn(|more| {
-        let rows = "(?, ?, ?, ?, ?, ?, ?, ?), ".repeat(more) + "(?, ?, ?, ?, ?, ?, ?, ?)";
-        format!("INSERT OR ROLLBACK INTO messages (id, room, at, nick, kind, text, author, key) VALUES {rows}")
-    })
-});
 
 fn read_again(connection: &Connection, id: i64) -> Result<Option<Message>, LogError> {
     connection

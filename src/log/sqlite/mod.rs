@@ -7,6 +7,7 @@ mod keys;
 mod place;
 mod read;
 mod readers;
+mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;

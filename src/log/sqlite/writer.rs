@@ -22,6 +22,7 @@ use super::{
     append, chores,
     keys::Keys,
     read::{self, integer},
+    rows,
 };
 use crate::wire::Timestamp;
 
@@ -86,7 +87,7 @@ impl Writer {
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
     pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
-        connection.set_prepared_statement_cache_capacity(append::ROWS + OTHERS);
+        connection.set_prepared_statement_cache_capacity(rows::STATEMENTS + OTHERS);
         let last = integer(read::last(&connection)?.0);
         let indexed = connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
         let keys = Keys::load(&connection)?;

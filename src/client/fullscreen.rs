@@ -18,6 +18,7 @@ use super::{
     app::{Event, Settings, Shown},
     keys::{Input, Keys},
     link::ConnectError,
+    pace::Pace,
     screen::Screen,
     state::{OpenRoom, State},
     tabs::Tabs,
@@ -27,15 +28,6 @@ use crate::{
     os,
     wire::{Epoch, Limits, MessageId, RoomName, ServerMessage},
 };
-
-/// Between two frames while lines pour in, faster than anybody reads; what is typed is shown at once.
-const FRAME: Duration = Duration::from_millis(33);
-
-/// How long lines gather while they pour in: being woken for one costs more than it does. A link holds what comes in that time.
-const BREATH: Duration = Duration::from_millis(16);
-
-/// Events between two frames from which on they pour in.
-const POURING: usize = 8;
 
 /// Lines that are taken at a time, so that keys come in between.
 const LINES: usize = 64;
@@ -106,14 +98,7 @@ struct FullScreen {
     settled_bell: Bell,
     epoch: Option<Epoch>,
     began: Instant,
-    /// When the next picture is due.
-    draw_at: Option<Instant>,
-    drawn: Instant,
-    /// Events since the last picture, and whether they poured in before it.
-    taken: usize,
-    pours: bool,
-    /// Until when nobody asks the links for more.
-    breathes_until: Option<Instant>,
+    pace: Pace,
     remember_at: Option<Instant>,
     /// What goes out before the next picture: bells and the like.
     extras: Vec<u8>,
@@ -136,11 +121,7 @@ impl FullScreen {
             keys: Keys::default(),
             epoch: None,
             began,
-            draw_at: Some(began),
-            drawn: began,
-            taken: 0,
-            pours: false,
-            breathes_until: None,
+            pace: Pace::new(began),
             remember_at: None,
             extras: Vec::new(),
             title: String::new(),
@@ -226,7 +207,7 @@ impl FullScreen {
                     screen.resume()?;
                     self.draw_soon();
                 }
-                (tab, event) = self.tabs.event(), if self.breathes_until.is_none() => self.heard(tab, event)?,
+                (tab, event) = self.tabs.event(), if self.pace.listens() => self.heard(tab, event)?,
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
             }
             if self.suspends {
@@ -248,7 +229,7 @@ impl FullScreen {
             let Some((tab, event)) = self.tabs.event().now_or_never() else { break };
             self.happened(now, tab, event)?;
         }
-        self.breathes_until = (self.pours && self.draw_at.is_some()).then(|| Instant::now() + BREATH);
+        self.pace.breathe(Instant::now());
         Ok(())
     }
 
@@ -257,17 +238,13 @@ impl FullScreen {
     }
 
     fn draw_soon(&mut self) {
-        self.draw_at = Some(Instant::now());
+        self.pace.draw_soon(Instant::now());
     }
 
     fn draw(&mut self, screen: &mut Screen) {
-        let now = Instant::now();
-        if !screen.is_ready() || self.draw_at.is_none_or(|at| at > now) {
+        if !screen.is_ready() || !self.pace.draws(Instant::now()) {
             return;
         }
-        self.draw_at = None;
-        self.drawn = now;
-        self.pours = std::mem::take(&mut self.taken) >= POURING;
         let title = self.tui.title();
         if title != self.title {
             self.extras.extend_from_slice(format!("\u{1b}]2;{title}\u{7}").as_bytes());
@@ -288,13 +265,12 @@ impl FullScreen {
         let elapsed = self.began.elapsed();
         let due = [self.tabs.wake_at().map(|(at, _)| at), self.keys.wake_at(), self.tui.wake_at(elapsed, &apps)];
         let due = due.into_iter().flatten().map(|at| self.began + at);
-        let draw_at = self.draw_at.filter(|_| screen.is_ready());
-        due.chain(draw_at).chain(self.remember_at).chain(self.breathes_until).min()
+        due.chain(self.pace.wake_at(screen.is_ready())).chain(self.remember_at).min()
     }
 
     fn woke(&mut self, screen: &mut Screen) {
         let instant = Instant::now();
-        if self.breathes_until.take_if(|until| *until <= instant).is_some() {
+        if self.pace.ends_breath(instant) {
             return;
         }
         let now = self.now();
@@ -309,7 +285,7 @@ impl FullScreen {
         if self.remember_at.is_some_and(|at| at <= instant) {
             self.remember(now);
         }
-        self.draw_at = self.draw_at.or(Some(Instant::now()));
+        self.pace.draw_next();
     }
 
     fn input(&mut self, now: Now, input: Input, screen: &mut Screen) {
@@ -328,7 +304,7 @@ impl FullScreen {
     }
 
     fn happened(&mut self, now: Now, tab: usize, event: Result<Event, Error>) -> Result<(), Error> {
-        self.taken += 1;
+        self.pace.took();
         match event {
             Ok(event) => self.update(now, tab, event),
             Err(Error::Link(ConnectError::TakenOver)) if self.tabs.len() > 1 => {
@@ -372,8 +348,7 @@ impl FullScreen {
             }
             Some(Ok(())) | None => {}
         }
-        let due = self.drawn + FRAME;
-        self.draw_at = Some(self.draw_at.map_or(due, |at| at.min(due)));
+        self.pace.draw_next();
         self.remember_at.get_or_insert(Instant::now() + REMEMBER);
     }
 

@@ -23,6 +23,7 @@ pub mod input;
 pub mod keys;
 pub mod link;
 pub mod output;
+mod pace;
 pub mod screen;
 pub mod settings;
 pub mod state;

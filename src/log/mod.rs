@@ -283,5 +283,5 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 
 /// Returns what a message counts for in a page and in memory: its text and, roughly, what surrounds it.
 fn size(message: &Message) -> usize {
-    128 + message.text.as_ref().map_or(0, |text| text.as_str().len())
+    128 + message.text_len()
 }

@@ -26,7 +26,8 @@ pub(crate) struct Batch {
 
 #[derive(Debug)]
 enum Content {
-    Messages(Vec<Arc<Message>>),
+    /// And how long their texts are together.
+    Messages(Vec<Arc<Message>>, usize),
     Event(ServerMessage, Option<SeatId>),
 }
 
@@ -41,7 +42,8 @@ struct Encoded {
 impl Batch {
     /// Returns a batch of messages of one room, in the order of their ids.
     pub(crate) fn messages(messages: Vec<Arc<Message>>) -> Self {
-        Self::new(Content::Messages(messages))
+        let length = messages.iter().map(|message| message.text_len()).sum();
+        Self::new(Content::Messages(messages, length))
     }
 
     /// Returns a batch of one event that is not in the log.
@@ -60,7 +62,7 @@ impl Batch {
             encoded.starts.get(from).map_or(Bytes::new(), |start| encoded.bytes.slice(start..))
         };
         match &self.content {
-            Content::Messages(messages) => bytes(messages.partition_point(|message| message.id <= cursor)),
+            Content::Messages(messages, _) => bytes(messages.partition_point(|message| message.id <= cursor)),
             Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
             Content::Event(..) => bytes(0),
         }
@@ -71,13 +73,7 @@ impl Batch {
     pub(crate) fn deserves_pages(&self, readers: usize) -> bool {
         const LONG: usize = 16 * 1024;
         const ALL_COPIES: usize = 2 * 1024 * 1024;
-        match &self.content {
-            Content::Messages(messages) => {
-                let length = messages.iter().map(length).sum::<usize>();
-                length >= LONG && length.saturating_mul(readers) >= ALL_COPIES
-            }
-            Content::Event(..) => false,
-        }
+        matches!(self.content, Content::Messages(_, length) if length >= LONG && length.saturating_mul(readers) >= ALL_COPIES)
     }
 
     /// Lets the kernel keep it, in each dialect that somebody asks for, for as long as it is there.
@@ -97,7 +93,7 @@ impl Batch {
     /// Returns the id of its last message; none for an event.
     pub(crate) fn last(&self) -> Option<MessageId> {
         match &self.content {
-            Content::Messages(messages) => messages.last().map(|message| message.id),
+            Content::Messages(messages, _) => messages.last().map(|message| message.id),
             Content::Event(..) => None,
         }
     }
@@ -108,8 +104,8 @@ impl Batch {
             Dialect::Json => &self.json,
         };
         cell.get_or_init(|| match &self.content {
-            Content::Messages(messages) => {
-                let mut out = Vec::with_capacity(messages.iter().map(|message| AROUND + length(message)).sum());
+            Content::Messages(messages, length) => {
+                let mut out = Vec::with_capacity(length + AROUND * messages.len());
                 let mut starts = Vec::with_capacity(messages.len());
                 for message in messages {
                     starts.push(out.len());
@@ -124,11 +120,6 @@ impl Batch {
             }
         })
     }
-}
-
-/// Returns how long the text of a message is.
-fn length(message: &Arc<Message>) -> usize {
-    message.text.as_ref().map_or(0, |text| text.as_str().len())
 }
 
 /// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the dialect has no words for it.

@@ -90,7 +90,7 @@ impl Rings {
     /// Adds a message to its room's batch.
     pub(crate) fn message(&mut self, message: Arc<Message>) {
         let outgoing = self.outgoing(&message.room);
-        outgoing.text += message.text.as_ref().map_or(0, |text| text.as_str().len());
+        outgoing.text += message.text_len();
         outgoing.messages.push(message);
         outgoing.count += 1;
         if outgoing.text >= Limits::BATCH {

@@ -78,3 +78,11 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<IdempotencyKey>,
 }
+
+impl Message {
+    /// Returns how many bytes its text has.
+    #[must_use]
+    pub fn text_len(&self) -> usize {
+        self.text.as_ref().map_or(0, |text| text.as_str().len())
+    }
+}

@@ -28,7 +28,7 @@ const LINGER: u32 = 8;
 /// Messages that are committed together, past which a turn does so before it goes on.
 const TOGETHER: usize = 1024;
 
-/// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who were there.
+/// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who were there, until the next comes.
 const EMPTY: usize = 16;
 
 /// Returns a hub over a log, and the task that serves it until all its clones are dropped.

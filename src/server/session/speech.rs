@@ -296,7 +296,7 @@ impl Portion {
     /// Adds a message, and returns those before it where it did not fit with them.
     fn add(&mut self, message: Arc<Message>) -> Option<Vec<Arc<Message>>> {
         // JSON at worst doubles a text, and what surrounds it is bounded.
-        let size = 512 + 2 * message.text.as_ref().map_or(0, |text| text.as_str().len());
+        let size = 512 + 2 * message.text_len();
         let full = self.size + size > Limits::HISTORY_PAYLOAD && !self.messages.is_empty();
         let before = full.then(|| std::mem::take(self).messages);
         self.size += size;

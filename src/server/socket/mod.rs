@@ -208,6 +208,15 @@ impl<S: Transport> Socket<S> {
         }
     }
 
+    /// Returns the bare stream, to be written to where the library has nothing to write.
+    fn bare(&mut self) -> Option<&mut Replay<S>> {
+        match &mut self.stream {
+            Some(Stream::Awake(library)) => Some(library.get_mut()),
+            Some(Stream::Asleep(stream)) => Some(stream),
+            None => None,
+        }
+    }
+
     /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
     pub(crate) async fn write(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
         if !self.unsent.is_empty() {
@@ -218,11 +227,7 @@ impl<S: Transport> Socket<S> {
         }
         self.flush().await?;
         // What the library had to write is written, so whole frames may go past it.
-        let stream = match &mut self.stream {
-            Some(Stream::Awake(library)) => library.get_mut(),
-            Some(Stream::Asleep(stream)) => stream,
-            None => return Err(Unwritten { stalled: false }),
-        };
+        let Some(stream) = self.bare() else { return Err(Unwritten { stalled: false }) };
         let mut write = pin!(async {
             match frames.as_one() {
                 Some(frames) => stream.write_all(frames).await,
@@ -299,11 +304,7 @@ impl<S: Transport> Socket<S> {
                 frames.extend(u16::from(code).to_be_bytes());
             }
         }
-        let Some(stream) = &mut self.stream else { return };
-        let stream = match stream {
-            Stream::Awake(library) => library.get_mut(),
-            Stream::Asleep(stream) => stream,
-        };
+        let Some(stream) = self.bare() else { return };
         let sent = stream.send_before_end(&frames).unwrap_or(0);
         if sent < frames.len() {
             drop(timeout(Limits::CLOSE, stream.write_all(&frames[sent..])).await);
@@ -320,4 +321,4 @@ async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwr
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,12 +1,24 @@
 //! A socket over a pipe, or over the kernel's.
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::{
+    io::{DuplexStream, duplex},
+    net::{TcpListener, TcpStream},
+};
 
 use super::*;
 
 fn pair() -> (Socket<DuplexStream>, DuplexStream) {
     let (ours, theirs) = duplex(4096);
     (Socket::new(Replay::new(&[], ours), Vec::new()), theirs)
+}
+
+/// Returns a connection through the kernel, as the server has it and as the peer does.
+pub(in crate::server) async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (ours, _) = listener.accept().await.unwrap();
+    ours.writable().await.unwrap();
+    (ours, peer)
 }
 
 /// Polls once, and returns whether the library is there although nothing was to be had.
@@ -73,11 +85,7 @@ async fn nothing_is_written_at_once_that_another_thing_must_precede() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn what_the_kernel_keeps_is_sent_unless_another_thing_must_precede() {
-    use tokio::net::{TcpListener, TcpStream};
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (ours, _) = listener.accept().await.unwrap();
-    ours.writable().await.unwrap();
+    let (ours, mut peer) = tcp_pair().await;
     let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
     let pages = Pages::of(b"one two").unwrap();
     assert_eq!(socket.send_now(7, &pages), 0, "the answer goes first");
@@ -106,16 +114,13 @@ async fn who_has_said_goodbye_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_goodbye_is_answered_with_its_own_code_behind_whatever_goes_first() {
-    use tokio::net::{TcpListener, TcpStream};
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for (goodbye, answer) in [
         (&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe9][..], &b"granted one \x88\x02\x03\xe9"[..]),
         (&[0x88, 0x80, 0, 0, 0, 0], b"granted one \x88\x00"),
         // A ping that nobody has answered yet.
         (&[0x89, 0x80, 0, 0, 0, 0, 0x88, 0x80, 0, 0, 0, 0], b"granted one \x8a\x00\x88\x00"),
     ] {
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (ours, _) = listener.accept().await.unwrap();
+        let (ours, mut peer) = tcp_pair().await;
         let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
         socket.write(b"one ".to_vec().into()).await.unwrap();
         peer.write_all(goodbye).await.unwrap();

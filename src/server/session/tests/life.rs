@@ -9,7 +9,7 @@ use crate::{
     server::{
         batch::tests::{kept_as, message},
         hub::Said,
-        socket::Incoming,
+        socket::{Incoming, tests::tcp_pair},
     },
     wire::{Body, Kind},
 };
@@ -277,12 +277,8 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
 
 #[tokio::test]
 async fn what_the_kernel_keeps_of_a_batch_is_sent_from_the_cursor_on() {
-    use tokio::net::{TcpListener, TcpStream};
     let shared = shared();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (ours, _) = listener.accept().await.unwrap();
-    ours.writable().await.unwrap();
+    let (ours, mut peer) = tcp_pair().await;
     let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
     let entered = Entering::new(&mut socket, &shared).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();

@@ -113,7 +113,7 @@ impl Entry {
     /// Returns about how many bytes it takes.
     pub(super) fn weight(&self) -> usize {
         let text = match &self.content {
-            Content::Message(message) => message.text.as_ref().map_or(0, |text| text.as_str().len()),
+            Content::Message(message) => message.text_len(),
             Content::Private(private, _) => private.text.as_str().len(),
             Content::Told(text) | Content::Refused(text) | Content::Line(text) => text.len(),
             Content::Presence(_) | Content::Pending(..) => 0,

@@ -73,7 +73,8 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
 #[serde(transparent)]
 pub struct SessionToken(pub Hex<16>);
 
-/// Who stands behind a session: what is left of a [`SessionToken`] when it must be stored or compared. No secret.
+/// Who stands behind a session: what is left of a [`SessionToken`] when it must be stored or compared, or drawn at random where there
+/// is none. No secret.
 pub type Author = Hex<16>;
 
 impl SessionToken {

@@ -21,7 +21,7 @@ fn cycles(report: &mut Report) -> Outcome<()> {
     if !report.wants(title) {
         return Ok(());
     }
-    let (rounds, cycles) = (report.choose(7, 3), report.choose(2_000, 300));
+    let (rounds, cycles) = (report.choose(7, 3), report.choose(8_000, 300));
     let candidates = [
         (Kind::Textbook, Speech::Text),
         (Kind::Limit, Speech::Text),

@@ -15,8 +15,8 @@ use crate::{
         socket::{Incoming, Socket},
     },
     wire::{
-        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, Nick, RoomName, RoomView,
-        ServerMessage, SessionToken, Timestamp, Welcome, json,
+        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, RoomView, ServerMessage,
+        SessionToken, Timestamp, Welcome, json,
     },
 };
 
@@ -48,10 +48,9 @@ impl<'a, S: Transport> Entering<'a, S> {
         match dialect {
             Dialect::Text => {
                 let wanted = nick.clone();
-                let (seat, view) = self
-                    .arrive(SessionToken(random()?), nick, IfTaken::Next, room, false)
-                    .await?
-                    .map_err(|_| End::Failed)?;
+                // Without a token nobody else can show that they are the same person.
+                let arrival = Arrival { author: random()?, nick, if_taken: IfTaken::Next, room, returning: false };
+                let (seat, view) = self.shared.hub.arrive(arrival).await?.map_err(|_| End::Failed)?;
                 let mut out = Vec::new();
                 if let Some(complaint) = complaint {
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::Other, complaint)), &mut out);
@@ -70,13 +69,15 @@ impl<'a, S: Transport> Entering<'a, S> {
                 let deadline = Instant::now() + Limits::HELLO;
                 loop {
                     let hello = timeout_at(deadline, self.hello()).await.map_err(|_| End::NoHello)??;
-                    let room = hello.room.unwrap_or_else(|| room.clone());
                     let token = hello.session.map_or_else(|| random().map(SessionToken), Ok)?;
-                    let nick = hello.nick.or_else(|| nick.clone());
-                    match self
-                        .arrive(token, nick, IfTaken::Refuse, room, hello.session.is_some() && hello.epoch.is_some())
-                        .await?
-                    {
+                    let arrival = Arrival {
+                        author: token.author(),
+                        nick: hello.nick.or_else(|| nick.clone()),
+                        if_taken: IfTaken::Refuse,
+                        room: hello.room.unwrap_or_else(|| room.clone()),
+                        returning: hello.session.is_some() && hello.epoch.is_some(),
+                    };
+                    match self.shared.hub.arrive(arrival).await? {
                         Ok((seat, view)) => {
                             let mut out = Vec::new();
                             push_frame(dialect, &welcome(&seat, view, Some(token)), &mut out);
@@ -96,18 +97,6 @@ impl<'a, S: Transport> Entering<'a, S> {
                 }
             }
         }
-    }
-
-    async fn arrive(
-        &mut self,
-        token: SessionToken,
-        nick: Option<Nick>,
-        if_taken: IfTaken,
-        room: RoomName,
-        returning: bool,
-    ) -> Result<Result<(Seat, RoomView), Failure>, End> {
-        let arrival = Arrival { author: token.author(), nick, if_taken, room, returning };
-        Ok(self.shared.hub.arrive(arrival).await?)
     }
 
     /// Returns the client's `hello`, answering whatever comes before it.

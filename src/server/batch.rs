@@ -69,10 +69,10 @@ impl Batch {
     }
 
     /// Returns whether the kernel should keep it once rather than copy it for each of so many readers. Counting out its pages to a socket
-    /// costs as much as to copy 10 KB; and as long as all the copies fit into a processor's cache, they are cheap.
+    /// costs as much as to copy 10 KB; and as long as all the copies fit into a processor's last cache, they are cheap.
     pub(crate) fn deserves_pages(&self, readers: usize) -> bool {
         const LONG: usize = 16 * 1024;
-        const ALL_COPIES: usize = 2 * 1024 * 1024;
+        const ALL_COPIES: usize = 16 * 1024 * 1024;
         matches!(self.content, Content::Messages(_, length) if length >= LONG && length.saturating_mul(readers) >= ALL_COPIES)
     }
 

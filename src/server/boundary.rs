@@ -4,7 +4,7 @@
 #[derive(Debug, Default)]
 pub(crate) struct Boundary {
     /// The head of a frame, as far as it is there.
-    head: [u8; 14],
+    partial: [u8; 14],
     length: u8,
     /// What is still to come of the payload.
     left: u64,
@@ -12,27 +12,37 @@ pub(crate) struct Boundary {
     unfinished: bool,
 }
 
+/// What the head of a frame says.
+struct Head {
+    /// The bit that ends a message, and the opcode.
+    first: u8,
+    length: usize,
+    payload: u64,
+}
+
 impl Boundary {
     /// Takes note of what was read.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
-        while let Some((&byte, rest)) = bytes.split_first() {
+        while let Some(&byte) = bytes.first() {
+            let mut taken = 1;
             if self.left > 0 {
-                let skipped = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-                self.left -= skipped as u64;
-                bytes = &bytes[skipped..];
-                continue;
-            }
-            self.head[usize::from(self.length)] = byte;
-            self.length += 1;
-            bytes = rest;
-            if let Some(payload) = self.payload() {
-                (self.left, self.length) = (payload, 0);
-                let (fin, opcode) = (self.head[0] & 0x80 != 0, self.head[0] & 0x0f);
-                // Control frames may come between those of a message.
-                if opcode < 8 {
-                    self.unfinished = !fin;
+                taken = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+                self.left -= taken as u64;
+            } else if self.length == 0
+                && let Some(head) = Head::read(bytes)
+            {
+                // Mostly it is there as a whole.
+                taken = head.length;
+                self.begin(&head);
+            } else {
+                self.partial[usize::from(self.length)] = byte;
+                self.length += 1;
+                if let Some(head) = Head::read(&self.partial[..usize::from(self.length)]) {
+                    self.length = 0;
+                    self.begin(&head);
                 }
             }
+            bytes = &bytes[taken..];
         }
     }
 
@@ -41,17 +51,26 @@ impl Boundary {
         self.length == 0 && self.left == 0 && !self.unfinished
     }
 
-    /// Returns the length of the payload once the head is complete.
-    fn payload(&self) -> Option<u64> {
-        let head = self.head.get(..usize::from(self.length))?;
-        let second = *head.get(1)?;
-        let (length, end) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?)), 4),
-            127 => (u64::from_be_bytes(head.get(2..10)?.try_into().ok()?), 10),
+    fn begin(&mut self, head: &Head) {
+        self.left = head.payload;
+        // Control frames may come between those of a message.
+        if head.first & 0x0f < 8 {
+            self.unfinished = head.first & 0x80 == 0;
+        }
+    }
+}
+
+impl Head {
+    /// Returns the head that `bytes` begin with, once it is there as a whole: that takes at most 14 bytes.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (first, second) = (*bytes.first()?, *bytes.get(1)?);
+        let (payload, end) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
             short => (u64::from(short), 2),
         };
-        let mask = if second & 0x80 == 0 { 0 } else { 4 };
-        (head.len() == end + mask).then_some(length)
+        let length = end + if second & 0x80 == 0 { 0 } else { 4 };
+        (bytes.len() >= length).then_some(Self { first, length, payload })
     }
 }
 

@@ -128,7 +128,9 @@ pub fn presence(presence: &Presence) -> Option<String> {
 #[must_use]
 pub fn indented(text: &Body) -> Cow<'_, str> {
     let text = text.as_str();
-    if text.contains('\n') { Cow::Owned(text.replace('\n', CONTINUATION)) } else { Cow::Borrowed(text) }
+    // To the end in any case: so the compiler takes many bytes at a time.
+    let has_breaks = text.bytes().fold(false, |found, byte| found || byte == b'\n');
+    if has_breaks { Cow::Owned(text.replace('\n', CONTINUATION)) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]

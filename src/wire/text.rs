@@ -129,8 +129,8 @@ pub fn presence(presence: &Presence) -> Option<String> {
 pub fn indented(text: &Body) -> Cow<'_, str> {
     let text = text.as_str();
     // To the end in any case: so the compiler takes many bytes at a time.
-    let has_breaks = text.bytes().fold(false, |found, byte| found || byte == b'\n');
-    if has_breaks { Cow::Owned(text.replace('\n', CONTINUATION)) } else { Cow::Borrowed(text) }
+    let is_one_line = text.bytes().fold(true, |is_one_line, byte| is_one_line & !matches!(byte, b'\n'));
+    if is_one_line { Cow::Borrowed(text) } else { Cow::Owned(text.replace('\n', CONTINUATION)) }
 }
 
 #[cfg(test)]

@@ -184,7 +184,8 @@ async fn a_flooder_and_one_who_never_reads_cost_ten_others_nothing() {
     drop(never_reads);
 }
 
-/// How much each of four says at once, and how many hear it: together some 60 MB, and more for each than its socket takes.
+/// How much each of four says at once, how many hear it, and how many more are there: those who hear it get some 60 MB together, and
+/// each more than its socket takes.
 const LONG_BURST: usize = 100;
 const CROWD: usize = 40;
 const UNREAD: usize = 160;
@@ -192,7 +193,7 @@ const UNREAD: usize = 160;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_many_say_at_length_a_crowd_hears_whole_and_in_order_when_it_reads_at_last() {
     let server = start_with(&["--rate", "0", "--max-per-address", "0"]).await;
-    // They only listen: to fewer the server would send copies.
+    // They never read; among fewer, each would get a copy of its own instead of what the kernel keeps.
     let mut unread = Vec::new();
     for _ in 0..UNREAD {
         unread.push(RawPeer::connect(server.address, "/").await);
@@ -235,7 +236,6 @@ async fn what_many_say_at_length_a_crowd_hears_whole_and_in_order_when_it_reads_
     for reader in readers.collect::<Vec<_>>() {
         reader.await.unwrap();
     }
-    drop(unread);
 }
 
 #[tokio::test]

@@ -21,4 +21,10 @@ impl SeatId {
     pub(crate) fn nobodys() -> Self {
         Self(0)
     }
+
+    /// Returns a seat of this number, for tests that tell them apart.
+    #[cfg(test)]
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self(number)
+    }
 }

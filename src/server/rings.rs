@@ -34,8 +34,6 @@ pub(crate) struct Rings {
     /// What this turn has for the rooms, but for the one that came last: mostly it is the next as well.
     outgoing: HashMap<RoomName, Outgoing>,
     latest: Option<(RoomName, Outgoing)>,
-    /// What the last turn sent. A ring lets go of a batch when its last reader has it.
-    sent: Vec<Weak<Batch>>,
     /// What the kernel keeps.
     shared: Vec<Weak<Batch>>,
 }
@@ -114,17 +112,6 @@ impl Rings {
         latest
     }
 
-    /// Begins a turn.
-    pub(crate) fn begin(&mut self) {
-        self.sent.clear();
-    }
-
-    /// Returns whether a reader has yet to take what the last turn sent. Who waited for it also writes it before letting go of it.
-    pub(crate) fn is_busy(&mut self) -> bool {
-        while self.sent.pop_if(|batch| batch.strong_count() == 0).is_some() {}
-        !self.sent.is_empty()
-    }
-
     /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are woken, where it is not [`MANY`]
     /// messages. Not cancel-safe.
     pub(crate) async fn finish(&mut self) {
@@ -136,7 +123,6 @@ impl Rings {
             let readers = rings.iter().map(broadcast::Sender::receiver_count).sum();
             let share = |batch| share(batch, readers, &mut self.shared);
             let batches: Vec<_> = outgoing.batches.into_iter().map(share).collect();
-            self.sent.extend(batches.iter().map(Arc::downgrade));
             for ring in rings {
                 if woken >= READERS && outgoing.count < MANY {
                     woken = 0;
@@ -239,33 +225,6 @@ mod tests {
         drop(crowd);
         let _alone = rings.subscribe(&RoomName::lobby());
         assert_eq!(rings.rooms[&RoomName::lobby()].len(), 1, "nobody needs what a crowd needed");
-    }
-
-    #[tokio::test]
-    async fn a_turn_is_busy_until_its_last_reader_lets_go_of_it() {
-        let mut rings = Rings::default();
-        let mut readers = [rings.subscribe(&RoomName::lobby()), rings.subscribe(&RoomName::lobby())];
-        assert!(!rings.is_busy(), "nothing was sent");
-        rings.message(message(1, "hi"));
-        rings.finish().await;
-        let written = readers.each_mut().map(|reader| {
-            assert!(rings.is_busy());
-            reader.try_recv().unwrap()
-        });
-        assert!(rings.is_busy(), "taken, but not written");
-        drop(written);
-        assert!(!rings.is_busy());
-    }
-
-    #[tokio::test]
-    async fn a_reader_that_takes_nothing_keeps_one_turn_busy_and_no_other() {
-        let mut rings = Rings::default();
-        let _stalled = rings.subscribe(&RoomName::lobby());
-        rings.message(message(1, "hi"));
-        rings.finish().await;
-        assert!(rings.is_busy());
-        rings.begin();
-        assert!(!rings.is_busy(), "this turn has sent nothing");
     }
 
     #[cfg(target_os = "linux")]

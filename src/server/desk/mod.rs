@@ -3,11 +3,14 @@
 //! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
 //! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
 
+mod gathering;
+
 use std::time::Duration;
 
 use tokio::{sync::mpsc, time::Instant};
 use tracing::{debug, error};
 
+use self::gathering::Gathering;
 use super::{
     hub::{Ask, Hub, Place, Request, Said, Seat},
     mailbox::Mail,
@@ -21,9 +24,6 @@ use crate::{
         ServerMessage, Timestamp, Topic,
     },
 };
-
-/// How often others get their turn before the hub takes its own, while what they do brings more for it.
-const LINGER: u32 = 8;
 
 /// Messages that are committed together, past which a turn does so before it goes on.
 const TOGETHER: usize = 1024;
@@ -66,8 +66,6 @@ struct Desk {
     mail: Mail,
     log: Log,
     last: MessageId,
-    /// How many messages the last turn had.
-    usual: usize,
     started: Instant,
     /// The time of the latest turn: the clock may go back, the log's time does not.
     latest: Timestamp,
@@ -81,7 +79,6 @@ impl Desk {
             mail: Mail::default(),
             log,
             last,
-            usual: 0,
             started: Instant::now(),
             latest: Timestamp::default(),
         }
@@ -89,6 +86,7 @@ impl Desk {
 
     async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
         let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
+        let mut gathering = Gathering::default();
         loop {
             let due = self.rooms.next_due().map(|due| self.started + due);
             tokio::select! {
@@ -96,10 +94,7 @@ impl Desk {
                 received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
                 () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
             }
-            let said = messages(&waiting);
-            let said = if said > 0 { self.linger(&mut incoming, &mut waiting, said).await } else { said };
-            self.rings.begin();
-            self.usual = said;
+            gathering.complete(&mut incoming, &mut waiting).await;
             let now = self.now();
             self.latest = self.latest.max(wall_clock());
             let mut turn = Turn::default();
@@ -113,30 +108,6 @@ impl Desk {
             self.commit(turn).await;
             self.close_empty_rooms();
         }
-    }
-
-    /// Lets whoever has something to say now say it before the turn begins, and those who still write what the last turn sent
-    /// come to an end with it: a turn costs the same for one message as for a hundred. Returns how many messages there are then.
-    async fn linger(
-        &mut self,
-        incoming: &mut mpsc::Receiver<Request>,
-        waiting: &mut Vec<Request>,
-        mut said: usize,
-    ) -> usize {
-        for _ in 0..LINGER {
-            tokio::task::yield_now().await;
-            let before = waiting.len();
-            while waiting.len() < Limits::HUB_QUEUE
-                && let Ok(request) = incoming.try_recv()
-            {
-                waiting.push(request);
-            }
-            said += messages(&waiting[before..]);
-            if waiting.len() == before && (said >= self.usual || !self.rings.is_busy()) {
-                break;
-            }
-        }
-        said
     }
 
     fn now(&self) -> Duration {
@@ -344,12 +315,6 @@ impl Desk {
             self.rings.close(|room| !self.rooms.is_open(room));
         }
     }
-}
-
-/// Returns how many messages are among these.
-fn messages(requests: &[Request]) -> usize {
-    let said = |request: &Request| if let Request::Say(_, said) = request { said.len() } else { 0 };
-    requests.iter().map(said).sum()
 }
 
 #[cfg(test)]

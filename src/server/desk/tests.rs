@@ -1,6 +1,6 @@
-//! Turns: what they take together, what they wait for, and what is left of an empty room.
+//! Turns: what they take together, and what is left of an empty room.
 
-use tokio::{task::yield_now, time::timeout};
+use tokio::time::timeout;
 
 use super::*;
 use crate::{room::IfTaken, wire::Hex};
@@ -11,11 +11,6 @@ fn arrival(room: RoomName) -> Arrival {
 
 async fn somebody(hub: &Hub) -> Seat {
     hub.arrive(arrival(RoomName::lobby())).await.unwrap().unwrap().0
-}
-
-async fn say(hub: &Hub, seat: SeatId) {
-    let said = Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
-    hub.say(seat, vec![said]).await.unwrap();
 }
 
 #[tokio::test]
@@ -31,27 +26,6 @@ async fn a_turn_commits_so_much_together_and_no_more() {
     for last in [TOGETHER, TOGETHER + 1] {
         let batch = timeout(Duration::from_secs(10), seat.place.ring.recv()).await.unwrap().unwrap();
         assert_eq!(batch.last(), Some(MessageId(last as u64)));
-    }
-}
-
-#[tokio::test]
-async fn a_turn_with_less_waits_for_the_last_to_be_written_but_not_for_ever() {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0));
-    tokio::spawn(run);
-    let mut seat = somebody(&hub).await;
-    let ring = &mut seat.place.ring;
-    for is_written in [true, false] {
-        say(&hub, seat.id).await;
-        say(&hub, seat.id).await;
-        let batch = ring.recv().await.unwrap();
-        say(&hub, seat.id).await;
-        for _ in 0..LINGER / 2 {
-            yield_now().await;
-        }
-        assert!(ring.is_empty(), "fewer have spoken, and the last turn is being written");
-        let batch = (!is_written).then_some(batch);
-        timeout(Duration::from_secs(10), ring.recv()).await.unwrap().unwrap();
-        drop(batch);
     }
 }
 

@@ -62,6 +62,8 @@ impl Batch {
             encoded.starts.get(from).map_or(Bytes::new(), |start| encoded.bytes.slice(start..))
         };
         match &self.content {
+            // Nearly always all of it is new, and to search for what is not would look at messages all over the memory.
+            Content::Messages(messages, _) if messages.first().is_some_and(|first| first.id > cursor) => bytes(0),
             Content::Messages(messages, _) => bytes(messages.partition_point(|message| message.id <= cursor)),
             Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
             Content::Event(..) => bytes(0),
@@ -165,7 +167,7 @@ fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::wire::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
+    use crate::wire::{Body, ErrorCode, Failure, Kind, Limits, Nick, RoomName, Timestamp};
 
     pub(in crate::server) fn message(id: u64, text: &str) -> Arc<Message> {
         Arc::new(Message {
@@ -195,6 +197,14 @@ pub(super) mod tests {
         assert_eq!(&unseen(7)[..], b"\x81\x06ada: c");
         assert!(unseen(8).is_empty());
         assert_eq!(batch.last(), Some(MessageId(8)));
+    }
+
+    #[test]
+    fn only_what_is_long_and_what_many_get_is_worth_pages() {
+        let full = Batch::messages(vec![message(1, &"x".repeat(1024)); Limits::BATCH / 1024]);
+        assert_eq!([128, 100].map(|readers| full.deserves_pages(readers)), [true, false]);
+        let short = Batch::messages(vec![message(1, "hi")]);
+        assert!(!short.deserves_pages(usize::MAX));
     }
 
     #[test]

@@ -62,8 +62,6 @@ impl Batch {
             encoded.starts.get(from).map_or(Bytes::new(), |start| encoded.bytes.slice(start..))
         };
         match &self.content {
-            // Nearly always all of it is new, and to search for what is not would look at messages all over the memory.
-            Content::Messages(messages, _) if messages.first().is_some_and(|first| first.id > cursor) => bytes(0),
             Content::Messages(messages, _) => bytes(messages.partition_point(|message| message.id <= cursor)),
             Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
             Content::Event(..) => bytes(0),

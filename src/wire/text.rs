@@ -128,9 +128,10 @@ pub fn presence(presence: &Presence) -> Option<String> {
 #[must_use]
 pub fn indented(text: &Body) -> Cow<'_, str> {
     let text = text.as_str();
-    // To the end in any case: so the compiler takes many bytes at a time.
-    let is_one_line = text.bytes().fold(true, |is_one_line, byte| is_one_line & !matches!(byte, b'\n'));
-    if is_one_line { Cow::Borrowed(text) } else { Cow::Owned(text.replace('\n', CONTINUATION)) }
+    match memchr::memchr(b'\n', text.as_bytes()) {
+        None => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(text.replace('\n', CONTINUATION)),
+    }
 }
 
 #[cfg(test)]

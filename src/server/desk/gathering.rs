@@ -16,18 +16,18 @@ const MANY: usize = 16;
 /// How long it waits for them, to the next tick of a clock that ticks as often.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// What is known of the last turn.
+/// Completes one turn after the other.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
-    messages: usize,
-    speakers: HashSet<SeatId>,
+    /// Who spoke in the last turn, if it had [`MANY`] messages.
+    awaited: HashSet<SeatId>,
 }
 
-/// What is known of the next.
+/// What is known of the turn that is to begin.
 struct Next {
     messages: usize,
     speakers: HashSet<SeatId>,
-    /// Who spoke in the last turn and not yet in this one.
+    /// Who is waited for.
     absent: HashSet<SeatId>,
 }
 
@@ -36,10 +36,10 @@ impl Gathering {
     /// it, and after many messages waits for those who said them. Whoever has much to say says more as soon as they hear
     /// their own, and half of them one turn ahead of the others would make twice as many turns. Not cancel-safe.
     pub(super) async fn complete(&mut self, incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
-        let mut next = Next { messages: 0, speakers: HashSet::new(), absent: std::mem::take(&mut self.speakers) };
+        let mut next = Next { messages: 0, speakers: HashSet::new(), absent: std::mem::take(&mut self.awaited) };
         next.note(waiting);
         if next.messages == 0 {
-            self.speakers = next.absent;
+            self.awaited = next.absent;
             return;
         }
         for _ in 0..YIELDS {
@@ -55,10 +55,12 @@ impl Gathering {
                 break;
             }
         }
-        if self.messages >= MANY && !next.absent.is_empty() {
+        if !next.absent.is_empty() {
             next.wait(incoming, waiting).await;
         }
-        *self = Self { messages: next.messages, speakers: next.speakers };
+        if next.messages >= MANY {
+            self.awaited = next.speakers;
+        }
     }
 }
 
@@ -79,8 +81,9 @@ impl Next {
             let before = waiting.len();
             tokio::select! {
                 biased;
-                received = incoming.recv_many(waiting, Limits::HUB_QUEUE - before) => if received == 0 { break },
+                // First, or others who speak on would put it off.
                 () = &mut end => break,
+                received = incoming.recv_many(waiting, Limits::HUB_QUEUE - before) => if received == 0 { break },
             }
             self.note(&waiting[before..]);
         }
@@ -154,6 +157,6 @@ mod tests {
         requests.send(say(SeatId::numbered(2), 1)).await.ok();
         let mut waiting = vec![Request::Leave { seat: SeatId::numbered(3), for_good: true }];
         gathering.complete(&mut incoming, &mut waiting).await;
-        assert_eq!((waiting.len(), gathering.messages, gathering.speakers.len()), (1, MANY, 1));
+        assert_eq!((waiting.len(), gathering.awaited.len()), (1, 1));
     }
 }

@@ -129,7 +129,12 @@ fn decide_get(head: Head<'_>, origins: &[String], full: Option<Full>) -> Result<
 /// Reads the query. A nick that is none is no reason to keep somebody out: they are told and become a guest.
 fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<Opening, Refusal> {
     let mut opening = Opening { dialect, room, nick: None, complaint: None, history: None };
-    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+    let query = uri.query().unwrap_or_default();
+    // Else what is no UTF-8 would become U+FFFD.
+    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "the query is not percent-encoded UTF-8"));
+    }
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "nick" if value.is_empty() => {}
             "nick" => match Nick::new(&value) {
@@ -268,6 +273,9 @@ mod tests {
             (426, request("HEAD / HTTP/1.1", &HANDSHAKE)),
             (404, handshake("/-bad", &[])),
             (400, handshake("/?history=many", &[])),
+            (400, handshake("/?nick=%ff%fe", &[])),
+            (400, handshake("/?%c3=x&%bc", &[])),
+            (101, handshake("/?nick=%c3%bc%26+%&x=%zz", &[])),
             (426, handshake("/", &[("Sec-WebSocket-Version", "8")])),
             (426, handshake("/", &[("Sec-WebSocket-Version", "")])),
             (400, handshake("/", &[("Sec-WebSocket-Key", "")])),

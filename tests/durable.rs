@@ -92,6 +92,36 @@ async fn what_is_no_longer_kept_is_said_to_whoever_comes_back_for_it() {
 }
 
 #[tokio::test]
+async fn no_nick_and_no_row_makes_a_page_unreadable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &path]).await;
+    // A middle dot may only stand between two l: the name of the second would end with one, or have it beside a hyphen.
+    let target = format!("/?nick={}l%C2%B7lx", "x".repeat(28));
+    let _first = RawPeer::connect(server.address, &target).await;
+    let mut second = RawPeer::connect(server.address, &target).await;
+    second.say("hi").await;
+    let said = format!("{}l-2: hi", "x".repeat(28));
+    assert_eq!(second.line_with("hi").await, said);
+    drop(second);
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let (mut ada, _) = RawPeer::join(server.address, "/", "ada").await;
+    say(&mut ada, "1", "a space").await;
+    say(&mut ada, "2", "none").await;
+    database
+        .execute_batch("UPDATE messages SET nick = 'a b' WHERE id = 2; UPDATE messages SET text = NULL WHERE id = 3;")
+        .unwrap();
+    for _ in 0..2 {
+        let mut reader = RawPeer::connect(server.address, "/").await;
+        reader.line_with("welcome").await;
+        assert_eq!(reader.line().await, said);
+        assert_eq!(reader.line().await, "a\u{fffd}b: a space");
+        assert_eq!(reader.line().await, "ada: (this message cannot be shown)");
+        restart(&mut server, &path, &[]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_file_in_use_or_of_another_kind_is_an_error_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db").display().to_string();

@@ -322,10 +322,7 @@ fn depth(choice: Colour) -> Depth {
     }
 }
 
-/// Returns the login name as a nick, without what a nick may not have; none becomes a guest.
+/// Returns the login name as a nick; where it is none, one is a guest.
 fn login_nick() -> Option<Nick> {
-    let name = whoami::username().ok()?;
-    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let fitting: String = name.chars().filter(kept).take(Limits::NICK_CHARS).collect();
-    Nick::new(&name).or_else(|_| Nick::new(&fitting)).ok()
+    Nick::of_login(&whoami::username().ok()?)
 }

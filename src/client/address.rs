@@ -76,8 +76,9 @@ impl Address {
     pub fn in_room(&self, room: &RoomName) -> Self {
         let query = self.uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let mut parts = self.uri.clone().into_parts();
+        // One that a server names may not be a name by our rules.
+        let room: String = form_urlencoded::byte_serialize(room.as_str().as_bytes()).collect();
         parts.path_and_query = format!("/{room}{query}").parse().ok();
-        // The name of a room can stand in a path as it is.
         let uri = Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone());
         Self { uri, ..self.clone() }
     }
@@ -196,6 +197,7 @@ mod tests {
         let bare: Address = "[::1]".parse().unwrap();
         assert_eq!((bare.server(), bare.room()), ("::1:8080".to_owned(), None));
         assert_eq!(bare.in_room(&RoomName::lobby()).to_string(), "ws://[::1]:8080/lobby");
+        assert_eq!(bare.in_room(&RoomName::read("ä?b&")).to_string(), "ws://[::1]:8080/%C3%A4%3Fb%26");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::view::Bell;
 use crate::{
     os,
-    wire::{Epoch, Limits, MessageId, Nick, RoomName},
+    wire::{Epoch, Limits, MessageId, Nick, RoomName, read},
 };
 
 /// The largest file that is read: all that is written fits many times.
@@ -31,6 +31,7 @@ pub struct State {
     /// What `/bell` said last.
     pub bell: Option<Bell>,
     /// Whose words are not shown.
+    #[serde(deserialize_with = "read")]
     pub ignored: Vec<Nick>,
     /// The servers, the one visited last at the end.
     servers: Vec<Visit>,
@@ -51,6 +52,7 @@ pub struct Visit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenRoom {
     /// Its name.
+    #[serde(deserialize_with = "read")]
     pub room: RoomName,
     /// The last message that was read there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +149,17 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert_eq!(State::read(&path), State::default(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_that_were_valid_once_are_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.json");
+        let text = r#"{"ignored":["☃","a b"],"servers":[{"server":"a:1","epoch":null,"rooms":[{"room":"rust.dev"}]}]}"#;
+        fs::write(&path, text).unwrap();
+        let state = State::read(&path);
+        assert_eq!(state.ignored.iter().map(Nick::as_str).collect::<Vec<_>>(), ["☃", "a\u{fffd}b"]);
+        assert_eq!(state.visit("a:1").unwrap().rooms[0].room.as_str(), "rust.dev");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::wire::{Author, Nick};
 /// O(N) together.
 const IN_ORDER: u64 = 50;
 
+/// The same for nicks that take long to make.
+const DEAR_IN_ORDER: u64 = 10;
+
 /// Who holds which look-alike keys.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
@@ -46,7 +49,8 @@ impl Roster {
 
     /// Returns the next free nick of the form `nick-2`.
     pub(super) fn next_free(&mut self, nick: &Nick) -> Nick {
-        let in_order = (2..IN_ORDER).map(|number| nick.numbered(number)).find(|nick| !self.is_taken(nick));
+        let most = if nick.is_cheap() { IN_ORDER } else { DEAR_IN_ORDER };
+        let in_order = (2..most).map(|number| nick.numbered(number)).find(|nick| !self.is_taken(nick));
         in_order.unwrap_or_else(|| self.next_numbered(|number| nick.numbered(IN_ORDER + number)))
     }
 

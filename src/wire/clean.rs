@@ -65,6 +65,22 @@ pub(super) fn is_invisible(c: char) -> bool {
         || is_bidi_control(c)
 }
 
+/// Returns whether `c` leaves the place empty where it stands: a space, a control, what Unicode lets a screen ignore
+/// (Default_Ignorable_Code_Point, UAX 44), or a character whose picture is blank, such as U+2800.
+pub(super) fn is_blank(c: char) -> bool {
+    // Most characters are ASCII.
+    if c.is_ascii() {
+        return !c.is_ascii_graphic();
+    }
+    c.is_whitespace()
+        || !is_printable(c)
+        || matches!(c,
+            '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(c, '\u{2800}' | '\u{13441}' | '\u{13442}' | '\u{16fe4}' | '\u{1d159}')
+}
+
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -101,6 +117,17 @@ mod tests {
     #[test]
     fn stacked_marks_are_cut() {
         assert_eq!(lines(&format!("a{}b", "\u{301}".repeat(50))), format!("a{}b", "\u{301}".repeat(8)));
+    }
+
+    #[test]
+    fn what_leaves_its_place_empty_is_blank() {
+        let blank = " \t\n\u{a0}\u{3000}\u{ad}\u{200b}\u{200d}\u{200e}\u{202e}\u{fe0f}\u{e0041}\u{2800}\u{3164}\u{115f}\u{1160}\u{ffa0}";
+        for c in blank.chars() {
+            assert!(is_blank(c), "{c:?}");
+        }
+        for c in "a~.学☃\u{301}👩".chars() {
+            assert!(!is_blank(c), "{c:?}");
+        }
     }
 
     #[test]

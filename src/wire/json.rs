@@ -211,6 +211,46 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_read_strictly() {
+        for frame in [
+            r#"{"type":"hello","nick":"a b"}"#,
+            r#"{"type":"hello","nick":"☃"}"#,
+            r#"{"type":"hello","room":"a b"}"#,
+            r#"{"type":"say","text":"\u200b"}"#,
+            r#"{"type":"say","key":"a b","text":"hi"}"#,
+            r#"{"type":"me","text":"\u200b"}"#,
+            r#"{"type":"me","key":"a b","text":"hi"}"#,
+            r#"{"type":"msg","to":"a b","text":"hi"}"#,
+            r#"{"type":"msg","to":"ada","text":"\u200b"}"#,
+            r#"{"type":"msg","key":"a b","to":"ada","text":"hi"}"#,
+            r#"{"type":"join","room":"a b"}"#,
+            r#"{"type":"nick","nick":"a b"}"#,
+            r#"{"type":"set_topic","text":"\u200b"}"#,
+            r#"{"type":"set_topic","key":"a b","text":"hi"}"#,
+            r#"{"type":"search","query":"\u200b"}"#,
+        ] {
+            assert_eq!(decode_client(frame).err().map(|failure| failure.code), Some(ErrorCode::BadMessage), "{frame}");
+        }
+    }
+
+    /// Every event with names and texts in it, where each stands for any.
+    const EVENTS: [&str; 13] = [
+        r#"{"type":"welcome","nick":@,"session":"00000000000000000000000000000001","epoch":"0101010101010101","room":@,"topic":@,"people":2,"names":[@,@]}"#,
+        r#"{"type":"joined","room":@,"topic":@,"people":1,"names":[@]}"#,
+        r#"{"type":"message","id":1,"room":@,"at":1,"nick":@,"kind":@,"text":@,"key":@}"#,
+        r#"{"type":"live","room":@,"cursor":1}"#,
+        r#"{"type":"gap","room":@}"#,
+        r#"{"type":"history","room":@,"messages":[{"id":1,"room":@,"at":1,"nick":@,"kind":@,"text":@,"key":@}],"more":false}"#,
+        r#"{"type":"found","room":@,"query":@,"messages":[],"more":false}"#,
+        r#"{"type":"private","from":@,"to":@,"at":1,"text":@,"key":@}"#,
+        r#"{"type":"presence","room":@,"joined":[@],"returned":[@],"left":[@],"renamed":[{"from":@,"to":@}],"people":1}"#,
+        r#"{"type":"rooms","rooms":[{"room":@,"people":1,"topic":@}],"total":1}"#,
+        r#"{"type":"topic","room":@,"topic":@}"#,
+        r#"{"type":"nick","nick":@}"#,
+        r#"{"type":"error","code":@,"message":@,"key":@,"free":@}"#,
+    ];
+
+    #[test]
     fn an_event_of_a_later_version_is_no_error() {
         assert_eq!(decode_server(r#"{"type":"weather"}"#), Ok(None));
         assert!(decode_server(r#"{"type":"message"}"#).is_err());
@@ -221,6 +261,14 @@ mod tests {
         #[test]
         fn decoding_never_panics(frame in any::<String>()) {
             drop((decode_client(&frame), decode_server(&frame)));
+        }
+
+        #[test]
+        fn no_name_or_text_of_a_server_makes_an_event_unreadable(text in any::<String>()) {
+            for event in EVENTS {
+                let frame = event.replace('@', &serde_json::to_string(&text).unwrap());
+                prop_assert!(matches!(decode_server(&frame), Ok(Some(_))), "{}", frame);
+            }
         }
 
         #[test]

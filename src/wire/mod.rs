@@ -16,6 +16,9 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::names::read;
+use self::names::read_key;
+
 pub use self::{
     client::{ClientHello, ClientMessage},
     hex::{Author, Epoch, Hex, HexError, Nonce, SessionToken},
@@ -40,13 +43,14 @@ pub enum Dialect {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// `ada: hello`
-    #[default]
-    Say,
     /// `* ada waves`
     Me,
     /// The text is the new topic of the room; none clears it, which is told by [`Message::text`] being absent.
     Topic,
+    /// `ada: hello`; and what a later version has another word for.
+    #[default]
+    #[serde(other)]
+    Say,
 }
 
 impl Kind {
@@ -63,19 +67,21 @@ pub struct Message {
     /// Its place in the server's one order.
     pub id: MessageId,
     /// Where it was said.
+    #[serde(deserialize_with = "read")]
     pub room: RoomName,
     /// When the server took it.
     pub at: Timestamp,
     /// Who said it.
+    #[serde(deserialize_with = "read")]
     pub nick: Nick,
     /// How it was said.
     #[serde(default, skip_serializing_if = "Kind::is_say")]
     pub kind: Kind,
     /// What was said; absent only where a topic was cleared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub text: Option<Body>,
     /// The key its sender gave it: for the sender, this is the acknowledgement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read_key", skip_serializing_if = "Option::is_none")]
     pub key: Option<IdempotencyKey>,
 }
 

@@ -7,19 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::{
     Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, Query, RoomName, SessionToken, Timestamp, Topic,
     clean,
+    names::{read, read_key},
 };
 
 /// A room as somebody finds it who comes in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomView {
     /// Which room.
+    #[serde(deserialize_with = "read")]
     pub room: RoomName,
     /// Its topic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
     /// How many are in it, oneself included.
     pub people: usize,
     /// Who is in it, in alphabetical order, up to [`Limits::NAMES`](super::Limits::NAMES).
+    #[serde(deserialize_with = "read")]
     pub names: Vec<Nick>,
 }
 
@@ -27,6 +30,7 @@ pub struct RoomView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The nick one has.
+    #[serde(deserialize_with = "read")]
     pub nick: Nick,
     /// The secret with which another connection is the same person; none in the text dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,11 +49,12 @@ pub struct Welcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomEntry {
     /// Its name.
+    #[serde(deserialize_with = "read")]
     pub room: RoomName,
     /// How many are in it.
     pub people: usize,
     /// Its topic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
 }
 
@@ -57,8 +62,10 @@ pub struct RoomEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {
     /// The nick before.
+    #[serde(deserialize_with = "read")]
     pub from: Nick,
     /// The nick now.
+    #[serde(deserialize_with = "read")]
     pub to: Nick,
 }
 
@@ -66,22 +73,23 @@ pub struct Rename {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// Where.
+    #[serde(deserialize_with = "read")]
     pub room: RoomName,
     /// Who came, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub joined: Vec<Nick>,
     /// Who came and is not spelled out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_joined: usize,
     /// Who came back after the server was restarted, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES). Only programs care: for people they
     /// were never away.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Nick>,
     /// Who came back and is not spelled out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_returned: usize,
     /// Who went, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Nick>,
     /// Who went and is not spelled out.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -105,15 +113,18 @@ fn is_zero(count: &usize) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Private {
     /// Who said it.
+    #[serde(deserialize_with = "read")]
     pub from: Nick,
     /// To whom.
+    #[serde(deserialize_with = "read")]
     pub to: Nick,
     /// When the server took it.
     pub at: Timestamp,
     /// What was said.
+    #[serde(deserialize_with = "read")]
     pub text: Body,
     /// In the sender's copy, the key it was sent with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read_key", skip_serializing_if = "Option::is_none")]
     pub key: Option<IdempotencyKey>,
 }
 
@@ -155,10 +166,10 @@ pub struct Failure {
     #[serde(deserialize_with = "clean::deserialize_line")]
     pub message: String,
     /// The key of the message that failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read_key", skip_serializing_if = "Option::is_none")]
     pub key: Option<IdempotencyKey>,
     /// With [`ErrorCode::NickTaken`]: a nick that is free.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub free: Option<Nick>,
 }
 
@@ -196,6 +207,7 @@ pub enum ServerMessage {
     /// What was asked for has been sent; what follows is new.
     Live {
         /// Where.
+        #[serde(deserialize_with = "read")]
         room: RoomName,
         /// Everything up to here has been sent, or was not asked for: come back with this until a later message has been seen.
         cursor: MessageId,
@@ -203,11 +215,13 @@ pub enum ServerMessage {
     /// Messages between the cursor and the next message have been deleted from the log and cannot be sent.
     Gap {
         /// Where.
+        #[serde(deserialize_with = "read")]
         room: RoomName,
     },
     /// Older messages, oldest first, as many as fit one event.
     History {
         /// Where.
+        #[serde(deserialize_with = "read")]
         room: RoomName,
         /// The messages.
         messages: Vec<Arc<Message>>,
@@ -217,8 +231,10 @@ pub enum ServerMessage {
     /// What a search found, newest first.
     Found {
         /// Where.
+        #[serde(deserialize_with = "read")]
         room: RoomName,
         /// What was searched for.
+        #[serde(deserialize_with = "read")]
         query: Query,
         /// The messages.
         messages: Vec<Arc<Message>>,
@@ -241,14 +257,16 @@ pub enum ServerMessage {
     /// The topic, when it was asked for.
     Topic {
         /// Where.
+        #[serde(deserialize_with = "read")]
         room: RoomName,
         /// The topic, where there is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         topic: Option<Topic>,
     },
     /// One has another nick: it was asked for here, or on another connection of the same person.
     Nick {
         /// The nick one has now.
+        #[serde(deserialize_with = "read")]
         nick: Nick,
     },
     /// One's messages come too fast: this one is kept and taken at its turn; send the next after that.

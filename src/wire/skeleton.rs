@@ -1,6 +1,9 @@
-//! What a text looks like, so that two that look alike can be told to be the same. Pure.
+//! What a text looks like, so that two that look alike can be told to be the same, and a letter from what is drawn like punctuation. Pure.
 
 use std::sync::LazyLock;
+
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::mixed_script::AugmentedScriptSet;
 
 /// Returns the UTS 39 section 4 skeleton of `text`, in lower case: two texts with the same one look alike.
 pub(super) fn skeleton(text: &str) -> String {
@@ -15,7 +18,50 @@ pub(super) fn skeleton(text: &str) -> String {
 }
 
 fn by_tables(text: &str) -> String {
-    unicode_security::skeleton(text).collect::<String>().to_lowercase()
+    look(text).to_lowercase()
+}
+
+/// The punctuation that no nick may have: that which our lines and commands give a meaning, and that which other chat protocols do.
+pub(super) const REFUSED: &str = ":*/#@,<>\"!?$%&+~";
+
+/// Characters that look like [`REFUSED`] and are not in the tables of UTS 39.
+const ALSO_ALIKE: &str = "«»〈〉《》⟨⟩⟪⟫،؟、✢✣✤✥✱✲✳✺✻✼✽﹡⁑⧆⊛⊕⊞";
+
+/// Returns whether a character of `nick` is one of [`REFUSED`] or looks like one (UTS 39 section 4).
+///
+/// Letters and marks of many scripts do, such as the visarga of Devanagari, a colon to the eye, and the ノ of Katakana, a slash. They
+/// are themselves where the whole nick is in their script (UTS 39 section 5.1) and has a letter of it that looks like none.
+pub(super) fn has_refused_punctuation(nick: &str) -> bool {
+    static LOOKS: LazyLock<Vec<String>> =
+        LazyLock::new(|| REFUSED.chars().map(|c| look(c.encode_utf8(&mut [0; 4]))).collect());
+    let is_alike = |c: char| {
+        let look = look(c.encode_utf8(&mut [0; 4]));
+        ALSO_ALIKE.contains(c) || LOOKS.iter().any(|refused| look.contains(refused))
+    };
+    // What belongs to no script, or to that of the punctuation itself.
+    let is_latin_or_common = |c: char| {
+        let mut scripts = AugmentedScriptSet::for_char('a');
+        scripts.intersect_with(AugmentedScriptSet::for_char(c));
+        !scripts.is_empty()
+    };
+    let is_lisu_tone = |c| matches!(c, '\u{a4f8}'..='\u{a4fd}');
+    // Two apostrophes are a quotation mark.
+    let is_apostrophe = |c: char| !c.is_alphanumeric() && look(c.encode_utf8(&mut [0; 4])) == "'";
+    if nick.chars().zip(nick.chars().skip(1)).any(|(a, b)| is_apostrophe(a) && is_apostrophe(b)) {
+        return true;
+    }
+    let mut alike = nick.chars().filter(|c| REFUSED.contains(*c) || !c.is_ascii() && is_alike(*c)).peekable();
+    if alike.peek().is_none() {
+        return false;
+    }
+    let is_a_letter =
+        |c: char| (c.is_alphabetic() || is_combining_mark(c)) && !is_latin_or_common(c) && !is_lisu_tone(c);
+    let has_context = || nick.chars().any(|c| c.is_alphabetic() && !is_latin_or_common(c) && !is_alike(c));
+    !alike.all(is_a_letter) || AugmentedScriptSet::for_str(nick).is_empty() || !has_context()
+}
+
+fn look(text: &str) -> String {
+    unicode_security::skeleton(text).collect()
 }
 
 #[cfg(test)]

@@ -134,6 +134,9 @@ pub enum Failure {
     /// The server does not let us in, for this reason of its own.
     #[error("not let in: {0}")]
     Refused(String),
+    /// The server says something else than we understand where it should let us in.
+    #[error("the server sent something that cannot be read: {0}")]
+    Unreadable(String),
     /// Every nick tried is somebody's.
     #[error("the nick {0} is taken, and so is every other that was tried")]
     NickTaken(Nick),
@@ -174,6 +177,8 @@ pub struct App {
     /// The nick that turned out to be taken, until the user is told.
     taken: Option<Nick>,
     nick_tries: u32,
+    /// Why something that came in place of a welcome could not be read.
+    unreadable: Option<String>,
     /// Where we are; from the first welcome on.
     room: Option<RoomName>,
     /// Ours from the start, so that a welcome that is lost does not cost us the nick.
@@ -214,6 +219,7 @@ impl App {
             phase: Phase::Offline,
             taken: None,
             nick_tries: 0,
+            unreadable: None,
             room: None,
             lost_at: None,
             lost_because: String::new(),
@@ -270,6 +276,7 @@ impl App {
 
     fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
         self.dialect = dialect;
+        self.unreadable = None;
         effects.push(Effect::Show(Shown::Connected(dialect)));
         match dialect {
             Dialect::Json => self.phase = Phase::Greeting { until: now + Limits::HELLO },
@@ -301,7 +308,8 @@ impl App {
         // All that was said after a cursor may be too much where that is days old.
         let resumes = self.settings.resume.is_some();
         ClientMessage::Hello(ClientHello {
-            nick: self.nick.clone(),
+            // A name that the server gave us and that our rules refuse would not be the one it knows.
+            nick: self.nick.clone().filter(Nick::is_whole),
             room: self.room.clone(),
             session: Some(self.session),
             epoch: self.epoch,
@@ -329,8 +337,11 @@ impl App {
             Ok(Some(event)) => self.event(now, event, effects),
             Ok(None) => {}
             Err(reason) => {
-                let refusal = format!("the server sent something that cannot be read: {}", clean::line(&reason));
-                effects.push(Effect::Show(Shown::Refusal(refusal)));
+                let reason = clean::line(&reason);
+                effects.push(refusal(format!("the server sent something that cannot be read: {reason}")));
+                if matches!(self.phase, Phase::Greeting { .. }) {
+                    self.unreadable = Some(reason);
+                }
             }
         }
     }
@@ -355,6 +366,10 @@ impl App {
         if let Phase::Greeting { until } = self.phase
             && now >= until
         {
+            if let Some(reason) = self.unreadable.take() {
+                // It would say the same each time.
+                return effects.push(Effect::Finish(Err(Failure::Unreadable(reason))));
+            }
             self.dropped(now, "the server did not greet us in time".to_owned(), effects);
             effects.push(Effect::Reconnect { reason: "no greeting".to_owned() });
         }

@@ -154,8 +154,12 @@ impl App {
                     self.try_another_nick(failure.free.clone(), effects);
                     quiet = true;
                 }
+                // Of what we say, it can only be the nick that is none by its rules.
+                ErrorCode::BadMessage if self.nick.take().is_some() => {
+                    effects.push(Effect::Send(json::encode_client(&self.hello())));
+                }
                 // It would say so again each time.
-                ErrorCode::TooManyRooms => {
+                ErrorCode::TooManyRooms | ErrorCode::BadMessage => {
                     let refused = Failure::Refused(clean::line(&failure.message));
                     return effects.push(Effect::Finish(Err(refused)));
                 }

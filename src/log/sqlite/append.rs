@@ -73,7 +73,7 @@ impl Store<'_> {
                 return Ok(Appended::Again(Arc::new(earlier)));
             }
         }
-        self.last += 1;
+        self.last = self.last.checked_add(1).ok_or_else(|| LogError::Damaged("there is no id left".to_owned()))?;
         if kind == Kind::Topic {
             let topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
             self.connection

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::{
     super::{Keep, LogError, words},
     keys::Keys,
-    read::integer,
+    read::{integer, text, whole_number},
 };
 use crate::wire::Timestamp;
 
@@ -37,10 +37,9 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<i64>, LogError
             && let Some(row) = rows.next()?
         {
             let id: i64 = row.get(0)?;
-            let room = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-            if let Some(text) = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+            if let (Some(room), Some(text)) = (text(row, 1)?, text(row, 2)?) {
                 bytes += text.len();
-                insert.execute(params![id, room, words::indexed(text)])?;
+                insert.execute(params![id, room, words::indexed(&text)])?;
             }
             last = Some(id);
         }
@@ -97,7 +96,7 @@ fn deletable(connection: &Connection, last: i64, keep: Keep, now: Timestamp) -> 
     let mut rows = statement.query([DELETED])?;
     let (mut up_to, mut taken) = (None, 0);
     while let Some(row) = rows.next()? {
-        let (id, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (id, at): (i64, i64) = (row.get(0)?, whole_number(row, 1)?);
         if id > by_count && at >= integer(oldest) {
             break;
         }

@@ -1,8 +1,12 @@
 //! What is asked of the log, on a connection that only reads. Every answer is of one transaction.
 
-use std::sync::Arc;
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 
 use super::super::{LogError, Page, size, words::Query};
 use crate::wire::{Body, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic};
@@ -82,11 +86,11 @@ pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
 }
 
 pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<Topic>, LogError> {
-    let topic: Option<Option<String>> = connection
+    let topic = connection
         .prepare_cached("SELECT topic FROM rooms WHERE room = ?1")?
-        .query_row([room.as_str()], |row| row.get(0))
+        .query_row([room.as_str()], |row| Ok(text(row, 0)?.map(|topic| Topic::read(&topic))))
         .optional()?;
-    Ok(topic.flatten().and_then(|topic| Topic::new(&topic).ok()))
+    Ok(topic.flatten())
 }
 
 /// Returns how many messages there are. Ids have no holes but those that retention leaves at the beginning, so that nobody needs
@@ -96,7 +100,7 @@ pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
         .prepare_cached("SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(match range {
-        (Some(first), Some(last)) => number(last - first + 1),
+        (Some(first), Some(last)) => number(last.saturating_sub(first).saturating_add(1)),
         _ => 0,
     })
 }
@@ -109,11 +113,11 @@ pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> 
         transaction.prepare_cached("SELECT id, at FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
     let last: Option<i64> =
         transaction.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
-    let (mut from, mut to) = (1, last.unwrap_or(0) + 1);
+    let (mut from, mut to) = (1, last.unwrap_or(0).saturating_add(1));
     while from < to {
         let middle = from + (to - from) / 2;
         let found: Option<(i64, i64)> =
-            probe.query_row([middle, to], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            probe.query_row([middle, to], |row| Ok((row.get(0)?, whole_number(row, 1)?))).optional()?;
         match found {
             Some((id, time)) if time < integer(at.0) => from = id + 1,
             _ => to = middle,
@@ -145,7 +149,7 @@ pub(super) fn search(
         && let Some(row) = rows.next()?
     {
         // The text first: there may be many, and few are found.
-        if row.get_ref(TEXT)?.as_str_or_null().map_err(rusqlite::Error::from)?.is_some_and(|text| query.finds(text)) {
+        if text(row, TEXT)?.is_some_and(|text| query.finds(&text)) {
             found.push(Arc::new(message(row)?));
         }
     }
@@ -172,26 +176,66 @@ fn forgotten(connection: &Connection, room: &RoomName) -> Result<MessageId, LogE
     Ok(MessageId(forgotten.map_or(0, number)))
 }
 
-/// Returns the message that a row of [`columns`] is.
+/// Returns the message that a row of [`columns`] is. Whatever is in it that this program does not write is shown as well as it can be:
+/// a row that somebody has changed by hand must not make the page unreadable that it is on.
 ///
 /// # Errors
-/// [`LogError::Damaged`] when it is not one that this program can have written.
+/// A [`LogError`] when it cannot be read from the file.
 pub(super) fn message(row: &Row<'_>) -> Result<Message, LogError> {
-    let id = number(row.get(0)?);
-    let invalid = |_| LogError::Damaged(format!("message {id} is not one that this program writes"));
-    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
-    let required = |column| text(column).map(Option::unwrap_or_default);
-    Ok(Message {
-        id: MessageId(id),
-        room: RoomName::new(required(1)?).map_err(invalid)?,
-        at: Timestamp(number(row.get(2)?)),
-        nick: Nick::new(required(3)?).map_err(invalid)?,
-        kind: kind(required(4)?)
-            .ok_or(())
-            .map_err(|()| LogError::Damaged(format!("message {id} is of no known kind")))?,
-        text: text(TEXT)?.map(Body::new).transpose().map_err(invalid)?,
-        key: text(6)?.map(IdempotencyKey::new).transpose().map_err(invalid)?,
+    let id = row.get(0)?;
+    let [room, nick, word] = [1, 3, 4].map(|column| text(row, column).map(Option::unwrap_or_default));
+    let (room, nick, word, said, key) = (room?, nick?, word?, text(row, TEXT)?, text(row, 6)?);
+    let kind = kind(&word);
+    let message = Message {
+        id: MessageId(number(id)),
+        room: RoomName::read(&room),
+        at: Timestamp(number(whole_number(row, 2)?)),
+        nick: Nick::read(&nick),
+        kind: kind.unwrap_or_default(),
+        text: match &said {
+            Some(said) => Some(Body::read(said)),
+            // Where nothing is said, a topic is cleared.
+            None => (kind != Some(Kind::Topic)).then(Body::unreadable),
+        },
+        key: key.as_deref().and_then(|key| IdempotencyKey::new(key).ok()),
+    };
+    let is_as_stored = message.room.as_str() == room
+        && message.nick.as_str() == nick
+        && kind.is_some()
+        && message.text.as_ref().map(Body::as_str) == said.as_deref()
+        && message.key.as_ref().map(IdempotencyKey::as_str) == key.as_deref();
+    if !is_as_stored {
+        tell_once(id);
+    }
+    Ok(message)
+}
+
+/// Returns the text in a column, with U+FFFD in the place of what is none. Of one that is too long, only the beginning.
+pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<Cow<'a, str>>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => None,
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            Some(String::from_utf8_lossy(&text[..text.len().min(4 * Limits::MESSAGE)]))
+        }
+        ValueRef::Integer(number) => Some(number.to_string().into()),
+        ValueRef::Real(number) => Some(number.to_string().into()),
     })
+}
+
+/// Returns the number in a column, and 0 where there is none.
+pub(super) fn whole_number(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    Ok(row.get_ref(column)?.as_i64().unwrap_or_default())
+}
+
+/// Logs that a message cannot be shown as it is stored, the first time it is met.
+fn tell_once(id: i64) {
+    /// Past so many, somebody who reads the log knows.
+    const MOST: usize = 100;
+    static TOLD: Mutex<BTreeSet<i64>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.len() < MOST && told.insert(id) {
+        tracing::warn!("message {id} is not one that this program writes, and is shown as well as it can be");
+    }
 }
 
 /// Returns the word under which a kind is stored.

@@ -130,8 +130,8 @@ mod tests {
             room: RoomName::new(&format!("room-{}", who % 2)).unwrap(),
             at: Timestamp(u64::from(who)),
             nick: Nick::guest(who.into()),
-            kind: if who == 0 { Kind::Me } else { Kind::Say },
-            text: (!id.is_multiple_of(3)).then(|| Body::new(&format!("text {id}")).unwrap()),
+            kind: if who == 0 { Kind::Topic } else { Kind::Me },
+            text: (who != 0 || !id.is_multiple_of(3)).then(|| Body::new(&format!("text {id}")).unwrap()),
             key: (!id.is_multiple_of(2)).then(|| IdempotencyKey::new(&format!("key-{id}")).unwrap()),
         };
         (Arc::new(message), Hex([who; 16]))

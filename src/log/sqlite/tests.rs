@@ -319,6 +319,84 @@ async fn what_is_too_old_is_deleted_oldest_first() {
 }
 
 #[tokio::test]
+async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
+    let (_directory, path) = place();
+    let log = open(&path);
+    for number in 0..12 {
+        let key = number.to_string();
+        log.append(vec![draft("lobby", "tea", Some(&key))]).await.unwrap();
+    }
+    log.close().await;
+    // Without types, so that anything can be in it.
+    let columns = "id, room, at, nick, kind, text, author, key";
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(&format!(
+            "CREATE TABLE changed (id INTEGER PRIMARY KEY, room, at, nick, kind, text, author, key);
+             INSERT INTO changed SELECT {columns} FROM messages;
+             DROP TABLE messages;
+             ALTER TABLE changed RENAME TO messages;
+             CREATE INDEX messages_by_room ON messages (room, id);
+             UPDATE messages SET nick = 'a b' WHERE id = 1;
+             UPDATE messages SET nick = NULL, at = -7 WHERE id = 2;
+             UPDATE messages SET nick = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxl·-2', at = 'noon' WHERE id = 3;
+             UPDATE messages SET kind = 'sing' WHERE id = 4;
+             UPDATE messages SET text = NULL WHERE id = 5;
+             UPDATE messages SET text = x'746561ff' WHERE id = 6;
+             UPDATE messages SET text = 7, author = 'ada', key = 'no key' WHERE id = 7;
+             UPDATE messages SET text = '{}' WHERE id = 8;
+             UPDATE messages SET text = char(8203), kind = 'topic' WHERE id = 9;
+             UPDATE messages SET text = char(27) || '[31mred', author = x'00', key = x'ff' WHERE id = 10;
+             UPDATE messages SET room = 'a room' WHERE id = 11;
+             UPDATE meta SET value = 0 WHERE name IN ('indexed', 'keyed');
+             DELETE FROM search;
+             INSERT INTO rooms (room, topic) VALUES ('lobby', char(27)) ON CONFLICT DO UPDATE SET topic = excluded.topic;",
+            "tea ".repeat(1_000_000)
+        ))
+        .unwrap();
+    drop(connection);
+    let log = open(&path);
+    let page = log.page(&RoomName::lobby(), MessageId(0), 100).await.unwrap();
+    let shown = |message: &Arc<Message>| {
+        let text: String = message.text.iter().flat_map(|text| text.as_str().chars().take(31)).collect();
+        format!("{} {} {:?} {text}", message.id.0, message.nick, message.kind)
+    };
+    let lines: Vec<_> = page.messages.iter().map(shown).collect();
+    assert_eq!(
+        lines,
+        [
+            "1 a\u{fffd}b Say tea",
+            "2 \u{fffd} Say tea",
+            "3 xxxxxxxxxxxxxxxxxxxxxxxxxxxxl·-2 Say tea",
+            "4 ada Say tea",
+            "5 ada Say (this message cannot be shown)",
+            "6 ada Say tea\u{fffd}",
+            "7 ada Say 7",
+            "8 ada Say tea tea tea tea tea tea tea tea",
+            "9 ada Topic (this message cannot be shown)",
+            "10 ada Say red",
+            "12 ada Say tea",
+        ]
+    );
+    assert!(page.messages.iter().all(|message| message.text_len() <= Limits::MESSAGE));
+    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap().unwrap().as_str(), "(this topic cannot be shown)");
+    // Found before and after it is in the index.
+    for _ in 0..2 {
+        let found = log.search(&RoomName::lobby(), "tea", 100).await.unwrap();
+        assert_eq!(found.iter().map(|message| message.id.0).collect::<Vec<_>>(), [12, 8, 6, 4, 3, 2, 1]);
+        log.tidy().await.unwrap();
+    }
+    log.since(&RoomName::lobby(), Timestamp(1)).await.unwrap();
+    // A key that was not changed still counts once, and what was said under one that was is said again.
+    let drafts = [draft("lobby", "tea", Some("0")), draft("lobby", "tea", Some("9"))].to_vec();
+    let [Appended::Again(first), Appended::New(_)] = &log.append(drafts).await.unwrap()[..] else { panic!() };
+    assert_eq!(first.nick.as_str(), "a\u{fffd}b");
+    let Log::Sqlite(sqlite) = &log else { panic!() };
+    sqlite.tidy_as(Keep { age: Some(Duration::from_secs(1)), messages: None }, Timestamp(1000)).await.unwrap();
+    log.close().await;
+}
+
+#[tokio::test]
 async fn many_messages_are_served_in_pages() {
     let (_directory, path) = place();
     open(&path).close().await;

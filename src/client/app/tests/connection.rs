@@ -78,6 +78,54 @@ fn a_person_who_is_in_too_many_rooms_is_told_and_does_not_try_again() {
 }
 
 #[test]
+fn a_nick_that_the_server_refuses_is_not_offered_again_and_again() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    chat.server(&failure(ErrorCode::BadMessage, None));
+    assert!(matches!(chat.sent.last(), Some(ClientMessage::Hello(hello)) if hello.nick.is_none()), "{:?}", chat.sent);
+    chat.server(&failure(ErrorCode::BadMessage, None));
+    assert_eq!(chat.finished, Some(Err(Failure::Refused("because".to_owned()))));
+}
+
+#[test]
+fn names_that_our_rules_refuse_are_shown_and_end_nothing() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    let welcome = r#"{"type":"welcome","nick":"a b","session":"00000000000000000000000000000001","epoch":"0101010101010101",
+        "resumed":false,"room":"lobby","topic":"\u0007","people":2,"names":["l·-2","\u001b[31m"]}"#;
+    for frame in [
+        welcome,
+        r#"{"type":"message","id":1,"room":"lobby","at":1,"nick":"l·-2","kind":"sing","text":"hi","key":"a b"}"#,
+        r#"{"type":"live","room":"lobby","cursor":1}"#,
+        r#"{"type":"presence","room":"lobby","joined":["*"],"renamed":[{"from":"a:","to":"☃"}],"people":3}"#,
+        r#"{"type":"names","room":"lobby","people":1,"names":[""]}"#,
+        r#"{"type":"rooms","rooms":[{"room":"Ä b","people":1,"topic":""}],"total":1}"#,
+    ] {
+        chat.event(Event::Frame(frame.to_owned()));
+    }
+    assert_eq!((chat.notices(), chat.shown.len()), (vec![], 8));
+    assert_eq!(chat.app.cursor, Some(MessageId(1)));
+    // What the server would not know again is not asked of it.
+    chat.drop_connection();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    assert!(matches!(chat.sent.last(), Some(ClientMessage::Hello(hello)) if hello.nick.is_none()), "{:?}", chat.sent);
+}
+
+#[test]
+fn a_server_whose_welcome_cannot_be_read_is_given_up() {
+    let mut chat = Chat::ada();
+    chat.event(Event::Connected(Dialect::Json));
+    chat.server(&hello());
+    chat.event(Event::Frame(r#"{"type":"welcome","nick":7}"#.to_owned()));
+    assert_eq!(chat.finished, None, "something better may follow");
+    chat.wait(10);
+    assert!(matches!(&chat.finished, Some(Err(Failure::Unreadable(_)))), "{:?}", chat.finished);
+}
+
+#[test]
 fn a_taken_nick_is_replaced_and_the_user_is_told() {
     let mut chat = Chat::ada();
     chat.event(Event::Connected(Dialect::Json));

@@ -65,7 +65,7 @@ impl Room {
             ServerMessage::Joined(view) | ServerMessage::Names(view) => self.entered(view),
             ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
             ServerMessage::Message(message) if message.kind == Kind::Topic => {
-                self.topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
+                self.topic = message.text.as_ref().map(|text| Topic::read(text.as_str()));
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),

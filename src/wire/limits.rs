@@ -20,10 +20,14 @@ impl Limits {
     pub const QUERY: usize = 256;
     /// An idempotency key: a UUID and a counter fit, and the log keeps one a message.
     pub const KEY: usize = 64;
-    /// The payload of a WebSocket message: four times [`Self::MESSAGE`], because JSON may escape a character with up to six.
+    /// The payload of a WebSocket message, both ways: four times [`Self::MESSAGE`]. JSON at worst doubles what is left of a text
+    /// once it is clean, and the text dialect makes three times as much of one that is all short lines.
     pub const PAYLOAD: usize = 64 * 1024;
-    /// The payload of a `history` event is kept below this, so that no reader needs a larger [`Self::PAYLOAD`].
-    pub const HISTORY_PAYLOAD: usize = 48 * 1024;
+    /// The payload of an event that lists messages or rooms is kept below this, unless it has only one: with that,
+    /// and whatever else is in it, it is below [`Self::PAYLOAD`].
+    pub const LIST_PAYLOAD: usize = 48 * 1024;
+    /// The largest message that our client takes from a server, whose limits may be others.
+    pub const INBOUND: usize = 1024 * 1024;
     /// Combining marks one after the other in a text: scripts need fewer than five (UTS 39 section 5.4), stacked "Zalgo" more.
     pub const COMBINING_MARKS: usize = 8;
 

@@ -8,6 +8,8 @@ mod client;
 pub mod command;
 mod hex;
 pub mod json;
+#[cfg(test)]
+mod largest;
 mod limits;
 mod names;
 mod server;
@@ -90,5 +92,19 @@ impl Message {
     #[must_use]
     pub fn text_len(&self) -> usize {
         self.text.as_ref().map_or(0, |text| text.as_str().len())
+    }
+
+    /// Returns the most bytes that it takes in an event, in either dialect.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        /// What surrounds the text.
+        const AROUND: usize = 512;
+        let text = self.text.as_ref().map_or(&[][..], |text| text.as_str().as_bytes());
+        let escaped = |byte: &u8| match byte {
+            b'\n' => 4,
+            b'"' | b'\\' | b'\t' => 1,
+            _ => 0,
+        };
+        AROUND + text.len() + text.iter().map(escaped).sum::<usize>()
     }
 }

@@ -58,6 +58,14 @@ pub struct RoomEntry {
     pub topic: Option<Topic>,
 }
 
+impl RoomEntry {
+    /// Returns the most bytes that it takes in an event of JSON, which at worst doubles a topic.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        128 + 2 * self.topic.as_ref().map_or(0, |topic| topic.as_str().len())
+    }
+}
+
 /// One change of nick.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {
@@ -253,6 +261,9 @@ pub enum ServerMessage {
         rooms: Vec<RoomEntry>,
         /// How many there are in all.
         total: usize,
+        /// Whether another event of the same list follows.
+        #[serde(default)]
+        more: bool,
     },
     /// The topic, when it was asked for.
     Topic {

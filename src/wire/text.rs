@@ -8,8 +8,11 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use super::{Body, Kind, Message, Nick, Presence, Private, RoomView, ServerMessage, Welcome};
 
-/// What a line break inside a message becomes.
+/// What a line break inside a message becomes, unless an empty line follows: that cannot be taken for anything.
 const CONTINUATION: &str = "\n    ";
+
+/// What is shown of a topic in the list of rooms, in characters: a line.
+const TOPIC_CHARS: usize = 80;
 
 /// Returns the lines that `event` shows, without a final line break, or `None` for what only programs need.
 #[must_use]
@@ -33,10 +36,11 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         ServerMessage::Private(private) => self::private(private),
         ServerMessage::Presence(presence) => self::presence(presence)?,
         ServerMessage::Names(view) => format!("* in #{}: {}", view.room, names(&view.names, view.people)),
-        ServerMessage::Rooms { rooms, total } => {
+        ServerMessage::Rooms { rooms, total, .. } => {
             let mut out = format!("* {total} room{}", if *total == 1 { "" } else { "s" });
             for entry in rooms {
-                let topic = entry.topic.as_ref().map_or(String::new(), |topic| format!("  {topic}"));
+                let topic =
+                    entry.topic.as_ref().map_or(String::new(), |topic| format!("  {}", beginning(topic.as_str())));
                 // Cannot fail: a String takes everything.
                 let _ = write!(out, "{CONTINUATION}#{:<16} {}{topic}", entry.room, entry.people);
             }
@@ -54,6 +58,13 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         }
         ServerMessage::Error(failure) => format!("! {}", failure.message),
     })
+}
+
+fn beginning(topic: &str) -> Cow<'_, str> {
+    match topic.char_indices().nth(TOPIC_CHARS) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &topic[..end])),
+        None => Cow::Borrowed(topic),
+    }
 }
 
 /// Appends the line of a message to `out`: what [`encode`] does for the event that is sent most.
@@ -110,7 +121,10 @@ pub fn names(names: &[Nick], all: usize) -> String {
 pub fn presence(presence: &Presence) -> Option<String> {
     let mut lines = Vec::new();
     if !presence.joined.is_empty() || presence.more_joined > 0 {
-        lines.push(format!("* {} joined", names(&presence.joined, presence.joined.len() + presence.more_joined)));
+        lines.push(format!(
+            "* {} joined",
+            names(&presence.joined, presence.joined.len().saturating_add(presence.more_joined))
+        ));
     }
     for rename in &presence.renamed {
         lines.push(format!("* {} is {} now", rename.from, rename.to));
@@ -119,7 +133,7 @@ pub fn presence(presence: &Presence) -> Option<String> {
         lines.push(format!("* {} more changed their nick", presence.more_renamed));
     }
     if !presence.left.is_empty() || presence.more_left > 0 {
-        lines.push(format!("* {} left", names(&presence.left, presence.left.len() + presence.more_left)));
+        lines.push(format!("* {} left", names(&presence.left, presence.left.len().saturating_add(presence.more_left))));
     }
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
@@ -130,7 +144,15 @@ pub fn indented(text: &Body) -> Cow<'_, str> {
     let text = text.as_str();
     match memchr::memchr(b'\n', text.as_bytes()) {
         None => Cow::Borrowed(text),
-        Some(_) => Cow::Owned(text.replace('\n', CONTINUATION)),
+        Some(_) => {
+            let mut lines = text.split('\n');
+            let mut out = lines.next().unwrap_or_default().to_owned();
+            for line in lines {
+                out.push_str(if line.is_empty() { "\n" } else { CONTINUATION });
+                out.push_str(line);
+            }
+            Cow::Owned(out)
+        }
     }
 }
 
@@ -139,7 +161,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::wire::{MessageId, RoomName, Timestamp, Topic};
+    use crate::wire::{MessageId, RoomEntry, RoomName, Timestamp, Topic};
 
     fn nick(text: &str) -> Nick {
         Nick::new(text).unwrap()
@@ -173,6 +195,7 @@ mod tests {
             said(Kind::Say, Some("hi\nbob: I owe you 5\r\n* eve joined")),
             "ada: hi\n    bob: I owe you 5\n    * eve joined"
         );
+        assert_eq!(said(Kind::Say, Some("hi\n\n\n* eve joined\n ")), "ada: hi\n\n\n    * eve joined");
         assert!(Nick::new("*").is_err() && Nick::new("bob:").is_err());
     }
 
@@ -205,6 +228,21 @@ mod tests {
             encode(&ServerMessage::Joined(view)).unwrap(),
             "* you are in #lobby\n* topic: tea\n* here: ada, bob"
         );
+    }
+
+    #[test]
+    fn the_list_of_rooms_has_a_line_a_room() {
+        let topics = [None, Some("tea".to_owned()), Some("ü".repeat(81))];
+        let entry = |topic: Option<String>| RoomEntry {
+            room: RoomName::lobby(),
+            people: 1,
+            topic: topic.map(|topic| Topic::new(&topic).unwrap()),
+        };
+        let rooms = topics.map(entry).to_vec();
+        let lines = encode(&ServerMessage::Rooms { rooms, total: 9, more: false }).unwrap();
+        let long = format!("    #lobby            1  {}…", "ü".repeat(80));
+        let expected = ["* 9 rooms", "    #lobby            1", "    #lobby            1  tea", &long];
+        assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]

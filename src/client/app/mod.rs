@@ -17,8 +17,8 @@ use std::time::Duration;
 pub use self::state::{Connection, Pending};
 use self::{ending::Ending, outbox::Outbox};
 use crate::wire::{
-    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomName, ServerMessage,
-    SessionToken, clean, json,
+    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName,
+    ServerMessage, SessionToken, clean, json,
 };
 
 /// What the user chose.
@@ -179,6 +179,8 @@ pub struct App {
     nick_tries: u32,
     /// Why something that came in place of a welcome could not be read.
     unreadable: Option<String>,
+    /// The first parts of a list of rooms whose end has not come.
+    listed: Vec<RoomEntry>,
     /// Where we are; from the first welcome on.
     room: Option<RoomName>,
     /// Ours from the start, so that a welcome that is lost does not cost us the nick.
@@ -220,6 +222,7 @@ impl App {
             taken: None,
             nick_tries: 0,
             unreadable: None,
+            listed: Vec::new(),
             room: None,
             lost_at: None,
             lost_because: String::new(),
@@ -277,6 +280,7 @@ impl App {
     fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
         self.dialect = dialect;
         self.unreadable = None;
+        self.listed.clear();
         effects.push(Effect::Show(Shown::Connected(dialect)));
         match dialect {
             Dialect::Json => self.phase = Phase::Greeting { until: now + Limits::HELLO },

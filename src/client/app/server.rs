@@ -8,7 +8,7 @@ use super::{
     refusal,
 };
 use crate::wire::{
-    ClientMessage, ErrorCode, IdempotencyKey, Message, MessageId, Private, ServerMessage, Welcome, clean, json,
+    ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Private, ServerMessage, Welcome, clean, json,
 };
 
 /// How long a text waits that the server could not take at the moment.
@@ -16,6 +16,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The longest that a server can make us wait before we try again.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Rooms that are gathered from the parts of one list; our server lists [`Limits::ROOMS`] at the most.
+const MOST_LISTED: usize = 10 * Limits::ROOMS;
 
 /// The characters of a refused text that its refusal repeats.
 const QUOTED: usize = 40;
@@ -63,9 +66,7 @@ impl App {
             ServerMessage::Names(_) => {
                 quiet = self.answered(now, |request| *request == ClientMessage::Names) != Some(Asker::User);
             }
-            ServerMessage::Rooms { .. } => {
-                quiet = self.answered(now, |request| *request == ClientMessage::Rooms) == Some(Asker::View);
-            }
+            ServerMessage::Rooms { .. } => return self.rooms(now, event, effects),
             ServerMessage::Topic { .. } => {
                 quiet = self.answered(now, |request| *request == ClientMessage::Topic) == Some(Asker::View);
             }
@@ -86,6 +87,19 @@ impl App {
             ServerMessage::Presence(_) => {}
         }
         effects.push(Effect::Show(Shown::Event { event, quiet }));
+    }
+
+    /// Shows a list of rooms once all its parts are there.
+    fn rooms(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
+        let ServerMessage::Rooms { rooms, total, more } = event else { return };
+        // Of a list without end, the beginning.
+        let room = MOST_LISTED.saturating_sub(self.listed.len());
+        self.listed.extend(rooms.into_iter().take(room));
+        let asker = self.answered_in_part(now, more, |request| *request == ClientMessage::Rooms);
+        if !more {
+            let event = ServerMessage::Rooms { rooms: std::mem::take(&mut self.listed), total, more };
+            effects.push(Effect::Show(Shown::Event { event, quiet: asker == Some(Asker::View) }));
+        }
     }
 
     fn welcomed(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {

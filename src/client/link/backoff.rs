@@ -7,7 +7,7 @@ const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A connection that stood for so long was a good one: what failed before it counts no more.
-const HEALTHY: Duration = Duration::from_mins(1);
+pub(super) const HEALTHY: Duration = Duration::from_mins(1);
 
 /// Waits that double from 0.5 s to 30 s, each shortened by chance to between a half and the whole of it, so that the clients
 /// of a server that was restarted do not all come back at once.

@@ -71,6 +71,9 @@ pub enum ConnectError {
         /// What went wrong.
         reason: String,
     },
+    /// What the server says is more than we take, each time.
+    #[error("{0}, again and again")]
+    TooBig(String),
     /// Another connection of this session came, and the server ended ours.
     #[error("this session goes on in another connection")]
     TakenOver,
@@ -152,7 +155,7 @@ where
 {
     let stream = Budgeted { stream, left: Some(ANSWER) };
     let builder = ClientBuilder::from_uri(address.uri().clone())
-        .limits(tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD)))
+        .limits(tokio_websockets::Limits::default().max_payload_len(Some(Limits::INBOUND)))
         .add_header(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL))
         .map_err(|error| explain(&error))?;
     let (mut stream, response) = builder.connect_on(stream).await.map_err(|error| explain(&error))?;

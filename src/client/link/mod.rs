@@ -25,11 +25,14 @@ pub use self::{
     backoff::Backoff,
     connect::{ConnectError, Dial, Tcp},
 };
-use self::{connect::Connection, pump::Ended};
+use self::{backoff::HEALTHY, connect::Connection, pump::Ended};
 use super::address::Address;
 use crate::wire::{Dialect, Limits};
 
-/// Events that wait for their reader; with [`Limits::PAYLOAD`] it bounds what a fast server can make us hold.
+/// Frames larger than we take, each soon after a new connection, after which it is no use to come back for the same again.
+const TOO_BIG: u32 = 3;
+
+/// Events that wait for their reader; with [`Limits::INBOUND`] it bounds what a fast server can make us hold.
 const EVENTS: usize = 64;
 
 /// Orders that wait for the link: the client's window and a few more.
@@ -176,6 +179,7 @@ impl<D: Dial> Policy<D> {
     async fn run(mut self) {
         let mut backoff = Backoff::default();
         let mut connection = 0;
+        let mut too_big = 0;
         loop {
             let attempt = tokio::select! {
                 attempt = connect::connect(&self.dialer, &self.address) => attempt,
@@ -189,6 +193,13 @@ impl<D: Dial> Policy<D> {
                     match self.serve(connection, made).await {
                         Ended::Stopped => return,
                         Ended::TakenOver => return self.give_up(ConnectError::TakenOver).await,
+                        Ended::TooBig(reason) => {
+                            too_big = if began.elapsed() < HEALTHY { too_big + 1 } else { 1 };
+                            if too_big == TOO_BIG {
+                                return self.give_up(ConnectError::TooBig(reason)).await;
+                            }
+                            self.tell(LinkEvent::Dropped { reason }).await;
+                        }
                         Ended::Dropped(reason) => self.tell(LinkEvent::Dropped { reason }).await,
                     }
                     backoff.connected_for(began.elapsed());

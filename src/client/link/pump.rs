@@ -34,6 +34,8 @@ pub(super) enum Ended {
     Stopped,
     /// The server says that the session goes on in another connection.
     TakenOver,
+    /// The server said more at once than we take, in words.
+    TooBig(String),
     /// Anything else, in words.
     Dropped(String),
 }
@@ -144,7 +146,11 @@ async fn take<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 held.extend(message.as_text().map(str::to_owned));
             }
-            Some(Err(error)) => return Some((Ended::Dropped(explain(&error)), Farewell::Flush)),
+            Some(Err(error)) => {
+                let is_too_big = matches!(error, tokio_websockets::Error::PayloadTooLong { .. });
+                let ended = if is_too_big { Ended::TooBig } else { Ended::Dropped };
+                return Some((ended(explain(&error)), Farewell::Flush));
+            }
             None => return Some((Ended::Dropped("the server closed the connection".to_owned()), Farewell::Nothing)),
         }
         if taken == BURST {

@@ -103,6 +103,36 @@ async fn after_a_drop_it_connects_again_and_old_orders_are_dropped() {
 }
 
 #[tokio::test]
+async fn more_than_a_server_should_say_at_once_is_taken() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    let mut peer = accept(&listener).await;
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    let long = "x".repeat(2 * Limits::PAYLOAD);
+    peer.send(Message::text(long.clone())).await.unwrap();
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(frame)) if frame == long));
+}
+
+#[tokio::test]
+async fn a_server_that_says_too_much_each_time_is_given_up() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    for connection in 1..=TOO_BIG {
+        let mut peer = accept(&listener).await;
+        assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+        // The link leaves before it has read everything.
+        drop(peer.send(Message::text("x".repeat(2 * Limits::INBOUND))).await);
+        let words = match soon(link.event()).await {
+            Some(LinkEvent::Dropped { reason }) if connection < TOO_BIG => reason,
+            Some(LinkEvent::GaveUp(error)) if connection == TOO_BIG => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(words.starts_with("the server sent a frame of 2097152 bytes, and 1048576 are the most"), "{words}");
+    }
+    assert!(soon(link.event()).await.is_none());
+}
+
+#[tokio::test]
 async fn a_session_that_was_taken_over_is_left_alone() {
     let (listener, address) = listen().await;
     let mut link = Link::start(address);

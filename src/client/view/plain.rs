@@ -313,6 +313,7 @@ mod tests {
             ServerMessage::Rooms {
                 rooms: vec![RoomEntry { room: room.clone(), people: 1, topic: topic.clone() }],
                 total: 1,
+                more: false,
             },
             ServerMessage::Topic { room, topic },
             ServerMessage::Nick { nick: who.clone() },

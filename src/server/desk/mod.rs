@@ -222,7 +222,7 @@ impl Desk {
             Ask::Names => ServerMessage::Names(self.rooms.view(room)),
             Ask::Rooms => {
                 let (rooms, total) = self.rooms.list();
-                ServerMessage::Rooms { rooms, total }
+                ServerMessage::Rooms { rooms, total, more: false }
             }
             Ask::Topic => ServerMessage::Topic { room: room.clone(), topic: self.rooms.view(room).topic },
             Ask::Tell { to, text, key } => {

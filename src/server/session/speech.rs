@@ -1,6 +1,6 @@
 //! What a peer says: from a frame to its meaning, at the rate that is allowed, to what is done about it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -14,8 +14,8 @@ use crate::{
         socket::Incoming,
     },
     wire::{
-        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, Message, MessageId, Nick, Query, RoomName,
-        ServerMessage, Topic,
+        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, Nick, Query, RoomName, ServerMessage,
+        Topic,
         command::{self, Command, Line},
         json,
     },
@@ -208,7 +208,7 @@ impl<S: Transport> Session<'_, S> {
             }
             ClientMessage::Msg { key, to, text } => hub.ask(id, Ask::Tell { to, text, key }).await?,
             ClientMessage::Names => hub.ask(id, Ask::Names).await?,
-            ClientMessage::Rooms => hub.ask(id, Ask::Rooms).await?,
+            ClientMessage::Rooms => return self.rooms().await,
             ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,
         };
         self.send(&answer).await
@@ -236,6 +236,22 @@ impl<S: Transport> Session<'_, S> {
         self.come_in(Wanted::Last(history.unwrap_or(usual))).await
     }
 
+    /// Writes the list of rooms, in as many events as it takes; for people it is short enough for one.
+    async fn rooms(&mut self) -> Result<(), End> {
+        let (rooms, total) = match self.shared.hub.ask(self.seat.id, Ask::Rooms).await? {
+            ServerMessage::Rooms { rooms, total, .. } if self.dialect == Dialect::Json => (rooms, total),
+            answer => return self.send(&answer).await,
+        };
+        let mut portion = Portion::new();
+        for entry in rooms {
+            let size = entry.size();
+            if let Some(rooms) = portion.add(entry, size) {
+                self.send(&ServerMessage::Rooms { rooms, total, more: true }).await?;
+            }
+        }
+        self.send(&ServerMessage::Rooms { rooms: portion.items, total, more: false }).await
+    }
+
     /// Writes a page of messages, in as many events as it takes.
     async fn history(
         &mut self,
@@ -251,13 +267,14 @@ impl<S: Transport> Session<'_, S> {
         };
         let end = before.unwrap_or(MessageId(u64::MAX));
         let event = |messages, more| ServerMessage::History { room: room.clone(), messages, more };
-        let mut portion = Portion::default();
+        let mut portion = Portion::new();
         loop {
             let page = self.shared.log.page(&room, cursor, left.min(Limits::PAGE)).await?;
             let (more, last) = (page.more, page.messages.last().map(|message| message.id));
             for message in page.messages.into_iter().filter(|message| message.id < end) {
                 left = left.saturating_sub(1);
-                if let Some(messages) = portion.add(message) {
+                let size = message.size();
+                if let Some(messages) = portion.add(message, size) {
                     self.send(&event(messages, true)).await?;
                 }
             }
@@ -266,7 +283,7 @@ impl<S: Transport> Session<'_, S> {
                 _ => break,
             }
         }
-        self.send(&event(portion.messages, false)).await
+        self.send(&event(portion.items, false)).await
     }
 
     /// Writes what a search finds, in as many events as it takes.
@@ -275,32 +292,34 @@ impl<S: Transport> Session<'_, S> {
         let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
         let found = self.shared.log.search(&room, query.as_str(), limit).await?;
         let event = |messages, more| ServerMessage::Found { room: room.clone(), query: query.clone(), messages, more };
-        let mut portion = Portion::default();
+        let mut portion = Portion::new();
         for message in found {
-            if let Some(messages) = portion.add(message) {
+            let size = message.size();
+            if let Some(messages) = portion.add(message, size) {
                 self.send(&event(messages, true)).await?;
             }
         }
-        self.send(&event(portion.messages, false)).await
+        self.send(&event(portion.items, false)).await
     }
 }
 
-/// Messages that fit one event.
-#[derive(Default)]
-struct Portion {
-    messages: Vec<Arc<Message>>,
+/// What fits one event of a list that may take several.
+struct Portion<T> {
+    items: Vec<T>,
     size: usize,
 }
 
-impl Portion {
-    /// Adds a message, and returns those before it where it did not fit with them.
-    fn add(&mut self, message: Arc<Message>) -> Option<Vec<Arc<Message>>> {
-        // JSON at worst doubles a text, and what surrounds it is bounded.
-        let size = 512 + 2 * message.text_len();
-        let full = self.size + size > Limits::HISTORY_PAYLOAD && !self.messages.is_empty();
-        let before = full.then(|| std::mem::take(self).messages);
+impl<T> Portion<T> {
+    fn new() -> Self {
+        Self { items: Vec::new(), size: 0 }
+    }
+
+    /// Adds an item that takes so many bytes, and returns those before it where it did not fit with them.
+    fn add(&mut self, item: T, size: usize) -> Option<Vec<T>> {
+        let full = self.size + size > Limits::LIST_PAYLOAD && !self.items.is_empty();
+        let before = full.then(|| std::mem::replace(self, Self::new()).items);
         self.size += size;
-        self.messages.push(message);
+        self.items.push(item);
         before
     }
 }

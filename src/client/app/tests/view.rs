@@ -41,7 +41,7 @@ fn every_question_may_be_the_views() {
     for (question, answer) in [
         (ClientMessage::Search { query, limit: None }, found),
         (ClientMessage::Names, ServerMessage::Names(view("lobby"))),
-        (ClientMessage::Rooms, ServerMessage::Rooms { rooms: vec![], total: 0 }),
+        (ClientMessage::Rooms, ServerMessage::Rooms { rooms: vec![], total: 0, more: false }),
         (ClientMessage::Topic, ServerMessage::Topic { room, topic: None }),
         (ClientMessage::Topic, failure(ErrorCode::Unavailable, None)),
     ] {
@@ -53,6 +53,34 @@ fn every_question_may_be_the_views() {
         chat.event(Event::Ask(question.clone()));
         assert_eq!(chat.sent, [question.clone(), question], "it was answered, and may be asked again");
     }
+}
+
+#[test]
+fn a_list_of_rooms_is_shown_once_it_is_whole() {
+    let mut chat = Chat::live();
+    chat.event(Event::Ask(ClientMessage::Rooms));
+    let part = |names: &[&str], more| {
+        let entry = |name: &&str| RoomEntry { room: RoomName::new(name).unwrap(), people: 1, topic: None };
+        ServerMessage::Rooms { rooms: names.iter().map(entry).collect(), total: 3, more }
+    };
+    chat.server(&part(&["a", "b"], true));
+    assert_eq!(chat.shown, []);
+    chat.server(&part(&["c"], false));
+    let event = part(&["a", "b", "c"], false);
+    assert_eq!(chat.shown, [Shown::Event { event, quiet: true }]);
+    // What is left of one that a lost connection cut off is no part of the next.
+    chat.line("/rooms");
+    chat.server(&part(&["a"], true));
+    chat.drop_connection();
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    chat.forget();
+    chat.server(&part(&["b"], false));
+    assert_eq!(chat.shown, [Shown::Event { event: part(&["b"], false), quiet: false }]);
+    for _ in 0..2000 {
+        chat.server(&part(&["a", "b", "c"], true));
+    }
+    assert_eq!(chat.app.listed.len(), 1000);
 }
 
 #[test]

@@ -296,3 +296,75 @@ async fn who_joins_the_room_they_are_in_stays_and_goes_on() {
     assert_eq!(ada.event("joined").await["names"], json!(["ada"]));
     assert_eq!(ada.event("live").await["cursor"], 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_list_of_rooms_comes_in_parts_that_fit() {
+    let shared = shared();
+    let mut people = Vec::new();
+    let topic = "\"".repeat(Limits::TOPIC);
+    for number in 0..40 {
+        let (mut peer, _) = Peer::person(&shared, number, &format!("p{number}"), &format!("r{number}")).await;
+        peer.say(&json!({"type": "set_topic", "text": topic}).to_string()).await;
+        peer.event("message").await;
+        people.push(peer);
+    }
+    people[0].say(r#"{"type":"rooms"}"#).await;
+    let mut listed = 0;
+    loop {
+        let line = people[0].line().await;
+        assert!(line.len() <= Limits::PAYLOAD, "{} bytes", line.len());
+        let rooms: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&rooms["type"], &rooms["total"]), (&json!("rooms"), &json!(40)));
+        listed += rooms["rooms"].as_array().unwrap().len();
+        if rooms["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(listed, 40);
+    // For people it is a line a room, all at once.
+    let mut ada = Peer::text(&shared, "ada").await;
+    ada.say("/rooms").await;
+    let lines = ada.until(|line| line.starts_with("* 41 rooms")).await;
+    assert_eq!(lines.lines().count(), 42);
+    assert!(lines.len() <= Limits::PAYLOAD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_and_what_is_found_come_in_parts_that_fit() {
+    let shared = shared();
+    let (mut ada, _) = Peer::person(&shared, 1, "ada", "lobby").await;
+    for text in ["\"", "\na", "\n\n\n\n\n\n\na", "\u{1f33b}", "x\\"] {
+        let text = format!("tea {}", text.repeat((Limits::MESSAGE - 4) / text.len()));
+        for _ in 0..2 {
+            ada.say(&json!({"type": "say", "text": text}).to_string()).await;
+            let line = ada.line().await;
+            assert!(line.len() <= Limits::PAYLOAD, "{} bytes", line.len());
+        }
+    }
+    for (question, answer) in [(r#"{"type":"history"}"#, "history"), (r#"{"type":"search","query":"tea"}"#, "found")] {
+        ada.say(question).await;
+        let mut count = 0;
+        loop {
+            let line = ada.line().await;
+            assert!(line.len() <= Limits::PAYLOAD, "{} bytes", line.len());
+            let part: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(part["type"], answer);
+            count += part["messages"].as_array().unwrap().len();
+            if part["more"] == false {
+                break;
+            }
+        }
+        assert_eq!(count, 10);
+    }
+    let mut bob = Peer::text(&shared, "bob").await;
+    bob.say("/history").await;
+    bob.say("/search tea").await;
+    bob.say("the end").await;
+    loop {
+        let line = bob.line().await;
+        assert!(line.len() <= Limits::PAYLOAD, "{} bytes", line.len());
+        if line == "bob: the end" {
+            break;
+        }
+    }
+}

@@ -105,7 +105,7 @@ fn a_room_is_opened_once_and_left() {
 fn rooms_that_were_listed_are_completed() {
     let mut stage = Stage::live();
     let rooms = ["tea", "rust"].map(|name| RoomEntry { room: room(name), people: 1, topic: None });
-    stage.server(0, &ServerMessage::Rooms { rooms: rooms.to_vec(), total: 2 });
+    stage.server(0, &ServerMessage::Rooms { rooms: rooms.to_vec(), total: 2, more: false });
     stage.type_in("/join t");
     stage.key(KeyCode::Tab);
     assert_eq!(stage.bottom(1), "> /join tea");

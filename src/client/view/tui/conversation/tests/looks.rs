@@ -224,7 +224,7 @@ fn what_the_server_tells() {
     let view = RoomView { room: RoomName::lobby(), topic: None, people: 3, names: vec![nick("ada"), nick("bob")] };
     reader.event(ServerMessage::Names(view));
     let rooms = vec![crate::wire::RoomEntry { room: RoomName::lobby(), people: 2, topic: None }];
-    reader.event(ServerMessage::Rooms { rooms, total: 1 });
+    reader.event(ServerMessage::Rooms { rooms, total: 1, more: false });
     reader.event(ServerMessage::Error(Failure::new(ErrorCode::NoSuchNick, "nobody here is called zed")));
     reader.take(&Shown::Disconnected { reason: "the server is gone".to_owned() });
     assert_snapshot!(reader.screen(), @r#"

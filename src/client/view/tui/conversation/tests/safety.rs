@@ -20,7 +20,7 @@ fn everything(text: &str) -> Vec<Shown> {
         ServerMessage::Joined(view.clone()),
         ServerMessage::Names(view),
         ServerMessage::Gap { room: room.clone() },
-        ServerMessage::Rooms { rooms, total: 1 },
+        ServerMessage::Rooms { rooms, total: 1, more: false },
         ServerMessage::Topic { room: room.clone(), topic },
         ServerMessage::Nick { nick: who.clone() },
         ServerMessage::Slow { retry_after_ms: 1 },

@@ -1,7 +1,7 @@
 //! The chat client: arguments, the `select!` over input and link, and the one error printer.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     process::ExitCode,
     time::Duration,
 };
@@ -129,8 +129,7 @@ fn main() -> ExitCode {
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     let hint = error.hint().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-    // Whoever closed stderr does not want to be told.
-    drop(writeln!(io::stderr(), "error: {error}{hint}"));
+    os::last_words(&format!("error: {error}{hint}\n"));
     ExitCode::FAILURE
 }
 

@@ -1,6 +1,7 @@
 //! The server's command line: arguments, the listening socket, signals, and the one place that prints an error.
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 
 use broadcast_chat::{
     log::{Keep, Log},
-    os,
+    os::{self, LossyWriter},
     server::{self, Config},
     wire::{Hex, Limits},
 };
@@ -73,26 +74,42 @@ fn filter(text: &str) -> Result<String, String> {
     EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Whatever becomes of stderr, and of whoever reads it, the chat goes on.
+    let stderr = match LossyWriter::to(io::stderr()) {
+        Ok(stderr) => stderr,
+        Err(error) => {
+            os::last_words(&format!("error: cannot start a thread: {}\n", os::reason(&error)));
+            return ExitCode::FAILURE;
+        }
+    };
+    let panics = stderr.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let trace = Backtrace::capture();
+        let trace = if trace.status() == BacktraceStatus::Captured { format!("\n{trace}") } else { String::new() };
+        panics.clone().write_all(format!("{panic}{trace}\n").as_bytes()).ok();
+    }));
+    let ended = run(arguments, stderr.clone());
+    if let Err(failure) = &ended {
+        stderr.clone().write_all(failure.lines().as_bytes()).ok();
+    }
+    stderr.finish(os::LAST_WORDS);
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[tokio::main]
+async fn run(arguments: Arguments, stderr: LossyWriter) -> Result<(), Failure> {
     let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&arguments.log))
-        .with_writer(io::stderr)
+        .with_writer(move || stderr.clone())
         .with_ansi(ansi)
+        .log_internal_errors(false)
         .init();
     // A task: what main itself awaits is on a thread of its own, and every connection would be handed to another.
-    let ended = tokio::spawn(run(arguments)).await;
-    match ended.unwrap_or_else(|error| Err(format!("the server has failed: {error}").into())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { message, hint }) => {
-            let hint = hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-            // Without a stderr the exit code must say it.
-            drop(writeln!(io::stderr(), "error: {message}{hint}"));
-            ExitCode::FAILURE
-        }
-    }
+    let ended = tokio::spawn(serve(arguments)).await;
+    ended.unwrap_or_else(|error| Err(format!("the server has failed: {error}").into()))
 }
 
 /// What the one error printer prints.
@@ -101,13 +118,21 @@ struct Failure {
     hint: Option<&'static str>,
 }
 
+impl Failure {
+    fn lines(&self) -> String {
+        let Self { message, hint } = self;
+        let hint = hint.map_or(String::new(), |hint| format!("  hint: {hint}\n"));
+        format!("error: {message}\n{hint}")
+    }
+}
+
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self { message, hint: None }
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Failure> {
+async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let listener = os::listen(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let (log, place) = open_log(arguments.db, Keep { age: arguments.keep, messages: arguments.keep_messages })?;
@@ -166,11 +191,10 @@ fn announce(bound: SocketAddr, place: &str, stored: u64) {
         };
         format!(" -- ws://{ip}:{}", bound.port())
     };
-    let mut stdout = io::stdout().lock();
-    // A reader that has gone away does not stop the chat.
     let messages = if stored == 1 { "message" } else { "messages" };
     let words = format!(
-        "listening on ws://{bound}\njoin with: cargo run --bin client{join}\nhistory is {place}: {stored} {messages}"
+        "listening on ws://{bound}\njoin with: cargo run --bin client{join}\nhistory is {place}: {stored} {messages}\n"
     );
-    drop(writeln!(stdout, "{words}").and_then(|()| stdout.flush()));
+    // A reader that has gone away, or takes nothing, does not stop the chat.
+    drop(LossyWriter::to(io::stdout()).and_then(|mut stdout| stdout.write_all(words.as_bytes())));
 }

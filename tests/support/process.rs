@@ -20,6 +20,8 @@ pub enum Signal {
     Term,
     /// What no program can prepare for.
     Kill,
+    /// Any other, by its name without `SIG`.
+    Named(&'static str),
 }
 
 /// A running program; it is killed when this is dropped.
@@ -50,6 +52,11 @@ impl Process {
     ///
     /// The streams are read all the time, so that the program never waits for the test.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with_stderr(command, Stdio::piped())
+    }
+
+    /// Returns `command`, started as [`Self::start`] does but for its stderr.
+    pub fn start_with_stderr(command: &mut Command, stderr: Stdio) -> Self {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let name = name.rsplit(std::path::MAIN_SEPARATOR).next().unwrap_or_default().to_owned();
         for (variable, _) in std::env::vars_os() {
@@ -62,12 +69,16 @@ impl Process {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("start {name}: {error}"));
         let stdout = Output::of(format!("{name}'s stdout"), child.stdout.take().expect("stdout is piped"));
-        let stderr = Output::of(format!("{name}'s stderr"), child.stderr.take().expect("stderr is piped"));
+        let stderr = format!("{name}'s stderr");
+        let stderr = match child.stderr.take() {
+            Some(stream) => Output::of(stderr, stream),
+            None => Output::of(stderr, tokio::io::empty()),
+        };
         Self { name, stdin: child.stdin.take(), child, stdout, stderr }
     }
 
@@ -114,6 +125,7 @@ impl Process {
             Signal::Int => "INT",
             Signal::Term => "TERM",
             Signal::Kill => "KILL",
+            Signal::Named(name) => name,
         };
         // The shell's own `kill`, which is there where no program of that name is.
         let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().await;

@@ -1,0 +1,69 @@
+//! The server as whoever operates it has it: its log, its signals, its descriptors, and what it says of its flags.
+
+mod support;
+
+use std::{io::Write as _, process::Stdio};
+
+use support::{
+    process::{Process, Signal},
+    raw::RawPeer,
+};
+use tokio::process::Command;
+
+/// Returns a server on a free port that logs all it can to `stderr`.
+fn logging_to(stderr: Stdio) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command.args(["--listen", "127.0.0.1:0", "--db", ":memory:", "--log", "trace"]);
+    Process::start_with_stderr(&mut command, stderr)
+}
+
+/// Two people come, talk, and are told when the server stops.
+async fn a_chat_goes_as_always(mut server: Process) {
+    let address = server.address().await;
+    let (mut ada, _) = RawPeer::join(address, "/", "ada").await;
+    let mut bob = RawPeer::connect(address, "/?nick=bob").await;
+    for round in 0..20 {
+        bob.say(&format!("line {round}")).await;
+        assert_eq!(ada.event("message").await["text"], format!("line {round}"));
+        drop(RawPeer::connect(address, "/").await);
+    }
+    server.signal(Signal::Term).await;
+    for peer in [&mut ada, &mut bob] {
+        assert_eq!(peer.closed().await, (1001, "the server is stopping".to_owned()));
+        peer.close(1001, "").await;
+    }
+    assert_eq!(server.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_can_be_told_stops_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    a_chat_goes_as_always(logging_to(writer.into())).await;
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let full = writer.try_clone().unwrap();
+    // It waits with the first byte that does not fit, until nobody can read any of it.
+    let filling = std::thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
+    a_chat_goes_as_always(logging_to(full.into())).await;
+    drop(reader);
+    filling.join().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_log_on_a_full_disk_stops_nothing() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    a_chat_goes_as_always(logging_to(full.into())).await;
+}
+
+#[tokio::test]
+async fn the_last_lines_of_the_log_come_out_before_the_end() {
+    let mut server = support::server::start().await;
+    server.process.signal(Signal::Term).await;
+    assert_eq!(server.process.exit().await.code(), Some(0));
+    assert!(server.process.stderr.rest().await.last().is_some_and(|line| line.contains("stopping")));
+}

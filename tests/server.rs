@@ -111,6 +111,20 @@ async fn pages_of_an_allowed_origin_may_connect() {
 }
 
 #[tokio::test]
+async fn a_page_that_gave_this_machine_a_name_of_its_own_is_misdirected() {
+    let server = start().await;
+    let ask = async |host: &str, origin: &str| {
+        let request = Opening { target: "/", headers: &[origin], ..Opening::default() }.request(server.address);
+        http(server.address, request.replace(&server.address.to_string(), host).as_bytes()).await
+    };
+    let answer = ask("attacker.example", "Origin: http://attacker.example").await;
+    assert_eq!(answer.status, 421, "{answer:?}");
+    assert!(answer.text().contains("--allow-origin"), "{answer:?}");
+    let answer = ask("localhost:8080", "Origin: http://localhost:8080").await;
+    assert_eq!(answer.status, 101, "{answer:?}");
+}
+
+#[tokio::test]
 async fn the_subprotocol_is_named_only_when_offered() {
     let server = start().await;
     let text = RawPeer::connect(server.address, "/").await;

@@ -12,7 +12,7 @@ use std::{
 use broadcast_chat::{
     log::{Keep, Log},
     os::{self, LossyWriter},
-    server::{self, Config},
+    server::{self, AllowedOrigin, Config},
     wire::{Hex, Limits},
 };
 use clap::Parser;
@@ -47,9 +47,10 @@ struct Arguments {
     /// Messages that one connection may say at once before --rate counts
     #[arg(long, value_name = "N", env = "CHAT_BURST", default_value_t = Limits::BURST)]
     burst: u32,
-    /// Lets web pages of this origin connect, such as `https://chat.example`; * for all; may be given several times
+    /// Lets web pages of this origin connect, such as `https://chat.example`; * for all; several with commas between, or several
+    /// times
     #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
-    allow_origin: Vec<String>,
+    allow_origin: Vec<AllowedOrigin>,
     /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `broadcast_chat=debug`
     #[arg(long, value_name = "FILTER", env = "CHAT_LOG", default_value = "info", value_parser = filter)]
     log: String,

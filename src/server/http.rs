@@ -9,9 +9,8 @@ use tokio::{
 };
 
 use super::{
-    admission::Full,
     head::Head,
-    opening::{Opening, Refusal, decide},
+    opening::{Opening, Refusal, Terms, decide},
     replay::Replay,
 };
 use crate::wire::Limits;
@@ -30,12 +29,12 @@ pub(crate) struct Opened<S> {
 ///
 /// Every refusal is a complete answer, followed by reading away what the peer still sends, since closing on unread data would
 /// take the answer back. A head that misses its deadline is cut.
-pub(crate) async fn open<S>(mut stream: S, origins: &[String], full: Option<Full>) -> Option<Opened<S>>
+pub(crate) async fn open<S>(mut stream: S, terms: Terms<'_>) -> Option<Opened<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let handshake = async {
-        let (decided, early) = read_head(&mut stream, |head| decide(head, origins, full)).await?;
+        let (decided, early) = read_head(&mut stream, |head| decide(head, terms)).await?;
         if let Err(refusal) = &decided {
             stream.write_all(refusal.answer().as_bytes()).await.ok()?;
         }
@@ -105,6 +104,8 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 mod tests {
     use super::*;
 
+    const TERMS: Terms<'static> = Terms { origins: &[], is_loopback: false, full: None };
+
     const HANDSHAKE: &str = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -114,7 +115,7 @@ mod tests {
             let (ours, mut theirs) = tokio::io::duplex(4096);
             let bytes = format!("GET {target} HTTP/1.1\r\n{HANDSHAKE}hasty");
             // Byte by byte: a head may come in any number of pieces.
-            let (opened, ()) = tokio::join!(open(ours, &[], None), async {
+            let (opened, ()) = tokio::join!(open(ours, TERMS), async {
                 for byte in bytes.bytes() {
                     theirs.write_all(&[byte]).await.unwrap();
                     tokio::task::yield_now().await;
@@ -153,11 +154,11 @@ mod tests {
             assert!(begin.elapsed().is_zero());
             drop(theirs);
         };
-        assert!(tokio::join!(open(ours, &[], None), answered).0.is_none());
+        assert!(tokio::join!(open(ours, TERMS), answered).0.is_none());
         let (ours, mut theirs) = tokio::io::duplex(4096);
         theirs.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         let begin = tokio::time::Instant::now();
-        assert!(open(ours, &[], None).await.is_none());
+        assert!(open(ours, TERMS).await.is_none());
         assert_eq!(begin.elapsed(), Limits::HANDSHAKE);
     }
 }

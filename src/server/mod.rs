@@ -11,13 +11,19 @@ mod http;
 mod hub;
 mod mailbox;
 mod opening;
+mod origin;
 mod rate;
 mod replay;
 mod rings;
 mod session;
 mod socket;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -27,8 +33,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
+pub use self::origin::{AllowedOrigin, Origin};
 use self::{
     admission::{Admission, Door},
+    opening::Terms,
     rate::Rate,
     session::Shared,
     socket::Socket,
@@ -50,8 +58,8 @@ pub struct Config {
     pub rate: u32,
     /// Messages at once a connection.
     pub burst: u32,
-    /// Origins besides the server's own whose pages may connect, such as `https://chat.example`; `*` is all.
-    pub allow_origins: Vec<String>,
+    /// Whose pages may connect, besides the server's own.
+    pub allow_origins: Vec<AllowedOrigin>,
 }
 
 impl Default for Config {
@@ -68,6 +76,11 @@ impl Default for Config {
 
 /// What carries a connection.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Returns the address of this machine that the peer has reached, if there is such a thing.
+    fn local_ip(&self) -> Option<IpAddr> {
+        None
+    }
+
     /// Writes as much of the last `count` bytes of `pages` as it takes at once, and returns how many bytes that was. What it does not
     /// take may be written in any other way.
     ///
@@ -90,6 +103,10 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl Transport for TcpStream {
+    fn local_ip(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|address| address.ip())
+    }
+
     fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
         pages.send_last(count, self)
     }
@@ -212,9 +229,11 @@ async fn connection(stream: impl Transport, peer: SocketAddr, admission: Admissi
         Admission::Refused(full, pass) => (Some(full), pass),
         Admission::Ignored(full) => return debug!(%peer, %full, "ignored"),
     };
+    let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
+    let terms = Terms { origins: &shared.origins, is_loopback, full };
     let opened = tokio::select! {
         // Boxed, so that what the handshake needs is given back when it is done.
-        opened = Box::pin(http::open(stream, &shared.origins, full)) => opened,
+        opened = Box::pin(http::open(stream, terms)) => opened,
         () = shared.stop.cancelled() => return,
     };
     let Some(http::Opened { stream, unsent, opening }) = opened else { return debug!(%peer, "answered") };

@@ -5,7 +5,11 @@ use std::{borrow::Cow, fmt::Write as _, time::SystemTime};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, StatusCode, Uri, header};
 
-use super::{admission::Full, head::Head};
+use super::{
+    admission::Full,
+    head::Head,
+    origin::{self, AllowedOrigin},
+};
 use crate::wire::{Dialect, Nick, RoomName, SUBPROTOCOL};
 
 /// What a valid handshake asked for.
@@ -57,20 +61,36 @@ impl Refusal {
     }
 }
 
+/// What a request is decided by, besides itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// Whose pages may connect, besides our own.
+    pub(crate) origins: &'a [AllowedOrigin],
+    /// Whether it came to a loopback address.
+    pub(crate) is_loopback: bool,
+    /// Why there is no room for it.
+    pub(crate) full: Option<Full>,
+}
+
 /// Returns what a request asked for with the answer that grants it, or why it is refused.
-pub(crate) fn decide(head: Head<'_>, origins: &[String], full: Option<Full>) -> Result<(Opening, Vec<u8>), Refusal> {
-    let decided = decide_get(head, origins, full);
+pub(crate) fn decide(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Refusal> {
+    let decided = decide_get(head, terms);
     // RFC 9110 section 9.3.2.
     decided.map_err(|refusal| Refusal { has_body: head.method != Method::HEAD.as_str(), ..refusal })
 }
 
-fn decide_get(head: Head<'_>, origins: &[String], full: Option<Full>) -> Result<(Opening, Vec<u8>), Refusal> {
+fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Refusal> {
     let Ok(uri) = Uri::try_from(head.target) else {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "the target of the request is not one of HTTP"));
     };
     // RFC 9112 section 3.2.
     if head.minor == 1 && head.only(&header::HOST).is_none() {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "a request needs one Host header"));
+    }
+    if terms.is_loopback && origin::is_rebound(head, terms.origins) {
+        let words = "pages may reach a server on their own machine by its address or as localhost; \
+                     by this name only where the server's --allow-origin has it";
+        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, words));
     }
     if head.method != Method::GET.as_str() && head.method != Method::HEAD.as_str() {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is understood here")
@@ -105,11 +125,11 @@ fn decide_get(head: Head<'_>, origins: &[String], full: Option<Full>) -> Result<
     let Some(accept) = accept(head) else {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64"));
     };
-    if !is_welcome_origin(head, origins) {
+    if !origin::is_welcome(head, terms.origins) {
         let words = "pages of this origin may not connect; the server's --allow-origin lets them in";
         return Err(Refusal::new(StatusCode::FORBIDDEN, words));
     }
-    if let Some(full) = full {
+    if let Some(full) = terms.full {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
             .with("Retry-After: 10\r\nConnection: close\r\n"));
     }
@@ -167,16 +187,6 @@ fn accept(head: Head<'_>) -> Option<String> {
     Some(STANDARD.encode(hash.digest().bytes()))
 }
 
-/// Returns whether a page of the request's `Origin` may connect: programs send none, a page of this very host may, others by
-/// `--allow-origin`.
-fn is_welcome_origin(head: Head<'_>, origins: &[String]) -> bool {
-    let Some(origin) = head.all(&header::ORIGIN).next() else { return true };
-    let Ok(origin) = str::from_utf8(origin) else { return false };
-    let authority = origin.split_once("://").map(|(_, authority)| authority.as_bytes());
-    authority.zip(head.only(&header::HOST)).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
-        || origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
-}
-
 fn upgrade_required(words: &'static str) -> Refusal {
     Refusal::new(StatusCode::UPGRADE_REQUIRED, words)
         .with("Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n")
@@ -213,18 +223,20 @@ mod tests {
         request(&format!("GET {target} HTTP/1.1"), &headers)
     }
 
-    fn decided(request: &str, origins: &[String], full: Option<Full>) -> Result<(Opening, String), Refusal> {
-        let read = Head::read(request.as_bytes(), |head| decide(head, origins, full)).unwrap();
+    const TERMS: Terms<'static> = Terms { origins: &[], is_loopback: false, full: None };
+
+    fn decided(request: &str, terms: Terms<'_>) -> Result<(Opening, String), Refusal> {
+        let read = Head::read(request.as_bytes(), |head| decide(head, terms)).unwrap();
         read.unwrap().1.map(|(opening, granted)| (opening, String::from_utf8(granted).unwrap()))
     }
 
     fn status(request: &str) -> u16 {
-        decided(request, &[], None).map_or_else(|refusal| refusal.status.as_u16(), |_| 101)
+        decided(request, TERMS).map_or_else(|refusal| refusal.status.as_u16(), |_| 101)
     }
 
     #[test]
     fn the_sample_handshake_of_the_rfc_is_granted() {
-        let (opening, granted) = decided(&handshake("/", &[]), &[], None).unwrap();
+        let (opening, granted) = decided(&handshake("/", &[]), TERMS).unwrap();
         assert_eq!(
             granted,
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -238,7 +250,7 @@ mod tests {
         for (offer, dialect) in
             [("broadcast-chat.v1", Dialect::Json), ("chat, broadcast-chat.v1", Dialect::Json), ("chat", Dialect::Text)]
         {
-            let (opening, granted) = decided(&handshake("/", &[("Sec-WebSocket-Protocol", offer)]), &[], None).unwrap();
+            let (opening, granted) = decided(&handshake("/", &[("Sec-WebSocket-Protocol", offer)]), TERMS).unwrap();
             let chosen = granted.ends_with("\r\nSec-WebSocket-Protocol: broadcast-chat.v1\r\n\r\n");
             assert_eq!((opening.dialect, chosen), (dialect, dialect == Dialect::Json), "{offer}");
         }
@@ -249,12 +261,12 @@ mod tests {
         for target in
             ["/rust/?nick=J%C3%BCrgen&history=5&x=y", "http://chat.example:8080/rust?nick=J%C3%BCrgen&history=5"]
         {
-            let (opening, _) = decided(&handshake(target, &[]), &[], None).unwrap();
+            let (opening, _) = decided(&handshake(target, &[]), TERMS).unwrap();
             assert_eq!(opening.room.as_str(), "rust");
             assert_eq!(opening.nick.unwrap().as_str(), "Jürgen");
             assert_eq!(opening.history, Some(5));
         }
-        let (opening, _) = decided(&handshake("/?nick=a%1Bb", &[]), &[], None).unwrap();
+        let (opening, _) = decided(&handshake("/?nick=a%1Bb", &[]), TERMS).unwrap();
         assert!(opening.nick.is_none() && opening.complaint.is_some());
     }
 
@@ -291,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_complete_answer_and_to_head_only_its_head() {
-        let answer = |first: &str| decided(&request(first, &[("Host", "x")]), &[], None).unwrap_err().answer();
+        let answer = |first: &str| decided(&request(first, &[("Host", "x")]), TERMS).unwrap_err().answer();
         let whole = answer("GET / HTTP/1.1");
         let (head, body) = whole.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\nDate: "), "{head}");
@@ -303,22 +315,31 @@ mod tests {
 
     #[test]
     fn a_full_server_says_so_but_is_healthy() {
-        let refused = decided(&handshake("/", &[]), &[], Some(Full::Server)).unwrap_err();
+        let refused = decided(&handshake("/", &[]), Terms { full: Some(Full::Server), ..TERMS }).unwrap_err();
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(refused.answer().contains("\r\nRetry-After: 10\r\n"));
-        let healthy = decided(&request("GET /healthz HTTP/1.1", &[("Host", "x")]), &[], Some(Full::Server));
+        let healthy =
+            decided(&request("GET /healthz HTTP/1.1", &[("Host", "x")]), Terms { full: Some(Full::Server), ..TERMS });
         assert_eq!(healthy.unwrap_err().status, StatusCode::OK);
     }
 
     #[test]
-    fn pages_of_other_hosts_need_leave() {
+    fn pages_of_other_hosts_and_of_names_that_anybody_can_give_need_leave() {
         let from = |origin| handshake("/", &[("Origin", origin)]);
-        assert_eq!(status(&from("http://chat.example:8080")), 101);
-        assert_eq!(status(&from("https://evil.example")), 403);
-        assert_eq!(status(&from("null")), 403);
-        for allowed in ["https://Evil.example", "*"] {
-            assert!(decided(&from("https://evil.example"), &[allowed.to_owned()], None).is_ok());
+        let status =
+            |origin, terms| decided(&from(origin), terms).map_or_else(|refusal| refusal.status.as_u16(), |_| 101);
+        assert_eq!(status("http://chat.example:8080", TERMS), 101);
+        assert_eq!(status("https://evil.example", TERMS), 403);
+        // On loopback the name of the handshake is one that anybody may have given it.
+        let loopback = Terms { is_loopback: true, ..TERMS };
+        assert_eq!(status("http://chat.example:8080", loopback), 421);
+        assert_eq!(status("https://evil.example", loopback), 421);
+        assert!(decided(&from("http://chat.example:8080"), loopback).unwrap_err().answer().contains("--allow-origin"));
+        let origins = &["https://chat.example".parse().unwrap()];
+        for terms in [Terms { origins, ..TERMS }, Terms { origins, ..loopback }] {
+            assert_eq!(status("https://chat.example", terms), 101);
         }
+        assert!(decided(&handshake("/", &[]), loopback).is_ok(), "a program sends no origin");
     }
 
     proptest! {
@@ -332,7 +353,7 @@ mod tests {
             }
             let request = request(&format!("GET /{target} HTTP/1.1"), &headers);
             let bytes = &request.as_bytes()[..cut.min(request.len())];
-            if let Ok(Some((length, Err(refusal)))) = Head::read(bytes, |head| decide(head, &[], None)) {
+            if let Ok(Some((length, Err(refusal)))) = Head::read(bytes, |head| decide(head, TERMS)) {
                 prop_assert!(length <= bytes.len());
                 prop_assert!(refusal.answer().contains("\r\n\r\n"));
             }

@@ -36,6 +36,7 @@ use super::{
     frames::Frames,
     hub::{Ask, Hub, Seat},
     opening::Opening,
+    origin::AllowedOrigin,
     rate::Rate,
     socket::Socket,
 };
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
     /// Messages a second a connection.
     pub(crate) rate: Option<Rate>,
     /// Whose pages may connect, besides our own.
-    pub(crate) origins: Vec<String>,
+    pub(crate) origins: Vec<AllowedOrigin>,
 }
 
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be.

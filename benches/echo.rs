@@ -46,7 +46,7 @@ async fn run(lines: usize) -> Outcome<()> {
 async fn echoes(log: Log, senders: usize, lines: usize) -> Outcome<(Vec<Duration>, Duration)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let config = Config { rate: 0, max_per_address: 0, ..Config::default() };
+    let config = Config { rate: 0, max_per_address: 0, connect_rate: 0, ..Config::default() };
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server::serve(listener, config, log, async { drop(stopped.await) }));
     let begin = Instant::now();

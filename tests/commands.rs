@@ -26,7 +26,16 @@ fn help_is_a_success_and_names_every_flag() {
     }
     let help = server().arg("--help").assert().success().get_output().stdout.clone();
     let help = String::from_utf8(help).unwrap();
-    for flag in ["--listen", "--db", "--max-connections", "--max-per-address", "--rate", "--burst", "127.0.0.1:8080"] {
+    for flag in [
+        "--listen",
+        "--db",
+        "--max-connections",
+        "--max-per-address",
+        "--connect-rate",
+        "--rate",
+        "--burst",
+        "127.0.0.1:8080",
+    ] {
         assert!(help.contains(flag), "{flag} is missing:\n{help}");
     }
 }

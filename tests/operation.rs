@@ -6,7 +6,8 @@ use std::{io::Write as _, process::Stdio};
 
 use support::{
     process::{Process, Signal},
-    raw::RawPeer,
+    raw::{Opening, RawPeer},
+    within,
 };
 use tokio::process::Command;
 
@@ -66,4 +67,21 @@ async fn the_last_lines_of_the_log_come_out_before_the_end() {
     server.process.signal(Signal::Term).await;
     assert_eq!(server.process.exit().await.code(), Some(0));
     assert!(server.process.stderr.rest().await.last().is_some_and(|line| line.contains("stopping")));
+}
+
+#[tokio::test]
+async fn who_connects_too_often_is_told_once_and_the_operator_too() {
+    let mut server = support::server::start_with(&["--connect-rate", "1"]).await;
+    let mut answers = Vec::new();
+    // 20 may come at once, and one more is told; this goes on until that has been.
+    within("a refusal", async {
+        while !answers.contains(&429) {
+            let opened = RawPeer::open(server.address, &Opening { target: "/", ..Opening::default() }).await;
+            answers.push(opened.map_or_else(|answer| answer.status, |_| 101));
+        }
+    })
+    .await;
+    assert!(answers.len() > 20 && answers[..20].iter().all(|status| *status == 101), "{answers:?}");
+    let line = server.process.stderr.line_with("refused connections").await;
+    assert!(line.contains(" INFO ") && line.contains("connects too often") && line.contains("count=1"), "{line}");
 }

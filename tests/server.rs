@@ -278,6 +278,7 @@ async fn every_flag_has_an_environment_variable() {
         "KEEP_MESSAGES",
         "MAX_CONNECTIONS",
         "MAX_PER_ADDRESS",
+        "CONNECT_RATE",
         "RATE",
         "BURST",
         "ALLOW_ORIGIN",

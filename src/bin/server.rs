@@ -41,6 +41,9 @@ struct Arguments {
     /// Connections at one time from one address (an IPv6 /64 is one); 0 for no cap
     #[arg(long, value_name = "N", env = "CHAT_MAX_PER_ADDRESS", default_value_t = Limits::PER_ADDRESS)]
     max_per_address: u32,
+    /// Connections a second from one address, over 20 seconds; what comes faster is refused; 0 for no limit
+    #[arg(long, value_name = "N", env = "CHAT_CONNECT_RATE", default_value_t = Limits::CONNECT_RATE)]
+    connect_rate: u32,
     /// Messages a second that one connection may say; what comes faster waits; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_RATE", default_value_t = Limits::RATE)]
     rate: u32,
@@ -141,6 +144,8 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let config = Config {
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_address,
+        connect_rate: arguments.connect_rate,
+        refusals: Limits::REFUSALS,
         rate: arguments.rate,
         burst: arguments.burst,
         allow_origins: arguments.allow_origin,

@@ -1,11 +1,14 @@
-//! Who may come in: caps on connections, in all and from one address.
+//! Who may come in: caps on connections, in all and from one address, and how often one address may try. Pure: the time is an
+//! argument.
 
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use super::rate::Rate;
 use crate::wire::Limits;
 
 /// Why a connection is not let in; its words are the body of the answer.
@@ -17,6 +20,9 @@ pub(crate) enum Full {
     /// `--max-per-address` from this address are there.
     #[error("too many connections from your address; close one and try again")]
     Address,
+    /// Those from this address come faster than `--connect-rate`.
+    #[error("your address connects too often; try again later")]
+    TooOften,
 }
 
 /// What becomes of a connection that was accepted.
@@ -30,19 +36,41 @@ pub(crate) enum Admission {
     Ignored(Full),
 }
 
+/// What an operator has chosen; 0 is no cap.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caps {
+    pub(crate) connections: u32,
+    pub(crate) per_address: u32,
+    /// Connections a second from one address.
+    pub(crate) connect_rate: u32,
+    /// Refusals that may be answered at one time.
+    pub(crate) refusals: usize,
+}
+
 /// The caps and who counts against them. Clones share the count.
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     counts: Arc<Mutex<Counts>>,
-    most: u32,
-    most_per_address: u32,
+    caps: Caps,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     admitted: u32,
     refused: usize,
-    by_address: HashMap<IpAddr, u32>,
+    by_address: HashMap<IpAddr, Address>,
+    /// So many addresses are looked through for those that count no more.
+    sweep_at: usize,
+}
+
+/// What one address has done of late.
+#[derive(Debug)]
+struct Address {
+    connections: u32,
+    /// How often it may connect.
+    connects: Option<Rate>,
+    /// How often it may be told that it cannot come in.
+    answers: Option<Rate>,
 }
 
 /// Counts a connection for as long as it lives.
@@ -54,30 +82,52 @@ pub(crate) struct Pass {
 }
 
 impl Door {
-    /// Returns a door with these caps, 0 meaning none.
-    pub(crate) fn new(most: u32, most_per_address: u32) -> Self {
-        Self { counts: Arc::default(), most, most_per_address }
+    /// Returns a door with these caps.
+    pub(crate) fn new(caps: Caps) -> Self {
+        Self { counts: Arc::default(), caps }
     }
 
     /// Counts a connection from `address`, if it may come in.
-    pub(crate) fn admit(&self, address: IpAddr) -> Admission {
+    pub(crate) fn admit(&self, address: IpAddr, now: Duration) -> Admission {
+        let Caps { connections, per_address, connect_rate, refusals } = self.caps;
         let address = network(address);
         let mut counts = lock(&self.counts);
-        let here = counts.by_address.get(&address).copied().unwrap_or_default();
+        counts.sweep(now);
+        let (admitted, refused) = (counts.admitted, counts.refused);
+        let here = counts.by_address.entry(address).or_insert_with(|| Address {
+            connections: 0,
+            connects: Rate::new(connect_rate, connect_rate.saturating_mul(Limits::CONNECT_BURST)),
+            answers: Rate::new(connect_rate, connect_rate),
+        });
         let full = match () {
-            () if self.most > 0 && counts.admitted >= self.most => Full::Server,
-            () if self.most_per_address > 0 && here >= self.most_per_address => Full::Address,
+            () if here.connects.as_mut().is_some_and(|rate| !rate.take(now)) => Full::TooOften,
+            () if connections > 0 && admitted >= connections => Full::Server,
+            () if per_address > 0 && here.connections >= per_address => Full::Address,
             () => {
+                here.connections += 1;
                 counts.admitted += 1;
-                counts.by_address.insert(address, here + 1);
                 return Admission::Admitted(Pass { counts: Arc::clone(&self.counts), address: Some(address) });
             }
         };
-        if counts.refused >= Limits::REFUSALS {
+        if refused >= refusals || here.answers.as_mut().is_some_and(|rate| !rate.take(now)) {
             return Admission::Ignored(full);
         }
         counts.refused += 1;
         Admission::Refused(full, Pass { counts: Arc::clone(&self.counts), address: None })
+    }
+}
+
+impl Counts {
+    /// Forgets the addresses that say nothing, whenever there are twice as many as were left the last time: that keeps them few,
+    /// and costs each connection the same.
+    fn sweep(&mut self, now: Duration) {
+        const FEW: usize = 1024;
+        if self.by_address.len() < self.sweep_at.max(FEW) {
+            return;
+        }
+        let is_full = |rate: &Option<Rate>| rate.as_ref().is_none_or(|rate| rate.is_full(now));
+        self.by_address.retain(|_, here| here.connections > 0 || !is_full(&here.connects) || !is_full(&here.answers));
+        self.sweep_at = 2 * self.by_address.len();
     }
 }
 
@@ -90,11 +140,48 @@ impl Drop for Pass {
         };
         counts.admitted -= 1;
         if let Some(here) = counts.by_address.get_mut(&address) {
-            *here -= 1;
-            if *here == 0 {
-                counts.by_address.remove(&address);
-            }
+            here.connections -= 1;
         }
+    }
+}
+
+/// Refusals that are to be logged: one line a kind, at once and then once a minute at most, so that a crowd that is refused does not
+/// fill the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals([Refused; 3]);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Refused {
+    /// Since the last line.
+    count: u64,
+    /// When the next line may come.
+    next: Duration,
+}
+
+impl Refusals {
+    const KINDS: [Full; 3] = [Full::Server, Full::Address, Full::TooOften];
+
+    /// Between two lines of a kind.
+    const EVERY: Duration = Duration::from_mins(1);
+
+    /// Counts one.
+    pub(crate) fn count(&mut self, full: Full) {
+        self.0[full as usize].count += 1;
+    }
+
+    /// Returns when something is to be logged, if there is anything.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.0.iter().filter(|refused| refused.count > 0).map(|refused| refused.next).min()
+    }
+
+    /// Returns what is to be logged now: how many were refused, and why.
+    pub(crate) fn take(&mut self, now: Duration) -> Vec<(Full, u64)> {
+        let due = self.0.iter_mut().zip(Self::KINDS).filter(|(refused, _)| refused.count > 0 && refused.next <= now);
+        due.map(|(refused, full)| {
+            refused.next = now + Self::EVERY;
+            (full, std::mem::take(&mut refused.count))
+        })
+        .collect()
     }
 }
 
@@ -112,43 +199,101 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
+    const NOW: Duration = Duration::from_secs(50);
+    const NONE: Caps = Caps { connections: 0, per_address: 0, connect_rate: 0, refusals: Limits::REFUSALS };
+
     #[test]
     fn the_caps_hold_and_a_place_is_free_again() {
-        let door = Door::new(3, 2);
-        let first = door.admit(ip("10.0.0.1"));
-        let _second = door.admit(ip("10.0.0.1"));
-        assert!(matches!(door.admit(ip("10.0.0.1")), Admission::Refused(Full::Address, _)));
-        let _third = door.admit(ip("10.0.0.2"));
-        assert!(matches!(door.admit(ip("10.0.0.3")), Admission::Refused(Full::Server, _)));
+        let door = Door::new(Caps { connections: 3, per_address: 2, ..NONE });
+        let first = door.admit(ip("10.0.0.1"), NOW);
+        let _second = door.admit(ip("10.0.0.1"), NOW);
+        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Refused(Full::Address, _)));
+        let _third = door.admit(ip("10.0.0.2"), NOW);
+        assert!(matches!(door.admit(ip("10.0.0.3"), NOW), Admission::Refused(Full::Server, _)));
         drop(first);
-        assert!(matches!(door.admit(ip("10.0.0.1")), Admission::Admitted(_)));
+        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Admitted(_)));
     }
 
     #[test]
     fn none_is_no_cap() {
-        let door = Door::new(0, 0);
-        let all: Vec<_> = (0..1000).map(|_| door.admit(ip("10.0.0.1"))).collect();
+        let door = Door::new(NONE);
+        let all: Vec<_> = (0..10_000).map(|_| door.admit(ip("10.0.0.1"), NOW)).collect();
         assert!(all.iter().all(|admission| matches!(admission, Admission::Admitted(_))));
     }
 
     #[test]
     fn an_ipv6_network_is_one_address() {
-        let door = Door::new(0, 1);
-        let _first = door.admit(ip("2001:db8::1"));
-        assert!(matches!(door.admit(ip("2001:db8::2")), Admission::Refused(Full::Address, _)));
-        assert!(matches!(door.admit(ip("2001:db8:0:1::1")), Admission::Admitted(_)));
+        let door = Door::new(Caps { per_address: 1, ..NONE });
+        let _first = door.admit(ip("2001:db8::1"), NOW);
+        assert!(matches!(door.admit(ip("2001:db8::2"), NOW), Admission::Refused(Full::Address, _)));
+        assert!(matches!(door.admit(ip("2001:db8:0:1::1"), NOW), Admission::Admitted(_)));
     }
 
     #[test]
     fn refusals_are_bounded_too() {
-        let door = Door::new(1, 0);
-        let _all: Vec<_> = (0..=Limits::REFUSALS).map(|_| door.admit(ip("10.0.0.1"))).collect();
-        assert!(matches!(door.admit(ip("10.0.0.1")), Admission::Ignored(Full::Server)));
+        let door = Door::new(Caps { connections: 1, ..NONE });
+        let _all: Vec<_> = (0..=Limits::REFUSALS).map(|_| door.admit(ip("10.0.0.1"), NOW)).collect();
+        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Ignored(Full::Server)));
+    }
+
+    #[test]
+    fn who_connects_too_often_is_told_and_then_only_closed_and_others_come_in() {
+        let door = Door::new(Caps { connect_rate: 5, ..NONE });
+        // None of them stays.
+        let come = |address: &str, now| match door.admit(ip(address), now) {
+            Admission::Admitted(_) => "in",
+            Admission::Refused(Full::TooOften, _) => "told",
+            Admission::Ignored(Full::TooOften) => "closed",
+            other => panic!("{other:?}"),
+        };
+        let burst = 5 * Limits::CONNECT_BURST;
+        let all: Vec<_> = (0..burst + 7).map(|_| come("10.0.0.1", NOW)).collect();
+        let (first, rest) = all.split_at(burst as usize);
+        assert!(first.iter().all(|come| *come == "in"), "{first:?}");
+        assert_eq!(rest, ["told", "told", "told", "told", "told", "closed", "closed"]);
+        assert_eq!(come("10.0.0.2", NOW), "in");
+        let later = NOW + Duration::from_millis(200);
+        assert_eq!(
+            [come("10.0.0.1", later), come("10.0.0.1", later), come("10.0.0.1", later)],
+            ["in", "told", "closed"]
+        );
+    }
+
+    #[test]
+    fn addresses_that_say_nothing_are_forgotten() {
+        let door = Door::new(Caps { connect_rate: 50, ..NONE });
+        let _stays = door.admit(ip("192.168.0.1"), NOW);
+        for number in 0..100_000_u32 {
+            // A thousand addresses a second.
+            let now = NOW + Duration::from_millis(number.into());
+            drop(door.admit(Ipv4Addr::from_bits(0x0a00_0000 + number).into(), now));
+            assert!(lock(&door.counts).by_address.len() <= 2048, "{number}");
+        }
+        assert_eq!(lock(&door.counts).by_address[&ip("192.168.0.1")].connections, 1);
+    }
+
+    #[test]
+    fn refusals_are_logged_at_once_and_then_once_a_minute_a_kind() {
+        let mut refusals = Refusals::default();
+        assert_eq!((refusals.due(), refusals.take(NOW)), (None, vec![]));
+        refusals.count(Full::Server);
+        assert!(refusals.due().is_some_and(|due| due <= NOW));
+        assert_eq!(refusals.take(NOW), [(Full::Server, 1)]);
+        let minute = NOW + Duration::from_mins(1);
+        for _ in 0..1000 {
+            refusals.count(Full::Server);
+            assert_eq!((refusals.due(), refusals.take(NOW + Duration::from_secs(59))), (Some(minute), vec![]));
+        }
+        refusals.count(Full::TooOften);
+        assert_eq!(refusals.take(NOW), [(Full::TooOften, 1)], "each kind has its own minute");
+        assert_eq!((refusals.take(minute), refusals.due()), (vec![(Full::Server, 1000)], None));
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum End {
     Dead,
     /// It did not say `hello` in time.
     NoHello,
+    /// It said too much that was refused before a `hello` that could be granted.
+    TooManyHellos,
     /// It broke RFC 6455, and has been told by the library.
     Broken,
     /// It sent a message over the limit.
@@ -57,6 +59,7 @@ impl End {
             Self::Quit | Self::Closed(_) => (CloseCode::NORMAL_CLOSURE, "goodbye"),
             Self::Dead => (CloseCode::POLICY_VIOLATION, "no sign of life"),
             Self::NoHello => (CloseCode::POLICY_VIOLATION, "no hello in time"),
+            Self::TooManyHellos => (CloseCode::POLICY_VIOLATION, "too many hellos were refused"),
             Self::Broken => (CloseCode::PROTOCOL_ERROR, "not a valid frame"),
             Self::TooBig => (CloseCode::MESSAGE_TOO_BIG, "a message has at most 64 KiB"),
             Self::NotText => (CloseCode::UNSUPPORTED_DATA, "only text frames are understood"),

@@ -28,14 +28,14 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 pub use self::origin::{AllowedOrigin, Origin};
 use self::{
-    admission::{Admission, Door},
+    admission::{Admission, Caps, Door, Full, Pass, Refusals},
     opening::Terms,
     rate::Rate,
     session::Shared,
@@ -54,6 +54,10 @@ pub struct Config {
     pub max_connections: u32,
     /// Connections at one time from one address (an IPv6 /64 is one), 0 for no cap.
     pub max_per_address: u32,
+    /// Connections a second from one address, 0 for no limit; [`Limits::CONNECT_BURST`] seconds' worth may come at once.
+    pub connect_rate: u32,
+    /// Connections past the caps that may at one time be told so with an answer.
+    pub refusals: usize,
     /// Messages a second a connection, 0 for no limit.
     pub rate: u32,
     /// Messages at once a connection.
@@ -67,6 +71,8 @@ impl Default for Config {
         Self {
             max_connections: Limits::CONNECTIONS,
             max_per_address: Limits::PER_ADDRESS,
+            connect_rate: Limits::CONNECT_RATE,
+            refusals: Limits::REFUSALS,
             rate: Limits::RATE,
             burst: Limits::BURST,
             allow_origins: Vec::new(),
@@ -177,7 +183,12 @@ pub async fn serve(
         rate: Rate::new(config.rate, config.burst),
         origins: config.allow_origins,
     });
-    let door = Door::new(config.max_connections, config.max_per_address);
+    let door = Door::new(Caps {
+        connections: config.max_connections,
+        per_address: config.max_per_address,
+        connect_rate: config.connect_rate,
+        refusals: config.refusals,
+    });
     let sessions = TaskTracker::new();
     let served = tokio::select! {
         () = accept(&listener, &door, &shared, &sessions) => Ok(()),
@@ -206,29 +217,47 @@ async fn accept(listener: &impl Listen, door: &Door, shared: &Arc<Shared>, sessi
     const FIRST_PAUSE: Duration = Duration::from_millis(10);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     let mut pause = FIRST_PAUSE;
+    let mut refusals = Refusals::default();
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                pause = FIRST_PAUSE;
-                let admission = door.admit(peer.ip());
-                sessions.spawn(connection(stream, peer, admission, Arc::clone(shared)));
-            }
-            Err(error) => {
+        let due = refusals.due();
+        let accepted = tokio::select! {
+            biased;
+            () = sleep_until(shared.started + due.unwrap_or_default()), if due.is_some() => None,
+            accepted = listener.accept() => Some(accepted),
+        };
+        let now = shared.started.elapsed();
+        for (full, count) in refusals.take(now) {
+            info!(count, "refused connections: {full}");
+        }
+        let (stream, peer) = match accepted {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
                 warn!(%error, "cannot accept a connection");
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
+                continue;
             }
+            None => continue,
+        };
+        pause = FIRST_PAUSE;
+        let (full, pass) = match door.admit(peer.ip(), now) {
+            Admission::Admitted(pass) => (None, Some(pass)),
+            Admission::Refused(full, pass) => (Some(full), Some(pass)),
+            Admission::Ignored(full) => (Some(full), None),
+        };
+        if let Some(full) = full {
+            refusals.count(full);
+            debug!(%peer, answered = pass.is_some(), "refused: {full}");
+        }
+        // What is ignored is closed here: nothing more is done for it.
+        if let Some(pass) = pass {
+            sessions.spawn(connection(stream, peer, full, pass, Arc::clone(shared)));
         }
     }
 }
 
-/// Serves one connection to its end.
-async fn connection(stream: impl Transport, peer: SocketAddr, admission: Admission, shared: Arc<Shared>) {
-    let (full, _pass) = match admission {
-        Admission::Admitted(pass) => (None, pass),
-        Admission::Refused(full, pass) => (Some(full), pass),
-        Admission::Ignored(full) => return debug!(%peer, %full, "ignored"),
-    };
+/// Serves one connection to its end, or tells it why it cannot come in.
+async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<Full>, _pass: Pass, shared: Arc<Shared>) {
     let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
     let terms = Terms { origins: &shared.origins, is_loopback, full };
     let opened = tokio::select! {

@@ -130,8 +130,11 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Re
         return Err(Refusal::new(StatusCode::FORBIDDEN, words));
     }
     if let Some(full) = terms.full {
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
-            .with("Retry-After: 10\r\nConnection: close\r\n"));
+        let status = match full {
+            Full::Server | Full::Address => StatusCode::SERVICE_UNAVAILABLE,
+            Full::TooOften => StatusCode::TOO_MANY_REQUESTS,
+        };
+        return Err(Refusal::new(status, full.to_string()).with("Retry-After: 10\r\nConnection: close\r\n"));
     }
     let json = head.has_token(&header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let opening = asked(&uri, if json { Dialect::Json } else { Dialect::Text }, room)?;
@@ -315,9 +318,11 @@ mod tests {
 
     #[test]
     fn a_full_server_says_so_but_is_healthy() {
-        let refused = decided(&handshake("/", &[]), Terms { full: Some(Full::Server), ..TERMS }).unwrap_err();
-        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(refused.answer().contains("\r\nRetry-After: 10\r\n"));
+        for (full, status) in [(Full::Server, 503), (Full::Address, 503), (Full::TooOften, 429)] {
+            let refused = decided(&handshake("/", &[]), Terms { full: Some(full), ..TERMS }).unwrap_err();
+            assert_eq!(refused.status, status);
+            assert!(refused.answer().contains("\r\nRetry-After: 10\r\n"));
+        }
         let healthy =
             decided(&request("GET /healthz HTTP/1.1", &[("Host", "x")]), Terms { full: Some(Full::Server), ..TERMS });
         assert_eq!(healthy.unwrap_err().status, StatusCode::OK);

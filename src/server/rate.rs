@@ -1,4 +1,4 @@
-//! How often one connection may do something. Pure: the time is an argument.
+//! How often a connection, or an address, may do something. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -25,6 +25,20 @@ impl Rate {
         let wait = self.full_at.saturating_sub(now + self.tolerance);
         self.full_at = self.full_at.max(now) + self.interval;
         wait
+    }
+
+    /// Takes one token if it is there, and returns whether it was.
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
+        let is_there = self.next_in(now).is_zero();
+        if is_there {
+            self.reserve(now);
+        }
+        is_there
+    }
+
+    /// Returns whether the bucket is full: then it says no more than a new one does.
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
     }
 
     /// Returns how long after `now` another one would be taken at once.
@@ -54,6 +68,16 @@ mod tests {
             assert_eq!((rate.reserve(now), rate.reserve(now)), (Duration::ZERO, Duration::ZERO));
             assert_eq!(rate.next_in(now).as_millis(), 100);
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken_and_costs_nothing() {
+        let mut rate = Rate::new(10, 2).unwrap();
+        let now = Duration::from_secs(50);
+        assert_eq!([rate.take(now), rate.take(now), rate.take(now), rate.take(now)], [true, true, false, false]);
+        let later = now + Duration::from_millis(100);
+        assert_eq!([rate.take(later), rate.take(later)], [true, false]);
+        assert!(!rate.is_full(later) && rate.is_full(later + Duration::from_millis(200)));
     }
 
     #[test]

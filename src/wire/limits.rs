@@ -39,6 +39,8 @@ impl Limits {
     pub const HANDSHAKE: Duration = Duration::from_secs(10);
     /// From the server's `hello` to the client's.
     pub const HELLO: Duration = Duration::from_secs(10);
+    /// Frames that may be refused before one of them is a `hello` that is granted: more names than a person tries.
+    pub const HELLOS: u32 = 20;
     /// From the first to the last byte of one write; a reader that takes nothing for so long is stalled.
     pub const WRITE: Duration = Duration::from_secs(10);
     /// Between two pings: below the 30 s after which many middle boxes forget an idle connection.
@@ -99,6 +101,12 @@ impl Limits {
     pub const CONNECTIONS: u32 = 10_000;
     /// `--max-per-address`: a household or an office behind one address.
     pub const PER_ADDRESS: u32 = 64;
+    /// `--connect-rate`, connections a second from one address: half a percent of a core, and a hall that reconnects is through with
+    /// it before anybody has waited long.
+    pub const CONNECT_RATE: u32 = 50;
+    /// So many seconds' worth of them may come at once: with the default 1,000, a hall of people behind one address with some rooms
+    /// each.
+    pub const CONNECT_BURST: u32 = 20;
     /// Connections past the caps that may at one time be told so with an answer; further ones are only closed.
     pub const REFUSALS: usize = 256;
     /// `--rate`, messages a second a connection: nobody types faster, and a log that does can wait.

@@ -1,8 +1,8 @@
 //! A connection on its way in: who it is, where it goes, and the welcome.
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::Shared;
+use super::{Pace, Shared};
 use crate::{
     log::wall_clock,
     room::{Arrival, IfTaken},
@@ -35,11 +35,14 @@ pub(super) enum Wanted {
 pub(super) struct Entering<'a, S> {
     socket: &'a mut Socket<S>,
     shared: &'a Shared,
+    pace: &'a mut Pace,
+    /// What was refused or carried nothing came so fast that the next frame is read only then.
+    not_before: Instant,
 }
 
 impl<'a, S: Transport> Entering<'a, S> {
-    pub(super) fn new(socket: &'a mut Socket<S>, shared: &'a Shared) -> Self {
-        Self { socket, shared }
+    pub(super) fn new(socket: &'a mut Socket<S>, shared: &'a Shared, pace: &'a mut Pace) -> Self {
+        Self { socket, shared, pace, not_before: Instant::now() }
     }
 
     /// Finds a seat, and queues the welcome: it leaves with what the room has said.
@@ -67,8 +70,9 @@ impl<'a, S: Transport> Entering<'a, S> {
                 let server = concat!("broadcast-chat/", env!("CARGO_PKG_VERSION")).to_owned();
                 self.send(&ServerMessage::Hello { server, nonce: random()? }).await?;
                 let deadline = Instant::now() + Limits::HELLO;
+                let mut left = Limits::HELLOS;
                 loop {
-                    let hello = timeout_at(deadline, self.hello()).await.map_err(|_| End::NoHello)??;
+                    let hello = timeout_at(deadline, self.hello(&mut left)).await.map_err(|_| End::NoHello)??;
                     let token = hello.session.map_or_else(|| random().map(SessionToken), Ok)?;
                     let arrival = Arrival {
                         author: token.author(),
@@ -92,20 +96,27 @@ impl<'a, S: Transport> Entering<'a, S> {
                             };
                             return Ok((seat, dialect, wanted));
                         }
-                        Err(failure) => self.send(&ServerMessage::Error(failure)).await?,
+                        Err(failure) => self.refuse(failure, &mut left).await?,
                     }
                 }
             }
         }
     }
 
-    /// Returns the client's `hello`, answering whatever comes before it.
-    async fn hello(&mut self) -> Result<ClientHello, End> {
+    /// Returns the client's `hello`, answering whatever comes before it; `left` is how much of that may come.
+    async fn hello(&mut self, left: &mut u32) -> Result<ClientHello, End> {
         loop {
+            let Self { socket, shared, not_before, .. } = self;
+            let next = async {
+                if *not_before > Instant::now() {
+                    sleep_until(*not_before).await;
+                }
+                socket.next().await
+            };
             let incoming = tokio::select! {
                 biased;
-                () = self.shared.stop.cancelled() => return Err(End::Stopping),
-                incoming = self.socket.next() => incoming,
+                () = shared.stop.cancelled() => return Err(End::Stopping),
+                incoming = next => incoming,
             };
             let failure = match incoming {
                 Incoming::Text(frame) => match json::decode_client(frame.as_str()) {
@@ -115,13 +126,23 @@ impl<'a, S: Transport> Entering<'a, S> {
                     Err(failure) => failure,
                 },
                 Incoming::Alive => {
+                    let now = Instant::now();
+                    self.not_before = now + self.pace.control(now);
                     self.socket.flush().await?;
                     continue;
                 }
                 other => return Err(other.into()),
             };
-            self.send(&ServerMessage::Error(failure)).await?;
+            self.refuse(failure, left).await?;
         }
+    }
+
+    /// Says why something was refused, which counts as a message, unless that was said too often.
+    async fn refuse(&mut self, failure: Failure, left: &mut u32) -> Result<(), End> {
+        *left = left.checked_sub(1).ok_or(End::TooManyHellos)?;
+        let now = Instant::now();
+        self.not_before = now + self.pace.message(now);
+        self.send(&ServerMessage::Error(failure)).await
     }
 
     async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {

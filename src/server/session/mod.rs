@@ -69,11 +69,12 @@ where
     S: Transport,
 {
     // Boxed, here and below, whatever is long and rare: a session that only listens should not keep room for it.
-    let entered = Box::pin(Entering::new(socket, shared).enter(opening)).await;
+    let mut pace = Pace::new(shared);
+    let entered = Box::pin(Entering::new(socket, shared, &mut pace).enter(opening)).await;
     let end = match entered {
         Err(end) => end,
         Ok((seat, dialect, wanted)) => {
-            let mut session = Session::new(socket, shared, dialect, seat);
+            let mut session = Session::new(socket, shared, dialect, seat, pace);
             let end = session.live(wanted).await.err().unwrap_or(End::Quit);
             shared.hub.leave(session.seat.id, dialect == Dialect::Text || end.is_for_good()).await;
             end
@@ -83,6 +84,32 @@ where
         Box::pin(socket.close(code, reason)).await;
     }
     end
+}
+
+/// How fast a connection may go, and has gone since the handshake.
+struct Pace {
+    started: Instant,
+    /// Messages and commands.
+    rate: Option<Rate>,
+    /// Frames that carry nothing.
+    control: Option<Rate>,
+}
+
+impl Pace {
+    fn new(shared: &Shared) -> Self {
+        let control = Rate::new(Limits::CONTROL_RATE, 2 * Limits::CONTROL_RATE);
+        Self { started: Instant::now(), rate: shared.rate, control }
+    }
+
+    /// Counts a message, and returns how long it has to wait.
+    fn message(&mut self, now: Instant) -> Duration {
+        self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now - self.started))
+    }
+
+    /// Counts a frame that carries nothing, and returns how long the next has to wait.
+    fn control(&mut self, now: Instant) -> Duration {
+        self.control.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now - self.started))
+    }
 }
 
 /// What a session does next.
@@ -116,17 +143,18 @@ struct Session<'a, S> {
 }
 
 impl<'a, S: Transport> Session<'a, S> {
-    fn new(socket: &'a mut Socket<S>, shared: &'a Shared, dialect: Dialect, seat: Seat) -> Self {
+    fn new(socket: &'a mut Socket<S>, shared: &'a Shared, dialect: Dialect, seat: Seat, pace: Pace) -> Self {
         let now = Instant::now();
+        let Pace { started, rate, control } = pace;
         Self {
             socket,
             shared,
             dialect,
             cursor: seat.place.last,
             last_private: None,
-            started: now,
-            rate: shared.rate,
-            control: Rate::new(Limits::CONTROL_RATE, 2 * Limits::CONTROL_RATE),
+            started,
+            rate,
+            control,
             held: None,
             told_slow: None,
             last_seen: now,

@@ -119,6 +119,52 @@ async fn a_peer_that_answers_pings_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_comes_before_the_seat_counts_and_is_refused_only_so_often() {
+    let ada = |shared: &Arc<Shared>| Peer::connect(shared, opening(Dialect::Json, "ada"), 64 * 1024);
+    // Without a rate, the number alone ends it.
+    let shared = shared();
+    let _owner = Peer::text(&shared, "ada").await;
+    let mut peer = ada(&shared);
+    peer.event("hello").await;
+    for attempt in 0..=Limits::HELLOS {
+        let refused = if attempt % 2 == 0 { r#"{"type":"hello","nick":"ada"}"# } else { "nonsense" };
+        peer.say(refused).await;
+        if attempt < Limits::HELLOS {
+            peer.event("error").await;
+        }
+    }
+    assert_eq!(peer.closed().await, (1008, "too many hellos were refused".to_owned()));
+
+    // With one, what was refused is no longer there to be said.
+    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 3);
+    let (begun, mut peer) = (Instant::now(), ada(&shared));
+    peer.event("hello").await;
+    for _ in 0..4 {
+        peer.say("nonsense").await;
+        peer.event("error").await;
+    }
+    peer.say(r#"{"type":"hello"}"#).await;
+    peer.event("live").await;
+    assert_eq!(begun.elapsed().as_secs(), 1, "the fourth refusal was one too many for the burst");
+    peer.say(r#"{"type":"say","text":"hello"}"#).await;
+    peer.event("slow").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_carry_nothing_count_before_the_seat_too() {
+    let shared = shared();
+    let mut peer = Peer::connect(&shared, opening(Dialect::Json, "ada"), 64 * 1024);
+    peer.event("hello").await;
+    let begun = Instant::now();
+    for _ in 0..2 * Limits::CONTROL_RATE + 20 {
+        peer.stream.send(Message::pong("")).await.unwrap();
+    }
+    peer.say(r#"{"type":"hello"}"#).await;
+    peer.event("welcome").await;
+    assert_eq!(begun.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_say_hello_in_time_is_told_so() {
     let shared = shared();
     let mut peer = Peer::connect(&shared, opening(Dialect::Json, "ada"), 1024);
@@ -250,9 +296,10 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let shared = shared();
     let (mut peer, ours) = duplex(4096);
     let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
-    let entered = Entering::new(&mut socket, &shared).enter(opening(Dialect::Text, "ada")).await;
+    let entered =
+        Entering::new(&mut socket, &shared, &mut Pace::new(&shared)).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
-    let mut session = Session::new(&mut socket, &shared, dialect, seat);
+    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared));
     let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
     let mut seldom = Seldom::new(stop, alarm, session.seat.mailbox.clone());
     // The room has two batches, and the peer two frames, "a" and "b" under a mask of zero.
@@ -280,9 +327,10 @@ async fn what_the_kernel_keeps_of_a_batch_is_sent_from_the_cursor_on() {
     let shared = shared();
     let (ours, mut peer) = tcp_pair().await;
     let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
-    let entered = Entering::new(&mut socket, &shared).enter(opening(Dialect::Text, "ada")).await;
+    let entered =
+        Entering::new(&mut socket, &shared, &mut Pace::new(&shared)).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
-    let mut session = Session::new(&mut socket, &shared, dialect, seat);
+    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared));
     session.say_live().await.unwrap();
     session.cursor = MessageId(1);
     let batch = Batch::messages(vec![message(1, "a"), message(2, "b")]);

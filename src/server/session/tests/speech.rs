@@ -143,6 +143,32 @@ async fn too_fast_is_told_and_waits_and_nothing_is_dropped_or_reordered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_is_asked_or_changed_counts_as_what_is_said_does() {
+    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 1);
+    for (number, asked) in [
+        json!({"type": "join", "room": "rust"}),
+        json!({"type": "nick", "nick": "eve"}),
+        json!({"type": "set_topic", "text": "tea"}),
+        json!({"type": "topic"}),
+        json!({"type": "names"}),
+        json!({"type": "rooms"}),
+        json!({"type": "history"}),
+        json!({"type": "search", "query": "tea"}),
+        json!({"type": "msg", "to": "ada", "text": "psst"}),
+        json!({"type": "me", "text": "waves"}),
+        json!({"type": "fly"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": format!("ada-{number}")})).await;
+        ada.say(&asked.to_string()).await;
+        ada.say(&asked.to_string()).await;
+        assert!(ada.event("slow").await["retry_after_ms"].as_u64().unwrap() > 0, "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_said_before_going_elsewhere_comes_back_first() {
     let shared = shared();
     let mut ada = Peer::text(&shared, "ada").await;

@@ -9,7 +9,7 @@ use support::{
     raw::{Opening, RawPeer},
     within,
 };
-use tokio::process::Command;
+use tokio::{io::AsyncReadExt as _, process::Command};
 
 /// Returns a server on a free port that logs all it can to `stderr`.
 fn logging_to(stderr: Stdio) -> Process {
@@ -84,4 +84,63 @@ async fn who_connects_too_often_is_told_once_and_the_operator_too() {
     assert!(answers.len() > 20 && answers[..20].iter().all(|status| *status == 101), "{answers:?}");
     let line = server.process.stderr.line_with("refused connections").await;
     assert!(line.contains(" INFO ") && line.contains("connects too often") && line.contains("count=1"), "{line}");
+}
+
+/// Returns a server under `limit`, a command of the shell.
+fn limited(limit: &str) -> Process {
+    let mut shell = Command::new("sh");
+    let script =
+        format!("{limit}; exec \"$0\" --listen 127.0.0.1:0 --db :memory: --connect-rate 0 --max-per-address 0");
+    Process::start(shell.args(["-c", &script, env!("CARGO_BIN_EXE_server")]))
+}
+
+#[tokio::test]
+async fn past_its_descriptors_a_server_refuses_aloud_and_has_said_where_that_is() {
+    let mut server = limited("ulimit -n 64");
+    let address = server.address().await;
+    let warned = server.stderr.line_with(" WARN ").await;
+    let (_, fit) = warned.split_once("only ").unwrap();
+    let fit: usize = fit.split(' ').next().unwrap().parse().unwrap();
+    assert!((10..60).contains(&fit) && warned.contains("not 10000 (--max-connections)"), "{warned}");
+    let mut peers = Vec::new();
+    for _ in 0..fit {
+        peers.push(RawPeer::connect(address, "/").await);
+    }
+    // However many come, each is answered or at least closed.
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    for mut stream in silent.drain(10..) {
+        let mut byte = [0];
+        assert!(matches!(within("the end of what does not fit", stream.read(&mut byte)).await, Ok(0) | Err(_)));
+    }
+    drop(silent);
+    within("an answer that says why", async {
+        while RawPeer::open(address, &Opening { target: "/", ..Opening::default() })
+            .await
+            .err()
+            .is_none_or(|answer| answer.status != 503 || !answer.text().contains("the server is full"))
+        {}
+    })
+    .await;
+    // Who is there has noticed nothing.
+    peers[0].say("still here").await;
+    peers[1].line_with("still here").await;
+    peers.clear();
+    within("a free place", async {
+        while RawPeer::open(address, &Opening { target: "/", ..Opening::default() }).await.is_err() {}
+    })
+    .await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_soft_limit_on_descriptors_is_raised_to_the_hard_one() {
+    let mut server = limited("ulimit -Sn 64");
+    server.address().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<_> = files.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{files}");
 }

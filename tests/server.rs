@@ -316,18 +316,3 @@ async fn pings_are_answered_and_binary_is_refused() {
     peer.send(&Frame::new(true, opcode::BINARY, "x")).await;
     assert_eq!(peer.closed().await, (1003, "only text frames are understood".to_owned()));
 }
-
-#[tokio::test]
-async fn descriptors_that_have_run_out_do_not_end_the_server() {
-    let mut shell = tokio::process::Command::new("sh");
-    shell.args(["-c", "ulimit -n 40; exec \"$0\" --listen 127.0.0.1:0 --db :memory:", env!("CARGO_BIN_EXE_server")]);
-    let mut server = Process::start(&mut shell);
-    let address = server.address().await;
-    let mut idle = Vec::new();
-    for _ in 0..60 {
-        idle.push(tokio::net::TcpStream::connect(address).await.unwrap());
-    }
-    server.stderr.line_with("cannot accept a connection").await;
-    drop(idle);
-    RawPeer::connect(address, "/").await.line_with("welcome").await;
-}

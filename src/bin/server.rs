@@ -16,6 +16,7 @@ use broadcast_chat::{
     wire::{Hex, Limits},
 };
 use clap::Parser;
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 /// A chat server: one port for terminals, programs and browsers.
@@ -137,11 +138,12 @@ impl From<String> for Failure {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let files = os::raise_descriptors();
     let listener = os::listen(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let (log, place) = open_log(arguments.db, Keep { age: arguments.keep, messages: arguments.keep_messages })?;
     let stored = log.count().await.map_err(|error| format!("cannot read the log: {error}"))?;
-    let config = Config {
+    let mut config = Config {
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_address,
         connect_rate: arguments.connect_rate,
@@ -150,6 +152,17 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         burst: arguments.burst,
         allow_origins: arguments.allow_origin,
     };
+    if let Some(limit) = files {
+        let wanted = config.max_connections;
+        // The log is open by now.
+        if config.fit(limit.saturating_sub(os::open_descriptors())) {
+            let fit = config.max_connections;
+            warn!(
+                "only {fit} connections fit, not {wanted} (--max-connections): the system lets the server open {limit} files \
+                 (ulimit -n, LimitNOFILE)"
+            );
+        }
+    }
     let stop = os::stop_requested().map_err(|error| format!("cannot watch for signals: {}", os::reason(&error)))?;
     announce(bound, &place, stored);
     let served = server::serve(listener, config, log.clone(), stop).await;

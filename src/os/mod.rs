@@ -1,5 +1,6 @@
 //! What differs between operating systems, and what people are told about its errors. The only place with `cfg(unix)`.
 
+mod descriptors;
 mod lossy;
 #[cfg(target_os = "linux")]
 mod pages;
@@ -13,6 +14,7 @@ use std::{
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+pub use self::descriptors::{open_descriptors, raise_descriptors};
 pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
 #[cfg(target_os = "linux")]
 pub use self::pages::Pages;

@@ -80,6 +80,26 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Lowers the caps to what so many descriptors suffice for, so that who does not fit is told so: a connection that the system
+    /// refuses would wait without a word. Returns whether [`Self::max_connections`] cannot be reached.
+    pub fn fit(&mut self, descriptors: u64) -> bool {
+        /// For what the log opens besides, and for a connection that is accepted to be closed.
+        const OWN: u64 = 16;
+        /// One in so many is for those that are refused.
+        const SHARE: u64 = 8;
+        let left = descriptors.saturating_sub(OWN);
+        let refusals = (left / SHARE).max(1).min(self.refusals as u64);
+        let connections = u32::try_from(left.saturating_sub(refusals).max(1)).unwrap_or(u32::MAX);
+        self.refusals = usize::try_from(refusals).unwrap_or(self.refusals);
+        let is_too_much = self.max_connections > connections;
+        if is_too_much || self.max_connections == 0 {
+            self.max_connections = connections;
+        }
+        is_too_much
+    }
+}
+
 /// What carries a connection.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Returns the address of this machine that the peer has reached, if there is such a thing.
@@ -270,4 +290,67 @@ async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<Full>
     let mut socket = Socket::new(stream, unsent);
     let end = session::run(&mut socket, opening, &shared).await;
     debug!(%peer, ?end, "disconnected");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        sync::Mutex,
+    };
+
+    use super::*;
+    use crate::wire::Hex;
+
+    #[test]
+    fn caps_are_lowered_to_what_the_descriptors_suffice_for_and_some_are_kept_for_refusals() {
+        let fit = |max_connections, descriptors| {
+            let mut config = Config { max_connections, ..Config::default() };
+            let is_too_much = config.fit(descriptors);
+            assert!(u64::from(config.max_connections) + config.refusals as u64 <= descriptors.max(2), "{config:?}");
+            (is_too_much, config.max_connections, config.refusals)
+        };
+        assert_eq!(fit(10_000, 1_000_000), (false, 10_000, 256));
+        assert_eq!(fit(0, 1_000_000), (false, 1_000_000 - 16 - 256, 256), "no cap is as many as fit");
+        assert_eq!(fit(10_000, 1000), (true, 861, 123));
+        assert_eq!(fit(100, 1000), (false, 100, 123));
+        assert_eq!(fit(10_000, 40), (true, 21, 3));
+        assert_eq!(fit(10_000, 0), (true, 1, 1), "one is let in whatever comes of it");
+    }
+
+    /// Fails some times, has one connection, and then none.
+    struct Failing {
+        failures: AtomicU32,
+        stream: Mutex<Option<DuplexStream>>,
+    }
+
+    impl Listen for Failing {
+        type Stream = DuplexStream;
+
+        async fn accept(&self) -> io::Result<(DuplexStream, SocketAddr)> {
+            if self.failures.fetch_add(1, Ordering::Relaxed) < 10 {
+                return Err(io::Error::other("too many open files"));
+            }
+            match self.stream.lock().await.take() {
+                Some(stream) => Ok((stream, ([127, 0, 0, 1], 1).into())),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_fails_is_asked_again() {
+        let (mut ours, theirs) = duplex(4096);
+        let listener = Failing { failures: AtomicU32::new(0), stream: Mutex::new(Some(theirs)) };
+        let log = Log::memory(Hex([1; 8]));
+        let served = tokio::spawn(serve(listener, Config::default(), log, std::future::pending()));
+        ours.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        ours.shutdown().await.unwrap();
+        let mut answer = String::new();
+        ours.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        served.abort();
+    }
 }

@@ -62,6 +62,27 @@ async fn a_log_on_a_full_disk_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_log_in_a_file_that_may_not_grow_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "ulimit -f 1; exec \"$0\" --listen 127.0.0.1:0 --db :memory: --log trace 2>{}",
+        folder.path().join("log").display()
+    );
+    let mut shell = Command::new("sh");
+    a_chat_goes_as_always(Process::start(shell.args(["-c", &script, env!("CARGO_BIN_EXE_server")]))).await;
+}
+
+#[tokio::test]
+async fn a_hangup_changes_nothing() {
+    let mut server = support::server::start().await;
+    for _ in 0..2 {
+        server.process.signal(Signal::Named("HUP")).await;
+        server.process.stderr.line_with("SIGHUP changes nothing").await;
+    }
+    RawPeer::connect(server.address, "/").await.line_with("welcome").await;
+}
+
+#[tokio::test]
 async fn the_last_lines_of_the_log_come_out_before_the_end() {
     let mut server = support::server::start().await;
     server.process.signal(Signal::Term).await;

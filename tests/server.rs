@@ -254,7 +254,8 @@ async fn what_many_say_at_length_a_crowd_hears_whole_and_in_order_when_it_reads_
 
 #[tokio::test]
 async fn a_signal_is_a_goodbye_to_everyone_and_a_success() {
-    for signal in [Signal::Term, Signal::Int] {
+    let others = ["QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU"].map(Signal::Named);
+    for signal in [Signal::Term, Signal::Int].into_iter().chain(others) {
         let mut server = start().await;
         let mut ada = RawPeer::connect(server.address, "/").await;
         let (mut bob, _) = RawPeer::join(server.address, "/", "bob").await;
@@ -264,6 +265,7 @@ async fn a_signal_is_a_goodbye_to_everyone_and_a_success() {
             assert_eq!(peer.closed().await, (1001, "the server is stopping".to_owned()));
             peer.close(1001, "").await;
         }
+        drop((ada, bob));
         assert_eq!(server.process.exit().await.code(), Some(0));
     }
 }

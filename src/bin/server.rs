@@ -11,12 +11,13 @@ use std::{
 
 use broadcast_chat::{
     log::{Keep, Log},
-    os::{self, LossyWriter},
+    os::{self, LossyWriter, Signals},
     server::{self, AllowedOrigin, Config},
     wire::{Hex, Limits},
 };
 use clap::Parser;
-use tracing::warn;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// A chat server: one port for terminals, programs and browsers.
@@ -138,6 +139,14 @@ impl From<String> for Failure {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let no_signals = |error: io::Error| format!("cannot watch for signals: {}", os::reason(&error));
+    let mut hangups = Signals::hangups().map_err(no_signals)?;
+    let _heard = AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            let name = hangups.next().await;
+            info!("{name} changes nothing: there is no file to read or open again");
+        }
+    }));
     let files = os::raise_descriptors();
     let listener = os::listen(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
@@ -163,7 +172,11 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
             );
         }
     }
-    let stop = os::stop_requested().map_err(|error| format!("cannot watch for signals: {}", os::reason(&error)))?;
+    let mut stops = Signals::stops().map_err(no_signals)?;
+    let stop = async move {
+        let name = stops.next().await;
+        info!("{name} has come");
+    };
     announce(bound, &place, stored);
     let served = server::serve(listener, config, log.clone(), stop).await;
     log.close().await;

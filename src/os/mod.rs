@@ -4,6 +4,7 @@ mod descriptors;
 mod lossy;
 #[cfg(target_os = "linux")]
 mod pages;
+mod signals;
 
 use std::{
     fs::{self, File},
@@ -18,6 +19,7 @@ pub use self::descriptors::{open_descriptors, raise_descriptors};
 pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
 #[cfg(target_os = "linux")]
 pub use self::pages::Pages;
+pub use self::signals::Signals;
 
 /// Connections that the kernel keeps until they are accepted; more than its own limit counts as that. A restart brings everybody
 /// back within a second, and whoever does not fit waits a second for the next try.

@@ -53,6 +53,24 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
+fn a_value_that_would_do_nothing_is_refused_with_what_would_be_right() {
+    for (arguments, right) in [
+        (["--log", "nonsense"], "expected off, error, warn, info, debug or trace"),
+        (["--log", "tokio=debug"], "broadcast_chat=debug"),
+        (["--log", "broadcast_chat=loud"], "broadcast_chat=debug"),
+        (["--log", "info,"], "broadcast_chat=debug"),
+        (["--log", ""], "broadcast_chat=debug"),
+        (["--allow-origin", "c.d"], "such as https://c.d"),
+        (["--allow-origin", "https://c.d,d.e:8080"], "such as https://d.e:8080"),
+        (["--allow-origin", "https://c.d/chat"], "such as https://c.d"),
+    ] {
+        let refused = server().args(arguments).assert().code(2).get_output().stderr.clone();
+        let refused = String::from_utf8(refused).unwrap();
+        assert!(refused.contains(right), "{arguments:?}: {refused}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_an_error_with_a_hint() {
     // Bound and not listening: nobody else takes the port meanwhile, and nobody answers.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -83,14 +83,6 @@ async fn a_hangup_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_last_lines_of_the_log_come_out_before_the_end() {
-    let mut server = support::server::start().await;
-    server.process.signal(Signal::Term).await;
-    assert_eq!(server.process.exit().await.code(), Some(0));
-    assert!(server.process.stderr.rest().await.last().is_some_and(|line| line.contains("stopping")));
-}
-
-#[tokio::test]
 async fn who_connects_too_often_is_told_once_and_the_operator_too() {
     let mut server = support::server::start_with(&["--connect-rate", "1"]).await;
     let mut answers = Vec::new();
@@ -164,4 +156,24 @@ async fn a_soft_limit_on_descriptors_is_raised_to_the_hard_one() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let words: Vec<_> = files.split_whitespace().collect();
     assert_eq!(words[3], words[4], "{files}");
+}
+
+#[tokio::test]
+async fn every_filter_of_the_log_that_the_help_names_is_taken() {
+    for filter in ["off", "warn", "INFO", "broadcast_chat=debug", "warn,broadcast_chat::server=trace,server=info"] {
+        support::server::start_with(&["--log", filter]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_open_to_the_network_is_warned_of() {
+    let said = async |listen: &str| {
+        let mut server = Process::server(&["--listen", listen]);
+        server.address().await;
+        server.signal(Signal::Term).await;
+        server.exit().await;
+        server.stderr.rest().await.into_iter().filter(|line| line.contains("open to the network")).count()
+    };
+    assert_eq!(said("0.0.0.0:0").await, 1);
+    assert_eq!(said("127.0.0.1:0").await, 0);
 }

@@ -17,8 +17,11 @@ use broadcast_chat::{
 };
 use clap::Parser;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
+use tracing::{info, level_filters::LevelFilter, warn};
 use tracing_subscriber::EnvFilter;
+
+/// What the log can come from: the library and this program.
+const TARGETS: [&str; 2] = ["broadcast_chat", "server"];
 
 /// A chat server: one port for terminals, programs and browsers.
 #[derive(Debug, Parser)]
@@ -76,7 +79,27 @@ fn age(text: &str) -> Result<Duration, String> {
     Duration::try_from(length).ok().filter(|length| !length.is_zero()).ok_or_else(|| words.to_owned())
 }
 
+/// Reads a filter of the log. What names nothing of ours is refused: `--log nonsense` would turn the log off.
 fn filter(text: &str) -> Result<String, String> {
+    let is_level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
+    let is_target = |text: &str| {
+        let name = text.split(['[', ':']).next().unwrap_or_default();
+        TARGETS.contains(&name)
+    };
+    for part in text.split(',') {
+        let (target, level) = match part.rsplit_once('=') {
+            Some((target, level)) => (Some(target), Some(level)),
+            None if is_level(part) => (None, Some(part)),
+            None => (Some(part), None),
+        };
+        if !target.is_none_or(is_target) || !level.is_none_or(is_level) {
+            return Err(format!(
+                "nothing is logged as {part:?}; expected off, error, warn, info, debug or trace, or with a part of the server, such \
+                 as {ours}=debug or {ours}::server::desk=trace, and commas between several",
+                ours = TARGETS[0],
+            ));
+        }
+    }
     EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
@@ -177,6 +200,9 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         let name = stops.next().await;
         info!("{name} has come");
     };
+    if !bound.ip().to_canonical().is_loopback() {
+        warn!("{bound} is open to the network, without encryption or passwords: whoever reaches it can read and write");
+    }
     announce(bound, &place, stored);
     let served = server::serve(listener, config, log.clone(), stop).await;
     log.close().await;

@@ -158,7 +158,10 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+    use std::sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    };
 
     use super::*;
 
@@ -209,6 +212,28 @@ mod tests {
         writer.finish(PATIENCE);
         writer.write_all(b"last\n").unwrap();
         assert_eq!(next(&gets), "last\n");
+    }
+
+    #[test]
+    fn the_end_waits_for_the_last_lines_but_not_for_ever() {
+        let (mut writer, gets, answers) = start();
+        writer.write_all(b"last\n").unwrap();
+        let has_come_out = &AtomicBool::new(false);
+        let (gets, _answers) = thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                assert_eq!(next(&gets), "last\n");
+                has_come_out.store(true, Ordering::Relaxed);
+                answers.send(Ok(5)).unwrap();
+                (gets, answers)
+            });
+            writer.finish(PATIENCE);
+            assert!(has_come_out.load(Ordering::Relaxed));
+            reader.join().unwrap()
+        });
+        // Nobody takes this one.
+        writer.write_all(b"never\n").unwrap();
+        assert_eq!(next(&gets), "never\n");
+        writer.finish(Duration::ZERO);
     }
 
     #[test]

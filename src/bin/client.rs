@@ -26,7 +26,7 @@ use broadcast_chat::{
         },
     },
     os,
-    wire::{Limits, MessageId, Nick},
+    wire::{Limits, MessageId, Nick, clean},
 };
 use clap::{Parser, builder::FalseyValueParser};
 use futures_util::future::OptionFuture;
@@ -129,7 +129,7 @@ fn main() -> ExitCode {
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     let hint = error.hint().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-    os::last_words(&format!("error: {error}{hint}\n"));
+    os::last_words(&format!("{}\n", clean::lines(&format!("error: {error}{hint}"))));
     ExitCode::FAILURE
 }
 

@@ -19,14 +19,14 @@ use super::{
     keys::{Input, Keys},
     link::ConnectError,
     pace::Pace,
-    screen::Screen,
+    screen::{Screen, osc},
     state::{OpenRoom, State},
     tabs::Tabs,
     view::tui::{Bell, Choices, Now, Tui, Wish},
 };
 use crate::{
     os,
-    wire::{Epoch, Limits, MessageId, RoomName, ServerMessage},
+    wire::{Epoch, Limits, MessageId, RoomName, ServerMessage, clean},
 };
 
 /// Lines that are taken at a time, so that keys come in between.
@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let mut screen = Screen::enter()?;
     let result = chat.run(&mut screen, &stop).await;
     screen.leave().await;
-    let left = chat.end();
+    let left = clean::lines(&chat.end()).into_owned();
     // Whoever closed stderr does not want to be told.
     drop(io::stderr().write_all(left.as_bytes()));
     let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
@@ -247,7 +247,7 @@ impl FullScreen {
         }
         let title = self.tui.title();
         if title != self.title {
-            self.extras.extend_from_slice(format!("\u{1b}]2;{title}\u{7}").as_bytes());
+            self.extras.extend_from_slice(osc::title(&title).as_bytes());
             self.title = title;
         }
         let (elapsed, apps) = (self.began.elapsed(), self.tabs.apps());
@@ -368,7 +368,7 @@ impl FullScreen {
             Wish::Suspend => self.suspends = true,
             Wish::Redraw => {}
             Wish::Ring => self.extras.push(b'\x07'),
-            Wish::Notify(words) => self.extras.extend_from_slice(format!("\u{1b}]9;{words}\u{7}").as_bytes()),
+            Wish::Notify(words) => self.extras.extend_from_slice(osc::notification(&words).as_bytes()),
             Wish::Remember => self.remember(now),
         }
     }

@@ -4,6 +4,7 @@
 //! A frame is what differs from the one before it; so the next is drawn only when that one has been written.
 
 mod canvas;
+pub mod osc;
 
 use std::{
     io::{self, Write as _},

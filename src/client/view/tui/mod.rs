@@ -281,5 +281,5 @@ fn notification(shown: &Shown) -> Option<String> {
         ServerMessage::Private(private) => format!("{}: {}", private.from, private.text),
         _ => return None,
     };
-    Some(clean::line(&words).chars().take(200).collect())
+    Some(clean::line(&words))
 }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -179,6 +180,9 @@ impl FullScreen {
         }
         let patient = !self.tabs.is_empty();
         self.tabs.open(address, settings, patient);
+        let last = self.tabs.len().saturating_sub(1);
+        // It has no connection yet, and so nothing follows.
+        self.tabs.update(self.began.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));
         self.tui.open(room, resume);
     }
 
@@ -370,6 +374,11 @@ impl FullScreen {
             Wish::Ring => self.extras.push(b'\x07'),
             Wish::Notify(words) => self.extras.extend_from_slice(osc::notification(&words).as_bytes()),
             Wish::Remember => self.remember(now),
+            Wish::Ignore => {
+                for tab in 0..self.tabs.len() {
+                    self.update(now, tab, Event::Ignore(Arc::clone(self.tui.ignored())));
+                }
+            }
         }
     }
 
@@ -394,7 +403,7 @@ impl FullScreen {
         if state.bell.is_some() || self.tui.bell() != self.settled_bell {
             state.bell = Some(self.tui.bell());
         }
-        state.ignored = self.tui.ignored().to_vec();
+        state.ignored = self.tui.ignored().nicks().to_vec();
         let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
         state.remember(&self.address.server(), self.epoch, rooms.collect());
         state

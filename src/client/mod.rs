@@ -19,6 +19,7 @@ pub mod app;
 pub mod completion;
 pub mod editor;
 pub mod fullscreen;
+pub mod ignored;
 pub mod input;
 pub mod keys;
 pub mod link;

@@ -12,10 +12,11 @@ mod state;
 mod tests;
 mod typed;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use self::state::{Connection, Pending};
 use self::{ending::Ending, outbox::Outbox};
+use super::ignored::Ignored;
 use crate::wire::{
     ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName,
     ServerMessage, SessionToken, clean, json,
@@ -71,6 +72,8 @@ pub enum Event {
     Ask(ClientMessage),
     /// The line before goes on: it was too long to be read at once.
     Continued(String),
+    /// The user wants to hear nothing of these people, and to answer none of them unawares.
+    Ignore(Arc<Ignored>),
     /// There is no more input.
     InputEnded,
     /// The user wants to leave, as soon as what they said has been taken.
@@ -198,6 +201,7 @@ pub struct App {
     incomplete: Option<&'static str>,
     /// Who wrote to us alone last.
     correspondent: Option<Nick>,
+    ignored: Arc<Ignored>,
     outbox: Outbox,
     keys_made: u64,
     /// Until when nothing is sent, because the server asked for it.
@@ -229,6 +233,7 @@ impl App {
             missed: None,
             incomplete: None,
             correspondent: None,
+            ignored: Arc::default(),
             outbox: Outbox::default(),
             keys_made: 0,
             paused_until: None,
@@ -248,6 +253,10 @@ impl App {
             Event::Line(line) => self.line(now, &line, &mut effects),
             Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.text(&text, &mut effects),
+            Event::Ignore(ignored) => {
+                self.correspondent.take_if(|nick| ignored.has(nick));
+                self.ignored = ignored;
+            }
             Event::InputEnded => self.end(now, Ending::input_ended(now)),
             Event::Quit => self.end(now, Ending::quit(now)),
             Event::Stop => {

@@ -154,7 +154,7 @@ impl App {
 
     fn private(&mut self, now: Duration, private: &Private) {
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
-        if !echo && self.nick.as_ref() != Some(&private.from) {
+        if !echo && self.nick.as_ref() != Some(&private.from) && !self.ignored.has(&private.from) {
             self.correspondent = Some(private.from.clone());
         }
     }

@@ -41,7 +41,11 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
     let free = usize::from(inner.bottom().saturating_sub(inner.y)).saturating_sub(rooms.len() + 2);
     let fits = if room.people > free { free.saturating_sub(1) } else { free };
     for nick in room.names.iter().take(fits) {
-        line(nick.as_str(), palette.nick(nick.as_str()));
+        if room.ignores(nick) {
+            line(&format!("{nick} (ignored)"), palette.quiet());
+        } else {
+            line(nick.as_str(), palette.nick(nick.as_str()));
+        }
     }
     let more = room.people.saturating_sub(room.names.len().min(fits));
     if more > 0 {

@@ -13,6 +13,7 @@ use crate::{
         app::{App, Shown},
         completion::Candidates,
         editor::Outcome,
+        ignored::{self, Ignored, Toggled},
         keys::Input,
     },
     wire::{
@@ -152,6 +153,12 @@ impl Tui {
         let Some(room) = self.rooms.get_mut(self.current) else { return };
         let mut nicks: Vec<&Nick> = room.conversation.speakers().collect();
         nicks.extend(room.names.iter().filter(|name| !room.conversation.speakers().any(|nick| nick == *name)));
+        // Who is ignored is named only to be shown again.
+        if room.editor.text().starts_with("/ignore ") {
+            nicks.extend(self.ignored.nicks());
+        } else {
+            nicks.retain(|nick| !self.ignored.has(nick));
+        }
         let candidates = Candidates { nicks: &nicks, rooms: &rooms, commands: &commands };
         let (text, cursor) = (room.editor.text(), room.editor.cursor());
         let made = room.completer.press(text, cursor, backwards, &candidates);
@@ -253,7 +260,7 @@ impl Tui {
             command::parse(&text)
         };
         match own {
-            Ok(Some(command)) => self.command(now, command),
+            Ok(Some(command)) => self.command(now, command, app.nick()),
             Ok(None) if text.trim().is_empty() => Vec::new(),
             Ok(None) if !app.wants_input() => {
                 self.rooms[tab].editor.set(text);
@@ -277,7 +284,8 @@ impl Tui {
         tab.unwrap_or(self.current)
     }
 
-    fn command(&mut self, now: Now, command: ScreenCommand) -> Vec<Wish> {
+    /// Does what a command of the screen says; `me` is the nick one has.
+    fn command(&mut self, now: Now, command: ScreenCommand, me: Option<&Nick>) -> Vec<Wish> {
         match command {
             ScreenCommand::Help => self.help = Some(Help::default()),
             ScreenCommand::Join(room) => match self.tab_of(&room) {
@@ -303,7 +311,7 @@ impl Tui {
                 return vec![Wish::Remember];
             }
             ScreenCommand::Ignore(None) => {
-                let all: Vec<_> = self.choices.ignored.iter().map(Nick::as_str).collect();
+                let all: Vec<_> = self.ignored.nicks().iter().map(Nick::as_str).collect();
                 let words = if all.is_empty() {
                     "nobody is ignored".to_owned()
                 } else {
@@ -312,15 +320,20 @@ impl Tui {
                 self.tell(now, words);
             }
             ScreenCommand::Ignore(Some(nick)) => {
-                let before = self.choices.ignored.len();
-                self.choices.ignored.retain(|ignored| *ignored != nick);
-                if self.choices.ignored.len() == before {
-                    self.tell(now, format!("{nick} is ignored; /ignore {nick} again shows what they say"));
-                    self.choices.ignored.push(nick);
-                } else {
-                    self.tell(now, format!("{nick} is not ignored any more"));
-                }
-                return vec![Wish::Remember];
+                let mut ignored = Ignored::clone(&self.ignored);
+                let (words, changed) = match ignored.toggle(&nick) {
+                    Toggled::Ignored if me.is_some_and(|me| ignored::share(me, &nick)) => {
+                        return self.show(now, self.current, &Shown::Refusal(format!("{nick} is you")), me);
+                    }
+                    Toggled::Ignored => (format!("{nick} is ignored; /ignore {nick} again shows what they say"), true),
+                    Toggled::Shown => (format!("{nick} is not ignored any more"), true),
+                    Toggled::With(whom) => {
+                        (format!("{nick} is ignored with {whom}; /ignore {whom} shows what they say"), false)
+                    }
+                };
+                let wishes = if changed { self.ignore(ignored) } else { Vec::new() };
+                self.tell(now, words);
+                return wishes;
             }
             ScreenCommand::Quit => return vec![Wish::Quit],
         }

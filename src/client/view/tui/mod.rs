@@ -19,7 +19,7 @@ mod styled;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp as Moment, tz::TimeZone};
 
@@ -32,7 +32,10 @@ use self::{
     prompt::Question,
     room::Room,
 };
-use super::super::app::{App, Connection, Shown};
+use super::super::{
+    app::{App, Connection, Shown},
+    ignored::Ignored,
+};
 use crate::wire::{ClientMessage, Epoch, MessageId, Nick, RoomName, ServerMessage, clean};
 
 /// What the screen wants done.
@@ -58,6 +61,8 @@ pub enum Wish {
     Notify(String),
     /// What is remembered has changed.
     Remember,
+    /// Those whose words are not shown are others now.
+    Ignore,
 }
 
 /// What the user chose for the screen.
@@ -90,6 +95,7 @@ pub struct Now {
 #[derive(Debug)]
 pub struct Tui {
     choices: Choices,
+    ignored: Arc<Ignored>,
     rooms: Vec<Room>,
     current: usize,
     focus: Focus,
@@ -110,8 +116,9 @@ pub struct Tui {
 impl Tui {
     /// Returns the screen before it has a tab.
     #[must_use]
-    pub fn new(choices: Choices) -> Self {
+    pub fn new(mut choices: Choices) -> Self {
         Self {
+            ignored: Arc::new(Ignored::new(std::mem::take(&mut choices.ignored))),
             choices,
             rooms: Vec::new(),
             current: 0,
@@ -128,7 +135,9 @@ impl Tui {
 
     /// Adds a tab at the end for `room`, where reading stopped at `resume` an earlier time.
     pub fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
-        self.rooms.push(Room::new(room, resume, self.choices.zone.clone()));
+        let mut room = Room::new(room, resume, self.choices.zone.clone());
+        room.ignore(&self.ignored);
+        self.rooms.push(room);
     }
 
     /// Takes the tab out.
@@ -154,9 +163,7 @@ impl Tui {
 
     /// Takes what the app of the tab shows; `me` is the nick one has there.
     pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
-        if self.is_ignored(shown) {
-            return Vec::new();
-        }
+        let mut wishes = self.follow(shown);
         let here = self.focus.is_here(now.elapsed);
         if let Shown::Event { event: ServerMessage::Rooms { rooms, .. }, .. } = shown {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
@@ -165,19 +172,27 @@ impl Tui {
         let is_private = matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
         if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
             && me != Some(&private.from)
+            && !self.ignored.has(&private.from)
         {
             self.correspondence = self.rooms.get(tab).and_then(|room| room.name.clone());
         }
         let tab = if is_private { self.current } else { tab };
-        let Some(room) = self.rooms.get_mut(tab) else { return Vec::new() };
+        let Some(room) = self.rooms.get_mut(tab) else { return wishes };
         let watched = tab == self.current && here;
         room.watch(watched);
         room.learn(shown);
-        let attention = room.conversation.take(shown, me, now.moment);
+        let attention = match shown {
+            Shown::Event { event: ServerMessage::Topic { topic: Some(topic), .. }, quiet: false }
+                if room.hides_topic(topic) =>
+            {
+                let words = "the topic is of somebody who is ignored".to_owned();
+                room.conversation.take(&Shown::Notice(words), me, now.moment)
+            }
+            shown => room.conversation.take(shown, me, now.moment),
+        };
         if !(watched && room.conversation.is_at_bottom()) {
             room.unseen(attention);
         }
-        let mut wishes = Vec::new();
         if matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. }) {
             wishes.push(Wish::Remember);
         }
@@ -251,8 +266,8 @@ impl Tui {
 
     /// Returns whose words are not shown.
     #[must_use]
-    pub fn ignored(&self) -> &[Nick] {
-        &self.choices.ignored
+    pub fn ignored(&self) -> &Arc<Ignored> {
+        &self.ignored
     }
 
     fn calls(&self, attention: Attention) -> bool {
@@ -262,14 +277,24 @@ impl Tui {
         }
     }
 
-    fn is_ignored(&self, shown: &Shown) -> bool {
-        let Shown::Event { event, .. } = shown else { return false };
-        let nick = match event {
-            ServerMessage::Message(message) => &message.nick,
-            ServerMessage::Private(private) => &private.from,
-            _ => return false,
-        };
-        self.choices.ignored.contains(nick)
+    /// Goes on ignoring who is ignored and has another nick now.
+    fn follow(&mut self, shown: &Shown) -> Vec<Wish> {
+        let Shown::Event { event: ServerMessage::Presence(presence), .. } = shown else { return Vec::new() };
+        if self.ignored.nicks().is_empty() || presence.renamed.is_empty() {
+            return Vec::new();
+        }
+        let mut ignored = Ignored::clone(&self.ignored);
+        let changes = presence.renamed.iter().filter(|rename| ignored.follow(rename)).count();
+        if changes > 0 { self.ignore(ignored) } else { Vec::new() }
+    }
+
+    /// Takes whose words are not shown.
+    fn ignore(&mut self, ignored: Ignored) -> Vec<Wish> {
+        self.ignored = Arc::new(ignored);
+        for room in &mut self.rooms {
+            room.ignore(&self.ignored);
+        }
+        vec![Wish::Ignore, Wish::Remember]
     }
 }
 

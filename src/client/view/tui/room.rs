@@ -1,13 +1,16 @@
 //! One room as a tab of the screen: its conversation, what is being typed in it, and who is there. Pure.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 
 use super::conversation::{Attention, Conversation, Page};
 use crate::{
-    client::{app::Shown, completion::Completer, editor::Editor},
-    wire::{ClientMessage, Epoch, Kind, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
+    client::{app::Shown, completion::Completer, editor::Editor, ignored::Ignored},
+    wire::{ClientMessage, Epoch, Kind, Message, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
 };
 
 /// A tab.
@@ -19,7 +22,12 @@ pub(super) struct Room {
     pub(super) editor: Editor,
     pub(super) completer: Completer,
     pub(super) topic: Option<Topic>,
+    /// Who set which topic last, as far as that was seen.
+    topic_set: Option<(Topic, Nick)>,
+    ignored: Arc<Ignored>,
     pub(super) people: usize,
+    /// The nick one has there.
+    me: Option<Nick>,
     /// Who is there, as far as the server has spelled them out.
     pub(super) names: BTreeSet<Nick>,
     pub(super) unread: usize,
@@ -43,13 +51,37 @@ impl Room {
             editor: Editor::default(),
             completer: Completer::default(),
             topic: None,
+            topic_set: None,
+            ignored: Arc::default(),
             people: 0,
+            me: None,
             names: BTreeSet::new(),
             unread: 0,
             mentions: 0,
             caught_up: resume.is_some(),
             asked: VecDeque::new(),
         }
+    }
+
+    /// Takes whose words are not shown.
+    pub(super) fn ignore(&mut self, ignored: &Arc<Ignored>) {
+        self.ignored = Arc::clone(ignored);
+        self.conversation.ignore(Arc::clone(ignored));
+    }
+
+    /// Returns whether somebody is ignored.
+    pub(super) fn ignores(&self, nick: &Nick) -> bool {
+        self.me.as_ref() != Some(nick) && self.ignored.has(nick)
+    }
+
+    /// Returns the topic, unless it is of somebody who is ignored.
+    pub(super) fn shown_topic(&self) -> Option<&Topic> {
+        self.topic.as_ref().filter(|topic| !self.hides_topic(topic))
+    }
+
+    /// Returns whether a topic is of somebody who is ignored.
+    pub(super) fn hides_topic(&self, topic: &Topic) -> bool {
+        self.topic_set.as_ref().is_some_and(|(set, nick)| set == topic && self.ignores(nick))
     }
 
     /// Returns what the tab is called.
@@ -61,15 +93,27 @@ impl Room {
     pub(super) fn learn(&mut self, shown: &Shown) {
         let Shown::Event { event, quiet } = shown else { return };
         match event {
-            ServerMessage::Welcome(welcome) => self.entered(&welcome.view),
+            ServerMessage::Welcome(welcome) => {
+                self.me = Some(welcome.nick.clone());
+                self.entered(&welcome.view);
+            }
+            // The server tells the others of it, and oneself apart.
+            ServerMessage::Nick { nick } => {
+                if let Some(before) = self.me.replace(nick.clone()) {
+                    self.names.remove(&before);
+                }
+                self.names.insert(nick.clone());
+            }
             ServerMessage::Joined(view) | ServerMessage::Names(view) => self.entered(view),
             ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
             ServerMessage::Message(message) if message.kind == Kind::Topic => {
-                self.topic = message.text.as_ref().map(|text| Topic::read(text.as_str()));
+                self.topic = topic_of(message);
+                self.topic_set = self.topic.clone().zip(Some(message.nick.clone()));
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),
             ServerMessage::History { messages, more, .. } if *quiet => {
+                self.look_for_topic(messages);
                 let Some(&page) = self.asked.front() else { return };
                 self.conversation.take_page(page, messages, !more);
                 if !more {
@@ -113,6 +157,16 @@ impl Room {
         }
     }
 
+    /// Looks in a page of history for who set the topic.
+    fn look_for_topic(&mut self, messages: &[Arc<Message>]) {
+        let mut sets = messages.iter().rev().filter(|message| message.kind == Kind::Topic);
+        if let Some(message) = sets.find(|message| self.topic.is_some() && topic_of(message) == self.topic)
+            && self.topic_set.as_ref().is_none_or(|(topic, _)| Some(topic) != self.topic.as_ref())
+        {
+            self.topic_set = self.topic.clone().zip(Some(message.nick.clone()));
+        }
+    }
+
     fn entered(&mut self, view: &RoomView) {
         self.name = Some(view.room.clone());
         self.topic.clone_from(&view.topic);
@@ -132,4 +186,9 @@ impl Room {
         }
         self.names.extend(presence.joined.iter().chain(&presence.returned).cloned());
     }
+}
+
+/// Returns the topic that a message sets.
+fn topic_of(message: &Message) -> Option<Topic> {
+    message.text.as_ref().map(|text| Topic::read(text.as_str()))
 }

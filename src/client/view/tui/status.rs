@@ -55,7 +55,7 @@ pub(super) fn draw(
         x += u16::try_from(text.width()).unwrap_or(u16::MAX) + 3;
     };
     put(&label, palette.selected());
-    if let Some(topic) = &room.topic
+    if let Some(topic) = room.shown_topic()
         && left > TOPIC + 3
     {
         put(&fit(topic.as_str(), left - 3), Style::default());

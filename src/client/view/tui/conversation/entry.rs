@@ -68,6 +68,8 @@ pub(super) struct Entry {
     pub(super) day: Option<Date>,
     /// The reader's nick, where the entry says it.
     pub(super) mentioned: Option<Nick>,
+    /// Whether it is of somebody who is ignored: it has no rows.
+    pub(super) hidden: bool,
     laid: Option<Laid>,
 }
 
@@ -97,12 +99,21 @@ pub(super) struct Context {
 
 impl Entry {
     pub(super) fn new(content: Content, upto: MessageId, local: Option<DateTime>) -> Self {
-        Self { content, upto, local, day: None, mentioned: None, laid: None }
+        Self { content, upto, local, day: None, mentioned: None, hidden: false, laid: None }
     }
 
     /// Returns its id, when it is a message of the log and of the history that the server has now.
     pub(super) fn id(&self) -> Option<MessageId> {
         (matches!(self.content, Content::Message(_)) && self.upto > MessageId(0)).then_some(self.upto)
+    }
+
+    /// Returns who said it, where that was somebody.
+    pub(super) fn speaker(&self) -> Option<&Nick> {
+        match &self.content {
+            Content::Message(message) => Some(&message.nick),
+            Content::Private(private, false) => Some(&private.from),
+            _ => None,
+        }
     }
 
     /// Returns whether the server said when it was.
@@ -133,12 +144,12 @@ impl Entry {
 
     /// Returns its rows as they were last laid out.
     pub(super) fn rows(&self) -> &[Row] {
-        self.laid.as_ref().map_or(&[], |laid| &laid.rows)
+        self.laid.as_ref().filter(|_| !self.hidden).map_or(&[], |laid| &laid.rows)
     }
 
     /// Returns how many of [`Self::rows`] are rules above it.
     pub(super) fn above(&self) -> usize {
-        self.laid.as_ref().map_or(0, |laid| laid.above)
+        self.laid.as_ref().filter(|_| !self.hidden).map_or(0, |laid| laid.above)
     }
 
     /// Returns the time beside its first row.

@@ -34,6 +34,7 @@ use super::styled;
 use crate::{
     client::{
         app::{Pending, Shown},
+        ignored::Ignored,
         view::PLAIN_TEXT_ONLY,
     },
     wire::{Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, clean, text},
@@ -77,6 +78,8 @@ pub struct Conversation {
     /// Whether the last drawing came near the end of what is known: upwards, and downwards in a detached segment.
     near: (bool, bool),
     results: Option<SearchResults>,
+    /// Whose words are not shown.
+    ignored: Arc<Ignored>,
 }
 
 impl Conversation {
@@ -99,6 +102,21 @@ impl Conversation {
             page: Vec::new(),
             near: (false, false),
             results: None,
+            ignored: Arc::default(),
+        }
+    }
+
+    /// Takes whose words are not shown: from now on, and of what is here.
+    pub fn ignore(&mut self, ignored: Arc<Ignored>) {
+        self.ignored = ignored;
+        let (me, ignored) = (&self.me, &self.ignored);
+        let segments = self.detached.iter_mut().chain([&mut self.live]);
+        for entry in segments.flat_map(Segment::entries_mut) {
+            entry.hidden = entry.speaker().is_some_and(|nick| me.as_ref() != Some(nick) && ignored.has(nick));
+        }
+        self.speakers.retain(|nick| !ignored.has(nick));
+        if let Some(results) = &mut self.results {
+            results.retain(|message| me.as_ref() == Some(&message.nick) || !ignored.has(&message.nick));
         }
     }
 
@@ -171,6 +189,7 @@ impl Conversation {
                     epoch: self.epoch,
                     size: self.size,
                     reading: self.reading.elsewhere(),
+                    ignored: Arc::clone(&self.ignored),
                     ..Self::new(self.zone.clone())
                 };
                 self.tell_event(event, at);
@@ -192,12 +211,13 @@ impl Conversation {
         let entry = self.message_entry(message);
         let own = self.is_me(&message.nick);
         let attention = match entry.mentioned {
-            _ if own => Attention::None,
+            _ if own || entry.hidden => Attention::None,
             Some(_) => Attention::Mention,
             None => Attention::Said,
         };
         if let Some(spoke) = moment(message.at)
             && !own
+            && !entry.hidden
         {
             self.speakers.spoke(&message.nick, spoke);
         }
@@ -212,27 +232,32 @@ impl Conversation {
             let text = message.text.as_ref().map_or("", |text| text.as_str());
             entry.mentioned = self.me.clone().filter(|me| styled::mentions(text, me));
         }
+        entry.hidden = self.hides(&message.nick);
         entry
     }
 
     fn private(&mut self, private: &Private) -> Attention {
         let own = self.is_me(&private.from);
+        let hidden = self.hides(&private.from);
         let at = moment(private.at);
         if let Some(at) = at
             && !own
+            && !hidden
         {
             self.speakers.spoke(&private.from, at);
         }
         let content = Content::Private(private.clone(), own);
-        self.push(Entry::new(content, MessageId(0), at.map(|at| self.local(at))));
-        if own { Attention::None } else { Attention::Private }
+        let mut entry = Entry::new(content, MessageId(0), at.map(|at| self.local(at)));
+        entry.hidden = hidden;
+        self.push(entry);
+        if own || hidden { Attention::None } else { Attention::Private }
     }
 
     /// Tells who of those that spoke lately came and went; one's own new nick the server tells apart.
     fn presence(&mut self, presence: &Presence, at: Moment) {
-        let (speakers, me) = (&self.speakers, self.me.as_ref());
+        let (speakers, me, ignored) = (&self.speakers, self.me.as_ref(), &self.ignored);
         let local = Some(at.to_zoned(self.zone.clone()).datetime());
-        let matters = |nick: &Nick| me != Some(nick) && speakers.spoke_lately(nick, at);
+        let matters = |nick: &Nick| me != Some(nick) && speakers.spoke_lately(nick, at) && !ignored.has(nick);
         if let Some(last @ Entry { content: Content::Presence(_), .. }) = self.live.last_mut() {
             if last.went_on(presence, matters) {
                 last.local = local;
@@ -293,6 +318,7 @@ impl Conversation {
     /// Returns whether somebody else said this.
     fn is_somebodys(&self, entry: &Entry) -> bool {
         match &entry.content {
+            _ if entry.hidden => false,
             Content::Message(message) => !self.is_me(&message.nick),
             Content::Private(_, own) => !own,
             Content::Line(_) => true,
@@ -302,6 +328,11 @@ impl Conversation {
 
     fn is_me(&self, nick: &Nick) -> bool {
         self.me.as_ref() == Some(nick)
+    }
+
+    /// Returns whether what somebody of this nick says is not shown; one's own words always are.
+    fn hides(&self, nick: &Nick) -> bool {
+        !self.is_me(nick) && self.ignored.has(nick)
     }
 
     fn local(&self, at: Moment) -> DateTime {

@@ -40,6 +40,10 @@ impl Speakers {
         self.list.iter().any(|(known, at)| known == nick && now.duration_since(*at) <= LATELY)
     }
 
+    pub(super) fn retain(&mut self, stays: impl Fn(&Nick) -> bool) {
+        self.list.retain(|(nick, _)| stays(nick));
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Nick> {
         self.list.iter().map(|(nick, _)| nick)
     }

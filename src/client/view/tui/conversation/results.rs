@@ -50,6 +50,12 @@ impl SearchResults {
         self.messages.get(self.selected).map(|message| message.id)
     }
 
+    /// Takes out what does not stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Message) -> bool) {
+        self.messages.retain(|message| stays(message));
+        self.selected = self.selected.min(self.messages.len().saturating_sub(1));
+    }
+
     /// Returns whether all of it has arrived.
     pub(super) fn is_open(&self) -> bool {
         self.complete
@@ -139,13 +145,13 @@ impl Conversation {
 
     /// Takes what a search has found; returns whether that is nothing.
     pub(super) fn found(&mut self, query: &Query, messages: &[Arc<Message>], complete: bool) -> bool {
+        let messages: Vec<_> = messages.iter().filter(|message| !self.hides(&message.nick)).cloned().collect();
         match &mut self.results {
             Some(results) if !results.complete && results.query == *query => {
-                results.messages.extend_from_slice(messages);
+                results.messages.extend(messages);
                 results.complete = complete;
             }
             results => {
-                let messages = messages.to_vec();
                 *results = Some(SearchResults { query: query.clone(), messages, complete, selected: 0, top: 0 });
             }
         }

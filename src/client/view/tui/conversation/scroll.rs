@@ -147,6 +147,9 @@ impl Conversation {
 
     /// Lays an entry out for the width of the screen; returns how many rows it has.
     pub(super) fn lay(&mut self, serial: i64) -> usize {
+        if self.entry(serial).is_some_and(|entry| entry.hidden) {
+            return 0;
+        }
         let width = self.size.0;
         let Some(context) = self.context(serial) else { return 0 };
         self.entry_mut(serial).map_or(0, |entry| {
@@ -158,16 +161,17 @@ impl Conversation {
     fn context(&self, serial: i64) -> Option<Context> {
         let shown = self.shown();
         let entry = self.entry(serial)?;
-        let before = self.entry(serial - 1);
+        let before =
+            (shown.first()..serial).rev().filter_map(|before| self.entry(before)).find(|before| !before.hidden);
         let day = entry.day.filter(|day| entry.is_dated() && before.and_then(|before| before.day) != Some(*day));
-        let new = self.reading.rule().is_some_and(|rule| shown.after(rule) == Some(serial));
+        let is_new = |entry: &Entry| self.reading.rule().is_some_and(|rule| entry.upto > rule);
         let minute = |entry: &Entry| entry.local.map(|local| (local.date(), local.hour(), local.minute()));
         let same_time = before.is_some_and(|before| minute(before) == minute(entry));
         let is_pending = matches!(entry.content, Content::Pending(..));
         Some(Context {
-            beginning: serial == shown.first() && shown.older == Beyond::Nothing,
+            beginning: before.is_none() && shown.older == Beyond::Nothing,
             day,
-            new,
+            new: is_new(entry) && !before.is_some_and(is_new),
             time: self.size.0 >= NARROW && !is_pending && !same_time,
             hit: self.hit.is_some() && entry.id() == self.hit,
         })

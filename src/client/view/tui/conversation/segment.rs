@@ -63,6 +63,10 @@ impl Segment {
         self.entries.get_mut(usize::try_from(serial - self.first).ok()?)
     }
 
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.iter_mut()
+    }
+
     pub(super) fn last(&self) -> Option<&Entry> {
         self.entries.back()
     }

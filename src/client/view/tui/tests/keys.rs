@@ -71,20 +71,9 @@ fn commands_of_the_screen_are_never_sent() {
         assert_eq!(stage.apps[0].pending().count(), 0, "{line}");
     }
     assert_eq!(stage.tui.bell(), Bell::Off);
-    assert_eq!(stage.tui.ignored(), [nick("eve")]);
+    assert_eq!(stage.tui.ignored().nicks(), [nick("eve")]);
     let screen = stage.screen(80, 24);
     assert!(!screen.contains("a message") && screen.contains("usage: /bell") && screen.contains("unknown command"));
-}
-
-#[test]
-fn who_is_ignored_is_not_shown() {
-    let mut stage = Stage::live();
-    stage.enter_line("/ignore eve");
-    stage.said(0, "eve", "ada: buy this");
-    stage.enter_line("/ignore eve");
-    stage.said(0, "eve", "sorry");
-    let screen = stage.screen(80, 24);
-    assert!(!screen.contains("buy this") && screen.contains("sorry"), "{screen}");
 }
 
 #[test]

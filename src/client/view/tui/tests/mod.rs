@@ -1,5 +1,6 @@
 //! The screen by value: what a server says and what is typed go in, and what is on the screen comes out.
 
+mod ignoring;
 mod keys;
 mod looks;
 
@@ -127,6 +128,11 @@ impl Stage {
                 Wish::Close(tab) => {
                     self.apps.remove(tab);
                     self.tui.close(tab);
+                }
+                Wish::Ignore => {
+                    for tab in 0..self.apps.len() {
+                        self.event(tab, Event::Ignore(Arc::clone(self.tui.ignored())));
+                    }
                 }
                 wish => self.wishes.push(wish),
             }

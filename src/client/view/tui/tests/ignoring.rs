@@ -1,0 +1,177 @@
+//! Whose words are not shown, by whatever way they come.
+
+use super::*;
+use crate::wire::{Presence, Private, Query, Rename};
+
+/// Returns a stage on which ada ignores eve and looks elsewhere.
+fn ignoring() -> Stage {
+    let mut stage = Stage::live();
+    stage.enter_line("/ignore eve");
+    stage.input(Input::Focus(false));
+    stage.wishes.clear();
+    stage
+}
+
+fn presence(stage: &Stage) -> Presence {
+    Presence {
+        room: stage.tui.rooms[0].name.clone().unwrap(),
+        joined: vec![],
+        more_joined: 0,
+        returned: vec![],
+        more_returned: 0,
+        left: vec![],
+        more_left: 0,
+        renamed: vec![],
+        more_renamed: 0,
+        people: 3,
+    }
+}
+
+fn whisper(stage: &mut Stage, from: &str, text: &str) {
+    let text = Body::new(text).unwrap();
+    let private = Private { from: nick(from), to: nick("ada"), at: Timestamp(NOON), text, key: None };
+    stage.server(0, &ServerMessage::Private(private));
+}
+
+fn topic(stage: &mut Stage, who: &str, text: &str) {
+    let mut message = Message::clone(&stage.message(0, who, text));
+    message.kind = Kind::Topic;
+    stage.server(0, &ServerMessage::Message(Arc::new(message)));
+}
+
+#[test]
+fn every_form_of_the_nick_is_ignored_and_calls_for_nobody() {
+    let mut stage = ignoring();
+    for who in ["eve", "EVE", "eve-2", "еve"] {
+        stage.said(0, who, "ada: buy this");
+        whisper(&mut stage, who, "ada: buy this");
+    }
+    let screen = stage.screen(120, 24);
+    assert!(!screen.contains("buy this"), "{screen}");
+    assert!(!stage.wishes.iter().any(|wish| matches!(wish, Wish::Ring | Wish::Notify(_))), "{:?}", stage.wishes);
+    assert_eq!(stage.tui.title(), "#lobby - chat");
+    stage.said(0, "steve", "ada: hello");
+    assert_eq!(stage.tui.title(), "(1!) #lobby - chat");
+}
+
+#[test]
+fn what_is_here_goes_and_comes_back() {
+    let mut stage = Stage::live();
+    stage.said(0, "eve", "buy this");
+    stage.said(0, "bob", "no, thanks");
+    stage.enter_line("/ignore Eve");
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("buy this") && screen.contains("no, thanks"), "{screen}");
+    stage.enter_line("/ignore eve");
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("buy this"), "{screen}");
+}
+
+#[test]
+fn pages_of_history_are_without_them_and_lead_on() {
+    let mut stage = ignoring();
+    let old: Vec<_> = (1..=200).map(|number| stage.message(0, "eve", &format!("spam {number}"))).collect();
+    stage.said(0, "bob", "latest");
+    let mut asked = Vec::new();
+    for _ in 0..9 {
+        stage.screen(80, 24);
+        for wish in stage.tui.wants() {
+            let Wish::Ask(0, ClientMessage::History { before: Some(before), .. }) = wish else { panic!("{wish:?}") };
+            asked.push(before.0);
+            stage.event(0, Event::Ask(ClientMessage::History { after: None, before: Some(before), limit: Some(100) }));
+            let messages = old.iter().filter(|old| old.id < before && old.id.0 + 100 >= before.0).cloned().collect();
+            let name = room("lobby");
+            stage.server(0, &ServerMessage::History { room: name, messages, more: false });
+        }
+    }
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("spam") && screen.contains("latest"), "{screen}");
+    assert!(screen.contains("the beginning of the history"), "{screen}");
+    assert_eq!(asked, [201, 101, 1]);
+}
+
+#[test]
+fn a_search_finds_nothing_of_theirs() {
+    let mut stage = ignoring();
+    let messages = vec![stage.message(0, "eve-2", "tea is bad"), stage.message(0, "bob", "tea is good")];
+    let (name, query) = (room("lobby"), Query::new("tea").unwrap());
+    stage.server(0, &ServerMessage::Found { room: name, query, messages, more: false });
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("tea is good") && !screen.contains("tea is bad"), "{screen}");
+}
+
+#[test]
+fn nobody_is_answered_unawares() {
+    let mut stage = Stage::live();
+    whisper(&mut stage, "bob", "are you there?");
+    stage.enter_line("/ignore eve");
+    whisper(&mut stage, "eve", "psst");
+    stage.enter_line("/reply yes");
+    let to: Vec<_> = stage.apps[0].pending().map(|pending| pending.to).collect();
+    assert_eq!(to, [Some(nick("bob"))]);
+}
+
+#[test]
+fn their_coming_and_going_is_not_told() {
+    let mut stage = Stage::live();
+    stage.said(0, "eve", "hello");
+    stage.enter_line("/ignore eve");
+    let left = Presence { left: vec![nick("eve")], ..presence(&stage) };
+    stage.server(0, &ServerMessage::Presence(left));
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("eve left"), "{screen}");
+}
+
+#[test]
+fn their_topic_is_not_shown() {
+    let mut stage = ignoring();
+    topic(&mut stage, "eve", "buy this");
+    stage.enter_line("/topic");
+    stage.server(0, &ServerMessage::Topic { room: room("lobby"), topic: Some(Topic::new("buy this").unwrap()) });
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("buy this") && screen.contains("the topic is of somebody"), "{screen}");
+    topic(&mut stage, "bob", "biscuits");
+    assert!(stage.bottom(2).contains("biscuits"));
+}
+
+#[test]
+fn who_changes_their_nick_is_still_ignored() {
+    let mut stage = ignoring();
+    let rename = Rename { from: nick("eve"), to: nick("zoe") };
+    let renamed = Presence { renamed: vec![rename], ..presence(&stage) };
+    stage.server(0, &ServerMessage::Presence(renamed));
+    assert!(stage.wishes.contains(&Wish::Remember), "{:?}", stage.wishes);
+    stage.said(0, "zoe", "buy this");
+    assert!(!stage.screen(80, 24).contains("buy this"));
+    assert_eq!(stage.tui.ignored().nicks(), [nick("eve"), nick("zoe")]);
+}
+
+#[test]
+fn nobody_ignores_themselves() {
+    let mut stage = Stage::live();
+    for form in ["ada", "ADA", "аdа"] {
+        stage.enter_line(&format!("/ignore {form}"));
+        assert!(stage.screen(80, 24).contains(&format!("! {form} is you")), "{form}");
+    }
+    assert!(stage.tui.ignored().nicks().is_empty());
+    // Somebody who was ignored once has the nick that is one's own now.
+    stage.tui.ignore(Ignored::new(vec![nick("ada")]));
+    stage.said(0, "ada", "my own words");
+    assert!(stage.screen(80, 24).contains("my own words"));
+}
+
+#[test]
+fn the_column_marks_them_and_tab_names_them_only_to_ignore() {
+    let mut stage = Stage::live();
+    let view = RoomView { room: room("lobby"), topic: None, people: 3, names: vec![nick("ada"), nick("eve")] };
+    stage.server(0, &ServerMessage::Names(view));
+    stage.enter_line("/ignore eve");
+    assert!(stage.screen(120, 24).contains("eve (ignored)"));
+    stage.type_in("ev");
+    stage.key(KeyCode::Tab);
+    assert_eq!(stage.bottom(1), "> ev");
+    stage.control('c');
+    stage.type_in("/ignore e");
+    stage.key(KeyCode::Tab);
+    assert_eq!(stage.bottom(1), "> /ignore eve");
+}

@@ -35,28 +35,36 @@ impl fmt::Display for Bell {
     }
 }
 
-/// How long after a key somebody is taken to look, where the terminal does not tell whether it has the keyboard.
-const LOOKING: Duration = Duration::from_mins(1);
+/// How long after a sign of somebody it is taken that they look. A terminal that has said that it has the keyboard may never say
+/// that it lost it: tmux does not when the connection to it breaks.
+const LOOKING: Duration = Duration::from_secs(45);
 
 /// Whether somebody looks at the screen.
 #[derive(Debug, Default)]
 pub(super) struct Focus {
-    /// What the terminal said last; many never say anything.
-    told: Option<bool>,
-    key: Option<Duration>,
+    /// The last sign of somebody: a key, or that the terminal has the keyboard now. The start of the program is one.
+    sign: Duration,
+    /// Whether the terminal has said since that it does not have the keyboard; many never say anything.
+    lost: bool,
 }
 
 impl Focus {
-    pub(super) fn told(&mut self, focused: bool) {
-        self.told = Some(focused);
+    /// Takes what the terminal says.
+    pub(super) fn told(&mut self, now: Duration, focused: bool) {
+        if focused {
+            self.key(now);
+        } else {
+            self.lost = true;
+        }
     }
 
+    /// Takes note of a key: whatever the terminal said, somebody is here.
     pub(super) fn key(&mut self, now: Duration) {
-        self.key = Some(now);
+        (self.sign, self.lost) = (now, false);
     }
 
     pub(super) fn is_here(&self, now: Duration) -> bool {
-        self.told.unwrap_or_else(|| now.saturating_sub(self.key.unwrap_or_default()) < LOOKING)
+        !self.lost && now.saturating_sub(self.sign) < LOOKING
     }
 }
 
@@ -65,16 +73,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_that_says_nothing_is_looked_at_for_a_while_after_each_key() {
+    fn somebody_is_here_for_a_while_after_each_sign() {
         let mut focus = Focus::default();
         let at = Duration::from_secs;
-        assert!(focus.is_here(at(10)) && !focus.is_here(at(90)));
+        assert!(focus.is_here(at(44)) && !focus.is_here(at(45)), "the start is a sign");
         focus.key(at(80));
-        assert!(focus.is_here(at(90)) && !focus.is_here(at(140)));
-        focus.told(true);
-        assert!(focus.is_here(at(1000)));
-        focus.told(false);
-        assert!(!focus.is_here(at(81)));
+        assert!(focus.is_here(at(124)) && !focus.is_here(at(125)));
+        focus.told(at(200), true);
+        assert!(focus.is_here(at(244)) && !focus.is_here(at(245)), "a claim ends");
+        focus.key(at(250));
+        focus.told(at(251), false);
+        assert!(!focus.is_here(at(252)));
+        focus.key(at(253));
+        assert!(focus.is_here(at(254)), "a key comes from somebody");
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Tui {
                 Vec::new()
             }
             Input::Focus(focused) => {
-                self.focus.told(focused);
+                self.focus.told(now.elapsed, focused);
                 if let Some(room) = self.rooms.get_mut(self.current) {
                     room.watch(focused);
                 }

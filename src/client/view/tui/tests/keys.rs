@@ -165,3 +165,31 @@ fn a_private_message_is_shown_where_one_is_and_answered_from_there() {
     stage.enter_line("/reply what is it?");
     assert_eq!((stage.apps[0].pending().count(), stage.apps[1].pending().count()), (0, 1));
 }
+
+#[test]
+fn a_claim_of_focus_ends_and_what_comes_then_is_unread() {
+    let mut stage = Stage::live();
+    stage.said(0, "bob", "one");
+    stage.screen(80, 24);
+    stage.elapsed = Duration::from_secs(44);
+    stage.said(0, "bob", "ada: two");
+    stage.screen(80, 24);
+    assert!(!stage.wishes.contains(&Wish::Ring), "somebody looks");
+    stage.elapsed = Duration::from_secs(46);
+    stage.said(0, "bob", "ada: three");
+    let screen = stage.screen(80, 24);
+    assert!(stage.wishes.contains(&Wish::Ring), "no key for long, and no word of the terminal");
+    assert_eq!(stage.tui.title(), "(1!) #lobby - chat");
+    let new = screen.lines().position(|row| row.contains("─ new ─"));
+    let two = screen.lines().position(|row| row.contains("two"));
+    assert_eq!(new, two.map(|two| two + 1), "{screen}");
+    stage.key(KeyCode::Char('x'));
+    assert_eq!(stage.tui.title(), "#lobby - chat");
+    stage.elapsed = Duration::from_secs(100);
+    let (_, read) = stage.tui.open_rooms().next().unwrap();
+    assert_eq!(read, Some(MessageId(3)));
+    stage.said(0, "bob", "four");
+    stage.screen(80, 24);
+    let (_, read) = stage.tui.open_rooms().next().unwrap();
+    assert_eq!(read, Some(MessageId(3)), "nobody was there");
+}

@@ -9,6 +9,7 @@ fn talk() -> Stage {
     let mut stage = Stage::live();
     stage.said(0, "bob", "good morning, everybody");
     stage.elapsed = Duration::from_mins(1);
+    stage.input(Input::Focus(true));
     stage.said(0, "ada", "hello bob, see https://example.org/a and `cargo test`");
     stage.said(0, "学生", "ada: 早上好，今天我们要一起读这本书吗？我已经准备好了");
     stage.said(0, "bob", "👩‍👩‍👧 and 🏳️‍🌈 and e\u{301} take the width that they take");

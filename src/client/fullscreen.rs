@@ -394,7 +394,7 @@ impl FullScreen {
         for tab in 0..self.tabs.len() {
             self.update(now, tab, event.clone());
         }
-        self.tui.remark("leaving once all is sent; Ctrl-D: now");
+        self.tui.leave();
     }
 
     fn remembered(&self) -> State {

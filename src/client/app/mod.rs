@@ -68,7 +68,7 @@ pub enum Event {
     /// The user has entered a line.
     Line(String),
     /// The view asks something for itself: history, a search, names, rooms or the topic. It is asked as soon as there is a server
-    /// to ask, and the answer is shown with `quiet`; the same question is not asked twice at a time.
+    /// to ask, and what comes of it is a [`Shown::Answer`]; the same question is not asked twice at a time.
     Ask(ClientMessage),
     /// The line before goes on: it was too long to be read at once.
     Continued(String),
@@ -107,8 +107,15 @@ pub enum Shown {
     Event {
         /// The event.
         event: ServerMessage,
-        /// Whether only programs need it, or the view that asked with [`Event::Ask`]: people are told otherwise, or not at all.
+        /// Whether only programs need it: people are told otherwise, or not at all.
         quiet: bool,
+    },
+    /// An event that answers, or refuses, what the view asked with [`Event::Ask`].
+    Answer {
+        /// What it asked.
+        question: Box<ClientMessage>,
+        /// The event, perhaps one of several.
+        event: ServerMessage,
     },
     /// A frame of a server that speaks plain text, as it came.
     Text(String),
@@ -123,6 +130,17 @@ pub enum Shown {
     Notice(String),
     /// Something that was asked for and is not done.
     Refusal(String),
+}
+
+impl Shown {
+    /// Returns the event of the server, if it is one.
+    #[must_use]
+    pub fn event(&self) -> Option<&ServerMessage> {
+        match self {
+            Self::Event { event, .. } | Self::Answer { event, .. } => Some(event),
+            _ => None,
+        }
+    }
 }
 
 /// Why a conversation ended without success.

@@ -88,15 +88,16 @@ impl Outbox {
         self.remove(|entry| key(&entry.message) == Some(wanted)).map(|entry| entry.message)
     }
 
-    /// Takes out the oldest request under way that is no text and that `is_it` says the answer belongs to, and returns whose
-    /// it was.
-    pub(super) fn answered(&mut self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
-        self.remove(|entry| is_under_way(entry, &is_it)).map(|entry| entry.asker)
+    /// Takes out the oldest request under way that is no text and that `is_it` says the answer belongs to, and returns it and
+    /// whose it was.
+    pub(super) fn answered(&mut self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
+        self.remove(|entry| is_under_way(entry, &is_it)).map(|entry| (entry.asker, entry.message))
     }
 
-    /// Returns whose the request is that [`Self::answered`] would take out: more of the answer is to come.
-    pub(super) fn asker(&self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
-        self.entries.iter().find(|entry| is_under_way(entry, &is_it)).map(|entry| entry.asker)
+    /// Returns the request that [`Self::answered`] would take out: more of the answer is to come.
+    pub(super) fn asker(&self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
+        let entry = self.entries.iter().find(|entry| is_under_way(entry, &is_it))?;
+        Some((entry.asker, entry.message.clone()))
     }
 
     /// Makes the text with this key wait for its turn again; returns whether there is one.

@@ -25,7 +25,7 @@ const QUOTED: usize = 40;
 
 impl App {
     pub(super) fn event(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
-        let mut quiet = false;
+        let (mut quiet, mut asked) = (false, None);
         match &event {
             ServerMessage::Hello { .. } => {
                 quiet = true;
@@ -53,22 +53,19 @@ impl App {
             }
             ServerMessage::Private(private) => self.private(now, private),
             ServerMessage::History { more, .. } => {
-                let asker =
-                    self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::History { .. }));
-                quiet = asker == Some(Asker::View);
+                asked = self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::History { .. }));
             }
             ServerMessage::Found { more, .. } => {
-                let asker =
-                    self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::Search { .. }));
-                quiet = asker == Some(Asker::View);
+                asked = self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::Search { .. }));
             }
             // One that was not asked for is for programs that keep a list.
             ServerMessage::Names(_) => {
-                quiet = self.answered(now, |request| *request == ClientMessage::Names) != Some(Asker::User);
+                asked = self.answered(now, |request| *request == ClientMessage::Names);
+                quiet = asked.is_none();
             }
             ServerMessage::Rooms { .. } => return self.rooms(now, event, effects),
             ServerMessage::Topic { .. } => {
-                quiet = self.answered(now, |request| *request == ClientMessage::Topic) == Some(Asker::View);
+                asked = self.answered(now, |request| *request == ClientMessage::Topic);
             }
             ServerMessage::Nick { nick } => {
                 // Another nick than was asked for here was asked for on another connection of ours.
@@ -86,7 +83,7 @@ impl App {
             }
             ServerMessage::Presence(_) => {}
         }
-        effects.push(Effect::Show(Shown::Event { event, quiet }));
+        effects.push(Effect::Show(shown(event, quiet, asked)));
     }
 
     /// Shows a list of rooms once all its parts are there.
@@ -95,10 +92,10 @@ impl App {
         // Of a list without end, the beginning.
         let room = MOST_LISTED.saturating_sub(self.listed.len());
         self.listed.extend(rooms.into_iter().take(room));
-        let asker = self.answered_in_part(now, more, |request| *request == ClientMessage::Rooms);
+        let asked = self.answered_in_part(now, more, |request| *request == ClientMessage::Rooms);
         if !more {
             let event = ServerMessage::Rooms { rooms: std::mem::take(&mut self.listed), total, more };
-            effects.push(Effect::Show(Shown::Event { event, quiet: asker == Some(Asker::View) }));
+            effects.push(Effect::Show(shown(event, false, asked)));
         }
     }
 
@@ -161,7 +158,7 @@ impl App {
 
     fn failed(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
         let ServerMessage::Error(failure) = &event else { return };
-        let mut quiet = false;
+        let (mut quiet, mut asked) = (false, None);
         if matches!(self.phase, Phase::Greeting { .. }) {
             match failure.code {
                 ErrorCode::NickTaken => {
@@ -182,9 +179,21 @@ impl App {
         } else if let Some(key) = &failure.key {
             quiet = self.text_failed(now, key, failure.code, &failure.message, effects);
         } else {
-            quiet = self.answered(now, |_| true) == Some(Asker::View);
+            asked = self.question_failed(now, failure.code);
         }
-        effects.push(Effect::Show(Shown::Event { event, quiet }));
+        effects.push(Effect::Show(shown(event, quiet, asked)));
+    }
+
+    /// Returns which question an error without a key is about, as far as that can be known: the server answers in order, but for
+    /// a change of nick.
+    fn question_failed(&mut self, now: Duration, code: ErrorCode) -> Option<(Asker, ClientMessage)> {
+        let fits = |request: &ClientMessage| match (code, request) {
+            (ErrorCode::NickTaken, request) => matches!(request, ClientMessage::Nick { .. }),
+            (ErrorCode::TooManyRooms, request) => matches!(request, ClientMessage::Join { .. }),
+            (_, request) => !matches!(request, ClientMessage::Nick { .. }),
+        };
+        // What is left behind would be taken for the question of a later answer.
+        self.answered(now, fits).or_else(|| self.answered(now, |_| true))
     }
 
     /// Returns whether the text was ours, so that its writer has been told all there is to tell.
@@ -231,17 +240,22 @@ impl App {
         ours
     }
 
-    /// Notes that something is answered, so that it need not be asked again. Returns whose question it was, if anybody's.
-    fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
-        let asker = self.outbox.answered(is_it);
-        if asker.is_some() {
+    /// Notes that something is answered, so that it need not be asked again. Returns what, and whose question it was.
+    fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
+        let asked = self.outbox.answered(is_it);
+        if asked.is_some() {
             self.progressed(now);
         }
-        asker
+        asked
     }
 
     /// See [`Self::answered`]: with `more`, another event of the same answer follows.
-    fn answered_in_part(&mut self, now: Duration, more: bool, is_it: impl Fn(&ClientMessage) -> bool) -> Option<Asker> {
+    fn answered_in_part(
+        &mut self,
+        now: Duration,
+        more: bool,
+        is_it: impl Fn(&ClientMessage) -> bool,
+    ) -> Option<(Asker, ClientMessage)> {
         if more { self.outbox.asker(is_it) } else { self.answered(now, is_it) }
     }
 
@@ -249,5 +263,13 @@ impl App {
         let until = now + length.min(LONGEST_PAUSE);
         self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
         self.progressed(now);
+    }
+}
+
+/// Returns what is shown of an event; the view is told which of its questions it answers.
+fn shown(event: ServerMessage, quiet: bool, asked: Option<(Asker, ClientMessage)>) -> Shown {
+    match asked {
+        Some((Asker::View, question)) => Shown::Answer { question: Box::new(question), event },
+        _ => Shown::Event { event, quiet },
     }
 }

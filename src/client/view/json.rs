@@ -30,7 +30,7 @@ impl Json {
     #[must_use]
     pub fn render(self, shown: &Shown) -> Block {
         let encoded = match shown {
-            Shown::Event { event, .. } => event_line(event),
+            Shown::Event { event, .. } | Shown::Answer { event, .. } => event_line(event),
             Shown::Text(text) => own(&Own::Line { text }),
             Shown::Connected(Dialect::Json) => own(&Own::Connected { dialect: "json" }),
             Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),

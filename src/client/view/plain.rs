@@ -50,7 +50,7 @@ impl Plain {
 
     pub(super) fn render(&self, shown: &Shown) -> Option<Block> {
         let (text, aside) = match shown {
-            Shown::Event { quiet: true, .. } | Shown::Connected(Dialect::Json) => return None,
+            Shown::Event { quiet: true, .. } | Shown::Answer { .. } | Shown::Connected(Dialect::Json) => return None,
             Shown::Event { event, .. } => (self.event(event)?, false),
             Shown::Text(frame) => (clean::lines(frame).trim_end_matches('\n').to_owned(), false),
             Shown::Connected(Dialect::Text) => (self.tell(PLAIN_TEXT_ONLY), true),

@@ -3,10 +3,11 @@
 use super::*;
 use crate::wire::Query;
 
-/// Returns what is shown of events, and whether it is quiet.
+/// Returns of each event that is shown whether people are not told.
 fn quiet(chat: &Chat) -> Vec<bool> {
     let quiet = |shown: &Shown| match shown {
         Shown::Event { quiet, .. } => Some(*quiet),
+        Shown::Answer { .. } => Some(true),
         _ => None,
     };
     chat.shown.iter().filter_map(quiet).collect()
@@ -181,4 +182,38 @@ fn a_nick_that_was_asked_for_elsewhere_is_ours() {
     chat.forget();
     chat.join(EPOCH, "zoe");
     assert!(matches!(&chat.sent[0], ClientMessage::Hello(hello) if hello.nick == Some(nick("zoe"))));
+}
+
+/// Returns the questions that were answered or refused, and whether they were answered.
+fn answers(chat: &Chat) -> Vec<(ClientMessage, bool)> {
+    let answer = |shown: &Shown| match shown {
+        Shown::Answer { question, event } => Some((ClientMessage::clone(question), !matches!(event, ServerMessage::Error(_)))),
+        _ => None,
+    };
+    chat.shown.iter().filter_map(answer).collect()
+}
+
+#[test]
+fn an_error_takes_its_question_with_it() {
+    let mut chat = Chat::live();
+    for before in [9, 5] {
+        chat.event(Event::Ask(older(before)));
+    }
+    chat.server(&failure(ErrorCode::Unavailable, None));
+    chat.server(&page(false));
+    assert_eq!(answers(&chat), [(older(9), false), (older(5), true)]);
+}
+
+#[test]
+fn an_error_is_about_the_question_that_it_fits() {
+    let mut chat = Chat::live();
+    chat.line("/nick eve");
+    chat.event(Event::Ask(older(9)));
+    chat.event(Event::Ask(older(5)));
+    // A change of nick is answered when it is done, perhaps after what was asked later.
+    chat.server(&failure(ErrorCode::Unavailable, None));
+    chat.server(&failure(ErrorCode::NickTaken, None));
+    chat.server(&page(false));
+    assert_eq!(answers(&chat), [(older(9), false), (older(5), true)]);
+    assert_eq!(quiet(&chat), [true, false, true]);
 }

@@ -8,7 +8,7 @@ use crate::wire::{
 
 /// The commands of the screen, in the order of `/help`.
 pub(super) static OWN: [Spec; 4] = [
-    Spec { name: "leave", alias: "close", arguments: "", summary: "close this room, and leave it" },
+    Spec { name: "leave", alias: "close", arguments: "[ROOM]", summary: "close this room or another, and leave it" },
     Spec { name: "clear", alias: "", arguments: "", summary: "clear the screen; the history stays" },
     Spec {
         name: "bell",
@@ -26,8 +26,10 @@ pub(super) enum ScreenCommand {
     Help,
     /// `/join ROOM`: on a screen, a room is opened beside the others.
     Join(RoomName),
-    /// `/leave`
-    Leave,
+    /// `/leave`, or `/leave ROOM`
+    Leave(Option<RoomName>),
+    /// `/history [N]`: on a screen, a place to scroll to.
+    History(Option<u32>),
     /// `/clear`
     Clear,
     /// `/bell`, or `/bell off|mentions|all`
@@ -51,13 +53,16 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         return Ok(match command::parse(line) {
             Ok(Line::Command(Command::Help)) => Some(ScreenCommand::Help),
             Ok(Line::Command(Command::Join(room))) => Some(ScreenCommand::Join(room)),
+            Ok(Line::Command(Command::History(count))) => Some(ScreenCommand::History(count)),
             Ok(Line::Command(Command::Quit)) => Some(ScreenCommand::Quit),
             _ => None,
         });
     };
     Ok(Some(match spec.name {
-        "leave" => ScreenCommand::Leave,
-        "clear" => ScreenCommand::Clear,
+        "leave" if word.is_empty() => ScreenCommand::Leave(None),
+        "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
+        "clear" if word.is_empty() => ScreenCommand::Clear,
+        "clear" => return Err(CommandError::Usage(spec)),
         "bell" if word.is_empty() => ScreenCommand::Bell(None),
         "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
         _ if word.is_empty() => ScreenCommand::Ignore(None),
@@ -77,8 +82,12 @@ mod tests {
     #[test]
     fn commands_of_the_screen_are_taken_and_others_left() {
         for (line, command) in [
-            ("/leave", Some(ScreenCommand::Leave)),
-            ("/CLOSE", Some(ScreenCommand::Leave)),
+            ("/leave", Some(ScreenCommand::Leave(None))),
+            ("/CLOSE", Some(ScreenCommand::Leave(None))),
+            ("/leave #Tea ", Some(ScreenCommand::Leave(Some(RoomName::new("tea").unwrap())))),
+            ("/history", Some(ScreenCommand::History(None))),
+            ("/history 5", Some(ScreenCommand::History(Some(5)))),
+            ("/history x", None),
             ("/clear", Some(ScreenCommand::Clear)),
             ("/bell", Some(ScreenCommand::Bell(None))),
             ("/bell off", Some(ScreenCommand::Bell(Some(Bell::Off)))),
@@ -96,7 +105,9 @@ mod tests {
             assert_eq!(parse(line), Ok(command), "{line}");
         }
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
-        assert!(parse("/ignore a b").is_err());
+        for line in ["/ignore a b", "/clear all", "/leave this room"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

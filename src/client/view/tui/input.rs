@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    Bell, Help, Now, Question, Scroll, Tui, Wish,
+    Bell, Help, LEAVING, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
     conversation::{Page, SearchResults},
     prompt::{self, Answer},
@@ -17,10 +17,13 @@ use crate::{
         keys::Input,
     },
     wire::{
-        self, Dialect, Nick,
+        self, Dialect, Limits, Nick,
         command::{Command, Line},
     },
 };
+
+/// Messages that `/history` shows without a number, as many as a server would.
+const HISTORY: u32 = 20;
 
 impl Tui {
     /// Does what `input` asks for; what the screen cannot do itself it wishes.
@@ -264,7 +267,8 @@ impl Tui {
             Ok(None) if text.trim().is_empty() => Vec::new(),
             Ok(None) if !app.wants_input() => {
                 self.rooms[tab].editor.set(text);
-                self.told = Some("too many lines wait to be sent already".to_owned());
+                let words = if self.leaving { LEAVING } else { "too many lines wait to be sent already" };
+                self.told = Some(words.to_owned());
                 Vec::new()
             }
             Ok(None) => {
@@ -292,10 +296,23 @@ impl Tui {
                 Some(tab) => self.go_to(tab),
                 None => return vec![Wish::Open(room)],
             },
-            ScreenCommand::Leave if self.rooms.len() < 2 => {
-                self.told = Some("this is the only room; /quit leaves the chat".to_owned());
+            ScreenCommand::Leave(named) => {
+                let tab = named.as_ref().map_or(Some(self.current), |room| self.tab_of(room));
+                match (tab, named) {
+                    (Some(_), _) if self.rooms.len() < 2 => {
+                        self.told = Some("this is the only room; /quit leaves the chat".to_owned());
+                    }
+                    (Some(tab), _) => return vec![Wish::Close(tab)],
+                    (None, Some(room)) => {
+                        return self.show(now, self.current, &Shown::Refusal(format!("you are not in #{room}")), me);
+                    }
+                    (None, None) => {}
+                }
             }
-            ScreenCommand::Leave => return vec![Wish::Close(self.current)],
+            ScreenCommand::History(count) => {
+                let count = count.unwrap_or(HISTORY).min(Limits::HISTORY);
+                self.rooms[self.current].conversation.show_older(count as usize);
+            }
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
             ScreenCommand::Bell(None) => self.tell(now, format!("the bell rings for: {}", self.bell())),
             ScreenCommand::Bell(Some(bell)) => {
@@ -343,5 +360,5 @@ impl Tui {
 
 /// Returns whether a command works on a server that knows lines only, too.
 fn is_local(text: &str) -> bool {
-    !matches!(command::parse(text), Ok(None | Some(ScreenCommand::Join(_))))
+    !matches!(command::parse(text), Ok(None | Some(ScreenCommand::Join(_) | ScreenCommand::History(_))))
 }

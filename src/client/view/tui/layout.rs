@@ -9,7 +9,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Tui, column, command, fit::fit, palette::Palette, status};
+use super::{LEAVING, Tui, column, command, fit::fit, palette::Palette, status};
 use crate::client::{
     app::{App, Connection},
     completion,
@@ -96,6 +96,9 @@ impl Tui {
         }
         if let Some(words) = &self.told {
             return Some(words.clone());
+        }
+        if self.leaving {
+            return Some(LEAVING.to_owned());
         }
         let room = self.rooms.get(self.current)?;
         if let Some((query, found)) = room.editor.searching() {

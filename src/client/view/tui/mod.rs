@@ -65,6 +65,9 @@ pub enum Wish {
     Ignore,
 }
 
+/// What is told while the program waits for what is still to be sent.
+const LEAVING: &str = "leaving once all is sent; Ctrl-D: now";
+
 /// What the user chose for the screen.
 #[derive(Debug, Clone)]
 pub struct Choices {
@@ -102,6 +105,8 @@ pub struct Tui {
     question: Option<Question>,
     /// Something to be told until the next key.
     told: Option<String>,
+    /// Whether the program is about to end.
+    leaving: bool,
     help: Option<Help>,
     /// Whose app had the last private message, and knows whom to reply to.
     correspondence: Option<RoomName>,
@@ -125,6 +130,7 @@ impl Tui {
             focus: Focus::default(),
             question: None,
             told: None,
+            leaving: false,
             help: None,
             correspondence: None,
             listed: Vec::new(),
@@ -165,7 +171,7 @@ impl Tui {
     pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
         let mut wishes = self.follow(shown);
         let here = self.focus.is_here(now.elapsed);
-        if let Shown::Event { event: ServerMessage::Rooms { rooms, .. }, .. } = shown {
+        if let Some(ServerMessage::Rooms { rooms, .. }) = shown.event() {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
         }
         // What is for one person alone belongs to no room: it is shown where that person is.
@@ -210,9 +216,9 @@ impl Tui {
         self.show(now, self.current, &Shown::Notice(words.into()), None);
     }
 
-    /// Tells the user something until the next key.
-    pub fn remark(&mut self, words: impl Into<String>) {
-        self.told = Some(words.into());
+    /// Tells the user, from now on, that the program ends as soon as all is sent.
+    pub fn leave(&mut self) {
+        self.leaving = true;
     }
 
     /// Returns what the current tab wants to know, now that it is drawn.

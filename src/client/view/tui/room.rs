@@ -1,16 +1,16 @@
 //! One room as a tab of the screen: its conversation, what is being typed in it, and who is there. Pure.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::tz::TimeZone;
 
 use super::conversation::{Attention, Conversation, Page};
 use crate::{
     client::{app::Shown, completion::Completer, editor::Editor, ignored::Ignored},
-    wire::{ClientMessage, Epoch, Kind, Message, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
+    wire::{
+        ClientMessage, Epoch, Kind, Limits, Message, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage,
+        Topic,
+    },
 };
 
 /// A tab.
@@ -34,8 +34,10 @@ pub(super) struct Room {
     pub(super) mentions: usize,
     /// Whether what comes is new: the history that was asked for on entering is not.
     pub(super) caught_up: bool,
-    /// Pages that were asked for, in the order in which they come.
-    asked: VecDeque<Page>,
+    /// Pages that were asked for.
+    asked: Vec<Page>,
+    /// What has come of the one that is arriving.
+    arriving: Vec<Arc<Message>>,
 }
 
 impl Room {
@@ -59,7 +61,8 @@ impl Room {
             unread: 0,
             mentions: 0,
             caught_up: resume.is_some(),
-            asked: VecDeque::new(),
+            asked: Vec::new(),
+            arriving: Vec::new(),
         }
     }
 
@@ -91,7 +94,14 @@ impl Room {
 
     /// Takes note of what `shown` says about the room.
     pub(super) fn learn(&mut self, shown: &Shown) {
-        let Shown::Event { event, quiet } = shown else { return };
+        if let Shown::Answer { question, event } = shown {
+            self.answered(question, event);
+        }
+        // The rest comes with another connection, from its beginning.
+        if matches!(shown, Shown::Connected(_)) {
+            self.arriving.clear();
+        }
+        let Some(event) = shown.event() else { return };
         match event {
             ServerMessage::Welcome(welcome) => {
                 self.me = Some(welcome.nick.clone());
@@ -112,12 +122,30 @@ impl Room {
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),
-            ServerMessage::History { messages, more, .. } if *quiet => {
+            _ => {}
+        }
+    }
+
+    /// Takes what answers or refuses `question`, whichever pages that was asked for.
+    fn answered(&mut self, question: &ClientMessage, event: &ServerMessage) {
+        match event {
+            ServerMessage::History { messages, more, .. } => {
                 self.look_for_topic(messages);
-                let Some(&page) = self.asked.front() else { return };
-                self.conversation.take_page(page, messages, !more);
-                if !more {
-                    self.asked.pop_front();
+                // Whatever a server sends: a page has its limit.
+                let room = (Limits::HISTORY as usize).saturating_sub(self.arriving.len());
+                self.arriving.extend(messages.iter().take(room).cloned());
+                if *more {
+                    return;
+                }
+                let messages = std::mem::take(&mut self.arriving);
+                for page in self.asked.extract_if(.., |page| page.request() == *question) {
+                    self.conversation.take_page(page, &messages);
+                }
+            }
+            ServerMessage::Error(failure) => {
+                self.arriving.clear();
+                for page in self.asked.extract_if(.., |page| page.request() == *question) {
+                    self.conversation.page_refused(page, &failure.message);
                 }
             }
             _ => {}
@@ -137,7 +165,7 @@ impl Room {
     pub(super) fn ask(&mut self, page: Page) -> Option<ClientMessage> {
         let is_new = !self.asked.contains(&page);
         is_new.then(|| {
-            self.asked.push_back(page);
+            self.asked.push(page);
             page.request()
         })
     }

@@ -26,7 +26,7 @@ impl Conversation {
         let height = usize::from(area.height);
         let top = self.top(height);
         let (blank, last) = self.draw_rows(top, area, buffer, palette);
-        self.near.0 = (self.position != Position::Bottom || blank > 0)
+        self.near.0 = (self.position != Position::Bottom || blank > 0 || self.goal.is_some())
             && self.up(top, height) == Spot { serial: self.shown().first(), row: 0 };
         self.near.1 = self.detached.is_some() && self.down(top, 2 * height).serial >= self.end();
         if self.detached.is_none() {
@@ -37,7 +37,7 @@ impl Conversation {
                 buffer[position].reset();
             }
             results.draw(area, buffer, palette, &self.zone);
-        } else if self.shown().is_empty() && self.pending.is_empty() {
+        } else if self.shown().is_empty() && self.pending.is_empty() && !self.cleared {
             draw_empty(area, buffer, palette);
         }
     }

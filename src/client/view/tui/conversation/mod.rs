@@ -26,7 +26,7 @@ use self::{
     entry::{Content, Entry},
     presence::{Run, Speakers},
     reading::Reading,
-    scroll::Position,
+    scroll::{Goal, Position},
     segment::Segment,
 };
 pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
@@ -73,8 +73,10 @@ pub struct Conversation {
     /// The message that was jumped to, until the reader has gone on.
     hit: Option<MessageId>,
     reading: Reading,
-    /// The page that is arriving.
-    page: Vec<Arc<Message>>,
+    /// Where the reader wants to be, until enough is here for that.
+    goal: Option<Goal>,
+    /// Whether everything was taken out of sight, until the reader scrolls up.
+    cleared: bool,
     /// Whether the last drawing came near the end of what is known: upwards, and downwards in a detached segment.
     near: (bool, bool),
     results: Option<SearchResults>,
@@ -99,7 +101,8 @@ impl Conversation {
             size: (80, 24),
             hit: None,
             reading: Reading::default(),
-            page: Vec::new(),
+            goal: None,
+            cleared: false,
             near: (false, false),
             results: None,
             ignored: Arc::default(),
@@ -132,7 +135,7 @@ impl Conversation {
                 }
             }
             Shown::Event { event: ServerMessage::Live { .. }, .. } => self.went_live(),
-            Shown::Event { quiet: true, .. } => {}
+            Shown::Event { quiet: true, .. } | Shown::Answer { .. } => {}
             Shown::Event { event, .. } => return self.event(event, at),
             Shown::Text(frame) => return self.line(clean::lines(frame).trim_end_matches('\n'), at),
             Shown::Connected(dialect) => {
@@ -162,6 +165,7 @@ impl Conversation {
     pub fn clear(&mut self) {
         let latest = self.live.latest();
         self.live = Segment::beginning_after(latest);
+        self.cleared = true;
         self.close_results();
         self.follow();
     }
@@ -171,7 +175,6 @@ impl Conversation {
             ServerMessage::Message(message) => return self.message(message),
             ServerMessage::Private(private) => return self.private(private),
             ServerMessage::Presence(presence) => self.presence(presence, at),
-            ServerMessage::History { messages, more, .. } => self.typed_history(messages, !more),
             ServerMessage::Found { query, messages, more, .. } => {
                 if self.found(query, messages, !more) {
                     self.tell(&format!("nothing found for {query}"), at);
@@ -182,7 +185,9 @@ impl Conversation {
             ServerMessage::Hello { .. }
             | ServerMessage::Welcome(_)
             | ServerMessage::Live { .. }
-            | ServerMessage::Slow { .. } => {}
+            | ServerMessage::Slow { .. }
+            // On a screen, history is a place to scroll to; nobody has asked for this.
+            | ServerMessage::History { .. } => {}
             ServerMessage::Joined(_) => {
                 *self = Self {
                     me: self.me.take(),

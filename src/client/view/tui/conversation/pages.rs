@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{
     Conversation, Position,
     entry::{Content, Entry},
+    scroll::{Goal, Spot},
     segment::{Beyond, Segment},
 };
-use crate::wire::{ClientMessage, Message, MessageId};
+use crate::wire::{ClientMessage, Message, MessageId, clean};
 
 /// Messages in a page: more than the tallest screen shows.
 const PAGE: u32 = 100;
@@ -21,6 +22,8 @@ pub enum Page {
     Newer(MessageId),
     /// This one, with those before it.
     Around(MessageId),
+    /// The first that the server has.
+    First,
 }
 
 impl Page {
@@ -31,6 +34,7 @@ impl Page {
             Self::Older(id) => (None, Some(id)),
             Self::Newer(id) => (Some(id), None),
             Self::Around(id) => (None, Some(MessageId(id.0.saturating_add(1)))),
+            Self::First => (Some(MessageId(0)), None),
         };
         ClientMessage::History { after, before, limit: Some(PAGE) }
     }
@@ -40,9 +44,15 @@ impl Conversation {
     /// Returns a page that is wanted because the last drawing came near its place. Each is wanted once, until
     /// [`Self::take_page`] has brought it or the connection is lost.
     pub fn wanted_page(&mut self) -> Option<Page> {
+        if let Some(Goal::Top { asked }) = &mut self.goal {
+            return (!std::mem::replace(asked, true)).then_some(Page::First);
+        }
         let near = self.near;
+        // Who has scrolled nowhere gets a screen full, and not what is out of sight on purpose.
+        let wants_more = self.position != Position::Bottom || self.goal.is_some();
         let segment = self.detached.as_mut().unwrap_or(&mut self.live);
         if near.0
+            && (wants_more || !self.cleared && !segment.is_deep())
             && segment.older == Beyond::Unknown
             && let Some(oldest) = segment.oldest()
         {
@@ -58,45 +68,41 @@ impl Conversation {
         None
     }
 
-    /// Takes the messages of one `history` event that answers the request of `page`, oldest first; `complete` when no other
-    /// event of the page follows.
-    pub fn take_page(&mut self, page: Page, messages: &[Arc<Message>], complete: bool) {
-        self.page.extend_from_slice(messages);
-        if !complete {
-            return;
-        }
-        let messages = std::mem::take(&mut self.page);
+    /// Takes the messages that answer the request of `page`, oldest first.
+    pub fn take_page(&mut self, page: Page, messages: &[Arc<Message>]) {
         match page {
-            Page::Older(before) => self.take_older(before, &messages),
-            Page::Newer(after) => self.take_newer(after, &messages),
-            Page::Around(id) => self.take_around(id, &messages),
+            Page::Older(before) => self.take_older(before, messages),
+            Page::Newer(after) => self.take_newer(after, messages),
+            Page::Around(id) => self.take_around(id, messages),
+            Page::First => self.take_first(messages),
         }
         self.trim();
     }
 
-    /// Takes what `/history` brought: it is in the scrollback already, or goes there, and comes in sight.
-    pub(super) fn typed_history(&mut self, messages: &[Arc<Message>], complete: bool) {
-        self.page.extend_from_slice(messages);
-        if !complete {
-            return;
+    /// Takes that the server does not give `page`, for this reason. It is not asked for again before the reader scrolls.
+    pub fn page_refused(&mut self, page: Page, why: &str) {
+        for segment in self.detached.iter_mut().chain([&mut self.live]) {
+            match page {
+                Page::Older(before) if segment.older == Beyond::Asked(before) => segment.older = Beyond::Refused,
+                Page::Newer(after) if segment.newer == Beyond::Asked(after) => segment.newer = Beyond::Refused,
+                _ => {}
+            }
         }
-        let messages = std::mem::take(&mut self.page);
-        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return };
-        let oldest = self.live.oldest();
-        if self.live.older != Beyond::Lost && oldest.is_none_or(|oldest| last.id.0 + 1 >= oldest.0) {
-            let older = self.segment(messages.iter().filter(|message| oldest.is_none_or(|oldest| message.id < oldest)));
-            self.live.older = Beyond::Unknown;
-            self.live.prepend(older);
+        let is_awaited = match page {
+            Page::Around(_) => true,
+            Page::First | Page::Older(_) => self.goal.take().is_some(),
+            Page::Newer(_) => false,
+        };
+        if is_awaited {
+            self.complain(format!("older messages cannot be shown: {}", clean::line(why)));
         }
-        self.detached = None;
-        self.jump_to(first.id);
-        self.hit = None;
-        self.trim();
     }
 
     /// Counts nothing as asked for: the connection that should have brought it is gone.
     pub(super) fn forget_asking(&mut self) {
-        self.page.clear();
+        if let Some(Goal::Top { asked }) = &mut self.goal {
+            *asked = false;
+        }
         self.live.forget_asking();
         if let Some(detached) = &mut self.detached {
             detached.forget_asking();
@@ -107,6 +113,7 @@ impl Conversation {
     pub(super) fn forget_ids(&mut self) {
         self.detached = None;
         self.hit = None;
+        self.goal = None;
         self.live.forget_ids();
         self.reading.forget_ids();
         self.close_results();
@@ -119,6 +126,30 @@ impl Conversation {
         let Some(segment) = segments.find(|segment| segment.older == Beyond::Asked(before)) else { return };
         segment.older = if older.is_empty() { Beyond::Nothing } else { Beyond::Unknown };
         segment.prepend(older);
+        drop(segments);
+        self.pursue();
+    }
+
+    /// Takes the beginning of the history, and shows it to who still wants to be there.
+    fn take_first(&mut self, messages: &[Arc<Message>]) {
+        if self.goal.take_if(|goal| matches!(goal, Goal::Top { .. })).is_none() {
+            return;
+        }
+        let oldest = self.live.oldest();
+        let reaches = messages.last().is_none_or(|last| oldest.is_some_and(|oldest| last.id >= oldest));
+        if reaches {
+            let missing = messages.iter().filter(|message| oldest.is_some_and(|oldest| message.id < oldest));
+            let older = self.segment(missing);
+            self.detached = None;
+            self.live.older = Beyond::Nothing;
+            self.live.prepend(older);
+        } else {
+            let mut beginning = self.segment(messages);
+            beginning.older = Beyond::Nothing;
+            self.detached = Some(beginning);
+        }
+        self.hit = None;
+        self.hang_on(Spot { serial: self.shown().first(), row: 0 });
     }
 
     fn take_newer(&mut self, after: MessageId, messages: &[Arc<Message>]) {
@@ -142,11 +173,15 @@ impl Conversation {
         }
         self.close_results();
         if !self.jump_to(id) {
-            let local = self.live.last().and_then(|last| last.local);
-            let words = "that message is gone: the server no longer has it".to_owned();
-            self.live.push(Entry::new(Content::Refused(words), MessageId(0), local));
-            self.follow();
+            self.complain("that message is gone: the server no longer has it".to_owned());
         }
+    }
+
+    /// Tells, at the end, why something that the reader wants to see is not shown.
+    fn complain(&mut self, words: String) {
+        let local = self.live.last().and_then(|last| last.local);
+        self.live.push(Entry::new(Content::Refused(words), MessageId(0), local));
+        self.follow();
     }
 
     /// Makes one of the detached segment and the live one: nothing is missing between them any more.

@@ -15,7 +15,7 @@ use super::{
     moment,
     wrap::{Piece, Row, columns, cut},
 };
-use crate::wire::{Kind, Message, MessageId, Query};
+use crate::wire::{Kind, Limits, Message, MessageId, Query};
 
 /// The columns of a date with its time.
 const DATE: u16 = 18;
@@ -148,7 +148,9 @@ impl Conversation {
         let messages: Vec<_> = messages.iter().filter(|message| !self.hides(&message.nick)).cloned().collect();
         match &mut self.results {
             Some(results) if !results.complete && results.query == *query => {
-                results.messages.extend(messages);
+                // Whatever a server sends: a search has its limit.
+                let room = (Limits::HISTORY as usize).saturating_sub(results.messages.len());
+                results.messages.extend(messages.into_iter().take(room));
                 results.complete = complete;
             }
             results => {

@@ -20,6 +20,23 @@ pub enum Scroll {
     Bottom,
 }
 
+/// Where the reader wants to be and cannot yet, because messages are missing on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// At the beginning of the history; the flag tells whether that was asked for.
+    Top {
+        /// Whether it was asked for.
+        asked: bool,
+    },
+    /// So many messages above the entry `from`.
+    Older {
+        /// How many.
+        count: usize,
+        /// The serial number of the entry.
+        from: i64,
+    },
+}
+
 /// What the screen hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
@@ -59,6 +76,10 @@ impl Conversation {
     /// Scrolls, as far as there is something.
     pub fn scroll(&mut self, by: Scroll) {
         let height = usize::from(self.size.1);
+        self.goal = None;
+        if matches!(by, Scroll::Top | Scroll::Lines(..0) | Scroll::Pages(..0)) {
+            self.looks_back();
+        }
         match by {
             Scroll::Lines(rows) => self.move_by(rows),
             Scroll::Pages(pages) => {
@@ -69,8 +90,49 @@ impl Conversation {
                 let first = Spot { serial: self.shown().first(), row: 0 };
                 self.hang_on(first);
                 self.top(height);
+                self.goal = self.may_be_older().then_some(Goal::Top { asked: false });
             }
             Scroll::Bottom => self.follow(),
+        }
+    }
+
+    /// Brings into sight `count` messages above what is in sight, as far as there are so many.
+    pub fn show_older(&mut self, count: usize) {
+        self.looks_back();
+        let from = self.top(usize::from(self.size.1)).serial;
+        self.goal = Some(Goal::Older { count, from });
+        self.pursue();
+    }
+
+    /// Goes on to where the reader wants to be, as far as what is here leads there.
+    pub(super) fn pursue(&mut self) {
+        let Some(Goal::Older { mut count, from }) = self.goal.take() else { return };
+        let first = self.shown().first();
+        let mut serial = from;
+        while count > 0 && serial > first {
+            serial -= 1;
+            let counts = self.entry(serial).is_some_and(|entry| entry.id().is_some() && !entry.hidden);
+            count -= usize::from(counts);
+        }
+        if count > 0 && self.may_be_older() {
+            self.goal = Some(Goal::Older { count, from: serial });
+        }
+        self.hang_on(Spot { serial, row: 0 });
+        self.top(usize::from(self.size.1));
+    }
+
+    /// Returns whether the server may have messages before what is shown.
+    fn may_be_older(&self) -> bool {
+        let shown = self.shown();
+        !matches!(shown.older, Beyond::Nothing | Beyond::Lost) && shown.oldest().is_some()
+    }
+
+    /// Takes note that the reader wants to see what is older.
+    fn looks_back(&mut self) {
+        self.cleared = false;
+        self.live.forget_refusals();
+        if let Some(detached) = &mut self.detached {
+            detached.forget_refusals();
         }
     }
 
@@ -90,6 +152,7 @@ impl Conversation {
             self.detached = None;
         }
         self.hit = Some(id);
+        self.goal = None;
         self.lay(serial);
         let row = self.entry(serial).map_or(0, Entry::above);
         let spot = self.up(Spot { serial, row }, usize::from(self.size.1) / 3);
@@ -100,6 +163,7 @@ impl Conversation {
     pub(super) fn follow(&mut self) {
         self.detached = None;
         self.hit = None;
+        self.goal = None;
         self.position = Position::Bottom;
         self.look();
     }

@@ -17,6 +17,8 @@ pub(super) enum Beyond {
     Unknown,
     /// They were asked for, from this id on.
     Asked(MessageId),
+    /// They were asked for, and the server did not give them.
+    Refused,
     /// There are none.
     Nothing,
     /// They belong to another history, whose ids mean nothing any more.
@@ -43,6 +45,11 @@ impl Segment {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Returns whether it holds so much that nothing more is needed to fill a screen, however little of it is shown.
+    pub(super) fn is_deep(&self) -> bool {
+        self.entries.len() > ENTRIES / 2 || self.bytes > BYTES / 2
     }
 
     /// Returns the serial number of the first entry.
@@ -183,10 +190,19 @@ impl Segment {
         before
     }
 
+    /// Lets what was refused be asked for again.
+    pub(super) fn forget_refusals(&mut self) {
+        for beyond in [&mut self.older, &mut self.newer] {
+            if *beyond == Beyond::Refused {
+                *beyond = Beyond::Unknown;
+            }
+        }
+    }
+
     /// Counts what was asked for as not asked: no answer is to come.
     pub(super) fn forget_asking(&mut self) {
         for beyond in [&mut self.older, &mut self.newer] {
-            if matches!(beyond, Beyond::Asked(_)) {
+            if matches!(beyond, Beyond::Asked(_) | Beyond::Refused) {
                 *beyond = Beyond::Unknown;
             }
         }

@@ -193,3 +193,89 @@ fn a_claim_of_focus_ends_and_what_comes_then_is_unread() {
     let (_, read) = stage.tui.open_rooms().next().unwrap();
     assert_eq!(read, Some(MessageId(3)), "nobody was there");
 }
+
+/// Returns what the screen asks of the server for the current room, once it is drawn.
+fn asked(stage: &mut Stage) -> Vec<ClientMessage> {
+    stage.screen(80, 24);
+    let wishes = stage.tui.wants();
+    let question = |wish| match wish {
+        Wish::Ask(tab, question) => {
+            stage.event(tab, Event::Ask(ClientMessage::clone(&question)));
+            Some(question)
+        }
+        _ => None,
+    };
+    wishes.into_iter().filter_map(question).collect()
+}
+
+#[test]
+fn a_refused_page_does_not_stand_in_the_way_of_the_next() {
+    let mut stage = Stage::live();
+    stage.last_id = 500;
+    stage.said(0, "bob", "latest");
+    assert_eq!(asked(&mut stage).len(), 1);
+    let failure = crate::wire::Failure::new(crate::wire::ErrorCode::Unavailable, "not now");
+    stage.server(0, &ServerMessage::Error(failure));
+    stage.press(KeyCode::Home, KeyModifiers::CONTROL);
+    assert_eq!(
+        asked(&mut stage),
+        [ClientMessage::History { after: Some(MessageId(0)), before: None, limit: Some(100) }]
+    );
+    stage.last_id = 0;
+    let messages = vec![stage.message(0, "bob", "the very first")];
+    stage.server(0, &ServerMessage::History { room: room("lobby"), messages: messages.clone(), more: true });
+    stage.server(0, &ServerMessage::History { room: room("lobby"), messages: vec![], more: false });
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("the very first") && !screen.contains("not now"), "{screen}");
+}
+
+#[test]
+fn a_named_room_is_left_and_no_other() {
+    let mut stage = Stage::live();
+    stage.open("rust");
+    stage.open("tea");
+    stage.alt('2');
+    stage.enter_line("/leave #tea");
+    assert_eq!((stage.tui.rooms.len(), stage.tui.current()), (2, 1));
+    stage.enter_line("/leave tea");
+    assert_eq!(stage.tui.rooms.len(), 2);
+    assert!(stage.tui.tab_of(&room("rust")).is_some());
+    stage.enter(1, None);
+    assert!(stage.screen(80, 24).contains("! you are not in #tea"));
+    stage.enter_line("/leave lobby");
+    assert_eq!(stage.tui.tab_of(&room("rust")), Some(0));
+}
+
+#[test]
+fn a_key_does_not_hide_that_one_is_leaving() {
+    let mut stage = Stage::live();
+    stage.tui.leave();
+    assert!(stage.bottom(2).contains("leaving once all is sent"));
+    stage.type_in("x");
+    assert!(stage.bottom(2).contains("leaving once all is sent"));
+}
+
+#[test]
+fn the_column_has_ones_own_new_nick() {
+    let mut stage = Stage::live();
+    stage.server(0, &ServerMessage::Nick { nick: nick("zoe") });
+    let screen = stage.screen(120, 24);
+    let rows: Vec<_> = screen.lines().filter_map(|row| row.split_once("│ ")).map(|(_, right)| right).collect();
+    assert!(rows.contains(&"zoe") && rows.contains(&"bob") && !rows.contains(&"ada"), "{screen}");
+}
+
+#[test]
+fn history_is_scrolled_to_and_clear_clears() {
+    let mut stage = Stage::live();
+    for number in 1..=60 {
+        stage.said(0, "bob", &format!("message {number}."));
+    }
+    stage.screen(80, 24);
+    stage.enter_line("/history 5");
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("message 34.") && !screen.contains("message 60."), "{screen}");
+    stage.enter_line("/clear");
+    assert_eq!(asked(&mut stage), []);
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("message") && !screen.contains("nothing has been said"), "{screen}");
+}

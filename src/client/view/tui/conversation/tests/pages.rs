@@ -38,18 +38,14 @@ fn answer(reader: &mut Reader, page: Page, all: RangeInclusive<u64>) {
         (_, Some(before)) => before.0.saturating_sub(limit).max(first)..=(before.0 - 1).min(last),
         (None, None) => panic!("{page:?}"),
     };
-    // A page comes in several events.
-    let page_messages = messages(ids);
-    let (one, two) = page_messages.split_at(page_messages.len() / 3);
-    reader.conversation.take_page(page, one, false);
-    reader.conversation.take_page(page, two, true);
+    reader.conversation.take_page(page, &messages(ids));
 }
 
 #[test]
 fn older_pages_come_when_the_top_is_near_and_move_nothing() {
     let mut reader = reader(300..=340);
     assert_eq!(reader.conversation.wanted_page(), None);
-    reader.conversation.scroll(Scroll::Top);
+    reader.conversation.scroll(Scroll::Pages(-99));
     assert_eq!(reader.numbers(), [300, 301, 302, 303, 304]);
     assert_eq!(reader.conversation.wanted_page(), Some(Page::Older(MessageId(300))));
     assert_eq!(reader.conversation.wanted_page(), None, "it is on its way");
@@ -60,18 +56,102 @@ fn older_pages_come_when_the_top_is_near_and_move_nothing() {
 }
 
 #[test]
-fn the_beginning_is_told_once() {
-    let mut reader = reader(150..=200);
-    for _ in 0..9 {
+fn the_top_is_the_beginning_of_what_the_server_has_and_one_key_away() {
+    // What is between fits one page, and not nearly so.
+    for last in [200, 20_000] {
+        let mut reader = reader(last - 50..=last);
         reader.conversation.scroll(Scroll::Top);
-        serve(&mut reader, 1..=200);
+        assert_eq!(serve(&mut reader, 1..=last), [Page::First]);
+        let rows = reader.rows();
+        assert!(rows[0].contains(" the beginning of the history "), "{rows:?}");
+        assert!(rows[1].contains(" Wednesday, 15 November 2023 ") && rows[2].ends_with("message 1"), "{rows:?}");
+        assert_eq!(reader.conversation.wanted_page(), None);
+        reader.conversation.scroll(Scroll::Top);
+        assert_eq!(reader.conversation.wanted_page(), None, "that is where one is");
+        let mut seen = Vec::new();
+        for _ in 0..60 {
+            seen.extend(reader.numbers());
+            reader.conversation.scroll(Scroll::Pages(1));
+            serve(&mut reader, 1..=last);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen[..151], (1..=151).collect::<Vec<_>>(), "reading on leads through everything");
+        reader.conversation.scroll(Scroll::Bottom);
+        assert_eq!(reader.numbers(), (last - 5..=last).collect::<Vec<_>>());
     }
-    let rows = reader.rows();
-    assert!(rows[0].contains(" the beginning of the history "), "{rows:?}");
-    assert!(rows[1].contains(" Wednesday, 15 November 2023 ") && rows[2].ends_with("message 1"), "{rows:?}");
-    assert_eq!(reader.conversation.wanted_page(), None);
+}
+
+#[test]
+fn who_has_gone_on_meanwhile_is_not_taken_to_the_top() {
+    let mut reader = reader(300..=340);
+    reader.conversation.scroll(Scroll::Top);
+    reader.cells();
+    assert_eq!(reader.conversation.wanted_page(), Some(Page::First));
     reader.conversation.scroll(Scroll::Bottom);
-    assert_eq!(reader.numbers(), [195, 196, 197, 198, 199, 200]);
+    answer(&mut reader, Page::First, 1..=340);
+    assert_eq!(reader.numbers(), [335, 336, 337, 338, 339, 340]);
+}
+
+#[test]
+fn the_top_is_asked_for_again_after_a_reconnect() {
+    let mut reader = reader(300..=340);
+    reader.conversation.scroll(Scroll::Top);
+    assert_eq!(reader.conversation.wanted_page(), Some(Page::First));
+    assert_eq!(reader.conversation.wanted_page(), None, "it is on its way");
+    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    assert_eq!(reader.conversation.wanted_page(), Some(Page::First));
+}
+
+#[test]
+fn a_page_that_is_refused_is_asked_for_again_when_the_reader_scrolls() {
+    let mut reader = reader(300..=340);
+    reader.conversation.scroll(Scroll::Pages(-99));
+    reader.cells();
+    let page = reader.conversation.wanted_page().unwrap();
+    reader.conversation.page_refused(page, "no");
+    reader.cells();
+    assert_eq!(reader.conversation.wanted_page(), None, "the server would be asked without end");
+    assert!(!reader.rows().iter().any(|row| row.contains("no")), "nobody waits for it");
+    reader.conversation.scroll(Scroll::Lines(-1));
+    reader.cells();
+    assert_eq!(reader.conversation.wanted_page(), Some(page));
+    reader.conversation.scroll(Scroll::Top);
+    reader.conversation.page_refused(Page::First, "not \u{1b}[31mnow");
+    assert!(reader.rows()[5].ends_with("! older messages cannot be shown: not now"));
+}
+
+#[test]
+fn what_was_cleared_stays_out_of_sight_until_the_reader_scrolls_up() {
+    let mut reader = reader(300..=340);
+    reader.conversation.clear();
+    assert_eq!(serve(&mut reader, 1..=340), []);
+    assert_eq!(reader.rows(), [""; 6]);
+    reader.hear_all(&messages(341..=342));
+    assert_eq!(serve(&mut reader, 1..=342), []);
+    assert_eq!(reader.numbers(), [341, 342]);
+    reader.conversation.scroll(Scroll::Pages(-1));
+    assert_eq!(serve(&mut reader, 1..=342), [Page::Older(MessageId(341))]);
+    assert_eq!(reader.numbers(), [337, 338, 339, 340, 341, 342]);
+}
+
+#[test]
+fn so_many_older_messages_come_in_sight() {
+    let mut reader = reader(300..=340);
+    assert_eq!(reader.numbers()[0], 335);
+    reader.conversation.show_older(10);
+    assert_eq!(serve(&mut reader, 1..=340), []);
+    assert_eq!(reader.numbers()[0], 325);
+    reader.conversation.show_older(250);
+    assert_eq!(serve(&mut reader, 1..=340).len(), 3);
+    assert_eq!(reader.numbers()[0], 75);
+    reader.conversation.show_older(1000);
+    serve(&mut reader, 1..=340);
+    assert!(reader.rows()[0].contains(" the beginning of the history "));
+    reader.conversation.clear();
+    reader.conversation.show_older(5);
+    serve(&mut reader, 1..=340);
+    assert_eq!(reader.numbers(), [335, 336, 337, 338, 339, 340], "and the screen is filled");
 }
 
 #[test]
@@ -85,7 +165,7 @@ fn a_screen_that_is_not_full_is_filled() {
 #[test]
 fn what_was_asked_is_asked_again_after_a_reconnect_and_a_late_answer_is_dropped() {
     let mut reader = reader(300..=340);
-    reader.conversation.scroll(Scroll::Top);
+    reader.conversation.scroll(Scroll::Pages(-99));
     reader.cells();
     let asked = reader.conversation.wanted_page().unwrap();
     reader.take(&Shown::Disconnected { reason: "x".to_owned() });
@@ -133,17 +213,6 @@ fn a_hit_that_the_server_no_longer_has_is_told() {
     answer(&mut reader, Page::Around(MessageId(500)), 600..=950);
     assert!(reader.rows()[4].contains("! that message is gone: "));
     assert!(reader.conversation.is_at_bottom());
-}
-
-#[test]
-fn typed_history_is_scrolled_to() {
-    let mut reader = reader(300..=340);
-    let history = |ids, more| ServerMessage::History { room: RoomName::lobby(), messages: messages(ids), more };
-    reader.event(history(291..=310, true));
-    reader.event(history(311..=340, false));
-    assert_eq!(reader.numbers()[..2], [289 + 2, 292]);
-    reader.conversation.scroll(Scroll::Bottom);
-    assert_eq!(reader.numbers(), [335, 336, 337, 338, 339, 340]);
 }
 
 #[test]

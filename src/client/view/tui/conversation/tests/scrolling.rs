@@ -127,7 +127,7 @@ fn after_a_very_long_absence_a_room_opens_at_its_end() {
     // There is more between these and what was read, and that comes by scrolling.
     let mut reader = come_back(&messages(5008..=6007));
     assert_eq!(reader.numbers().last(), Some(&6007));
-    reader.conversation.scroll(Scroll::Top);
+    reader.conversation.scroll(Scroll::Pages(-999));
     reader.cells();
     assert_eq!(reader.conversation.wanted_page(), Some(super::super::Page::Older(MessageId(5008))));
 }
@@ -178,16 +178,6 @@ fn a_message_that_is_known_is_jumped_to() {
     reader.conversation.scroll(Scroll::Bottom);
     assert!(reader.conversation.jump_to(MessageId(20)) && reader.conversation.jump_to(MessageId(40)));
     assert!(reader.rows()[8].starts_with("12:40>"));
-}
-
-#[test]
-fn what_is_cleared_is_out_of_sight_and_comes_back() {
-    let mut reader = scrolled(9, 0);
-    reader.conversation.clear();
-    assert_eq!(reader.numbers(), [0; 0]);
-    assert_eq!(reader.conversation.wanted_page(), Some(super::super::Page::Older(MessageId(41))));
-    reader.hear_all(&messages(41..=41));
-    assert_eq!(reader.numbers(), [41]);
 }
 
 #[test]

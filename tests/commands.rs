@@ -42,9 +42,14 @@ fn help_is_a_success_and_names_every_flag() {
 
 #[test]
 fn usage_errors_exit_with_2() {
-    for arguments in
-        [&["--flag-that-is-none"][..], &["http://host"], &["wss://host"], &["--nick", "a b"], &["--history", "x"]]
-    {
+    for arguments in [
+        &["--flag-that-is-none"][..],
+        &["http://host"],
+        &["wss://host"],
+        &["--nick", "a b"],
+        &["--history", "x"],
+        &["host?nick=a%20b"],
+    ] {
         client().args(arguments).assert().code(2);
     }
     for arguments in [&["--flag-that-is-none"][..], &["--listen", "8080"], &["--keep", "long"], &["--rate", "fast"]] {
@@ -121,4 +126,46 @@ async fn a_line_is_said_on_a_textbook_server_too() {
     let (shown, told) = shown.await.unwrap();
     assert_eq!(shown.lines().filter(|line| line.contains("hi")).count(), 1, "{shown}");
     assert!(told.contains("plain text"), "/names is refused with a reason: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_sees_what_was_said_before_only_when_it_asks() {
+    let server = start().await;
+    let url = format!("ws://{}", server.address);
+    let says = move |line: &str, arguments: &[&str]| {
+        let output = client().args([url.as_str()]).args(arguments).write_stdin(format!("{line}\n")).assert().success();
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let checks = tokio::task::spawn_blocking(move || {
+        says("first", &[]);
+        let shown = says("second", &[]);
+        assert!(!shown.contains("first") && shown.contains("ada: second"), "{shown}");
+        let shown = says("third", &["--history", "1"]);
+        assert!(!shown.contains("first") && shown.contains("second") && shown.contains("ada: third"), "{shown}");
+        let shown = says("fourth", &["--since", "1h"]);
+        assert!(shown.contains("first") && shown.contains("ada: fourth"), "{shown}");
+    });
+    checks.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_of_the_url_counts_and_a_flag_counts_more() {
+    let server = start().await;
+    let url = format!("ws://{}/?nick=zoe&history=1", server.address);
+    // The environment says ada.
+    let says = move |line: &str, arguments: &[&str], url: &str| {
+        let output = client().arg(url).args(arguments).write_stdin(format!("{line}\n")).assert().success();
+        let output = output.get_output().clone();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let checks = tokio::task::spawn_blocking(move || {
+        let (shown, _) = says("first", &[], &url);
+        assert!(shown.contains("zoe: first"), "{shown}");
+        let (shown, told) = says("second", &[], &url);
+        assert!(shown.contains("zoe: first") && told.is_empty(), "{shown} {told}");
+        let (shown, told) = says("third", &["--nick", "max", "--history", "0"], &format!("{url}&colour=red"));
+        assert!(shown.contains("max: third") && !shown.contains("second"), "{shown}");
+        assert!(told.contains("\"colour\" in the address means nothing here"), "{told}");
+    });
+    checks.await.unwrap();
 }

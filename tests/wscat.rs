@@ -74,6 +74,25 @@ async fn wscat_is_driven_by_its_standard_streams() {
     assert!(wscat.exit().await.success());
 }
 
+#[tokio::test]
+async fn the_snippet_of_the_readme_works_when_it_is_pasted_at_once() {
+    // The WebSocket of a browser, as the library of wscat has it.
+    const BROWSER: &str = "const [, wscat, snippet] = process.argv;
+        const library = require.resolve('ws', { paths: [require('fs').realpathSync(wscat)] });
+        globalThis.WebSocket = require(library);
+        eval(snippet);";
+    let Some(program) = wscat() else { return };
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```js\n").expect("the README has a snippet");
+    let (snippet, _) = rest.split_once("```").expect("the snippet ends");
+    let server = server::start().await;
+    let mut bob = RawPeer::connect(server.address, "/rust?nick=bob").await;
+    let snippet = snippet.replace("127.0.0.1:8080", &server.address.to_string());
+    let mut browser = Process::start(Command::new("node").args(["--eval", BROWSER]).arg(program).arg(snippet));
+    assert_eq!(bob.line_with("hello").await, "ada: hello from a browser");
+    browser.stdout.line_with("ada: hello from a browser").await;
+}
+
 fn connect(program: &PathBuf, address: SocketAddr, target: &str) -> Process {
     Process::start(Command::new(program).args(["--no-color", "--connect", &format!("ws://{address}{target}")]))
 }

@@ -10,7 +10,7 @@ use broadcast_chat::{
     client::{
         Error,
         address::Address,
-        app::{App, Effect, Event, Settings, Since},
+        app::{App, Effect, Event, Settings, Shown, Since},
         fullscreen,
         input::{self, Typed},
         link::{Link, LinkEvent, Order, What},
@@ -28,7 +28,7 @@ use broadcast_chat::{
     os,
     wire::{Limits, MessageId, Nick, clean},
 };
-use clap::{Parser, builder::FalseyValueParser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
 use futures_util::future::OptionFuture;
 use jiff::tz::TimeZone;
 use tokio::{
@@ -50,13 +50,14 @@ struct Arguments {
         help = "Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM [default: ws://127.0.0.1:8080]"
     )]
     url: Option<Address>,
-    /// The nick you want; when it is taken, NAME-2 and so on [default: your login name]
+    /// The nick you want, in place of ?nick= in the URL; when it is taken, NAME-2 and so on [default: your login name]
     #[arg(long, value_name = "NAME", env = "CHAT_NICK")]
     nick: Option<Nick>,
     /// Show one line a message, also on a terminal
     #[arg(long, env = "CHAT_PLAIN", value_parser = FalseyValueParser::new())]
     plain: bool,
-    /// How many earlier messages to show on entering a room, 0 to 1000 [default: the server's]
+    /// How many earlier messages to show on entering a room, 0 to 1000, in place of ?history= in the URL [default: the server's,
+    /// and none where stdin is no terminal]
     #[arg(long, value_name = "N", env = "CHAT_HISTORY",
         value_parser = clap::value_parser!(u32).range(0..=i64::from(Limits::HISTORY)))]
     history: Option<u32>,
@@ -83,6 +84,20 @@ struct Arguments {
 }
 
 impl Arguments {
+    /// Returns what the command line says, and then the environment. What stands in a URL on the command line comes before the
+    /// environment.
+    fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let is_typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let typed = ["url", "nick", "history"].map(is_typed);
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let ([true, nick, history], Some(url)) = (typed, &arguments.url) {
+            arguments.nick = url.nick().cloned().filter(|_| !nick).or(arguments.nick);
+            arguments.history = url.history().filter(|_| !history).or(arguments.history);
+        }
+        arguments
+    }
+
     /// Returns whether the whole terminal is ours to draw on.
     fn full_screen(&self) -> bool {
         can_draw() && io::stdin().is_terminal() && !self.plain && !self.json
@@ -106,7 +121,7 @@ fn since(text: &str) -> Result<Since, String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let mut builder = if arguments.full_screen() {
         // Two workers: while one waits for a slow terminal, the other answers pings.
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -141,19 +156,21 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let stdout_is_terminal = io::stdout().is_terminal();
     let full_screen = arguments.full_screen();
     let colour = arguments.color.or(file.color).unwrap_or_default();
+    let address = match arguments.url.or(file.server) {
+        Some(address) => address,
+        None => DEFAULT_URL.parse().map_err(|_| Error::Task("the default address"))?,
+    };
+    // A script wants to see what it says and what comes of it; what was said before it must be asked for.
+    let none_unasked = (!io::stdin().is_terminal() && arguments.since.is_none()).then_some(0);
     let settings = Settings {
-        nick: arguments.nick.or(file.nick).or_else(login_nick),
-        history: arguments.history,
+        nick: arguments.nick.or_else(|| address.nick().cloned()).or(file.nick).or_else(login_nick),
+        history: arguments.history.or(address.history()).or(none_unasked),
         since: arguments.since,
         interactive: stdout_is_terminal && io::stdin().is_terminal() && !full_screen,
         no_commands: arguments.no_commands,
         secret,
         session: None,
         resume: None,
-    };
-    let address = match arguments.url.or(file.server) {
-        Some(address) => address,
-        None => DEFAULT_URL.parse().map_err(|_| Error::Task("the default address"))?,
     };
     let stop = CancellationToken::new();
     let (stopped, signals) = (stop.clone(), os::stop_requested().map_err(failed)?);
@@ -185,7 +202,10 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw())))
     };
     let interactive = settings.interactive;
-    let output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;
+    let mut output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;
+    if let Some(block) = address.remark().and_then(|words| view.render(&Shown::Notice(words))) {
+        output.write(block).await;
+    }
     let input = input::from_pipe().map_err(failed)?;
     let link = Link::start(address);
     let mut chat = Chat { app: App::new(settings), view, link, output, stop, connection: 0, began: Instant::now() };

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use http::{Uri, uri::Authority};
 
-use crate::wire::RoomName;
+use crate::wire::{Limits, NameError, Nick, RoomName, clean};
 
 /// The port of a server that no port was given for, and the server's own default.
 const PORT: u16 = 8080;
@@ -15,6 +15,16 @@ pub struct Address {
     uri: Uri,
     host: String,
     port: u16,
+    query: Query,
+}
+
+/// What the query says to the client; the server gets all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Query {
+    nick: Option<Nick>,
+    history: Option<u32>,
+    /// The first name in it that means nothing to us.
+    unknown: Option<String>,
 }
 
 /// Why a text is no address; its words go to whoever typed it.
@@ -35,6 +45,15 @@ pub enum AddressError {
     /// What HTTP never sends.
     #[error("an address has no #; a room is written host/room")]
     Fragment,
+    /// A nick in the query that cannot be one.
+    #[error("?nick= in the address: {0}")]
+    Nick(NameError),
+    /// A length of the history in the query that cannot be one.
+    #[error("?history= in the address: expected a number from 0 to {}", Limits::HISTORY)]
+    History,
+    /// Something that the query says twice.
+    #[error("the address says {0} twice")]
+    Twice(&'static str),
     /// A port that is no port.
     #[error("a port is a number from 1 to 65535")]
     Port,
@@ -69,6 +88,25 @@ impl Address {
     #[must_use]
     pub fn room(&self) -> Option<RoomName> {
         RoomName::new(self.uri.path().strip_prefix('/')?).ok()
+    }
+
+    /// Returns the nick that the query asks for.
+    #[must_use]
+    pub fn nick(&self) -> Option<&Nick> {
+        self.query.nick.as_ref()
+    }
+
+    /// Returns how many of the latest messages the query asks for.
+    #[must_use]
+    pub fn history(&self) -> Option<u32> {
+        self.query.history
+    }
+
+    /// Returns words about a part of the query that means nothing here, and perhaps something to another server.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        let name = self.query.unknown.as_ref()?;
+        Some(format!("{name:?} in the address means nothing here: of a query, nick and history are understood"))
     }
 
     /// Returns the address of `room` on the same server.
@@ -125,7 +163,8 @@ impl FromStr for Address {
             .build()
             .map_err(|_| AddressError::Form)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { uri, host, port })
+        let query = query(uri.query().unwrap_or_default())?;
+        Ok(Self { uri, host, port, query })
     }
 }
 
@@ -135,6 +174,28 @@ impl fmt::Display for Address {
         let is_bare = self.uri.path() == "/" && self.uri.query().is_none();
         f.write_str(shown.strip_suffix('/').filter(|_| is_bare).unwrap_or(&shown))
     }
+}
+
+fn query(text: &str) -> Result<Query, AddressError> {
+    let mut query = Query::default();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        match name.as_ref() {
+            "nick" if value.is_empty() => {}
+            "nick" if query.nick.is_some() => return Err(AddressError::Twice("nick")),
+            "history" if query.history.is_some() => return Err(AddressError::Twice("history")),
+            // What is no UTF-8 has become this.
+            "nick" if value.contains(char::REPLACEMENT_CHARACTER) => return Err(AddressError::Nick(NameError::Nick)),
+            "nick" => query.nick = Some(Nick::new(&value).map_err(AddressError::Nick)?),
+            "history" => {
+                let number = value.parse().ok().filter(|number| *number <= Limits::HISTORY);
+                query.history = Some(number.ok_or(AddressError::History)?);
+            }
+            other => {
+                query.unknown.get_or_insert_with(|| clean::line(other).chars().take(32).collect());
+            }
+        }
+    }
+    Ok(query)
 }
 
 fn host_and_port(authority: &str, default_port: u16) -> Result<(&str, u16), AddressError> {
@@ -198,6 +259,29 @@ mod tests {
         assert_eq!((bare.server(), bare.room()), ("::1:8080".to_owned(), None));
         assert_eq!(bare.in_room(&RoomName::lobby()).to_string(), "ws://[::1]:8080/lobby");
         assert_eq!(bare.in_room(&RoomName::read("ä?b&")).to_string(), "ws://[::1]:8080/%C3%A4%3Fb%26");
+    }
+
+    #[test]
+    fn the_query_says_who_comes_and_how_much_history_is_wanted() {
+        let address: Address = "ws://localhost/rust?nick=z%C3%B6e&history=2".parse().unwrap();
+        assert_eq!((address.nick().map(Nick::as_str), address.history()), (Some("zöe"), Some(2)));
+        assert_eq!(address.remark(), None);
+        assert_eq!(address.in_room(&RoomName::lobby()).nick(), address.nick());
+        let other: Address = "localhost?nik=zoe&token=a%1bb".parse().unwrap();
+        assert_eq!((other.nick(), other.history()), (None, None));
+        let words = "\"nik\" in the address means nothing here: of a query, nick and history are understood";
+        assert_eq!(other.remark().as_deref(), Some(words));
+        for (query, error) in [
+            ("nick=a%20b", AddressError::Nick(NameError::Nick)),
+            ("nick=%ff%fe", AddressError::Nick(NameError::Nick)),
+            ("history=all", AddressError::History),
+            ("history=1001", AddressError::History),
+            ("history=", AddressError::History),
+            ("nick=a&nick=b", AddressError::Twice("nick")),
+            ("history=1&history=2", AddressError::Twice("history")),
+        ] {
+            assert_eq!(format!("localhost?{query}").parse::<Address>(), Err(error), "{query}");
+        }
     }
 
     #[test]

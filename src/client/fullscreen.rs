@@ -136,6 +136,9 @@ impl FullScreen {
             state_path,
         };
         chat.open_first();
+        if let Some(words) = chat.address.remark() {
+            chat.tui.tell(chat.now(), words);
+        }
         chat
     }
 

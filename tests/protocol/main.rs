@@ -1,8 +1,10 @@
 //! Every example of `docs/protocol.md` happens as it is written there, on our own server.
 //!
 //! A code block `transcript` is a conversation of WebSocket connections, a code block `http` one or more requests with their
-//! answers; each begins with a fresh server. Other blocks are only read by people. See `transcript.rs` for the form.
+//! answers, a code block `client` what our client prints; each begins with a fresh server. Other blocks are only read by people.
+//! See `transcript.rs` and `client.rs` for the form.
 
+mod client;
 mod compare;
 #[path = "../support/mod.rs"]
 mod support;
@@ -19,11 +21,15 @@ use transcript::{Block, Exchange, Kind, Step, StepKind};
 
 const DOCUMENT: &str = "docs/protocol.md";
 
+fn document() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{DOCUMENT}, the normative text, cannot be read: {error}"))
+}
+
 #[tokio::test]
 async fn every_example_of_the_protocol_happens() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
-    let document = std::fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("{DOCUMENT}, the normative text, cannot be read: {error}"));
+    let document = document();
     let blocks = transcript::parse(&document).unwrap_or_else(|error| panic!("{DOCUMENT}:{error}"));
     assert!(!blocks.is_empty(), "{DOCUMENT} has no example: no code block `transcript` or `http`");
     let mut failures = Vec::new();

@@ -187,7 +187,9 @@ fn a_nick_that_was_asked_for_elsewhere_is_ours() {
 /// Returns the questions that were answered or refused, and whether they were answered.
 fn answers(chat: &Chat) -> Vec<(ClientMessage, bool)> {
     let answer = |shown: &Shown| match shown {
-        Shown::Answer { question, event } => Some((ClientMessage::clone(question), !matches!(event, ServerMessage::Error(_)))),
+        Shown::Answer { question, event } => {
+            Some((ClientMessage::clone(question), !matches!(event, ServerMessage::Error(_))))
+        }
         _ => None,
     };
     chat.shown.iter().filter_map(answer).collect()

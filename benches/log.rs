@@ -185,7 +185,7 @@ async fn questions(log: &Log, messages: u64) -> Outcome<()> {
             let (mut took, mut found) = (Vec::new(), 0);
             for _ in 0..10 {
                 let begin = Instant::now();
-                found = log.search(&room, &query, 50).await?.len();
+                found = log.search(&room, &query, 50).await?.messages.len();
                 took.push(begin.elapsed());
             }
             print(&format!("search {room}: {what} ({found})"), took);

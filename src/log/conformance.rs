@@ -146,7 +146,7 @@ async fn a_search_finds_the_newest_first_in_one_room(log: Log) {
             ("", 9, vec![]),
         ] {
             let found = log.search(&room, query, limit).await.unwrap();
-            let found: Vec<_> = found.iter().map(|message| message.text.as_ref().unwrap().as_str()).collect();
+            let found: Vec<_> = found.messages.iter().map(|message| message.text.as_ref().unwrap().as_str()).collect();
             assert_eq!(found, expected, "{query}");
         }
         log.tidy().await.unwrap();

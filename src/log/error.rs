@@ -27,6 +27,9 @@ pub enum LogError {
     /// Reading or writing failed.
     #[error("its file cannot be read or written: {0}")]
     Failed(String),
+    /// Its time was over; a search has what was found by then.
+    #[error("it was interrupted")]
+    Interrupted,
     /// The log is closed.
     #[error("it is closed")]
     Closed,
@@ -41,6 +44,7 @@ impl From<rusqlite::Error> for LogError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             // Without a code: a column is missing or of another type, because somebody has changed the tables.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Self::Damaged(error.to_string()),

@@ -2,10 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
-use super::{Appended, Draft, Page, size};
+use super::{Appended, Draft, Found, Page, budget::Budget, lock, size, words::Query};
 use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic};
 
 /// Messages in the order of their ids, and what is derived from them: each room's ids, and which keys were used.
@@ -157,16 +157,46 @@ impl Memory {
         room.ids.partition_point(is_earlier).checked_sub(1).map_or(room.forgotten, |index| room.ids[index])
     }
 
-    /// Returns all messages of `room`, newest first.
-    pub(super) fn newest(&self, room: &RoomName) -> Vec<Arc<Message>> {
-        let ids = self.rooms.get(room).into_iter().flat_map(|room| room.ids.iter().rev());
+    /// Returns the last `count` messages of `room` before `before`, newest first.
+    fn newest(&self, room: &RoomName, before: MessageId, count: usize) -> Vec<Arc<Message>> {
+        let Some(room) = self.rooms.get(room) else { return Vec::new() };
+        let end = room.ids.partition_point(|id| *id < before);
+        let ids = room.ids.range(end.saturating_sub(count)..end).rev();
         ids.filter_map(|id| self.stored(*id)).map(|stored| Arc::clone(&stored.message)).collect()
+    }
+}
+
+/// Returns what `query` finds. Blocks while it looks at each message, and holds the lock only to take a few of them: looking takes
+/// longer than those may wait who say something.
+pub(super) fn search(memory: &Mutex<Memory>, room: &RoomName, query: &Query, limit: u32, budget: &Budget) -> Found {
+    /// Messages taken at one time: some 10 µs.
+    const SLICE: usize = 256;
+    let (mut found, mut budget) = (Found::default(), budget.clone());
+    let mut before = MessageId(u64::MAX);
+    loop {
+        let slice = lock(memory).newest(room, before, SLICE);
+        let Some(oldest) = slice.last() else { return found };
+        before = oldest.id;
+        for message in slice {
+            if found.messages.len() >= limit as usize {
+                return found;
+            }
+            if budget.is_spent_before(message.text_len()) {
+                found.is_incomplete = true;
+                return found;
+            }
+            if message.text.as_ref().is_some_and(|text| query.finds(text.as_str())) {
+                found.messages.push(message);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use tokio_util::sync::CancellationToken;
 
     use super::super::{Log, conformance, conformance::draft};
     use super::*;
@@ -191,6 +221,22 @@ mod tests {
         assert_eq!((ids(&page), page.gap), (vec![3, 4, 5], false));
         let start = log.cursor(&room, None, 50).await.unwrap();
         assert!(!log.page(&room, start, 10).await.unwrap().gap, "what was not asked for is no gap");
+    }
+
+    #[test]
+    fn a_search_without_time_finds_nothing_and_says_so() {
+        let mut memory = Memory::bounded(Hex([1; 8]), 1000, usize::MAX);
+        (0..1000).for_each(|_| drop(memory.append(draft("lobby", "tea", None))));
+        let (memory, query, token) = (Mutex::new(memory), Query::parse("te").unwrap(), CancellationToken::new());
+        let search =
+            |time, limit| super::search(&memory, &RoomName::lobby(), &query, limit, &Budget::new(time, token.clone()));
+        let (none, much) = (Duration::ZERO, Duration::from_secs(3600));
+        assert_eq!(search(none, 10), Found { messages: Vec::new(), is_incomplete: true });
+        let ids = search(much, 700).messages.iter().map(|message| message.id.0).collect::<Vec<_>>();
+        assert_eq!(ids, (301..=1000).rev().collect::<Vec<_>>());
+        assert_eq!((search(much, 2000).messages.len(), search(much, 2000).is_incomplete), (1000, false));
+        token.cancel();
+        assert!(search(much, 10).is_incomplete, "nobody waits for it any more");
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 //!
 //! One enum over the kinds of log, and one suite of tests (`conformance`) that every kind passes.
 
+mod budget;
+mod complaints;
 #[cfg(test)]
 mod conformance;
 mod error;
@@ -18,8 +20,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub(crate) use self::complaints::Complaints;
 pub use self::error::{LogError, OpenError};
-use self::{memory::Memory, sqlite::Sqlite, words::Query};
+use tokio_util::sync::CancellationToken;
+
+use self::{budget::Budget, memory::Memory, sqlite::Sqlite, words::Query};
 use crate::wire::{
     Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic,
 };
@@ -82,9 +87,24 @@ pub enum Log {
     /// Takes nothing and gives nothing, for tests of whoever uses it.
     #[cfg(test)]
     Broken,
+    /// Never answers, for the same.
+    #[cfg(test)]
+    Silent,
+}
+
+/// What a search has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The messages, newest first.
+    pub messages: Vec<Arc<Message>>,
+    /// Whether it was cut short after [`Limits::SEARCH`], so that there may be more to find.
+    pub is_incomplete: bool,
 }
 
 impl Log {
+    /// How many pages are read at one time: who asks for more waits behind others.
+    pub const PAGES_AT_ONCE: usize = sqlite::PAGE_READERS;
+
     /// Returns an empty log that keeps nothing on disk, of the given epoch.
     #[must_use]
     pub fn memory(epoch: Epoch) -> Self {
@@ -118,7 +138,7 @@ impl Log {
             Self::Memory(memory) => lock(memory).epoch(),
             Self::Sqlite(sqlite) => sqlite.epoch(),
             #[cfg(test)]
-            Self::Broken => crate::wire::Hex([0; 8]),
+            Self::Broken | Self::Silent => crate::wire::Hex([0; 8]),
         }
     }
 
@@ -137,6 +157,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.append(drafts).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -151,6 +173,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.page(room, after, limit).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -165,6 +189,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.cursor(room, before, count).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -178,6 +204,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.last().await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -191,6 +219,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.topic(room).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -204,6 +234,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.count().await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -218,28 +250,34 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.since(room, at).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
     /// Returns the messages of `room` in which all words of `query` are, newest first, at most `limit` of them and at most
     /// [`Limits::HISTORY`]. A message's words may go on after those of the query, but not after a phrase in double quotes; case
-    /// and diacritics do not count. A query without a word finds nothing. Cancel-safe.
+    /// and diacritics do not count. A query without a word finds nothing. It takes no longer than [`Limits::SEARCH`], and none of
+    /// that on a thread of the async runtime. Cancel-safe: it ends soon after the future is dropped.
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    pub async fn search(&self, room: &RoomName, query: &str, limit: u32) -> Result<Vec<Arc<Message>>, LogError> {
-        let Some(query) = Query::parse(query) else { return Ok(Vec::new()) };
+    pub async fn search(&self, room: &RoomName, query: &str, limit: u32) -> Result<Found, LogError> {
+        let Some(query) = Query::parse(query) else { return Ok(Found::default()) };
+        let limit = limit.min(Limits::HISTORY);
         match self {
             Self::Memory(memory) => {
-                // Looking at each takes longer than those may wait who say something.
-                let messages = lock(memory).newest(room);
-                let found =
-                    |message: &Arc<Message>| message.text.as_ref().is_some_and(|text| query.finds(text.as_str()));
-                Ok(messages.into_iter().filter(found).take(limit.min(Limits::HISTORY) as usize).collect())
+                let (memory, room, token) = (Arc::clone(memory), room.clone(), CancellationToken::new());
+                let _ends = token.clone().drop_guard();
+                let search = move || memory::search(&memory, &room, &query, limit, &Budget::new(Limits::SEARCH, token));
+                // It fails when the process ends, or by a defect, which is said already.
+                tokio::task::spawn_blocking(search).await.map_err(|_| LogError::Closed)
             }
-            Self::Sqlite(sqlite) => sqlite.search(room, query, limit).await,
+            Self::Sqlite(sqlite) => sqlite.search(room, query, limit, Limits::SEARCH).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 
@@ -254,6 +292,8 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.tidy().await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
         }
     }
 

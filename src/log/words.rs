@@ -3,13 +3,19 @@
 //! Every log searches by these rules, whether it looks at each text or at an index made of [`indexed`] texts, so that they find
 //! the same. Case and diacritics do not count. Scripts that put no space between words are taken character by character.
 
+use sha2::{Digest as _, Sha256};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+use crate::wire::RoomName;
 
 /// Characters of a word that count; what is longer is an address or a blob, and its beginning tells it apart.
 const WORD: usize = 64;
 
-/// Words of a query that count; nobody remembers more of what they look for.
-const QUERY: usize = 32;
+/// Words of a query that count; nobody remembers more of what they look for, and each costs the server a look at an index.
+const QUERY: usize = 16;
+
+/// Characters of a [`room_mark`]. The index for beginnings of words is made for so many and one, two and three more.
+const ROOM_MARK: usize = 8;
 
 /// What is looked for: a text is found if all terms are in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +35,17 @@ impl Query {
     /// Returns what `text` asks for, or nothing if there is no word in it: words that texts may go on with, and phrases in double
     /// quotes that they may not.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut terms = Vec::new();
+        let mut terms: Vec<Term> = Vec::new();
         let mut room = QUERY;
         let mut add = |part: &str, open: bool| {
             let mut words = words(part);
             words.truncate(room);
-            room -= words.len();
-            if !words.is_empty() {
-                terms.push(Term { words, open });
+            let term = Term { words, open };
+            // One that is there already is found with it.
+            if !term.words.is_empty() && !terms.iter().any(|other| term.is_implied_by(other)) {
+                terms.retain(|other| !other.is_implied_by(&term));
+                terms.push(term);
+                room = QUERY.saturating_sub(terms.iter().map(|term| term.words.len()).sum());
             }
         };
         for (index, part) in text.split('"').enumerate() {
@@ -55,22 +64,36 @@ impl Query {
         if text.is_ascii() && !self.terms.iter().flat_map(|term| &term.words).all(|word| begins_in(text, word)) {
             return false;
         }
+        // Then all is said, unless something stands word for word.
+        if text.is_ascii() && self.terms.iter().all(Term::is_beginning) {
+            return true;
+        }
         let words = words(text);
         self.terms.iter().all(|term| term.is_in(&words))
     }
 
-    /// Returns the terms as an FTS5 expression. Words are letters and digits, so that nothing in them needs an escape.
-    pub(super) fn expression(&self) -> String {
-        let terms: Vec<_> = self
-            .terms
-            .iter()
-            .map(|term| format!("\"{}\"{}", term.words.join(" "), if term.open { " *" } else { "" }))
-            .collect();
-        terms.join(" AND ")
+    /// Returns the terms as an FTS5 expression for what is said in `room`. Words are letters and digits, so that nothing in them needs
+    /// an escape.
+    pub(super) fn expression(&self, room: &RoomName) -> String {
+        let mark = room_mark(room.as_str());
+        let term = |term: &Term| format!("\"{}\"{}", marked(&mark, &term.words), if term.open { " *" } else { "" });
+        self.terms.iter().map(term).collect::<Vec<_>>().join(" AND ")
     }
 }
 
 impl Term {
+    /// Returns whether it is one word that may go on.
+    fn is_beginning(&self) -> bool {
+        self.open && self.words.len() == 1
+    }
+
+    /// Returns whether every text in which `other` is has this in it too.
+    fn is_implied_by(&self, other: &Self) -> bool {
+        self == other
+            || self.is_beginning()
+                && self.words.first().is_some_and(|word| other.words.iter().any(|other| other.starts_with(word)))
+    }
+
     fn is_in(&self, words: &[String]) -> bool {
         let Some((last, first)) = self.words.split_last() else { return true };
         words.windows(self.words.len()).any(|window| {
@@ -95,9 +118,33 @@ fn begins_in(text: &str, word: &str) -> bool {
     false
 }
 
-/// Returns the words of `text`, folded, with one space between them: what an index is made of.
-pub(super) fn indexed(text: &str) -> String {
-    words(text).join(" ")
+/// Returns the words of `text`, said in `room`, as an index has them: folded, each with the mark of the room before it, and one space
+/// between them. So those of one room are side by side in the index, and how many others have words like them costs nothing.
+pub(super) fn indexed(room: &str, text: &str) -> String {
+    marked(&room_mark(room), &words(text))
+}
+
+fn marked(mark: &str, words: &[String]) -> String {
+    let mut marked = String::with_capacity(words.iter().map(|word| ROOM_MARK + word.len() + 1).sum());
+    for word in words {
+        if !marked.is_empty() {
+            marked.push(' ');
+        }
+        marked.push_str(mark);
+        marked.push_str(word);
+    }
+    marked
+}
+
+/// Returns what the words of a room begin with in an index. Rooms that share one, which somebody may have looked for, are searched
+/// together, so what is found must be looked at for its room.
+fn room_mark(room: &str) -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    Sha256::digest(room.as_bytes())
+        .iter()
+        .take(ROOM_MARK)
+        .map(|byte| char::from(DIGITS[usize::from(byte % 32)]))
+        .collect()
 }
 
 /// Returns the words of `text` in their order, folded.
@@ -215,8 +262,32 @@ mod tests {
     #[test]
     fn an_expression_has_nothing_of_the_query_but_words() {
         let query = Query::parse("foo\" OR room:x* NEAR(a) -b \"a b\" ^c '").unwrap();
-        assert_eq!(query.expression(), r#""foo" * AND "or room x near a b" AND "a" * AND "b" * AND "c""#);
-        assert_eq!(Query::parse(&"a ".repeat(1000)).unwrap().terms.len(), QUERY);
+        let room = RoomName::lobby();
+        let expression = query.expression(&room).replace(&room_mark(room.as_str()), "");
+        assert_eq!(expression, r#""foo" * AND "or room x near a b" AND "c""#);
+    }
+
+    #[test]
+    fn a_word_that_another_implies_is_not_looked_for() {
+        let room = RoomName::lobby();
+        let expression =
+            |query: &str| Query::parse(query).unwrap().expression(&room).replace(&room_mark(room.as_str()), "");
+        assert_eq!(expression("aaaa aaaa AAAA áaaa"), r#""aaaa" *"#);
+        assert_eq!(expression("a aa b aaa aa"), r#""b" * AND "aaa" *"#);
+        assert_eq!(expression("\"aa\" a"), r#""aa""#);
+        assert_eq!(expression("a \"aa b\" \"aa b\" b"), r#""aa b""#);
+        assert_eq!(expression("\"a\" aa \"aa\""), r#""a" AND "aa""#, "a whole word is not implied by a longer one");
+        let many: Vec<_> = (10..90).map(|number| number.to_string()).collect();
+        assert_eq!(Query::parse(&many.join(" ")).unwrap().terms.len(), QUERY);
+        assert_eq!(Query::parse(&format!("\"{}\"", many.join(" "))).unwrap().terms[0].words.len(), QUERY);
+    }
+
+    #[test]
+    fn words_of_one_room_do_not_begin_like_those_of_another() {
+        let marks: std::collections::BTreeSet<_> = (0..1000).map(|number| room_mark(&number.to_string())).collect();
+        assert_eq!(marks.len(), 1000);
+        assert!(marks.iter().all(|mark| mark.len() == ROOM_MARK));
+        assert_eq!(indexed("lobby", "Tea, té").replace(&room_mark("lobby"), "+"), "+tea +te");
     }
 
     proptest! {
@@ -238,7 +309,7 @@ mod tests {
                 prop_assert!(finds(word, &text), "{word:?}");
                 prop_assert!(word.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric()));
             }
-            prop_assert!(indexed(&text).split_terminator(' ').eq(words));
+            prop_assert!(indexed("a", &text).replace(&room_mark("a"), "").split_terminator(' ').eq(words.clone()) || words.iter().any(|word| word.contains(&room_mark("a"))));
         }
     }
 }

@@ -86,8 +86,25 @@ struct Person {
 #[derive(Debug, Default)]
 struct Room {
     members: BTreeMap<Nick, SeatId>,
-    topic: Option<Topic>,
+    topic: RoomTopic,
     digest: Digest,
+}
+
+/// The topic of a room. Who comes into an empty room finds nobody who would know it; then it is in the log.
+#[derive(Debug, Default)]
+enum RoomTopic {
+    #[default]
+    Unknown,
+    Known(Option<Topic>),
+}
+
+impl RoomTopic {
+    fn get(&self) -> Option<&Topic> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(topic) => topic.as_ref(),
+        }
+    }
 }
 
 /// Everybody and every room that has somebody in it.
@@ -270,7 +287,22 @@ impl Rooms {
     /// Sets what is told to whoever comes in, if anybody is there to be told.
     pub fn set_topic(&mut self, room: &RoomName, topic: Option<Topic>) {
         if let Some(room) = self.open.get_mut(room) {
-            room.topic = topic;
+            room.topic = RoomTopic::Known(topic);
+        }
+    }
+
+    /// Returns whether the topic of the room is known; that of an empty room is not.
+    #[must_use]
+    pub fn knows_topic(&self, room: &RoomName) -> bool {
+        self.open.get(room).is_some_and(|room| matches!(room.topic, RoomTopic::Known(_)))
+    }
+
+    /// Takes what `seat` has read of the topic of `room`, if it is unknown and the seat is still there. What was set meanwhile is
+    /// newer; and who has left may have read before a topic was set and the room became empty.
+    pub fn learn_topic(&mut self, seat: SeatId, room: &RoomName, topic: Option<Topic>) {
+        let is_there = self.seats.get(&seat).is_some_and(|place| place.room == *room);
+        if is_there && !self.knows_topic(room) {
+            self.set_topic(room, topic);
         }
     }
 
@@ -280,7 +312,7 @@ impl Rooms {
         let room = self.open.get(name);
         RoomView {
             room: name.clone(),
-            topic: room.and_then(|room| room.topic.clone()),
+            topic: room.and_then(|room| room.topic.get().cloned()),
             people: room.map_or(0, |room| room.members.len()),
             names: room.map_or(Vec::new(), |room| room.members.keys().take(Limits::NAMES).cloned().collect()),
         }
@@ -296,7 +328,7 @@ impl Rooms {
         let entry = |(people, name): (std::cmp::Reverse<usize>, &RoomName)| RoomEntry {
             room: name.clone(),
             people: people.0,
-            topic: self.open.get(name).and_then(|room| room.topic.clone()),
+            topic: self.open.get(name).and_then(|room| room.topic.get().cloned()),
         };
         (names.into_iter().map(entry).collect(), self.open.len())
     }

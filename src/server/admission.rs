@@ -186,7 +186,7 @@ impl Refusals {
 }
 
 /// Returns what one subscriber has: an IPv4 address, or the /64 that is the least an IPv6 network is given (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

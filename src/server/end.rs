@@ -7,7 +7,6 @@ use super::{
     mailbox::Unseated,
     socket::{Failed, Incoming, Unwritten},
 };
-use crate::log::LogError;
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,12 +102,6 @@ impl From<Unseated> for End {
 
 impl From<Gone> for End {
     fn from(_: Gone) -> Self {
-        Self::Failed
-    }
-}
-
-impl From<LogError> for End {
-    fn from(_: LogError) -> Self {
         Self::Failed
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{
 use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
     room::{Arrival, SeatId},
-    wire::{Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, ServerMessage},
+    wire::{Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, ServerMessage, Topic},
 };
 
 /// A place in a room, with what one needs to follow it.
@@ -19,6 +19,8 @@ pub(crate) struct Place {
     pub(crate) ring: Ring,
     /// The last message of all rooms: what is committed later has a greater id.
     pub(crate) last: MessageId,
+    /// Whether the hub knows the topic of the room. Where it does not, the session reads it.
+    pub(crate) knows_topic: bool,
 }
 
 /// What a session gets that came in.
@@ -42,6 +44,7 @@ pub(super) enum Request {
     Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
     Say(SeatId, Vec<Said>),
     Go(SeatId, RoomName, oneshot::Sender<(Place, RoomView)>),
+    LearnTopic(SeatId, RoomName, Option<Topic>),
     Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
     Settle(oneshot::Sender<()>),
@@ -106,6 +109,11 @@ impl Hub {
     /// Moves somebody to another room. What was said there before is in its ring.
     pub(crate) async fn go(&self, seat: SeatId, room: RoomName) -> Result<(Place, RoomView), Gone> {
         self.ask_with(|reply| Request::Go(seat, room, reply)).await
+    }
+
+    /// Hands in what the log has of the topic of a room, read by somebody who sits there after they had their seat.
+    pub(crate) async fn learn_topic(&self, seat: SeatId, room: RoomName, topic: Option<Topic>) -> Result<(), Gone> {
+        self.requests.send(Request::LearnTopic(seat, room, topic)).await.map_err(|_| Gone)
     }
 
     /// Gives whoever sits there another nick. Each of their connections is told by its mailbox, this one too, and all of them

@@ -17,6 +17,7 @@ mod replay;
 mod rings;
 mod session;
 mod socket;
+mod turns;
 
 use std::{
     io,
@@ -35,14 +36,15 @@ use tracing::{debug, info, warn};
 
 pub use self::origin::{AllowedOrigin, Origin};
 use self::{
-    admission::{Admission, Caps, Door, Full, Pass, Refusals},
+    admission::{Admission, Caps, Door, Full, Pass, Refusals, network},
     opening::Terms,
     rate::Rate,
     session::Shared,
     socket::Socket,
+    turns::Turns,
 };
 use crate::{
-    log::{Log, LogError},
+    log::{Complaints, Log, LogError},
     os::{self, Pages},
     wire::Limits,
 };
@@ -201,6 +203,9 @@ pub async fn serve(
         started: Instant::now(),
         stop: stop.clone(),
         rate: Rate::new(config.rate, config.burst),
+        complaints: Complaints::default(),
+        pages: Turns::new(Log::PAGES_AT_ONCE),
+        searches: Turns::new(1),
         origins: config.allow_origins,
     });
     let door = Door::new(Caps {
@@ -288,7 +293,7 @@ async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<Full>
     let Some(http::Opened { stream, unsent, opening }) = opened else { return debug!(%peer, "answered") };
     debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");
     let mut socket = Socket::new(stream, unsent);
-    let end = session::run(&mut socket, opening, &shared).await;
+    let end = session::run(&mut socket, opening, network(peer.ip()), &shared).await;
     debug!(%peer, ?end, "disconnected");
 }
 

@@ -22,8 +22,14 @@ impl Rate {
 
     /// Takes one token, and returns how long to wait until it is there: zero within the rate.
     pub(crate) fn reserve(&mut self, now: Duration) -> Duration {
+        self.reserve_many(1, now)
+    }
+
+    /// Takes so many tokens, and returns how long to wait until the first of them is there. The others are owed: what costs more than a
+    /// burst has is late, and not impossible.
+    pub(crate) fn reserve_many(&mut self, tokens: u32, now: Duration) -> Duration {
         let wait = self.full_at.saturating_sub(now + self.tolerance);
-        self.full_at = self.full_at.max(now) + self.interval;
+        self.full_at = self.full_at.max(now) + self.interval * tokens;
         wait
     }
 
@@ -78,6 +84,14 @@ mod tests {
         let later = now + Duration::from_millis(100);
         assert_eq!([rate.take(later), rate.take(later)], [true, false]);
         assert!(!rate.is_full(later) && rate.is_full(later + Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn what_costs_more_makes_the_next_wait_longer() {
+        let mut rate = Rate::new(10, 3).unwrap();
+        let now = Duration::from_secs(50);
+        let waits = [1, 5, 1, 1].map(|tokens| rate.reserve_many(tokens, now).as_millis());
+        assert_eq!(waits, [0, 0, 400, 500]);
     }
 
     #[test]

@@ -69,7 +69,13 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
         ServerMessage::Live { room: room(), cursor: MessageId(u64::MAX) },
         ServerMessage::Gap { room: room() },
         ServerMessage::History { room: room(), messages: listed.clone(), more: false },
-        ServerMessage::Found { room: room(), query: Query::read(words), messages: listed, more: false },
+        ServerMessage::Found {
+            room: room(),
+            query: Query::read(words),
+            messages: listed,
+            more: false,
+            incomplete: true,
+        },
         ServerMessage::Private(Private {
             from: nick.clone(),
             to: nick.clone(),

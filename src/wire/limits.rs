@@ -77,6 +77,8 @@ impl Limits {
     pub const FOUND: u32 = 20;
     /// The most that one search may ask for.
     pub const FOUND_MOST: u32 = 100;
+    /// How long a search may take; what was found by then is the answer.
+    pub const SEARCH: Duration = Duration::from_millis(250);
     /// Ping, pong and empty frames a second that cost us work but carry nothing; what comes faster is read later.
     pub const CONTROL_RATE: u32 = 20;
 
@@ -111,6 +113,8 @@ impl Limits {
     pub const REFUSALS: usize = 256;
     /// `--rate`, messages a second a connection: nobody types faster, and a log that does can wait.
     pub const RATE: u32 = 10;
+    /// What a search takes of the rate, in messages: it may cost the server a thousand times what a line does.
+    pub const SEARCH_COST: u32 = 5;
     /// `--burst`, messages at once: a pasted paragraph.
     pub const BURST: u32 = 20;
 }

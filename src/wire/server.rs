@@ -248,6 +248,9 @@ pub enum ServerMessage {
         messages: Vec<Arc<Message>>,
         /// Whether another event of the same search follows.
         more: bool,
+        /// Whether the search was cut short, so that there may be more to find. Only in the last event.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        incomplete: bool,
     },
     /// A message to one person alone, for that person and as the sender's echo.
     Private(Private),

@@ -13,6 +13,8 @@ const CONTINUATION: &str = "\n    ";
 
 /// What is shown of a topic in the list of rooms, in characters: a line.
 const TOPIC_CHARS: usize = 80;
+/// What is said of a search that is incomplete: its time is [`Limits::SEARCH`](super::Limits::SEARCH).
+pub const CUT_SHORT: &str = "the search was cut short after 250 ms: more words make it quicker";
 
 /// Returns the lines that `event` shows, without a final line break, or `None` for what only programs need.
 #[must_use]
@@ -27,11 +29,15 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         ServerMessage::History { messages, .. } => {
             messages.iter().map(|message| self::message(message)).collect::<Vec<_>>().join("\n")
         }
-        ServerMessage::Found { query, messages, .. } if messages.is_empty() => format!("* nothing found for {query}"),
-        ServerMessage::Found { query, messages, .. } => {
-            let first = format!("* found for {query}, the newest first:");
+        ServerMessage::Found { query, messages, incomplete, .. } => {
+            let first = if messages.is_empty() {
+                format!("* nothing found for {query}")
+            } else {
+                format!("* found for {query}, the newest first:")
+            };
             let found = messages.iter().map(|message| self::message(message));
-            std::iter::once(first).chain(found).collect::<Vec<_>>().join("\n")
+            let cut = incomplete.then(|| format!("* {CUT_SHORT}"));
+            std::iter::once(first).chain(found).chain(cut).collect::<Vec<_>>().join("\n")
         }
         ServerMessage::Private(private) => self::private(private),
         ServerMessage::Presence(presence) => self::presence(presence)?,

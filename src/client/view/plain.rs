@@ -71,10 +71,11 @@ impl Plain {
             ServerMessage::History { messages, .. } if !messages.is_empty() => {
                 messages.iter().map(|message| self.message(message)).collect::<Vec<_>>().join("\n")
             }
-            ServerMessage::Found { query, messages, .. } if !messages.is_empty() => {
+            ServerMessage::Found { query, messages, incomplete, .. } if !messages.is_empty() => {
                 let first = self.tell(&format!("found for {query}, the newest first:"));
                 let found = messages.iter().map(|message| self.message(message));
-                std::iter::once(first).chain(found).collect::<Vec<_>>().join("\n")
+                let cut = incomplete.then(|| self.tell(text::CUT_SHORT));
+                std::iter::once(first).chain(found).chain(cut).collect::<Vec<_>>().join("\n")
             }
             ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message)),
             event => self.painted(DIM, &clean::lines(&text::encode(event)?)),

@@ -8,6 +8,7 @@ use super::{
     super::{Keep, LogError, words},
     keys::Keys,
     read::{integer, text, whole_number},
+    schema,
 };
 use crate::wire::Timestamp;
 
@@ -19,48 +20,113 @@ const DELETED: u32 = 50;
 pub(super) const INDEXED: u32 = 250;
 
 /// Bytes of text indexed in one step, past which it ends.
-const INDEXED_TEXT: usize = 64 * 1024;
+pub(super) const INDEXED_TEXT: u64 = 64 * 1024;
 
-/// Puts the next messages into the index, and returns the id up to which it is complete, or nothing if it had all.
-pub(super) fn index(connection: &mut Connection) -> Result<Option<i64>, LogError> {
+/// A step of the index.
+#[derive(Debug)]
+pub(super) struct Indexed {
+    /// The index is complete up to here.
+    pub(super) last: i64,
+    /// What the messages of the step weigh.
+    pub(super) weight: u64,
+}
+
+/// Why a step of the index failed.
+#[derive(Debug)]
+pub(super) enum IndexError {
+    /// What is in the index cannot be right.
+    Damaged(LogError),
+    Other(LogError),
+}
+
+impl From<rusqlite::Error> for IndexError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl IndexError {
+    /// Returns what an error means of something that was done to the index alone.
+    fn of_index(error: rusqlite::Error) -> Self {
+        match LogError::from(error) {
+            error @ LogError::Damaged(_) => Self::Damaged(error),
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// Returns what a message counts for that is not in the index, with so many bytes of text: how long a search looks at it.
+pub(super) fn weight(text: usize) -> u64 {
+    /// As long as at so many bytes of text.
+    const MESSAGE: u64 = 40;
+    MESSAGE + text as u64
+}
+
+/// Puts the next messages into the index, and returns how far it is then, or nothing if it had all.
+pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, IndexError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut last = None;
+    let mut indexed: Option<Indexed> = None;
     {
         let mut messages = transaction.prepare_cached(
             "SELECT id, room, text FROM messages
              WHERE id > (SELECT value FROM meta WHERE name = 'indexed') ORDER BY id LIMIT ?1",
         )?;
-        let mut insert = transaction.prepare_cached("INSERT INTO search (rowid, room, words) VALUES (?1, ?2, ?3)")?;
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")
+            .map_err(IndexError::of_index)?;
         let mut rows = messages.query([INDEXED])?;
-        let mut bytes = 0;
-        while bytes < INDEXED_TEXT
+        while indexed.as_ref().is_none_or(|indexed| indexed.weight < INDEXED_TEXT)
             && let Some(row) = rows.next()?
         {
             let id: i64 = row.get(0)?;
-            if let (Some(room), Some(text)) = (text(row, 1)?, text(row, 2)?) {
-                bytes += text.len();
-                insert.execute(params![id, room, words::indexed(&text)])?;
+            let room = text(row, 1)?.unwrap_or_default();
+            let said = text(row, 2)?;
+            if let Some(said) = &said {
+                insert.execute(params![id, words::indexed(&room, said)]).map_err(IndexError::of_index)?;
             }
-            last = Some(id);
+            let before = indexed.map_or(0, |indexed| indexed.weight);
+            indexed = Some(Indexed { last: id, weight: before + weight(said.map_or(0, |said| said.len())) });
         }
     }
-    if let Some(last) = last {
+    if let Some(Indexed { last, .. }) = indexed {
         transaction.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'indexed'")?.execute([last])?;
     }
-    transaction.commit()?;
-    Ok(last)
+    // The index is written now, as a whole.
+    transaction.commit().map_err(IndexError::of_index)?;
+    Ok(indexed)
+}
+
+/// Replaces the index by an empty one.
+pub(super) fn rebuild_index(connection: &mut Connection) -> Result<(), LogError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(schema::NEW_INDEX)?;
+    Ok(transaction.commit()?)
+}
+
+/// What a step of retention has found.
+#[derive(Debug, Default)]
+pub(super) struct Deleted {
+    /// Whether there may be more to delete.
+    pub(super) more: bool,
+    /// What is wrong with the index for searches, which keeps nothing from being deleted.
+    pub(super) damage: Option<LogError>,
 }
 
 /// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and returns whether there may be more.
-/// `last` is the last message.
+/// `last` is the last message. What the index has of them goes first, on its own, so that a damaged one keeps no message from it.
 pub(super) fn delete(
     connection: &mut Connection,
     keys: &mut Keys,
     last: i64,
     keep: Keep,
     now: Timestamp,
-) -> Result<bool, LogError> {
-    let Some((up_to, more)) = deletable(connection, last, keep, now)? else { return Ok(false) };
+) -> Result<Deleted, LogError> {
+    let Some((up_to, more)) = deletable(connection, last, keep, now)? else { return Ok(Deleted::default()) };
+    let damage = match delete_from_index(connection, up_to) {
+        Ok(()) => None,
+        Err(IndexError::Damaged(error)) => Some(error),
+        Err(IndexError::Other(error)) => return Err(error),
+    };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // NOT INDEXED, because to group by room the planner would rather read the whole index of rooms.
     transaction
@@ -72,12 +138,6 @@ pub(super) fn delete(
         .execute([up_to])?;
     transaction
         .prepare_cached(
-            "DELETE FROM search WHERE rowid IN (SELECT id FROM messages NOT INDEXED WHERE id <= ?1)
-             AND rowid <= (SELECT value FROM meta WHERE name = 'indexed')",
-        )?
-        .execute([up_to])?;
-    transaction
-        .prepare_cached(
             "DELETE FROM keys WHERE (author, key) IN
              (SELECT author, key FROM messages NOT INDEXED WHERE id <= ?1 AND key IS NOT NULL)",
         )?
@@ -85,7 +145,23 @@ pub(super) fn delete(
     transaction.prepare_cached("DELETE FROM messages WHERE id <= ?1")?.execute([up_to])?;
     transaction.commit()?;
     keys.delete(up_to);
-    Ok(more)
+    Ok(Deleted { more, damage })
+}
+
+fn delete_from_index(connection: &mut Connection, up_to: i64) -> Result<(), IndexError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut messages = transaction.prepare_cached(
+            "SELECT id FROM messages WHERE id <= ?1 AND id <= (SELECT value FROM meta WHERE name = 'indexed')",
+        )?;
+        let mut delete =
+            transaction.prepare_cached("DELETE FROM search WHERE rowid = ?1").map_err(IndexError::of_index)?;
+        let mut ids = messages.query([up_to])?;
+        while let Some(row) = ids.next()? {
+            delete.execute([row.get::<_, i64>(0)?]).map_err(IndexError::of_index)?;
+        }
+    }
+    transaction.commit().map_err(IndexError::of_index)
 }
 
 /// Returns up to which id one step may delete, and whether it reaches less far than it may.

@@ -16,29 +16,34 @@ mod writer;
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     place::{Lock, Place},
+    read::SearchError,
     readers::Job,
     writer::{Request, Writer},
 };
-use super::{Appended, Draft, Keep, LogError, OpenError, Page, wall_clock, words::Query};
-use crate::wire::{Epoch, Limits, Message, MessageId, RoomName, Timestamp, Topic};
+use super::{Appended, Draft, Found, Keep, LogError, OpenError, Page, budget::Budget, wall_clock, words::Query};
+use crate::wire::{Epoch, MessageId, RoomName, Timestamp, Topic};
 
 /// Threads that read pages: a second one goes on while the first waits for the disk.
-const PAGE_READERS: usize = 2;
+pub(super) const PAGE_READERS: usize = 2;
 
 /// The log's threads, as the rest of the program reaches them.
 #[derive(Debug)]
 pub struct Sqlite {
     epoch: Epoch,
     keep: Keep,
+    /// Cancelled when the log is closed.
+    closing: CancellationToken,
     /// Gone once the log is closed; each thread ends when nobody can ask it any more.
     senders: Mutex<Option<Senders>>,
     /// Closed when the thread that writes has ended and the file is released.
@@ -51,6 +56,8 @@ struct Senders {
     pages: mpsc::Sender<Job>,
     /// Searches have a thread of their own, so that a long one keeps nobody from coming in.
     searches: mpsc::Sender<Job>,
+    /// Cancelled when these go: then nobody waits for a search.
+    _closing: DropGuard,
 }
 
 impl Sqlite {
@@ -91,7 +98,9 @@ impl Sqlite {
             drop((lock, end));
         };
         thread::Builder::new().name("log writer".to_owned()).spawn(run).map_err(no_thread)?;
-        Ok(Self { epoch, keep, senders: Mutex::new(Some(Senders { writes, pages, searches })), ended })
+        let closing = CancellationToken::new();
+        let senders = Senders { writes, pages, searches, _closing: closing.clone().drop_guard() };
+        Ok(Self { epoch, keep, closing, senders: Mutex::new(Some(senders)), ended })
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -140,10 +149,28 @@ impl Sqlite {
         room: &RoomName,
         query: Query,
         limit: u32,
-    ) -> Result<Vec<Arc<Message>>, LogError> {
-        let (room, limit) = (room.clone(), limit.min(Limits::HISTORY));
+        time: Duration,
+    ) -> Result<Found, LogError> {
+        let (room, in_vain) = (room.clone(), self.closing.child_token());
+        let _ends = in_vain.clone().drop_guard();
         let searches = self.sender(|senders| &senders.searches)?;
-        ask(&searches, move |connection| read::search(connection, &room, &query, limit)).await
+        let search = move |connection: &mut Connection| {
+            Ok(read::search(connection, &room, &query, limit, &Budget::new(time, in_vain)))
+        };
+        match ask(&searches, search).await? {
+            Ok(_) if self.closing.is_cancelled() => Err(LogError::Closed),
+            Ok(found) => Ok(found),
+            Err(SearchError::Log(error)) => Err(error),
+            Err(SearchError::Index(error)) => {
+                if matches!(error, LogError::Damaged(_)) {
+                    // A log that is closed meanwhile finds it damaged when it is opened again.
+                    if let Ok(writes) = self.sender(|senders| &senders.writes) {
+                        drop(writes.send(Request::RebuildIndex(error.clone())).await);
+                    }
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Deletes what need not be kept and completes the index, as of now.
@@ -180,7 +207,7 @@ impl Sqlite {
         question: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let pages = self.sender(|senders| &senders.pages)?;
-        ask(&pages, question).await
+        ask(&pages, |connection| question(connection)).await
     }
 
     fn sender<T>(&self, which: impl FnOnce(&Senders) -> &mpsc::Sender<T>) -> Result<mpsc::Sender<T>, LogError> {
@@ -196,10 +223,10 @@ impl Sqlite {
 /// Has a question answered by one of the threads that read.
 async fn ask<T: Send + 'static>(
     jobs: &mpsc::Sender<Job>,
-    question: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+    question: impl FnOnce(&mut Connection) -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
     let (reply, answer) = oneshot::channel();
-    let job = move |connection: &Connection| {
+    let job = move |connection: &mut Connection| {
         // Whoever asked may have gone while this waited.
         if !reply.is_closed() {
             drop(reply.send(question(connection)));

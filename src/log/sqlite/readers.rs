@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -10,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 /// A question, with whoever waits for its answer.
-pub(super) type Job = Box<dyn FnOnce(&Connection) + Send>;
+pub(super) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Questions that wait for a thread; past it, whoever asks waits.
 const QUEUE: usize = 256;
@@ -23,14 +24,15 @@ pub(super) fn start(name: &str, connections: Vec<Connection>) -> io::Result<(mps
     let (jobs, waiting) = mpsc::channel::<Job>(QUEUE);
     let waiting = Arc::new(Mutex::new(waiting));
     let mut threads = Vec::with_capacity(connections.len());
-    for connection in connections {
+    for mut connection in connections {
         let waiting = Arc::clone(&waiting);
         threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || {
             loop {
                 // The one that waits holds the lock; the others wait for the lock, which comes to the same.
                 let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 let Some(job) = job else { break };
-                job(&connection);
+                // A job that panics has no answer; who asks next has one.
+                drop(catch_unwind(AssertUnwindSafe(|| job(&mut connection))));
             }
         })?);
     }

@@ -11,7 +11,7 @@ use crate::wire::{Epoch, Hex};
 const APPLICATION: i64 = 0x6263_6874;
 
 /// What makes a file of version n one of version n + 1 (`PRAGMA user_version`). Only ever added to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // The index for searches has no content of its
     // own and may be behind: `indexed` in `meta` says up to which id. Its words are folded already, so that the tokenizer has
     // only to part them at spaces; one to three letters have indexes of their own, because so many words begin with them.
@@ -55,7 +55,15 @@ const MIGRATIONS: [&str; 2] = [
      INSERT INTO messages SELECT id, room, at, nick, kind, text, author, key FROM earlier ORDER BY id;
      DROP TABLE earlier;
      CREATE INDEX messages_by_room ON messages (room, id);",
+    // Words in the index for searches bear a mark of their room.
+    NEW_INDEX,
 ];
+
+/// Replaces the index for searches by an empty one, which is then fed as that of a new file is. Its words begin with the mark of a room,
+/// of 8 characters (`words`); so many and one, two or three more have indexes of their own.
+pub(super) const NEW_INDEX: &str = "DROP TABLE IF EXISTS search;
+     CREATE VIRTUAL TABLE search USING fts5(words, content='', contentless_delete=1, tokenize='ascii', prefix='9 10 11');
+     UPDATE meta SET value = 0 WHERE name = 'indexed';";
 
 /// Gives the database the tables of this version and returns its epoch, born here if the file is new.
 ///
@@ -145,7 +153,7 @@ mod tests {
         assert_eq!(all("SELECT value || '' FROM meta WHERE name = 'keyed'"), ["2"]);
         assert_eq!(super::super::read::last(&connection).unwrap().0, 3);
         assert_eq!(all("PRAGMA integrity_check"), ["ok"]);
-        assert_eq!(version(&connection, Path::new("chat.db")).unwrap(), 2);
+        assert_eq!(version(&connection, Path::new("chat.db")).unwrap(), MIGRATIONS.len());
         // All tables are those of a new file.
         let tables = |connection: &Connection| -> Vec<String> {
             let mut statement =

@@ -1,6 +1,6 @@
 //! What only a log on disk must do: survive, refuse, recover.
 
-use std::{cell::RefCell, fs, path::PathBuf, time::Duration};
+use std::{cell::RefCell, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use super::{
     super::{Log, conformance, conformance::draft},
     *,
 };
-use crate::wire::{Body, Kind};
+use crate::wire::{Body, Kind, Limits, Message};
 
 #[tokio::test]
 async fn a_file_conforms() {
@@ -162,7 +162,7 @@ async fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
     let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
 
     change("PRAGMA user_version = 1000");
-    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 2, .. }));
+    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, .. }));
     change("PRAGMA application_id = 7");
     assert!(matches!(refusal(&path), OpenError::Foreign(_)));
     change("PRAGMA application_id = 0; PRAGMA user_version = 0");
@@ -312,10 +312,10 @@ async fn what_is_too_old_is_deleted_oldest_first() {
     let (left, gap) = ids(&log, 0).await;
     assert_eq!((left.len(), left[0], gap), (550, 901, true));
     assert!(!ids(&log, 899).await.1, "900 was of the other room");
-    assert_eq!(log.search(&RoomName::lobby(), "word", 1000).await.unwrap().len(), 550);
+    assert_eq!(log.search(&RoomName::lobby(), "word", 1000).await.unwrap().messages.len(), 550);
     sqlite.tidy_as(keep, Timestamp(1000)).await.unwrap();
     assert_eq!(log.count().await, Ok(0));
-    assert_eq!(log.search(&RoomName::lobby(), "word", 1000).await.unwrap(), []);
+    assert_eq!(log.search(&RoomName::lobby(), "word", 1000).await.unwrap().messages, []);
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
     // Found before and after it is in the index.
     for _ in 0..2 {
         let found = log.search(&RoomName::lobby(), "tea", 100).await.unwrap();
-        assert_eq!(found.iter().map(|message| message.id.0).collect::<Vec<_>>(), [12, 8, 6, 4, 3, 2, 1]);
+        assert_eq!(found.messages.iter().map(|message| message.id.0).collect::<Vec<_>>(), [12, 8, 6, 4, 3, 2, 1]);
         log.tidy().await.unwrap();
     }
     log.since(&RoomName::lobby(), Timestamp(1)).await.unwrap();
@@ -413,7 +413,7 @@ async fn many_messages_are_served_in_pages() {
     let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
     assert_eq!(ids(&log, cursor.0).await.0, (99_951..=100_000).collect::<Vec<_>>());
     let found = log.search(&RoomName::lobby(), "\"message 77777\"", 5).await.unwrap();
-    assert_eq!(found.iter().map(|message| message.id.0).collect::<Vec<_>>(), [77_777], "none is indexed yet");
+    assert_eq!(found.messages.iter().map(|message| message.id.0).collect::<Vec<_>>(), [77_777], "none is indexed yet");
 }
 
 #[tokio::test]

@@ -18,10 +18,11 @@ use tokio::{
 use tracing::{debug, error, warn};
 
 use super::{
-    super::{Appended, Draft, Keep, LogError, wall_clock},
-    append, chores,
+    super::{Appended, Complaints, Draft, Keep, LogError, wall_clock},
+    append,
+    chores::{self, IndexError},
     keys::Keys,
-    read::{self, integer},
+    read::{self, integer, number},
     rows,
 };
 use crate::wire::Timestamp;
@@ -44,9 +45,15 @@ const RETENTION: Duration = Duration::from_mins(1);
 /// Between a chore that failed and the next: on a full disk it would fail again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Messages that are not in the index for searches, past which it is fed even while others wait: a search looks at each of them,
-/// which takes some 150 ms for so many. Until then, whoever says something does not pay for searches.
-const UNINDEXED: i64 = 400_000;
+/// What messages weigh that are not in the index for searches, past which it gets as much as is stored: a search looks at each of them,
+/// which takes some 100 ms for so many. Until then, whoever says something does hardly pay for searches.
+const UNINDEXED: u64 = 32 * 1024 * 1024;
+
+/// While others talk, the index has one of so many parts of the time: some 3 ms of 300.
+const SHARE: u32 = 100;
+
+/// Between two times that the index is made anew.
+const REBUILD: Duration = Duration::from_mins(1);
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
@@ -56,6 +63,8 @@ pub(super) enum Request {
     Append(Vec<Draft>, Reply<Vec<Appended>>),
     /// Do all chores, as of `now`.
     Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
+    /// Make the index for searches anew: somebody has found it damaged.
+    RebuildIndex(LogError),
     /// Do something to the connection, for tests.
     #[cfg(test)]
     Do(Box<dyn FnOnce(&mut Connection) + Send>),
@@ -73,12 +82,21 @@ pub(super) struct Writer {
     keys: Keys,
     /// The id up to which messages are in the index for searches.
     indexed: i64,
+    /// What those weigh that are not; when it is opened, an estimate.
+    unindexed: u64,
     /// Whether no request has come for [`QUIET`].
     quiet: bool,
     /// When what need not be kept is deleted next.
     retention_due: Instant,
-    /// When chores that failed may be tried again.
-    chores_from: Instant,
+    /// When keys may be tried again, after it has failed.
+    keys_from: Instant,
+    /// When the index may be, after it has failed.
+    index_from: Instant,
+    /// When it next has its turn while others talk.
+    index_turn: Instant,
+    /// When it may be made anew.
+    rebuild_from: Instant,
+    complaints: Complaints,
 }
 
 impl Writer {
@@ -89,7 +107,8 @@ impl Writer {
     pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
         connection.set_prepared_statement_cache_capacity(rows::STATEMENTS + OTHERS);
         let last = integer(read::last(&connection)?.0);
-        let indexed = connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
+        let indexed: i64 =
+            connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
         let keys = Keys::load(&connection)?;
         let now = Instant::now();
         Ok(Self {
@@ -100,9 +119,14 @@ impl Writer {
             last,
             keys,
             indexed,
+            unindexed: unindexed(last - indexed),
             quiet: false,
             retention_due: now,
-            chores_from: now,
+            keys_from: now,
+            index_from: now,
+            index_turn: now,
+            rebuild_from: now,
+            complaints: Complaints::default(),
         })
     }
 
@@ -114,17 +138,28 @@ impl Writer {
             Err(error) => return error!(%error, "the log cannot be written: no runtime to wait with"),
         };
         loop {
-            let before = self.last;
+            let (messages, weight) = (self.last, self.unindexed);
             match self.next(&runtime) {
                 Ok(Some(request)) => self.serve(request),
-                Ok(None) => self.chore(),
+                Ok(None) => {
+                    self.chore();
+                    continue;
+                }
                 Err(()) => break,
             }
             // At least as much is indexed as was stored, so that not more and more is left.
-            for _ in 0..=(self.last - before) / i64::from(chores::INDEXED) {
-                if self.chores_press() {
+            let steps = number((self.last - messages) / i64::from(chores::INDEXED))
+                .max(self.unindexed.saturating_sub(weight) / chores::INDEXED_TEXT);
+            for _ in 0..=steps {
+                if self.chores_press(Instant::now()) {
                     self.chore();
                 }
+            }
+            if self.index_may_have_its_turn(Instant::now())
+                && let Err(error) = self.unsynced(Self::index)
+            {
+                self.index_from = Instant::now() + RETRY;
+                self.complaints.log("the index for searches could not be fed; it is tried again", &error);
             }
         }
         for reader in readers {
@@ -149,7 +184,7 @@ impl Writer {
             Err(TryRecvError::Empty) => {}
         }
         let now = Instant::now();
-        let due = if self.is_behind() { self.chores_from } else { self.retention_due.max(self.chores_from) };
+        let Some(due) = self.chore_due() else { return self.requests.blocking_recv().map(Some).ok_or(()) };
         let patience = due.saturating_duration_since(now).max(if self.quiet { Duration::ZERO } else { QUIET });
         if patience.is_zero() {
             return Ok(None);
@@ -183,6 +218,11 @@ impl Writer {
                     drop(reply.send(self.tidy(keep, now)));
                     None
                 }
+                Request::RebuildIndex(damage) => {
+                    self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
+                    self.rebuild_index(&damage);
+                    None
+                }
                 #[cfg(test)]
                 Request::Do(deed) => {
                     self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
@@ -206,6 +246,7 @@ impl Writer {
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     for appended in &outcome {
                         if let Appended::New(message) = appended {
+                            self.unindexed += chores::weight(message.text_len());
                             self.last = self.last.max(integer(message.id.0));
                         }
                     }
@@ -237,7 +278,7 @@ impl Writer {
 
     fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
         self.sync_commits(false)?;
-        while chores::delete(&mut self.connection, &mut self.keys, self.last, keep, now)? {}
+        while self.delete(keep, now)? {}
         while self.keys.lacks(self.last) {
             self.keys.feed(&mut self.connection, self.last)?;
         }
@@ -245,51 +286,106 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns whether the index or the table of keys lacks something.
-    fn is_behind(&self) -> bool {
-        self.indexed < self.last || self.keys.lacks(self.last)
+    /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
+    fn chores_press(&self, now: Instant) -> bool {
+        self.unindexed > UNINDEXED && self.index_from <= now
+            || self.keys.press(self.last) && self.keys_from <= now
+            || self.keep != Keep::default() && self.retention_due + RETENTION <= now
     }
 
-    /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
-    fn chores_press(&self) -> bool {
-        self.last - self.indexed > UNINDEXED
-            || self.keys.press(self.last)
-            || self.keep != Keep::default() && self.retention_due + RETENTION <= Instant::now()
+    /// Returns whether a step of the index is due while others talk: there is one to do, and the last was long enough ago.
+    fn index_may_have_its_turn(&self, now: Instant) -> bool {
+        (self.unindexed >= chores::INDEXED_TEXT || self.last - self.indexed >= i64::from(chores::INDEXED))
+            && self.index_turn <= now
+            && self.index_from <= now
+    }
+
+    /// Returns when there is something to do next, if nobody asks anything. Each kind of chore has its own time: one that fails does not
+    /// keep the others waiting.
+    fn chore_due(&self) -> Option<Instant> {
+        let retention = (self.keep != Keep::default()).then_some(self.retention_due);
+        let keys = self.keys.lacks(self.last).then_some(self.keys_from);
+        let index = (self.indexed < self.last).then_some(self.index_from);
+        retention.into_iter().chain(keys).chain(index).min()
     }
 
     /// Does the next step of the chores. One that fails is tried again later.
     fn chore(&mut self) {
         let now = Instant::now();
-        if now < self.chores_from {
-            return;
-        }
-        if let Err(error) = self.sync_commits(false).and_then(|()| self.step(now)) {
-            warn!(%error, "the log could not be tidied; it will be tried again");
-            self.chores_from = now + RETRY;
+        let retry = now + RETRY;
+        let done = if self.keep != Keep::default() && self.retention_due <= now {
+            match self.unsynced(|writer| writer.delete(writer.keep, wall_clock())) {
+                Ok(more) => Ok(if !more {
+                    self.retention_due = now + RETENTION
+                }),
+                Err(error) => Err((error, &mut self.retention_due)),
+            }
+        } else if self.keys_from <= now && (self.keys.press(self.last) || self.quiet && self.keys.lacks(self.last)) {
+            let fed = self.unsynced(|writer| writer.keys.feed(&mut writer.connection, writer.last));
+            fed.map_err(|error| (error, &mut self.keys_from))
+        } else if self.indexed < self.last && self.index_from <= now {
+            self.unsynced(Self::index).map(drop).map_err(|error| (error, &mut self.index_from))
+        } else {
+            Ok(())
+        };
+        if let Err((error, from)) = done {
+            *from = retry;
+            self.complaints.log("the log could not be tidied; it is tried again", &error);
         }
     }
 
-    /// Deletes, or feeds a little.
-    fn step(&mut self, now: Instant) -> Result<(), LogError> {
-        if self.retention_due <= now && self.keep != Keep::default() {
-            if !chores::delete(&mut self.connection, &mut self.keys, self.last, self.keep, wall_clock())? {
-                self.retention_due = now + RETENTION;
-            }
-        } else if self.keys.press(self.last) || self.quiet && self.keys.lacks(self.last) {
-            self.keys.feed(&mut self.connection, self.last)?;
-        } else if self.indexed < self.last {
-            self.index()?;
-        } else {
-            self.retention_due = now + RETENTION;
+    /// Does something that need not wait for the disk.
+    fn unsynced<T>(&mut self, deed: impl FnOnce(&mut Self) -> Result<T, LogError>) -> Result<T, LogError> {
+        self.sync_commits(false)?;
+        deed(self)
+    }
+
+    /// Deletes a little, and returns whether there may be more to delete.
+    fn delete(&mut self, keep: Keep, now: Timestamp) -> Result<bool, LogError> {
+        let deleted = chores::delete(&mut self.connection, &mut self.keys, self.last, keep, now)?;
+        if let Some(damage) = deleted.damage {
+            self.rebuild_index(&damage);
         }
-        Ok(())
+        Ok(deleted.more)
     }
 
     /// Feeds the index once, and returns whether there may be more.
     fn index(&mut self) -> Result<bool, LogError> {
-        let indexed = chores::index(&mut self.connection)?;
+        let begin = Instant::now();
+        let indexed = match chores::index(&mut self.connection) {
+            Ok(indexed) => indexed,
+            Err(IndexError::Damaged(damage)) if self.rebuild_index(&damage) => return Ok(true),
+            Err(IndexError::Damaged(error) | IndexError::Other(error)) => return Err(error),
+        };
         debug!(?indexed, "indexed");
-        self.indexed = indexed.unwrap_or(self.last);
+        let end = Instant::now();
+        self.index_turn = end + (end - begin) * SHARE;
+        let (last, weight) = indexed.as_ref().map_or((self.last, u64::MAX), |indexed| (indexed.last, indexed.weight));
+        self.indexed = last;
+        self.unindexed = self.unindexed.saturating_sub(weight);
         Ok(indexed.is_some())
     }
+
+    /// Makes the index for searches anew, unless that was done a moment ago: who found it damaged may have looked at it before. It is
+    /// fed from the messages as that of a new file is. Returns whether it is empty now.
+    fn rebuild_index(&mut self, damage: &LogError) -> bool {
+        let now = Instant::now();
+        if now < self.rebuild_from {
+            return false;
+        }
+        self.rebuild_from = now + REBUILD;
+        self.complaints.log("the index for searches is damaged, and is made anew", damage);
+        if let Err(error) = self.unsynced(|writer| chores::rebuild_index(&mut writer.connection)) {
+            self.complaints.log("the index for searches cannot be made anew", &error);
+            return false;
+        }
+        self.indexed = 0;
+        self.unindexed = unindexed(self.last);
+        true
+    }
+}
+
+/// Returns about what so many messages weigh.
+fn unindexed(messages: i64) -> u64 {
+    number(messages).saturating_mul(chores::weight(64))
 }

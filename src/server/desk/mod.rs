@@ -8,7 +8,7 @@ mod gathering;
 use std::time::Duration;
 
 use tokio::{sync::mpsc, time::Instant};
-use tracing::{debug, error};
+use tracing::debug;
 
 use self::gathering::Gathering;
 use super::{
@@ -17,7 +17,7 @@ use super::{
     rings::Rings,
 };
 use crate::{
-    log::{Appended, Draft, Log, wall_clock},
+    log::{Appended, Complaints, Draft, Log, wall_clock},
     room::{Arrival, Notice, Rooms, SeatId},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
@@ -65,6 +65,7 @@ struct Desk {
     rings: Rings,
     mail: Mail,
     log: Log,
+    complaints: Complaints,
     last: MessageId,
     started: Instant,
     /// The time of the latest turn: the clock may go back, the log's time does not.
@@ -78,6 +79,7 @@ impl Desk {
             rings: Rings::default(),
             mail: Mail::default(),
             log,
+            complaints: Complaints::default(),
             last,
             started: Instant::now(),
             latest: Timestamp::default(),
@@ -121,7 +123,7 @@ impl Desk {
         match request {
             Request::Arrive(arrival, reply) => {
                 // Whoever left before they had a seat cannot give it back.
-                if let Err(Ok((seat, _))) = reply.send(self.arrive(arrival, now).await) {
+                if let Err(Ok((seat, _))) = reply.send(self.arrive(arrival, now)) {
                     self.leave(seat.id, true, now);
                 }
             }
@@ -137,8 +139,9 @@ impl Desk {
                 if let Some(evicted) = self.rooms.go(seat, room.clone(), now) {
                     self.mail.evict(evicted);
                 }
-                drop(reply.send(self.place(room).await));
+                drop(reply.send(self.place(room)));
             }
+            Request::LearnTopic(seat, room, topic) => self.rooms.learn_topic(seat, &room, topic),
             Request::Rename(seat, to, reply) => drop(reply.send(self.rename(seat, &to, now))),
             Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask))),
             Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
@@ -150,13 +153,13 @@ impl Desk {
         if for_good { self.rooms.leave(seat, now) } else { self.rooms.lose(seat, now) }
     }
 
-    async fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Seat, RoomView), Failure> {
+    fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Seat, RoomView), Failure> {
         let room = arrival.room.clone();
         let seated = self.rooms.arrive(arrival, now)?;
         if let Some(evicted) = seated.evicted {
             self.mail.evict(evicted);
         }
-        let (place, view) = self.place(room).await;
+        let (place, view) = self.place(room);
         let seat = Seat {
             id: seated.seat,
             nick: seated.nick,
@@ -169,20 +172,11 @@ impl Desk {
     }
 
     /// Returns a place in a room that somebody has just entered, and the room as they find it.
-    async fn place(&mut self, room: RoomName) -> (Place, RoomView) {
-        let mut view = self.rooms.view(&room);
-        if view.people == 1 {
-            // Nobody was there who would know.
-            match self.log.topic(&room).await {
-                Ok(topic) => {
-                    view.topic.clone_from(&topic);
-                    self.rooms.set_topic(&room, topic);
-                }
-                Err(error) => error!(%error, "cannot read a topic"),
-            }
-        }
+    fn place(&mut self, room: RoomName) -> (Place, RoomView) {
+        let view = self.rooms.view(&room);
+        let knows_topic = self.rooms.knows_topic(&room);
         let ring = self.rings.subscribe(&room);
-        (Place { room, ring, last: self.last }, view)
+        (Place { room, ring, last: self.last, knows_topic }, view)
     }
 
     fn say(&mut self, seat: SeatId, said: Vec<Said>, turn: &mut Turn) {
@@ -223,6 +217,9 @@ impl Desk {
             Ask::Rooms => {
                 let (rooms, total) = self.rooms.list();
                 ServerMessage::Rooms { rooms, total, more: false }
+            }
+            Ask::Topic if !self.rooms.knows_topic(room) => {
+                ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "the topic cannot be read at the moment"))
             }
             Ask::Topic => ServerMessage::Topic { room: room.clone(), topic: self.rooms.view(room).topic },
             Ask::Tell { to, text, key } => {
@@ -270,7 +267,7 @@ impl Desk {
         let mut appended = match appended {
             Ok(appended) => appended.into_iter().map(Ok).collect(),
             Err(error) => {
-                error!(%error, drafts, "nothing was stored");
+                self.complaints.log("nothing was stored", &error);
                 let failure = Failure::new(ErrorCode::NotStored, format!("the server could not store it: {error}"));
                 keys.into_iter().map(|key| Err(failure.clone().about(key))).collect::<Vec<_>>()
             }

@@ -36,8 +36,9 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
     for number in 0..2 * EMPTY {
         let room = RoomName::new(&format!("room-{number}")).unwrap();
         for known in [None, Some(tea.clone())] {
-            let (seat, view) = desk.arrive(arrival(room.clone()), Duration::ZERO).await.unwrap();
-            assert_eq!(view.topic, known);
+            let (seat, _) = desk.arrive(arrival(room.clone()), Duration::ZERO).unwrap();
+            assert!(!seat.place.knows_topic);
+            assert_eq!(desk.log.topic(&room).await.unwrap(), known);
             let said = Said { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), key: None };
             let mut turn = Turn::default();
             desk.say(seat.id, vec![said], &mut turn);
@@ -47,4 +48,29 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
             assert!(desk.rings.count() <= EMPTY, "{}", desk.rings.count());
         }
     }
+}
+
+/// A log that answers nothing: whatever waits for it waits for ever.
+#[tokio::test]
+async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
+    let (hub, run) = open(Log::Silent, MessageId(0));
+    tokio::spawn(run);
+    let asked = async {
+        let mut seat = somebody(&hub).await;
+        let rust = RoomName::new("rust").unwrap();
+        for ask in [Ask::Names, Ask::Rooms, Ask::Topic] {
+            hub.ask(seat.id, ask).await.unwrap();
+        }
+        seat.place = hub.go(seat.id, rust.clone()).await.unwrap().0;
+        assert!(!seat.place.knows_topic);
+        // Who has left the room has no say in it.
+        hub.learn_topic(seat.id, RoomName::lobby(), Some(Topic::new("coffee").unwrap())).await.unwrap();
+        for topic in ["tea", "what another has read earlier"] {
+            hub.learn_topic(seat.id, rust.clone(), Some(Topic::new(topic).unwrap())).await.unwrap();
+        }
+        hub.ask(seat.id, Ask::Topic).await.unwrap()
+    };
+    let topic = timeout(Duration::from_secs(10), asked).await.unwrap();
+    let tea = Some(Topic::new("tea").unwrap());
+    assert_eq!(topic, ServerMessage::Topic { room: RoomName::new("rust").unwrap(), topic: tea });
 }

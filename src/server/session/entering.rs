@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Pace, Shared};
+use super::{Pace, Shared, read_topic};
 use crate::{
     log::wall_clock,
     room::{Arrival, IfTaken},
@@ -53,7 +53,8 @@ impl<'a, S: Transport> Entering<'a, S> {
                 let wanted = nick.clone();
                 // Without a token nobody else can show that they are the same person.
                 let arrival = Arrival { author: random()?, nick, if_taken: IfTaken::Next, room, returning: false };
-                let (seat, view) = self.shared.hub.arrive(arrival).await?.map_err(|_| End::Failed)?;
+                let (mut seat, mut view) = self.shared.hub.arrive(arrival).await?.map_err(|_| End::Failed)?;
+                read_topic(self.shared, seat.id, &mut seat.place, &mut view).await?;
                 let mut out = Vec::new();
                 if let Some(complaint) = complaint {
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::Other, complaint)), &mut out);
@@ -82,7 +83,8 @@ impl<'a, S: Transport> Entering<'a, S> {
                         returning: hello.session.is_some() && hello.epoch.is_some(),
                     };
                     match self.shared.hub.arrive(arrival).await? {
-                        Ok((seat, view)) => {
+                        Ok((mut seat, mut view)) => {
+                            read_topic(self.shared, seat.id, &mut seat.place, &mut view).await?;
                             let mut out = Vec::new();
                             push_frame(dialect, &welcome(&seat, view, Some(token)), &mut out);
                             self.socket.queue(&out);

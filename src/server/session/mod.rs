@@ -11,6 +11,7 @@ mod speech;
 
 use std::{
     future::poll_fn,
+    net::IpAddr,
     pin::pin,
     sync::Arc,
     task::{Context, Poll},
@@ -34,15 +35,17 @@ use super::{
     batch::{Batch, push_frame},
     end::End,
     frames::Frames,
-    hub::{Ask, Hub, Seat},
+    hub::{Ask, Hub, Place, Seat},
     opening::Opening,
     origin::AllowedOrigin,
     rate::Rate,
     socket::Socket,
+    turns::{Purpose, Turn, Turns},
 };
 use crate::{
-    log::Log,
-    wire::{Dialect, Limits, MessageId, Nick, ServerMessage},
+    log::{Complaints, Log, LogError, Page},
+    room::SeatId,
+    wire::{Dialect, Limits, MessageId, Nick, RoomView, ServerMessage},
 };
 
 /// Bytes gathered from the ring for one write.
@@ -59,12 +62,18 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Messages a second a connection.
     pub(crate) rate: Option<Rate>,
+    /// What the log could not do, on its way to the operator.
+    pub(crate) complaints: Complaints,
+    /// Whose turn it is to have a page read.
+    pub(crate) pages: Turns,
+    /// Whose turn it is to search.
+    pub(crate) searches: Turns,
     /// Whose pages may connect, besides our own.
     pub(crate) origins: Vec<AllowedOrigin>,
 }
 
-/// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
-pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Opening, shared: &Shared) -> End
+/// Lives a connection's life and returns why it ended; the peer has been told, where it could be. What is bounded for everybody at `address` together is charged to it.
+pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Opening, address: IpAddr, shared: &Shared) -> End
 where
     S: Transport,
 {
@@ -74,7 +83,7 @@ where
     let end = match entered {
         Err(end) => end,
         Ok((seat, dialect, wanted)) => {
-            let mut session = Session::new(socket, shared, dialect, seat, pace);
+            let mut session = Session::new(socket, shared, dialect, seat, pace, address);
             let end = session.live(wanted).await.err().unwrap_or(End::Quit);
             shared.hub.leave(session.seat.id, dialect == Dialect::Text || end.is_for_good()).await;
             end
@@ -112,6 +121,23 @@ impl Pace {
     }
 }
 
+/// Completes what somebody finds who has just taken a place: the topic, where the hub does not know it, which then does. What the log has
+/// by now is at least as new as the place; what is set later comes by the ring.
+async fn read_topic(shared: &Shared, seat: SeatId, place: &mut Place, view: &mut RoomView) -> Result<(), End> {
+    if !place.knows_topic {
+        match shared.log.topic(&place.room).await {
+            Ok(topic) => {
+                view.topic.clone_from(&topic);
+                place.knows_topic = true;
+                shared.hub.learn_topic(seat, place.room.clone(), topic).await?;
+            }
+            // It is asked for again by the next who comes.
+            Err(error) => shared.complaints.log("cannot read a topic", &error),
+        }
+    }
+    Ok(())
+}
+
 /// What a session does next.
 enum Step {
     /// The room was told something.
@@ -125,6 +151,8 @@ struct Session<'a, S> {
     shared: &'a Shared,
     dialect: Dialect,
     seat: Seat,
+    /// Who its costs are charged to.
+    address: IpAddr,
     /// Everything of this room up to here has been written.
     cursor: MessageId,
     /// Who said the last private message, for `/reply`.
@@ -143,13 +171,21 @@ struct Session<'a, S> {
 }
 
 impl<'a, S: Transport> Session<'a, S> {
-    fn new(socket: &'a mut Socket<S>, shared: &'a Shared, dialect: Dialect, seat: Seat, pace: Pace) -> Self {
+    fn new(
+        socket: &'a mut Socket<S>,
+        shared: &'a Shared,
+        dialect: Dialect,
+        seat: Seat,
+        pace: Pace,
+        address: IpAddr,
+    ) -> Self {
         let now = Instant::now();
         let Pace { started, rate, control } = pace;
         Self {
             socket,
             shared,
             dialect,
+            address,
             cursor: seat.place.last,
             last_private: None,
             started,
@@ -247,11 +283,15 @@ impl<'a, S: Transport> Session<'a, S> {
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
         self.cursor = match wanted {
             Wanted::After(cursor) => cursor,
-            Wanted::Since(time) => self.shared.log.since(&self.seat.place.room, time).await?,
+            Wanted::Since(time) => {
+                let cursor = self.shared.log.since(&self.seat.place.room, time).await;
+                cursor.map_err(|error| self.cannot_read(&error))?
+            }
             Wanted::Last(0) => self.seat.place.last,
             Wanted::Last(count) => {
                 let room = &self.seat.place.room;
-                self.shared.log.cursor(room, None, count.min(Limits::HISTORY)).await?
+                let cursor = self.shared.log.cursor(room, None, count.min(Limits::HISTORY)).await;
+                cursor.map_err(|error| self.cannot_read(&error))?
             }
         };
         // What comes after the last is in the ring.
@@ -281,10 +321,10 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
-            let room = &self.seat.place.room;
-            let page = self.shared.log.page(room, self.cursor, Limits::PAGE).await?;
+            let page = self.page(Purpose::CatchUp, self.cursor, Limits::PAGE).await?;
+            let page = page.map_err(|error| self.cannot_read(&error))?;
             if page.gap {
-                let room = room.clone();
+                let room = self.seat.place.room.clone();
                 self.send(&ServerMessage::Gap { room }).await?;
             }
             let more = page.more;
@@ -293,6 +333,28 @@ impl<'a, S: Transport> Session<'a, S> {
                 return Ok(());
             }
         }
+    }
+
+    /// Returns a page of the room once it is this connection's turn to have one read.
+    async fn page(&mut self, purpose: Purpose, after: MessageId, limit: u32) -> Result<Result<Page, LogError>, End> {
+        let shared = self.shared;
+        let _turn = self.turn(&shared.pages, purpose).await?;
+        Ok(shared.log.page(&self.seat.place.room, after, limit).await)
+    }
+
+    /// Waits for a turn, but not longer than the server runs.
+    async fn turn(&mut self, turns: &Turns, purpose: Purpose) -> Result<Turn, End> {
+        tokio::select! {
+            biased;
+            turn = turns.take(purpose, self.address) => Ok(turn),
+            () = self.shared.stop.cancelled() => Err(End::Stopping),
+        }
+    }
+
+    /// Returns the end of a session that cannot be caught up, which the operator is told of.
+    fn cannot_read(&self, error: &LogError) -> End {
+        self.shared.complaints.log("somebody could not be caught up", error);
+        End::Failed
     }
 
     /// Writes a batch and whatever else has come by then, together.

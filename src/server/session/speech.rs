@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Session, entering::Wanted};
+use super::{Session, entering::Wanted, read_topic};
 use crate::{
+    log::LogError,
     server::{
         Transport,
         batch::{push_frame, push_lines},
         end::End,
         hub::{Ask, Said},
         socket::Incoming,
+        turns::Purpose,
     },
     wire::{
         ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, Nick, Query, RoomName, ServerMessage,
@@ -98,7 +100,8 @@ impl<S: Transport> Session<'_, S> {
             self.count_control();
             return Heard::Nothing;
         }
-        let wait = self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now - self.started));
+        let wait =
+            self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve_many(cost(&meaning), now - self.started));
         match meaning {
             meaning if !wait.is_zero() => Heard::Early(meaning, wait),
             Meaning::Said(ClientMessage::Say { key, text }) => {
@@ -224,7 +227,8 @@ impl<S: Transport> Session<'_, S> {
     }
 
     async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {
-        let (place, view) = self.shared.hub.go(self.seat.id, room).await?;
+        let (mut place, mut view) = self.shared.hub.go(self.seat.id, room).await?;
+        read_topic(self.shared, self.seat.id, &mut place, &mut view).await?;
         let stays = place.room == self.seat.place.room;
         self.drain().await?;
         self.send(&ServerMessage::Joined(view)).await?;
@@ -263,13 +267,19 @@ impl<S: Transport> Session<'_, S> {
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
         let mut cursor = match after {
             Some(id) => id,
-            None => self.shared.log.cursor(&room, before, left).await?,
+            None => match self.shared.log.cursor(&room, before, left).await {
+                Ok(cursor) => cursor,
+                Err(error) => return self.cannot_answer("a history could not be read", &error).await,
+            },
         };
         let end = before.unwrap_or(MessageId(u64::MAX));
         let event = |messages, more| ServerMessage::History { room: room.clone(), messages, more };
         let mut portion = Portion::new();
         loop {
-            let page = self.shared.log.page(&room, cursor, left.min(Limits::PAGE)).await?;
+            let page = match self.page(Purpose::Question, cursor, left.min(Limits::PAGE)).await? {
+                Ok(page) => page,
+                Err(error) => return self.cannot_answer("a history could not be read", &error).await,
+            };
             let (more, last) = (page.more, page.messages.last().map(|message| message.id));
             for message in page.messages.into_iter().filter(|message| message.id < end) {
                 left = left.saturating_sub(1);
@@ -286,20 +296,47 @@ impl<S: Transport> Session<'_, S> {
         self.send(&event(portion.items, false)).await
     }
 
+    /// Says that the log could not answer a question, to who asked and to the operator. The session goes on.
+    async fn cannot_answer(&mut self, what: &'static str, error: &LogError) -> Result<(), End> {
+        self.shared.complaints.log(what, error);
+        let words = format!("the server cannot read its log: {error}");
+        self.send(&ServerMessage::Error(Failure::new(ErrorCode::Unavailable, words))).await
+    }
+
     /// Writes what a search finds, in as many events as it takes.
     async fn search(&mut self, query: Query, limit: Option<u32>) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
-        let found = self.shared.log.search(&room, query.as_str(), limit).await?;
-        let event = |messages, more| ServerMessage::Found { room: room.clone(), query: query.clone(), messages, more };
+        let found = {
+            let shared = self.shared;
+            let _turn = self.turn(&shared.searches, Purpose::Question).await?;
+            shared.log.search(&room, query.as_str(), limit).await
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.cannot_answer("a search has failed", &error).await,
+        };
+        let incomplete = found.is_incomplete;
+        let event = |messages, more| {
+            let (room, query) = (room.clone(), query.clone());
+            ServerMessage::Found { room, query, messages, more, incomplete: incomplete && !more }
+        };
         let mut portion = Portion::new();
-        for message in found {
+        for message in found.messages {
             let size = message.size();
             if let Some(messages) = portion.add(message, size) {
                 self.send(&event(messages, true)).await?;
             }
         }
         self.send(&event(portion.items, false)).await
+    }
+}
+
+/// Returns how many tokens of the rate something takes.
+fn cost(meaning: &Meaning) -> u32 {
+    match meaning {
+        Meaning::Said(ClientMessage::Search { .. }) => Limits::SEARCH_COST,
+        _ => 1,
     }
 }
 

@@ -38,7 +38,13 @@ fn what_the_view_asks_is_answered_for_the_view_alone() {
 fn every_question_may_be_the_views() {
     let query = Query::new("tea").unwrap();
     let room = RoomName::lobby();
-    let found = ServerMessage::Found { room: room.clone(), query: query.clone(), messages: vec![], more: false };
+    let found = ServerMessage::Found {
+        room: room.clone(),
+        query: query.clone(),
+        messages: vec![],
+        more: false,
+        incomplete: false,
+    };
     for (question, answer) in [
         (ClientMessage::Search { query, limit: None }, found),
         (ClientMessage::Names, ServerMessage::Names(view("lobby"))),

@@ -299,7 +299,7 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let entered =
         Entering::new(&mut socket, &shared, &mut Pace::new(&shared)).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
-    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared));
+    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
     let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
     let mut seldom = Seldom::new(stop, alarm, session.seat.mailbox.clone());
     // The room has two batches, and the peer two frames, "a" and "b" under a mask of zero.
@@ -330,7 +330,7 @@ async fn what_the_kernel_keeps_of_a_batch_is_sent_from_the_cursor_on() {
     let entered =
         Entering::new(&mut socket, &shared, &mut Pace::new(&shared)).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
-    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared));
+    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
     session.say_live().await.unwrap();
     session.cursor = MessageId(1);
     let batch = Batch::messages(vec![message(1, "a"), message(2, "b")]);

@@ -24,12 +24,16 @@ mod speech;
 /// Longer than anything that a session waits for.
 const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 
+/// Where all connections come from.
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
     let (hub, desk) = desk::open(log.clone(), MessageId(0));
     tokio::spawn(desk);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());
-    Arc::new(Shared { hub, log, started, stop, rate: Rate::new(rate, burst), origins })
+    let (complaints, pages, searches) = (Complaints::default(), Turns::new(Log::PAGES_AT_ONCE), Turns::new(1));
+    Arc::new(Shared { hub, log, started, stop, rate: Rate::new(rate, burst), complaints, pages, searches, origins })
 }
 
 fn shared() -> Arc<Shared> {
@@ -53,7 +57,7 @@ struct Peer {
 fn start(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
     let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs), Vec::new()), Arc::clone(shared));
-    (ours, tokio::spawn(async move { run(&mut socket, opening, &shared).await }))
+    (ours, tokio::spawn(async move { run(&mut socket, opening, HERE, &shared).await }))
 }
 
 impl Peer {

@@ -41,7 +41,7 @@ async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
         nick: nick.clone(),
         resumed: false,
         epoch: Hex([1; 8]),
-        place: Place { room: room.clone(), ring, last: MessageId(0) },
+        place: Place { room: room.clone(), ring, last: MessageId(0), knows_topic: true },
         mailbox: mail.open(SeatId::nobodys()),
     };
     reply.send(Ok((seat, RoomView { room, topic: None, names: vec![nick], people: 1 }))).unwrap();

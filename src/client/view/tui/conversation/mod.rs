@@ -175,9 +175,12 @@ impl Conversation {
             ServerMessage::Message(message) => return self.message(message),
             ServerMessage::Private(private) => return self.private(private),
             ServerMessage::Presence(presence) => self.presence(presence, at),
-            ServerMessage::Found { query, messages, more, .. } => {
+            ServerMessage::Found { query, messages, more, incomplete, .. } => {
                 if self.found(query, messages, !more) {
                     self.tell(&format!("nothing found for {query}"), at);
+                }
+                if *incomplete {
+                    self.tell(text::CUT_SHORT, at);
                 }
             }
             ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message), at),

@@ -95,7 +95,7 @@ fn a_search_finds_nothing_of_theirs() {
     let mut stage = ignoring();
     let messages = vec![stage.message(0, "eve-2", "tea is bad"), stage.message(0, "bob", "tea is good")];
     let (name, query) = (room("lobby"), Query::new("tea").unwrap());
-    stage.server(0, &ServerMessage::Found { room: name, query, messages, more: false });
+    stage.server(0, &ServerMessage::Found { room: name, query, messages, more: false, incomplete: false });
     let screen = stage.screen(80, 24);
     assert!(screen.contains("tea is good") && !screen.contains("tea is bad"), "{screen}");
 }

@@ -161,6 +161,7 @@ fn search_results() {
         query: Query::new("tea").unwrap(),
         messages: ids.rev().map(|id| message(id, id * 700, "bob", &format!("tea {id}\n{LONG}"))).collect(),
         more,
+        incomplete: false,
     };
     reader.event(found(4..=9, true));
     assert!(reader.conversation.results().is_none(), "the rest of it follows");

@@ -1,0 +1,243 @@
+//! Whose turn it is to have the log read for a while: so many at one time, and those who wait take turns, an address at a time. So who
+//! asks for everything keeps each of the others waiting for one page, not for all of theirs.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+/// What it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Somebody comes in, comes back or has fallen behind. Every other turn is for these.
+    CatchUp,
+    /// Somebody has asked for something.
+    Question,
+}
+
+/// Those who have a turn and those who wait for one.
+#[derive(Debug)]
+pub(crate) struct Turns(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// Nobody waits while there is one.
+    free: usize,
+    catch_ups: Queue,
+    questions: Queue,
+    last: Purpose,
+}
+
+/// Those who wait, by address: each address has one at a time.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: HashMap<IpAddr, VecDeque<oneshot::Sender<Turn>>>,
+    order: VecDeque<IpAddr>,
+}
+
+/// A turn, which ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// None for one that nobody took.
+    state: Option<Arc<Mutex<State>>>,
+}
+
+impl Turns {
+    /// Returns turns of which so many are taken at one time.
+    pub(crate) fn new(at_once: usize) -> Self {
+        let last = Purpose::Question;
+        Self(Arc::new(Mutex::new(State {
+            free: at_once,
+            catch_ups: Queue::default(),
+            questions: Queue::default(),
+            last,
+        })))
+    }
+
+    /// Returns when it is the turn of somebody at `address`. Cancel-safe: who goes away while they wait is skipped.
+    pub(crate) async fn take(&self, purpose: Purpose, address: IpAddr) -> Turn {
+        let waiting = {
+            let mut state = lock(&self.0);
+            if state.free > 0 {
+                state.free -= 1;
+                return self.turn();
+            }
+            state.queue(purpose).push(address)
+        };
+        // It is never dropped unsent: whoever has a turn keeps these alive. Were it so, nobody would have one.
+        waiting.await.unwrap_or_else(|_| self.turn())
+    }
+
+    fn turn(&self) -> Turn {
+        Turn { state: Some(Arc::clone(&self.0)) }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(shared) = self.state.take() else { return };
+        let mut state = lock(&shared);
+        while let Some(next) = state.next() {
+            match next.send(Self { state: Some(Arc::clone(&shared)) }) {
+                Ok(()) => return,
+                Err(mut untaken) => untaken.state = None,
+            }
+        }
+        state.free += 1;
+    }
+}
+
+impl State {
+    fn queue(&mut self, purpose: Purpose) -> &mut Queue {
+        match purpose {
+            Purpose::CatchUp => &mut self.catch_ups,
+            Purpose::Question => &mut self.questions,
+        }
+    }
+
+    /// Returns who comes next.
+    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let order = match self.last {
+            Purpose::CatchUp => [Purpose::Question, Purpose::CatchUp],
+            Purpose::Question => [Purpose::CatchUp, Purpose::Question],
+        };
+        order.into_iter().find_map(|purpose| {
+            let next = self.queue(purpose).pop()?;
+            self.last = purpose;
+            Some(next)
+        })
+    }
+}
+
+impl Queue {
+    fn push(&mut self, address: IpAddr) -> oneshot::Receiver<Turn> {
+        /// How many at one address may have gone away before they are looked for.
+        const GONE: usize = 64;
+        let (turn, waiting) = oneshot::channel();
+        let lane = self.waiting.entry(address).or_insert_with(|| {
+            self.order.push_back(address);
+            VecDeque::new()
+        });
+        // At powers of two, so that many who stay are not looked at each time.
+        if lane.len() >= GONE && lane.len().is_power_of_two() {
+            lane.retain(|waiting| !waiting.is_closed());
+        }
+        lane.push_back(turn);
+        waiting
+    }
+
+    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
+        while let Some(address) = self.order.pop_front() {
+            let Some(lane) = self.waiting.get_mut(&address) else { continue };
+            let next = std::iter::from_fn(|| lane.pop_front()).find(|waiting| !waiting.is_closed());
+            if lane.is_empty() {
+                self.waiting.remove(&address);
+            } else {
+                self.order.push_back(address);
+            }
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Nothing that can panic is done under the lock.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesOrdered};
+
+    use super::*;
+
+    fn address(number: u8) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, number).into()
+    }
+
+    /// Lets all who are named wait, in this order, and returns the order in which they have their turn.
+    fn served(turns: &Turns, waiting: &[(Purpose, u8)]) -> Vec<u8> {
+        let first = turns.take(Purpose::Question, address(0)).now_or_never().unwrap();
+        let mut waiting: Vec<Option<(u8, LocalBoxFuture<'_, Turn>)>> = waiting
+            .iter()
+            .map(|(purpose, who)| {
+                let mut turn = turns.take(*purpose, address(*who)).boxed_local();
+                assert!((&mut turn).now_or_never().is_none());
+                Some((*who, turn))
+            })
+            .collect();
+        let (mut has_turn, mut order) = (Some(first), Vec::new());
+        while let Some(turn) = has_turn.take() {
+            drop(turn);
+            for place in &mut waiting {
+                if let Some((who, turn)) = place
+                    && let Some(turn) = turn.now_or_never()
+                {
+                    assert!(has_turn.is_none(), "one at a time");
+                    has_turn = Some(turn);
+                    order.push(*who);
+                    *place = None;
+                }
+            }
+        }
+        assert!(waiting.iter().all(Option::is_none));
+        order
+    }
+
+    #[test]
+    fn who_asks_for_much_delays_each_other_by_one() {
+        use Purpose::Question;
+        let turns = Turns::new(1);
+        let many = [(Question, 1); 200];
+        let order = served(&turns, &[&many[..], &[(Question, 2), (Question, 3), (Question, 2)]].concat());
+        assert_eq!(order[..6], [1, 2, 3, 1, 2, 1]);
+        assert_eq!(order.len(), 203);
+    }
+
+    #[test]
+    fn who_comes_in_has_every_other_turn_however_many_ask() {
+        use Purpose::{CatchUp, Question};
+        let turns = Turns::new(1);
+        let many: Vec<_> = (1..100).map(|who| (Question, who)).collect();
+        let order = served(&turns, &[&many[..], &[(CatchUp, 201), (CatchUp, 202)]].concat());
+        assert_eq!(order[..4], [201, 1, 202, 2]);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_takes_no_turn_with_them() {
+        let turns = Turns::new(2);
+        for _ in 0..3 {
+            let taken =
+                [turns.take(Purpose::CatchUp, address(1)).await, turns.take(Purpose::Question, address(1)).await];
+            let mut gone: FuturesOrdered<_> = (0..500).map(|_| turns.take(Purpose::Question, address(2))).collect();
+            assert!(gone.next().now_or_never().is_none());
+            let mut stays = Box::pin(turns.take(Purpose::Question, address(2)));
+            assert!((&mut stays).now_or_never().is_none());
+            // One of them has the turn in hand and has not looked yet.
+            let [first, second] = taken;
+            drop(first);
+            drop(gone);
+            drop(second);
+            drop(stays.await);
+            let state = lock(&turns.0);
+            assert_eq!((state.free, state.questions.waiting.len(), state.questions.order.len()), (2, 0, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_have_gone_take_no_memory() {
+        let turns = Turns::new(0);
+        for _ in 0..10_000 {
+            assert!(turns.take(Purpose::Question, address(1)).now_or_never().is_none());
+        }
+        assert!(lock(&turns.0).questions.waiting[&address(1)].len() <= 64);
+    }
+}

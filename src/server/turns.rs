@@ -71,6 +71,13 @@ impl Turns {
         waiting.await.unwrap_or_else(|_| self.turn())
     }
 
+    /// Returns how many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        let state = lock(&self.0);
+        [&state.catch_ups, &state.questions].iter().flat_map(|queue| queue.waiting.values()).map(VecDeque::len).sum()
+    }
+
     fn turn(&self) -> Turn {
         Turn { state: Some(Arc::clone(&self.0)) }
     }

@@ -256,4 +256,18 @@ mod tests {
         let slow = encode(&ServerMessage::Slow { retry_after_ms: 1234 }).unwrap();
         assert_eq!(slow, "! slow down: your next line is taken in 1.2 s");
     }
+
+    #[test]
+    fn a_search_that_was_cut_short_says_so() {
+        let found = |incomplete| {
+            let query = crate::wire::Query::new("tea").unwrap();
+            encode(&ServerMessage::Found { room: RoomName::lobby(), query, messages: vec![], more: false, incomplete })
+        };
+        assert_eq!(found(false).unwrap(), "* nothing found for tea");
+        assert_eq!(
+            found(true).unwrap(),
+            "* nothing found for tea\n* the search was cut short after 250 ms: more words make it quicker"
+        );
+        assert!(CUT_SHORT.contains(&format!("{} ms", crate::wire::Limits::SEARCH.as_millis())));
+    }
 }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
     super::{Keep, LogError, words},
+    IndexError,
     keys::Keys,
     read::{integer, text, whole_number},
     schema,
@@ -29,30 +30,6 @@ pub(super) struct Indexed {
     pub(super) last: i64,
     /// What the messages of the step weigh.
     pub(super) weight: u64,
-}
-
-/// Why a step of the index failed.
-#[derive(Debug)]
-pub(super) enum IndexError {
-    /// What is in the index cannot be right.
-    Damaged(LogError),
-    Other(LogError),
-}
-
-impl From<rusqlite::Error> for IndexError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Other(error.into())
-    }
-}
-
-impl IndexError {
-    /// Returns what an error means of something that was done to the index alone.
-    fn of_index(error: rusqlite::Error) -> Self {
-        match LogError::from(error) {
-            error @ LogError::Damaged(_) => Self::Damaged(error),
-            other => Self::Other(other),
-        }
-    }
 }
 
 /// Returns what a message counts for that is not in the index, with so many bytes of text: how long a search looks at it.
@@ -98,8 +75,24 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, Inde
 
 /// Replaces the index by an empty one.
 pub(super) fn rebuild_index(connection: &mut Connection) -> Result<(), LogError> {
+    let replaced = replace_index(connection, schema::NEW_INDEX);
+    if matches!(replaced, Err(LogError::Damaged(_) | LogError::Failed(_))) {
+        // It is too damaged to be taken apart: its tables are forgotten, and its pages stay unused.
+        connection.execute_batch("PRAGMA writable_schema = ON")?;
+        let forgotten = replace_index(
+            connection,
+            "DELETE FROM sqlite_schema WHERE tbl_name IN
+             ('search', 'search_data', 'search_idx', 'search_content', 'search_docsize', 'search_config')",
+        );
+        connection.execute_batch("PRAGMA writable_schema = RESET")?;
+        return forgotten.and_then(|()| replace_index(connection, schema::NEW_INDEX));
+    }
+    replaced
+}
+
+fn replace_index(connection: &mut Connection, how: &str) -> Result<(), LogError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(schema::NEW_INDEX)?;
+    transaction.execute_batch(how)?;
     Ok(transaction.commit()?)
 }
 

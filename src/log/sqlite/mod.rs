@@ -21,13 +21,12 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     place::{Lock, Place},
-    read::SearchError,
     readers::Job,
     writer::{Request, Writer},
 };
@@ -36,6 +35,30 @@ use crate::wire::{Epoch, MessageId, RoomName, Timestamp, Topic};
 
 /// Threads that read pages: a second one goes on while the first waits for the disk.
 pub(super) const PAGE_READERS: usize = 2;
+
+/// Why something failed that needs the index for searches.
+#[derive(Debug)]
+enum IndexError {
+    /// What is in the index cannot be right, so it is to be made anew.
+    Damaged(LogError),
+    Other(LogError),
+}
+
+impl From<rusqlite::Error> for IndexError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl IndexError {
+    /// Returns what an error means of something that was done to the index alone.
+    fn of_index(error: rusqlite::Error) -> Self {
+        // Unknown: one of its tables is missing.
+        let is_damage =
+            matches!(error.sqlite_error_code(), None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown));
+        if is_damage { Self::Damaged(LogError::Damaged(error.to_string())) } else { Self::Other(error.into()) }
+    }
+}
 
 /// The log's threads, as the rest of the program reaches them.
 #[derive(Debug)]
@@ -160,13 +183,11 @@ impl Sqlite {
         match ask(&searches, search).await? {
             Ok(_) if self.closing.is_cancelled() => Err(LogError::Closed),
             Ok(found) => Ok(found),
-            Err(SearchError::Log(error)) => Err(error),
-            Err(SearchError::Index(error)) => {
-                if matches!(error, LogError::Damaged(_)) {
-                    // A log that is closed meanwhile finds it damaged when it is opened again.
-                    if let Ok(writes) = self.sender(|senders| &senders.writes) {
-                        drop(writes.send(Request::RebuildIndex(error.clone())).await);
-                    }
+            Err(IndexError::Other(error)) => Err(error),
+            Err(IndexError::Damaged(error)) => {
+                // A log that is closed meanwhile finds it damaged when it is opened again.
+                if let Ok(writes) = self.sender(|senders| &senders.writes) {
+                    drop(writes.send(Request::RebuildIndex(error.clone())).await);
                 }
                 Err(error)
             }

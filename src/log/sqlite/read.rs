@@ -8,7 +8,10 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 
-use super::super::{Found, LogError, Page, budget::Budget, size, words::Query};
+use super::{
+    super::{Found, LogError, Page, budget::Budget, size, words::Query},
+    IndexError,
+};
 use crate::wire::{Body, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic};
 
 /// The columns that [`message`] reads, in its order.
@@ -126,20 +129,6 @@ pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> 
     Ok(MessageId(number(from - 1)).max(forgotten(&transaction, room)?))
 }
 
-/// Why there is no answer to a search.
-#[derive(Debug)]
-pub(super) enum SearchError {
-    /// The index is damaged, which can be made anew.
-    Index(LogError),
-    Log(LogError),
-}
-
-impl From<rusqlite::Error> for SearchError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Log(error.into())
-    }
-}
-
 /// Returns what `query` finds, as far as `budget` lasts.
 pub(super) fn search(
     connection: &mut Connection,
@@ -147,7 +136,7 @@ pub(super) fn search(
     query: &Query,
     limit: u32,
     budget: &Budget,
-) -> Result<Found, SearchError> {
+) -> Result<Found, IndexError> {
     /// Instructions of SQLite between two looks at the clock: less than a millisecond of work, also where each reads a page of the index.
     const INSTRUCTIONS: i32 = 1000;
     let clock = budget.clone();
@@ -155,19 +144,15 @@ pub(super) fn search(
     let mut found = Found::default();
     let searched = connection
         .unchecked_transaction()
-        .map_err(SearchError::from)
+        .map_err(IndexError::from)
         .and_then(|transaction| search_all(&transaction, room, query, limit, budget.clone(), &mut found.messages));
     connection.progress_handler(0, None::<fn() -> bool>)?;
     match searched {
         Ok(is_complete) => found.is_incomplete = !is_complete,
-        Err(error) if is_interruption(&error) => found.is_incomplete = true,
+        Err(IndexError::Other(LogError::Interrupted)) => found.is_incomplete = true,
         Err(error) => return Err(error),
     }
     Ok(found)
-}
-
-fn is_interruption(error: &SearchError) -> bool {
-    matches!(error, SearchError::Index(LogError::Interrupted) | SearchError::Log(LogError::Interrupted))
 }
 
 /// Adds what is found to `found`, and returns whether that is all.
@@ -178,7 +163,7 @@ fn search_all(
     limit: u32,
     mut budget: Budget,
     found: &mut Vec<Arc<Message>>,
-) -> Result<bool, SearchError> {
+) -> Result<bool, IndexError> {
     let most = limit as usize;
     let indexed: i64 =
         connection.prepare_cached("SELECT value FROM meta WHERE name = 'indexed'")?.query_row([], |row| row.get(0))?;
@@ -199,26 +184,25 @@ fn search_all(
             return Ok(false);
         }
         if query.finds(&text) {
-            found.push(Arc::new(message(row).map_err(SearchError::Log)?));
+            found.push(Arc::new(message(row).map_err(IndexError::Other)?));
         }
     }
     drop(rows);
     // The index alone first: so it is known whether it is what failed.
-    let in_index = |error| SearchError::Index(LogError::from(error));
     let mut older = connection
         .prepare_cached("SELECT rowid FROM search WHERE search MATCH ?1 AND rowid <= ?2 ORDER BY rowid DESC")
-        .map_err(in_index)?;
+        .map_err(IndexError::of_index)?;
     // In the room, because another may have the same mark; and of what was just deleted, the index may still have the words.
     let mut indexed_message =
         connection.prepare_cached(concat!("SELECT ", columns!(), " FROM messages WHERE id = ?1 AND room = ?2"))?;
-    let mut ids = older.query(params![query.expression(room), indexed]).map_err(in_index)?;
+    let mut ids = older.query(params![query.expression(room), indexed]).map_err(IndexError::of_index)?;
     while found.len() < most
-        && let Some(id) = ids.next().map_err(in_index)?
+        && let Some(id) = ids.next().map_err(IndexError::of_index)?
     {
-        let id: i64 = id.get(0).map_err(in_index)?;
+        let id: i64 = id.get(0).map_err(IndexError::of_index)?;
         let mut rows = indexed_message.query(params![id, room.as_str()])?;
         if let Some(row) = rows.next()? {
-            found.push(Arc::new(message(row).map_err(SearchError::Log)?));
+            found.push(Arc::new(message(row).map_err(IndexError::Other)?));
         }
     }
     Ok(true)

@@ -434,3 +434,127 @@ async fn many_at_once_each_get_their_own_answer() {
     tasks.join_all().await;
     assert_eq!(ids(&log, 0).await.0, (1..=900).collect::<Vec<_>>());
 }
+
+/// Returns the ids of what `query` finds in the lobby within `time`, and whether that may not be all.
+async fn found(log: &Log, query: &str, time: Duration) -> Result<(Vec<u64>, bool), LogError> {
+    let Log::Sqlite(sqlite) = log else { panic!("not on disk") };
+    let found = sqlite.search(&RoomName::lobby(), Query::parse(query).unwrap(), 100, time).await?;
+    Ok((found.messages.iter().map(|message| message.id.0).collect(), found.is_incomplete))
+}
+
+/// More than any search takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_search_ends_with_its_time_and_says_so() {
+    let log = in_memory(Keep::default());
+    let drafts: Vec<_> = (0..2000).map(|_| draft("lobby", "tea", None)).collect();
+    log.append(drafts).await.unwrap();
+    // None of them is indexed, and then all are.
+    for _ in 0..2 {
+        let (ids, is_incomplete) = found(&log, "te", Duration::ZERO).await.unwrap();
+        assert!(is_incomplete && ids.len() < 100, "{ids:?}");
+        assert_eq!(found(&log, "te", LONG).await.unwrap().0.len(), 100, "the next has its own time");
+        log.tidy().await.unwrap();
+    }
+    assert_eq!(found(&log, "coffee", LONG).await, Ok((vec![], false)));
+}
+
+#[tokio::test]
+async fn a_search_that_nobody_waits_for_ends_and_so_does_one_in_a_log_that_closes() {
+    let log = in_memory(Keep::default());
+    log.append((0..2000).map(|_| draft("lobby", "tea", None)).collect()).await.unwrap();
+    let Log::Sqlite(sqlite) = &log else { panic!() };
+    // The thread is held until the search waits for it and the log closes.
+    let (go, may_go) = std::sync::mpsc::channel::<()>();
+    let job: Job = Box::new(move |_| _ = may_go.recv());
+    sqlite.sender(|senders| &senders.searches).unwrap().send(job).await.unwrap();
+    let closing = async {
+        // After the search was asked, as these are polled in their order.
+        drop(sqlite.lock().take());
+        drop(go);
+        log.close().await;
+    };
+    let (searched, ()) = tokio::join!(found(&log, "nothing", LONG), closing);
+    assert_eq!(searched, Err(LogError::Closed));
+}
+
+#[tokio::test]
+async fn a_search_that_panics_is_not_the_last() {
+    let log = in_memory(Keep::default());
+    say(&log, "tea").await.unwrap();
+    let Log::Sqlite(sqlite) = &log else { panic!() };
+    let job: Job = Box::new(|_| panic!("on purpose"));
+    sqlite.sender(|senders| &senders.searches).unwrap().send(job).await.unwrap();
+    assert_eq!(found(&log, "tea", LONG).await, Ok((vec![1], false)));
+}
+
+/// Ways in which the index for searches may be damaged.
+const DAMAGES: [&str; 6] = [
+    "UPDATE search_data SET block = randomblob(length(block))",
+    "UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10",
+    "DELETE FROM search_data WHERE id > 10",
+    "DROP TABLE search_docsize",
+    "DROP TABLE search",
+    PAGE,
+];
+
+/// The first page of one of its tables is no page any more.
+const PAGE: &str = "SELECT 1";
+
+/// Makes a file with three messages and a damaged index.
+async fn damaged(path: &Path, damage: &str) {
+    let log = open(path);
+    for text in ["tea", "coffee", "teas"] {
+        say(&log, text).await.unwrap();
+    }
+    log.tidy().await.unwrap();
+    log.close().await;
+    let connection = Connection::open(path).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'search_data'";
+    let page: u32 = connection.query_row(root, [], |row| row.get(0)).unwrap();
+    let page = page as usize;
+    connection.execute_batch(damage).unwrap();
+    drop(connection);
+    if damage == PAGE {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[(page - 1) * 4096..page * 4096].fill(0xa5);
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_made_anew_and_meanwhile_it_is_said() {
+    for damage in DAMAGES {
+        let (_directory, path) = place();
+        damaged(&path, damage).await;
+        let log = open(&path);
+        let first = found(&log, "te", LONG).await;
+        if !damage.contains("docsize") {
+            assert!(matches!(first, Err(LogError::Damaged(_))), "{damage}: {first:?}");
+        }
+        log.tidy().await.unwrap();
+        assert_eq!(found(&log, "te", LONG).await, Ok((vec![3, 1], false)), "{damage}");
+        let indexed = path.clone();
+        log.close().await;
+        let connection = Connection::open(&indexed).unwrap();
+        connection.execute_batch("INSERT INTO search (search) VALUES ('integrity-check')").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_index_keeps_nothing_from_being_deleted() {
+    for damage in DAMAGES {
+        let (_directory, path) = place();
+        damaged(&path, damage).await;
+        let log = open(&path);
+        let Log::Sqlite(sqlite) = &log else { panic!() };
+        sqlite.tidy_as(Keep { age: None, messages: Some(1) }, Timestamp(0)).await.unwrap();
+        assert_eq!(log.count().await, Ok(1), "{damage}");
+        assert!(ids(&log, 0).await.1);
+        // Whether or not to delete was to look at what is damaged: who searches does.
+        drop(found(&log, "te", LONG).await);
+        log.tidy().await.unwrap();
+        assert_eq!(found(&log, "te", LONG).await, Ok((vec![3], false)), "{damage}");
+    }
+}

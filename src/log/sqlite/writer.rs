@@ -19,8 +19,7 @@ use tracing::{debug, error, warn};
 
 use super::{
     super::{Appended, Complaints, Draft, Keep, LogError, wall_clock},
-    append,
-    chores::{self, IndexError},
+    IndexError, append, chores,
     keys::Keys,
     read::{self, integer, number},
     rows,
@@ -147,20 +146,7 @@ impl Writer {
                 }
                 Err(()) => break,
             }
-            // At least as much is indexed as was stored, so that not more and more is left.
-            let steps = number((self.last - messages) / i64::from(chores::INDEXED))
-                .max(self.unindexed.saturating_sub(weight) / chores::INDEXED_TEXT);
-            for _ in 0..=steps {
-                if self.chores_press(Instant::now()) {
-                    self.chore();
-                }
-            }
-            if self.index_may_have_its_turn(Instant::now())
-                && let Err(error) = self.unsynced(Self::index)
-            {
-                self.index_from = Instant::now() + RETRY;
-                self.complaints.log("the index for searches could not be fed; it is tried again", &error);
-            }
+            self.keep_up(self.last - messages, self.unindexed.saturating_sub(weight));
         }
         for reader in readers {
             // Why one ended, if by a defect, is said already.
@@ -232,6 +218,23 @@ impl Writer {
             };
         }
         self.commit(lists, replies);
+    }
+
+    /// Does what of the chores cannot wait until nobody talks, after so many messages were stored that weigh so much.
+    fn keep_up(&mut self, messages: i64, weight: u64) {
+        // At least as much is indexed as was stored, so that not more and more is left.
+        let steps = number(messages / i64::from(chores::INDEXED)).max(weight / chores::INDEXED_TEXT);
+        for _ in 0..=steps {
+            if self.chores_press(Instant::now()) {
+                self.chore();
+            }
+        }
+        if self.index_may_have_its_turn(Instant::now())
+            && let Err(error) = self.unsynced(Self::index)
+        {
+            self.index_from = Instant::now() + RETRY;
+            self.complaints.log("the index for searches could not be fed; it is tried again", &error);
+        }
     }
 
     fn commit(&mut self, lists: Vec<Vec<Draft>>, replies: Vec<Reply<Vec<Appended>>>) {
@@ -388,4 +391,80 @@ impl Writer {
 /// Returns about what so many messages weigh.
 fn unindexed(messages: i64) -> u64 {
     number(messages).saturating_mul(chores::weight(64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{place::Place, schema},
+        *,
+    };
+    use crate::log::conformance::draft;
+
+    /// Returns what the thread that writes has, without its thread.
+    fn writer(keep: Keep) -> Writer {
+        let place = Place::in_memory();
+        let mut connection = place.writer().unwrap();
+        schema::migrate(&mut connection, place.path()).unwrap();
+        let (_, requests) = mpsc::channel(1);
+        Writer::new(connection, requests, keep).unwrap()
+    }
+
+    /// Stores so many messages of so many bytes, and lets the chores keep up as they do when others wait.
+    fn say(writer: &mut Writer, count: usize, bytes: usize) {
+        let (reply, _) = oneshot::channel();
+        let drafts = vec![draft("lobby", &"x".repeat(bytes), None); count];
+        let (last, weight) = (writer.last, writer.unindexed);
+        writer.serve(Request::Append(drafts, reply));
+        writer.keep_up(writer.last - last, writer.unindexed.saturating_sub(weight));
+    }
+
+    #[test]
+    fn the_index_has_its_turn_while_others_talk_and_not_more() {
+        let mut writer = writer(Keep::default());
+        say(&mut writer, 1, 10);
+        assert_eq!(writer.indexed, 0, "a few words can wait");
+        say(&mut writer, 5, 16_384);
+        assert_eq!((writer.indexed, writer.unindexed > 0), (5, true), "one step");
+        assert!(writer.index_turn > Instant::now());
+        writer.index_turn += RETENTION;
+        say(&mut writer, 5, 16_384);
+        assert_eq!(writer.indexed, 5, "it had its turn");
+    }
+
+    #[test]
+    fn what_is_not_indexed_is_bounded_in_bytes() {
+        let mut writer = writer(Keep::default());
+        writer.index_turn += RETENTION;
+        say(&mut writer, 20, 10_000);
+        assert_eq!((writer.indexed, writer.unindexed), (0, 20 * chores::weight(10_000)));
+        // As if there had been more before.
+        writer.unindexed = UNINDEXED;
+        say(&mut writer, 20, 10_000);
+        let steps = writer.indexed;
+        assert!(steps >= 20, "as much as was stored: {steps}");
+        say(&mut writer, 1, 10_000);
+        assert_eq!(writer.indexed, steps, "it is below the bound again");
+    }
+
+    #[test]
+    fn a_chore_that_fails_keeps_no_other_from_being_done() {
+        let mut writer = writer(Keep { age: None, messages: Some(2) });
+        let (mut failed, now) = ([Duration::ZERO; 2], Instant::now());
+        for (trigger, index) in [("BEFORE UPDATE ON meta", 0), ("BEFORE DELETE ON messages", 1)] {
+            writer
+                .connection
+                .execute_batch(&format!("CREATE TRIGGER t {trigger} BEGIN SELECT raise(ABORT, 'no'); END"))
+                .unwrap();
+            say(&mut writer, 5, 10);
+            (writer.quiet, writer.retention_due) = (true, now);
+            (writer.keys_from, writer.index_from) = (now, now);
+            (0..5).for_each(|_| writer.chore());
+            failed[index] = [writer.keys_from, writer.retention_due][index] - now;
+            let left: i64 = writer.connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
+            assert_eq!((left == 2, writer.indexed == writer.last), [(true, false), (false, true)][index]);
+            writer.connection.execute_batch("DROP TRIGGER t").unwrap();
+        }
+        assert!(failed.iter().all(|retry| *retry >= RETRY), "{failed:?}");
+    }
 }

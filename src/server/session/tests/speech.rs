@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{broadcast, mpsc};
 
 use super::*;
@@ -393,4 +394,76 @@ async fn pages_and_what_is_found_come_in_parts_that_fit() {
             break;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_into_an_empty_room_finds_its_topic() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    ada.say("/topic tea").await;
+    ada.until(|line| line == "* ada set the topic: tea").await;
+    ada.say("/join rust").await;
+    ada.until(|line| line.starts_with("* you are in #rust")).await;
+    let mut bob = Peer::connect(&shared, opening(Dialect::Text, "bob"), 4096);
+    assert_eq!(bob.line().await, "* welcome to #lobby, bob; /help lists the commands\n* topic: tea\n* here: bob");
+    ada.say("/join lobby").await;
+    assert_eq!(ada.until(|line| line.contains("#lobby")).await, "* you are in #lobby\n* topic: tea\n* here: ada, bob");
+    // And the hub knows it.
+    bob.say("/rooms").await;
+    bob.until(|line| line.ends_with("#lobby            2  tea")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_pages_through_everything_is_read_by_turns() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    ada.say(r#"{"type":"say","text":"hello"}"#).await;
+    ada.event("message").await;
+    // As if others were having their pages read.
+    let mut taken = Vec::new();
+    for _ in 0..Log::PAGES_AT_ONCE {
+        taken.push(shared.pages.take(Purpose::Question, HERE).await);
+    }
+    ada.say(r#"{"type":"history"}"#).await;
+    let mut bob = Peer::connect(&shared, opening(Dialect::Text, "bob"), 64 * 1024);
+    let both_wait = async {
+        while shared.pages.waiting() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, both_wait).await.unwrap();
+    assert!(bob.line().now_or_never().is_none() && ada.line().now_or_never().is_none());
+    taken.pop();
+    bob.until(|line| line == "ada: hello").await;
+    assert_eq!(ada.event("history").await["messages"][0]["id"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_costs_more_than_a_line() {
+    let shared = shared_over(Log::memory(Hex([1; 8])), 1, Limits::SEARCH_COST);
+    let mut ada = Peer::text(&shared, "ada").await;
+    for line in ["/search tea", "one", "two"] {
+        ada.say(line).await;
+    }
+    assert_eq!(ada.until(|line| !line.starts_with('*')).await, "! slow down: your next line is taken in 2.0 s");
+    ada.until(|line| line == "ada: two").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_cannot_answer_is_said_and_the_session_goes_on() {
+    let shared = shared_over(Log::Broken, 0, 0);
+    let mut opening = opening(Dialect::Text, "ada");
+    opening.history = Some(0);
+    let mut ada = Peer::connect(&shared, opening, 64 * 1024);
+    for question in ["/search tea", "/history", "/history 5"] {
+        ada.say(question).await;
+        assert_eq!(
+            ada.until(|line| line.starts_with('!')).await,
+            "! the server cannot read its log: the log is broken"
+        );
+    }
+    ada.say("/topic").await;
+    assert_eq!(ada.until(|line| line.starts_with('!')).await, "! the topic cannot be read at the moment");
+    ada.say("/names").await;
+    ada.until(|line| line == "* in #lobby: ada").await;
 }

@@ -263,17 +263,22 @@ impl Log {
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
     pub async fn search(&self, room: &RoomName, query: &str, limit: u32) -> Result<Found, LogError> {
+        self.search_within(Limits::SEARCH, room, query, limit).await
+    }
+
+    /// Does the same within another time.
+    async fn search_within(&self, time: Duration, room: &RoomName, query: &str, limit: u32) -> Result<Found, LogError> {
         let Some(query) = Query::parse(query) else { return Ok(Found::default()) };
         let limit = limit.min(Limits::HISTORY);
         match self {
             Self::Memory(memory) => {
                 let (memory, room, token) = (Arc::clone(memory), room.clone(), CancellationToken::new());
                 let _ends = token.clone().drop_guard();
-                let search = move || memory::search(&memory, &room, &query, limit, &Budget::new(Limits::SEARCH, token));
+                let search = move || memory::search(&memory, &room, &query, limit, &Budget::new(time, token));
                 // It fails when the process ends, or by a defect, which is said already.
                 tokio::task::spawn_blocking(search).await.map_err(|_| LogError::Closed)
             }
-            Self::Sqlite(sqlite) => sqlite.search(room, query, limit, Limits::SEARCH).await,
+            Self::Sqlite(sqlite) => sqlite.search(room, query, limit, time).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
             #[cfg(test)]

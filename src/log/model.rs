@@ -5,7 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Appended, Draft, Keep, Log, conformance::draft, words::Query};
+use super::{
+    Appended, Draft, Keep, Log,
+    conformance::{LONG, draft},
+    words::Query,
+};
 use crate::wire::{Author, Hex, Message, MessageId, RoomName, Timestamp};
 
 const ROOMS: [&str; 3] = ["a", "b-1", "c_2"];
@@ -122,7 +126,7 @@ async fn check(open: impl Fn() -> Log, can_reopen: bool, most: u64, events: Vec<
             }
             Event::Search { room: index, query, limit } => {
                 let room = room(index);
-                let found = log.search(&room, QUERIES[query], limit).await.unwrap();
+                let found = log.search_within(LONG, &room, QUERIES[query], limit).await.unwrap();
                 let mut expected = model.kept(&room);
                 let query = Query::parse(QUERIES[query]);
                 let finds = |text: &str| query.as_ref().is_some_and(|query| query.finds(text));

@@ -64,7 +64,10 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
         seat.place = hub.go(seat.id, rust.clone()).await.unwrap().0;
         assert!(!seat.place.knows_topic);
         // Who has left the room has no say in it.
+        let other =
+            hub.arrive(Arrival { author: Hex([3; 16]), ..arrival(RoomName::lobby()) }).await.unwrap().unwrap().0;
         hub.learn_topic(seat.id, RoomName::lobby(), Some(Topic::new("coffee").unwrap())).await.unwrap();
+        assert!(matches!(hub.ask(other.id, Ask::Topic).await.unwrap(), ServerMessage::Error(_)));
         for topic in ["tea", "what another has read earlier"] {
             hub.learn_topic(seat.id, rust.clone(), Some(Topic::new(topic).unwrap())).await.unwrap();
         }

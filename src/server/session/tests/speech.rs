@@ -440,12 +440,12 @@ async fn who_pages_through_everything_is_read_by_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn a_search_costs_more_than_a_line() {
-    let shared = shared_over(Log::memory(Hex([1; 8])), 1, Limits::SEARCH_COST);
+    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 3);
     let mut ada = Peer::text(&shared, "ada").await;
     for line in ["/search tea", "one", "two"] {
         ada.say(line).await;
     }
-    assert_eq!(ada.until(|line| !line.starts_with('*')).await, "! slow down: your next line is taken in 2.0 s");
+    assert_eq!(ada.until(|line| !line.starts_with('*')).await, "! slow down: your next line is taken in 4.0 s");
     ada.until(|line| line == "ada: two").await;
 }
 

@@ -334,8 +334,10 @@ impl App {
     }
 
     fn hello(&self) -> ClientMessage {
-        // What the user asked for counts for the first room alone, and only until it has been read.
+        // What the user asked for counts for the first room alone, and only until it has been read. Later, what is shown without
+        // a cursor is what was missed, if the server has another history then.
         let since = self.settings.since.filter(|_| self.epoch.is_none());
+        let history = self.settings.history.filter(|_| self.epoch.is_none());
         // All that was said after a cursor may be too much where that is days old.
         let resumes = self.settings.resume.is_some();
         ClientMessage::Hello(ClientHello {
@@ -352,7 +354,7 @@ impl App {
                 Some(Since::Age(age)) => Some(age.as_secs()),
                 _ => None,
             },
-            history: if resumes { Some(Limits::HISTORY) } else { self.settings.history },
+            history: if resumes { Some(Limits::HISTORY) } else { history },
         })
     }
 

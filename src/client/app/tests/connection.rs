@@ -285,3 +285,15 @@ fn a_script_begins_where_it_says_and_goes_on_from_there() {
         assert!(matches!(&chat.sent[..], [ClientMessage::Hello(hello)] if (hello.after, hello.since) == goes_on));
     }
 }
+
+#[test]
+fn what_was_missed_is_wanted_though_nothing_older_was() {
+    let mut chat = Chat::new(Settings { history: Some(0), ..Settings::default() });
+    for wanted in [Some(0), None] {
+        chat.join(EPOCH, "ada");
+        let Some(ClientMessage::Hello(hello)) = chat.sent.last() else { panic!("{:?}", chat.sent) };
+        assert_eq!(hello.history, wanted, "of another history, the server would show nothing");
+        chat.server(&live());
+        chat.drop_connection();
+    }
+}

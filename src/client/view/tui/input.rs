@@ -263,6 +263,10 @@ impl Tui {
             command::parse(&text)
         };
         match own {
+            Ok(Some(ScreenCommand::Ignore(Some(_)))) if app.dialect() == Dialect::Text => {
+                let words = "this server speaks plain text only, and does not say who speaks".to_owned();
+                self.show(now, tab, &Shown::Refusal(words), None)
+            }
             Ok(Some(command)) => self.command(now, command, app.nick()),
             Ok(None) if text.trim().is_empty() => Vec::new(),
             Ok(None) if !app.wants_input() => {

@@ -175,3 +175,13 @@ fn the_column_marks_them_and_tab_names_them_only_to_ignore() {
     stage.key(KeyCode::Tab);
     assert_eq!(stage.bottom(1), "> /ignore eve");
 }
+
+#[test]
+fn nobody_is_promised_what_a_server_of_lines_cannot_keep() {
+    let mut stage = Stage::new(Depth::True);
+    stage.open("lobby");
+    stage.event(0, Event::Connected(Dialect::Text));
+    stage.enter_line("/ignore eve");
+    assert!(stage.screen(80, 24).contains("! this server speaks plain text only"));
+    assert!(stage.tui.ignored().nicks().is_empty());
+}

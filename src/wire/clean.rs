@@ -66,7 +66,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 }
 
 /// Returns whether `c` leaves the place empty where it stands: a space, a control, what Unicode lets a screen ignore
-/// (Default_Ignorable_Code_Point, UAX 44), or a character whose picture is blank, such as U+2800.
+/// (`Default_Ignorable_Code_Point`, UAX 44), or a character whose picture is blank, such as U+2800.
 pub(super) fn is_blank(c: char) -> bool {
     // Most characters are ASCII.
     if c.is_ascii() {

@@ -148,18 +148,16 @@ pub fn presence(presence: &Presence) -> Option<String> {
 #[must_use]
 pub fn indented(text: &Body) -> Cow<'_, str> {
     let text = text.as_str();
-    match memchr::memchr(b'\n', text.as_bytes()) {
-        None => Cow::Borrowed(text),
-        Some(_) => {
-            let mut lines = text.split('\n');
-            let mut out = lines.next().unwrap_or_default().to_owned();
-            for line in lines {
-                out.push_str(if line.is_empty() { "\n" } else { CONTINUATION });
-                out.push_str(line);
-            }
-            Cow::Owned(out)
-        }
+    if memchr::memchr(b'\n', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
     }
+    let mut lines = text.split('\n');
+    let mut out = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        out.push_str(if line.is_empty() { "\n" } else { CONTINUATION });
+        out.push_str(line);
+    }
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -111,13 +111,19 @@ async fn no_nick_and_no_row_makes_a_page_unreadable() {
     database
         .execute_batch("UPDATE messages SET nick = 'a b' WHERE id = 2; UPDATE messages SET text = NULL WHERE id = 3;")
         .unwrap();
+    restart(&mut server, &path, &[]).await;
     for _ in 0..2 {
         let mut reader = RawPeer::connect(server.address, "/").await;
         reader.line_with("welcome").await;
         assert_eq!(reader.line().await, said);
         assert_eq!(reader.line().await, "a\u{fffd}b: a space");
         assert_eq!(reader.line().await, "ada: (this message cannot be shown)");
-        restart(&mut server, &path, &[]).await;
+    }
+    server.process.signal(Signal::Term).await;
+    let logged = server.process.stderr.rest().await;
+    for (id, times) in [(1, 0), (2, 1), (3, 1)] {
+        let of_it = format!("message {id} is not one that this program writes");
+        assert_eq!(logged.iter().filter(|line| line.contains(&of_it)).count(), times, "{id}: {logged:#?}");
     }
 }
 

@@ -132,7 +132,10 @@ impl RoomName {
     /// Returns the room that `text` names, whatever the rules were where it was made. See [`Nick::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
-        Self::new(text).unwrap_or_else(|_| Self(harmless(text, Limits::ROOM_CHARS)))
+        Self::new(text).unwrap_or_else(|_| {
+            let shown = harmless(text, Limits::ROOM_CHARS);
+            Self::new(&shown).unwrap_or(Self(shown))
+        })
     }
 
     /// Returns the room of the path `/`.

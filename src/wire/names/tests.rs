@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_back_can_be_shown(text in prop_oneof![any::<String>(), delicate()]) {
+    fn what_is_read_back_can_be_shown(text in prop_oneof![any::<String>(), delicate(), "[A-Z#a]{0,40}", "[a\u{fc}\n ]{250,300}"]) {
         let nick = Nick::read(&text);
         prop_assert_eq!(Nick::read(nick.as_str()), nick.clone());
         for name in [nick.as_str(), RoomName::read(&text).as_str()] {
@@ -261,6 +261,11 @@ proptest! {
             prop_assert!(!name.starts_with(is_combining_mark), "{:?}", name);
         }
         let (body, topic, query) = (Body::read(&text), Topic::read(&text), Query::read(&text));
+        let room = RoomName::read(&text);
+        prop_assert_eq!(RoomName::read(room.as_str()), room);
+        prop_assert_eq!(Body::read(body.as_str()), body.clone());
+        prop_assert_eq!(Topic::read(topic.as_str()), topic.clone());
+        prop_assert_eq!(Query::read(query.as_str()), query.clone());
         for text in [body.as_str(), topic.as_str(), query.as_str()] {
             prop_assert!(!text.chars().all(clean::is_blank));
             prop_assert_eq!(clean::lines(text), text);

@@ -16,7 +16,7 @@ fuzz_target!(|frame: &str| {
             printable(&text::encode(&event).unwrap_or_default());
         }
         Ok(None) => {}
-        Err(reason) => printable(&reason),
+        Err(unreadable) => printable(&unreadable.reason),
     }
 });
 

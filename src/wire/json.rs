@@ -75,25 +75,39 @@ fn reason(error: &serde_json::Error) -> String {
     super::clean::line(words).chars().take(200).collect()
 }
 
+/// What can be told of a frame of a server that is no event of the protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What it says of itself that it is.
+    pub kind: String,
+    /// The key of what it is about.
+    pub key: Option<IdempotencyKey>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// Returns what the frame of a server says, or `None` for a type of a later version.
 ///
 /// # Errors
-/// The reason, when it is not an event of the protocol.
-pub fn decode_server(frame: &str) -> Result<Option<ServerMessage>, String> {
-    #[derive(Deserialize)]
+/// What can be told of it, when it is not an event of the protocol.
+pub fn decode_server(frame: &str) -> Result<Option<ServerMessage>, Unreadable> {
+    #[derive(Default, Deserialize)]
     struct Envelope {
         r#type: String,
+        #[serde(default)]
+        key: Option<serde_json::Value>,
     }
     if let Some(message) = at_once(frame, MESSAGE) {
         return Ok(Some(ServerMessage::Message(message)));
     }
-    match serde_json::from_str(frame) {
-        Ok(event) => Ok(Some(event)),
-        Err(error) => match serde_json::from_str::<Envelope>(frame) {
-            Ok(envelope) if !SERVER_TYPES.contains(&envelope.r#type.as_str()) => Ok(None),
-            _ => Err(reason(&error)),
-        },
-    }
+    serde_json::from_str(frame).map(Some).or_else(|error| match serde_json::from_str::<Envelope>(frame) {
+        Ok(envelope) if !SERVER_TYPES.contains(&envelope.r#type.as_str()) => Ok(None),
+        envelope => {
+            let Envelope { r#type: kind, key } = envelope.unwrap_or_default();
+            let key = key.as_ref().and_then(|key| IdempotencyKey::new(key.as_str()?).ok());
+            Err(Unreadable { kind, key, reason: reason(&error) })
+        }
+    })
 }
 
 const SERVER_TYPES: [&str; 16] = [

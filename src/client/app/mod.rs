@@ -19,7 +19,7 @@ use self::{ending::Ending, outbox::Outbox};
 use super::ignored::Ignored;
 use crate::wire::{
     ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName,
-    ServerMessage, SessionToken, clean, json,
+    ServerMessage, SessionToken, json,
 };
 
 /// What the user chose.
@@ -369,13 +369,7 @@ impl App {
         match json::decode_server(&frame) {
             Ok(Some(event)) => self.event(now, event, effects),
             Ok(None) => {}
-            Err(reason) => {
-                let reason = clean::line(&reason);
-                effects.push(refusal(format!("the server sent something that cannot be read: {reason}")));
-                if matches!(self.phase, Phase::Greeting { .. }) {
-                    self.unreadable = Some(reason);
-                }
-            }
+            Err(unreadable) => self.unreadable(now, unreadable, effects),
         }
     }
 

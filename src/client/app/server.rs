@@ -8,7 +8,8 @@ use super::{
     refusal,
 };
 use crate::wire::{
-    ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Private, ServerMessage, Welcome, clean, json,
+    ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Private, ServerMessage, Welcome, clean,
+    json::{self, Unreadable},
 };
 
 /// How long a text waits that the server could not take at the moment.
@@ -97,6 +98,31 @@ impl App {
             let event = ServerMessage::Rooms { rooms: std::mem::take(&mut self.listed), total, more };
             effects.push(Effect::Show(shown(event, false, asked)));
         }
+    }
+
+    /// Says that an event cannot be read, and goes on without it: what it answers would be answered the same if it were asked again.
+    pub(super) fn unreadable(&mut self, now: Duration, unreadable: Unreadable, effects: &mut Vec<Effect>) {
+        let Unreadable { kind, key, reason } = unreadable;
+        let reason = clean::line(&reason);
+        effects.push(refusal(format!("the server sent something that cannot be read: {reason}")));
+        match (&key, kind.as_str()) {
+            (Some(key), "message" | "private") => drop(self.acknowledge(now, key)),
+            (Some(key), "error") => drop(self.text_failed(now, key, ErrorCode::Other, &reason, effects)),
+            _ => {}
+        }
+        if matches!(self.phase, Phase::Greeting { .. }) {
+            self.unreadable = Some(reason);
+        }
+        self.answered(now, |request| match request {
+            ClientMessage::Join { .. } => kind == "joined",
+            ClientMessage::Rooms => kind == "rooms",
+            ClientMessage::Names => kind == "names",
+            ClientMessage::Nick { .. } => kind == "nick",
+            ClientMessage::Topic => kind == "topic",
+            ClientMessage::History { .. } => kind == "history",
+            ClientMessage::Search { .. } => kind == "found",
+            _ => false,
+        });
     }
 
     fn welcomed(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {

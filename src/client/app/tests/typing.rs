@@ -265,6 +265,24 @@ fn what_cannot_be_read_is_said_and_what_is_unknown_is_not() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_is_an_answer() {
+    let mut chat = Chat::live();
+    for line in ["/names", "/rooms", "/topic", "/history", "/search tea", "/nick eve", "hi"] {
+        chat.line(line);
+    }
+    for kind in ["names", "rooms", "topic", "history", "found", "nick"] {
+        chat.event(Event::Frame(format!(r#"{{"type":"{kind}","nick":1,"room":1,"rooms":1}}"#)));
+    }
+    let key = chat.said()[0].0.clone();
+    chat.event(Event::Frame(format!(r#"{{"type":"message","id":"one","key":"{key}"}}"#)));
+    assert_eq!((chat.notices().len(), chat.app.outbox.is_empty()), (7, true), "{:?}", chat.app.outbox);
+    chat.line("ho");
+    let key = chat.said()[1].0.clone();
+    chat.event(Event::Frame(format!(r#"{{"type":"error","key":"{key}"}}"#)));
+    assert!(chat.notices()[8].starts_with("not sent: \"ho\""), "{:?}", chat.notices());
+}
+
+#[test]
 fn names_that_nobody_asked_for_are_not_shown_to_people() {
     let mut chat = Chat::live();
     let names = ServerMessage::Names(view("lobby"));

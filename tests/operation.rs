@@ -43,15 +43,33 @@ async fn a_log_that_nobody_can_be_told_stops_nothing() {
     a_chat_goes_as_always(logging_to(writer.into())).await;
 }
 
+/// Returns a pipe that is full, with its reader, who reads nothing.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut filling = writer.try_clone().unwrap();
+    // The thread waits with the first byte that does not fit, and ends when the reader is dropped.
+    std::thread::spawn(move || while filling.write_all(&[b'x'; 4096]).is_ok() {});
+    (reader, writer)
+}
+
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_nothing() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let full = writer.try_clone().unwrap();
-    // It waits with the first byte that does not fit, until nobody can read any of it.
-    let filling = std::thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
-    a_chat_goes_as_always(logging_to(full.into())).await;
-    drop(reader);
-    filling.join().unwrap();
+    let (_reader, writer) = full_pipe();
+    a_chat_goes_as_always(logging_to(writer.into())).await;
+}
+
+#[tokio::test]
+async fn neither_program_waits_for_a_stderr_that_nobody_reads_to_say_why_it_ends() {
+    let server = support::server::start().await;
+    let taken = server.address.to_string();
+    let (_reader, writer) = full_pipe();
+    let mut second = Command::new(env!("CARGO_BIN_EXE_server"));
+    let mut second = Process::start_with_stderr(second.args(["--listen", &taken]), writer.try_clone().unwrap().into());
+    assert_eq!(second.exit().await.code(), Some(1));
+    drop(server);
+    let mut client = Command::new(env!("CARGO_BIN_EXE_client"));
+    let mut client = Process::start_with_stderr(client.arg(taken), writer.into());
+    assert_eq!(client.exit().await.code(), Some(1));
 }
 
 #[cfg(target_os = "linux")]

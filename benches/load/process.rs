@@ -70,7 +70,7 @@ impl Server {
         match kind {
             Kind::Memory | Kind::Disk => {
                 words.push(std::env::var("SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_server").to_owned()));
-                let flags = "--listen 127.0.0.1:0 --rate 0 --max-connections 0 --max-per-address 0 --connect-rate 0 --log warn --db";
+                let flags = "--listen 127.0.0.1:0 --rate 0 --max-connections 0 --max-per-address 0 --log warn --db";
                 words.extend(flags.split(' ').map(String::from));
                 let file = folder.path().join("chat.db").to_string_lossy().into_owned();
                 words.push(if kind == Kind::Disk { file } else { ":memory:".to_owned() });
@@ -83,6 +83,8 @@ impl Server {
             }
         }
         let mut command = Command::new(&words[0]);
+        // No flag: an earlier build of ours does not know it.
+        command.env("CHAT_CONNECT_RATE", "0");
         let mut child = command.args(&words[1..]).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
         let mut lines = BufReader::new(stdout).lines();

@@ -96,6 +96,7 @@ where
 }
 
 /// How fast a connection may go, and has gone since the handshake.
+#[derive(Debug, Clone, Copy)]
 struct Pace {
     started: Instant,
     /// Messages and commands.

@@ -1,9 +1,9 @@
 //! The head of an HTTP request, read by httparse under the limits of [`Limits`]. Pure.
 
 use http::{HeaderName, StatusCode};
-use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
+use httparse::{EMPTY_HEADER, Error, Request, Status};
 
-use crate::wire::Limits;
+use crate::wire::{Limits, handshake::Headers};
 
 /// What a request begins with, without a body.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ pub(crate) struct Head<'a> {
     pub(crate) target: &'a str,
     /// Of HTTP/1.
     pub(crate) minor: u8,
-    headers: &'a [Header<'a>],
+    headers: Headers<'a>,
 }
 
 impl<'a> Head<'a> {
@@ -30,6 +30,7 @@ impl<'a> Head<'a> {
                 else {
                     return Err(StatusCode::BAD_REQUEST);
                 };
+                let headers = Headers(headers);
                 Ok(Some((length, decide(Head { method, target, minor, headers }))))
             }
             Ok(Status::Partial) if bytes.len() < Limits::HEAD => Ok(None),
@@ -48,20 +49,17 @@ impl<'a> Head<'a> {
 
     /// Returns the values of a header.
     pub(crate) fn all(self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-        let has_name = move |header: &&Header<'_>| header.name.eq_ignore_ascii_case(name.as_str());
-        self.headers.iter().filter(has_name).map(|header| header.value)
+        self.headers.all(name)
     }
 
     /// Returns the value of a header that may come only once (RFC 6455 section 11.3), or `None` if it came otherwise.
     pub(crate) fn only(self, name: &HeaderName) -> Option<&'a [u8]> {
-        let mut values = self.all(name);
-        values.next().filter(|_| values.next().is_none())
+        self.headers.only(name)
     }
 
     /// Returns whether a header that is a list of tokens (RFC 9110 section 5.6.1) has `token`.
     pub(crate) fn has_token(self, name: &HeaderName, token: &str) -> bool {
-        let mut found = self.all(name).flat_map(|value| value.split(|byte| *byte == b','));
-        found.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        self.headers.has_token(name, token)
     }
 }
 

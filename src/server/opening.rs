@@ -10,7 +10,7 @@ use super::{
     head::Head,
     origin::{self, AllowedOrigin},
 };
-use crate::wire::{Dialect, Nick, RoomName, SUBPROTOCOL};
+use crate::wire::{Dialect, Nick, RoomName, SUBPROTOCOL, handshake};
 
 /// What a valid handshake asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,16 +178,8 @@ fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<Opening, Refusal
 
 /// Returns the answer to the key of the handshake (RFC 6455 section 4.2.2), or `None` if it has no valid key.
 fn accept(head: Head<'_>) -> Option<String> {
-    /// RFC 6455 section 1.3.
-    const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     let key = head.only(&header::SEC_WEBSOCKET_KEY)?;
-    if STANDARD.decode(key).ok()?.len() != 16 {
-        return None;
-    }
-    let mut hash = sha1_smol::Sha1::new();
-    hash.update(key);
-    hash.update(GUID);
-    Some(STANDARD.encode(hash.digest().bytes()))
+    (STANDARD.decode(key).ok()?.len() == 16).then(|| handshake::accept(key))
 }
 
 fn upgrade_required(words: &'static str) -> Refusal {

@@ -31,7 +31,7 @@ impl Limits {
     /// Combining marks one after the other in a text: scripts need fewer than five (UTS 39 section 5.4), stacked "Zalgo" more.
     pub const COMBINING_MARKS: usize = 8;
 
-    /// The head of an HTTP request; browsers send some 600, and a proxy may add as much.
+    /// The head of an HTTP request or of its answer; browsers send some 600, and a proxy may add as much.
     pub const HEAD: usize = 8 * 1024;
     /// Headers in that head; browsers send some 20.
     pub const HEADERS: usize = 64;

@@ -6,6 +6,7 @@
 pub mod clean;
 mod client;
 pub mod command;
+pub mod handshake;
 mod hex;
 pub mod json;
 #[cfg(test)]

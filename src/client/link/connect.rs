@@ -1,32 +1,23 @@
 //! One attempt to connect: resolve, dial, and the opening handshake, each under a deadline.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, BufReader},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
-use tokio_websockets::{ClientBuilder, Error as WebSocketError, WebSocketStream, upgrade};
+use tokio_websockets::{Error as WebSocketError, WebSocketStream};
 
+use super::handshake;
 use crate::{
     client::address::Address,
     os,
-    wire::{Dialect, Limits, SUBPROTOCOL},
+    wire::{Dialect, Limits},
 };
 
 /// For the name to be resolved and one of its addresses to answer.
 const DIAL: Duration = Duration::from_secs(10);
-
-/// What a server may send before its answer to the handshake ends; the library itself would hold any amount.
-const ANSWER: usize = 16 * 1024;
 
 /// How a server is reached.
 pub trait Dial: Send + Sync + 'static {
@@ -46,7 +37,7 @@ pub struct Tcp;
 
 /// A connection whose opening handshake is done.
 pub(super) struct Connection<S> {
-    pub(super) stream: WebSocketStream<Budgeted<S>>,
+    pub(super) stream: WebSocketStream<BufReader<S>>,
     pub(super) dialect: Dialect,
 }
 
@@ -101,7 +92,7 @@ impl ConnectError {
 /// Makes one connection.
 ///
 /// # Errors
-/// Whatever went wrong, also when the handshake broke the library.
+/// Whatever went wrong.
 pub(super) async fn connect<D: Dial>(dialer: &D, address: &Address) -> Result<Connection<D::Stream>, ConnectError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     let stream =
@@ -110,14 +101,9 @@ pub(super) async fn connect<D: Dial>(dialer: &D, address: &Address) -> Result<Co
             refused: error.kind() == io::ErrorKind::ConnectionRefused,
             reason: os::reason(&error),
         })?;
-    let handshake = |reason| ConnectError::Handshake { address: Box::new(address.clone()), reason };
-    let attempt = timeout(Limits::HANDSHAKE, shake_hands(address.clone(), stream));
-    // A task of its own: a Sec-WebSocket-Accept that is too long panics inside the library.
-    match AbortOnDropHandle::new(tokio::spawn(attempt)).await {
-        Ok(Ok(done)) => done.map_err(handshake),
-        Ok(Err(_)) => Err(handshake("the server does not answer the handshake".to_owned())),
-        Err(_) => Err(handshake("the server's answer to the handshake is broken".to_owned())),
-    }
+    let failed = |reason| ConnectError::Handshake { address: Box::new(address.clone()), reason };
+    let done = timeout(Limits::HANDSHAKE, handshake::shake_hands(address, stream)).await;
+    done.unwrap_or_else(|_| Err("the server does not answer the handshake".to_owned())).map_err(failed)
 }
 
 impl Dial for Tcp {
@@ -149,26 +135,6 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
     Err(last)
 }
 
-async fn shake_hands<S>(address: Address, stream: S) -> Result<Connection<S>, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let stream = Budgeted { stream, left: Some(ANSWER) };
-    let builder = ClientBuilder::from_uri(address.uri().clone())
-        .limits(tokio_websockets::Limits::default().max_payload_len(Some(Limits::INBOUND)))
-        .add_header(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL))
-        .map_err(|error| explain(&error))?;
-    let (mut stream, response) = builder.connect_on(stream).await.map_err(|error| explain(&error))?;
-    stream.get_mut().left = None;
-    let dialect = match response.headers().get(SEC_WEBSOCKET_PROTOCOL) {
-        None => Dialect::Text,
-        Some(chosen) if chosen == SUBPROTOCOL => Dialect::Json,
-        // RFC 6455 section 4.1: a subprotocol that was not offered fails the connection.
-        Some(_) => return Err("the server chose a subprotocol that was not offered".to_owned()),
-    };
-    Ok(Connection { stream, dialect })
-}
-
 /// Says what `error` means to whoever wants to chat.
 pub(super) fn explain(error: &WebSocketError) -> String {
     match error {
@@ -176,76 +142,10 @@ pub(super) fn explain(error: &WebSocketError) -> String {
             "the server closed the connection".to_owned()
         }
         WebSocketError::Io(error) => os::reason(error),
-        WebSocketError::Upgrade(upgrade::Error::DidNotSwitchProtocols(status)) => status_in_words(*status),
-        WebSocketError::Upgrade(upgrade::Error::WrongWebSocketAccept | upgrade::Error::MissingHeader(_)) => {
-            "what answers there is not a WebSocket server".to_owned()
-        }
-        WebSocketError::Upgrade(upgrade::Error::Parsing(_)) => "what answers there does not speak HTTP".to_owned(),
         WebSocketError::PayloadTooLong { len, max_len } => {
             format!("the server sent a frame of {len} bytes, and {max_len} are the most")
         }
         WebSocketError::Protocol(error) => format!("the server broke the WebSocket protocol: {error}"),
         error => error.to_string(),
-    }
-}
-
-fn status_in_words(status: u16) -> String {
-    match status {
-        401 => "the server wants to know who you are (401)".to_owned(),
-        403 => "the server does not let you in (403)".to_owned(),
-        404 => "there is no such room (404)".to_owned(),
-        426 => "the server wants another version of the protocol (426)".to_owned(),
-        429 => "the server says that you connect too often (429)".to_owned(),
-        503 => "the server is full, or this address has too many connections (503)".to_owned(),
-        200..=299 => format!("an HTTP server answers there, but no chat ({status})"),
-        300..=399 => format!("the server points to another address ({status})"),
-        _ => format!("the server refused with HTTP status {status}"),
-    }
-}
-
-/// A stream that fails once more bytes were read than it has left; without a number it has no end.
-pub(super) struct Budgeted<S> {
-    stream: S,
-    left: Option<usize>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Budgeted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = buf.filled().len() - before;
-        if let Some(left) = &mut self.left {
-            match left.checked_sub(read) {
-                Some(rest) => *left = rest,
-                None => return Poll::Ready(Err(io::Error::other("the server's answer to the handshake has no end"))),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Budgeted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connect;
+mod handshake;
 mod pump;
 #[cfg(test)]
 mod tests;

@@ -186,11 +186,11 @@ async fn a_refusal_is_said_in_words() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_the_library_is_an_error() {
+async fn an_answer_to_another_key_is_an_error_however_long_it_is() {
     let headers = format!("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n", "A".repeat(200));
     assert_eq!(
         told_by(answer("101 Switching Protocols", &headers)).await,
-        "the server's answer to the handshake is broken"
+        "what answers there is not a WebSocket server"
     );
 }
 
@@ -198,6 +198,35 @@ async fn an_answer_that_breaks_the_library_is_an_error() {
 async fn an_answer_without_end_is_cut() {
     let endless = answer("101 Switching Protocols", &format!("X: {}\r\n", "x".repeat(4 * 1024 * 1024)));
     assert_eq!(told_by(endless).await, "the server's answer to the handshake has no end");
+}
+
+/// A peer that answers a byte a second, for ever.
+struct Dribbling;
+
+impl Dial for Dribbling {
+    type Stream = tokio::io::DuplexStream;
+
+    async fn dial(&self, _: &Address) -> std::io::Result<Self::Stream> {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        tokio::spawn(async move {
+            for byte in answer("101 Switching Protocols", "X: y\r\n").bytes().cycle() {
+                if theirs.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        Ok(ours)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_dribbles_is_cut_by_the_deadline() {
+    let began = Instant::now();
+    let mut link = Link::start_over(Dribbling, "127.0.0.1:1".parse().unwrap());
+    let Some(LinkEvent::GaveUp(error)) = link.event().await else { panic!("the link did not give up") };
+    assert!(error.to_string().ends_with(": the server does not answer the handshake"), "{error}");
+    assert_eq!(began.elapsed(), Limits::HANDSHAKE);
 }
 
 #[tokio::test]

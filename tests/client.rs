@@ -100,14 +100,70 @@ async fn a_reader_that_has_gone_is_a_success_without_another_message() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_with_success() {
+async fn what_is_cut_off_with_its_reader_is_no_success() {
+    let server = start_with(&["--rate", "1", "--burst", "1"]).await;
+    let mut command = tokio::process::Command::new("sh");
+    let script = r#"exec 3<&0; { "$0" "$1" --nick ada <&3; echo "code $?" >&2; } | head -n 1"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_client"), &format!("ws://{}", server.address)]);
+    let mut pipe = Process::start(&mut command);
+    // More than the server takes by the time that the first line is read.
+    pipe.write("line\n".repeat(100).as_bytes()).await;
+    let told = pipe.stderr.line_with("not sent").await;
+    assert!(told.starts_with("error: ") && told.ends_with(": nobody reads the output any more"), "{told}");
+    pipe.stderr.line_with("code 1").await;
+}
+
+#[tokio::test]
+async fn a_signal_is_its_exit_code() {
     let server = start().await;
-    for signal in [Signal::Term, Signal::Int] {
+    for (signal, code) in [(Signal::Hup, 129), (Signal::Int, 130), (Signal::Term, 143)] {
         let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "ada"]);
         client.stdout.line_with("#lobby").await;
         client.signal(signal).await;
-        assert_eq!(client.exit().await.code(), Some(0));
+        assert_eq!(client.exit().await.code(), Some(code));
+        assert_eq!(client.stderr.rest().await, [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn what_was_started_to_outlive_its_terminal_does() {
+    let server = start().await;
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", r#"trap "" HUP; exec "$0" "$1""#, env!("CARGO_BIN_EXE_client"), &server.address.to_string()]);
+    let mut client = Process::start(&mut command);
+    client.stdout.line_with("#lobby").await;
+    client.signal(Signal::Hup).await;
+    client.write_line("still here").await;
+    client.stdout.line_with("still here").await;
+}
+
+#[tokio::test]
+async fn a_signal_tells_how_many_lines_were_not_sent() {
+    let mut server = start_with(&["--rate", "1", "--burst", "1"]).await;
+    let mut client = Process::client(&[&server.address.to_string(), "--nick", "ada"]);
+    client.write("line\n".repeat(178).as_bytes()).await;
+    client.stdout.line_with("ada: line").await;
+    server.process.signal(Signal::Kill).await;
+    server.process.exit().await;
+    client.stderr.line_with("connection lost").await;
+    client.signal(Signal::Term).await;
+    assert_eq!(client.exit().await.code(), Some(143));
+    let told = client.stderr.rest().await;
+    assert!(told.iter().any(|line| line.contains(" lines were not sent: the connection is lost: ")), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_pipe_with_a_line_that_is_no_command_is_no_success() {
+    let server = start().await;
+    let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "log"]);
+    client.write_line("/etc/hosts changed").await;
+    client.write_line("done").await;
+    client.close_stdin();
+    let told = client.stderr.line_with("/etc/hosts changed").await;
+    assert!(told.contains("--no-commands"), "{told}");
+    client.stdout.line_with("log: done").await;
+    client.stderr.line_with("error: 1 line was refused").await;
+    assert_eq!(client.exit().await.code(), Some(1));
 }
 
 #[tokio::test]

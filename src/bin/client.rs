@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal as _},
     process::ExitCode,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -10,9 +11,9 @@ use broadcast_chat::{
     client::{
         Error,
         address::Address,
-        app::{App, Effect, Event, Settings, Shown, Since},
+        app::{App, Effect, Event, Failure, Settings, Shown, Since},
         fullscreen,
-        input::{self, Typed},
+        input::{Input, Typed},
         link::{Link, LinkEvent, Order, What},
         output::Output,
         settings::{self, Colour, SettingsFile},
@@ -29,12 +30,8 @@ use broadcast_chat::{
     wire::{Limits, MessageId, Nick, clean},
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
-use futures_util::future::OptionFuture;
 use jiff::tz::TimeZone;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Where a server is that was started without arguments.
@@ -133,22 +130,27 @@ fn main() -> ExitCode {
         tokio::runtime::Builder::new_current_thread()
     };
     let runtime = builder.enable_all().build();
+    // The number of the signal that ended us.
+    static SIGNAL: OnceLock<u8> = OnceLock::new();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(run(arguments));
+            let result = runtime.block_on(run(arguments, &SIGNAL));
             // A name that is being resolved cannot be cancelled, and need not be waited for.
             runtime.shutdown_background();
             result
         }
         Err(error) => Err(Error::Start(os::reason(&error))),
     };
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    let hint = error.hint().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-    os::last_words(&format!("{}\n", clean::lines(&format!("error: {error}{hint}"))));
-    ExitCode::FAILURE
+    if let Err(error) = &result {
+        let hint = error.hint().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+        os::last_words(&format!("{}\n", clean::lines(&format!("error: {error}{hint}"))));
+    }
+    let code = SIGNAL.get().map(|number| 128 + number);
+    ExitCode::from(code.unwrap_or_else(|| result.map_or_else(|error| error.exit_code(), |()| 0)))
 }
 
-async fn run(arguments: Arguments) -> Result<(), Error> {
+/// Chats until it ends; a signal that ends it is left in `signal`.
+async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), Error> {
     let failed = |error: io::Error| Error::Start(os::reason(&error));
     let file = settings::path().map(|path| SettingsFile::read(&path)).transpose()?.unwrap_or_default();
     let mut secret = [0; 16];
@@ -167,20 +169,17 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         history: arguments.history.or(address.history()).or(none_unasked),
         since: arguments.since,
         interactive: stdout_is_terminal && io::stdin().is_terminal() && !full_screen,
+        piped: !io::stdin().is_terminal(),
         no_commands: arguments.no_commands,
         secret,
         session: None,
         resume: None,
     };
     let stop = CancellationToken::new();
-    let (stopped, signals) = (stop.clone(), os::stop_requested().map_err(failed)?);
-    // What is no screen goes on without its terminal, where it was started to.
-    let gone = if full_screen { Some(os::terminal_gone().map_err(failed)?) } else { None };
+    let (stopped, signals) = (stop.clone(), os::end_requested().map_err(failed)?);
     let _watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        tokio::select! {
-            () = signals => {}
-            Some(()) = OptionFuture::from(gone) => {}
-        }
+        let number = signals.await;
+        signal.get_or_init(|| number);
         stopped.cancel();
     }));
     if full_screen {
@@ -206,17 +205,21 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     if let Some(block) = address.remark().and_then(|words| view.render(&Shown::Notice(words))) {
         output.write(block).await;
     }
-    let input = input::from_pipe().map_err(failed)?;
+    let input = Input::from_stdin().map_err(failed)?;
     let link = Link::start(address);
-    let mut chat = Chat { app: App::new(settings), view, link, output, stop, connection: 0, began: Instant::now() };
-    let result = chat.run(input, interactive).await;
+    let (app, began) = (App::new(settings), Instant::now());
+    let mut chat = Chat { app, view, input, link, output, stop, connection: 0, began };
+    let result = chat.run(interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
-    let signals = os::stop_requested().map_err(failed)?;
+    let signals = os::end_requested().map_err(failed)?;
     tokio::select! {
         written = output.finish() => result.and(written),
         // Somebody does not want to wait until a slow reader has taken the rest.
-        () = signals => result,
+        number = signals => {
+            signal.get_or_init(|| number);
+            result
+        }
     }
 }
 
@@ -224,6 +227,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
 struct Chat {
     app: App,
     view: View,
+    input: Input,
     link: Link,
     output: Output,
     stop: CancellationToken,
@@ -233,7 +237,7 @@ struct Chat {
 }
 
 impl Chat {
-    async fn run(&mut self, mut input: mpsc::Receiver<Typed>, interactive: bool) -> Result<(), Error> {
+    async fn run(&mut self, interactive: bool) -> Result<(), Error> {
         let mut input_open = true;
         let mut heard = Vec::new();
         loop {
@@ -241,7 +245,7 @@ impl Chat {
             let event = tokio::select! {
                 () = self.link.events(&mut heard) => None,
                 // A terminal is told why a line is not taken; a pipe waits.
-                typed = input.recv(), if input_open && (interactive || self.app.wants_input()) => Some(match typed {
+                typed = self.input.next(), if input_open && (interactive || self.app.wants_input()) => Some(match typed {
                     Some(Typed::Line(line)) => Event::Line(line),
                     Some(Typed::Continued(text)) => Event::Continued(text),
                     None => {
@@ -249,9 +253,9 @@ impl Chat {
                         Event::InputEnded
                     }
                 }),
-                ended = self.output.ended() => return ended,
+                ended = self.output.ended() => return ended.and_then(|()| self.cut_off("nobody reads the output any more")),
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Some(Event::Woke),
-                () = self.stop.cancelled() => Some(Event::Stop),
+                () = self.stop.cancelled() => return self.stopped().await,
             };
             let now = self.began.elapsed();
             let result = match event {
@@ -264,7 +268,7 @@ impl Chat {
             tokio::select! {
                 biased;
                 () = self.output.flush() => {}
-                () = self.stop.cancelled() => return Ok(()),
+                () = self.stop.cancelled() => return self.stopped().await,
             }
         }
     }
@@ -295,7 +299,6 @@ impl Chat {
     /// Does what follows from `event`; returns how the program ends, if it does.
     async fn carry_out(&mut self, now: Duration, event: Event) -> Option<Result<(), Error>> {
         let connection = self.connection;
-        let stopping = event == Event::Stop;
         for effect in self.app.update(now, event) {
             match effect {
                 Effect::Send(frame) => self.link.order(Order { connection, what: What::Frame(frame) }).await,
@@ -305,13 +308,44 @@ impl Chat {
                     tokio::select! {
                         biased;
                         () = self.output.write(block) => {}
-                        () = self.stop.cancelled(), if !stopping => return Some(Ok(())),
+                        () = self.stop.cancelled() => return Some(self.stopped().await),
                     }
                 }
-                Effect::Finish(result) => return Some(result.map_err(Error::from)),
+                Effect::Finish(result) => return Some(self.finished(result)),
             }
         }
         None
+    }
+
+    /// Ends at once.
+    async fn stopped(&mut self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for effect in self.app.update(self.began.elapsed(), Event::Stop) {
+            match effect {
+                Effect::Send(frame) => {
+                    self.link.order(Order { connection: self.connection, what: What::Frame(frame) }).await;
+                }
+                Effect::Finish(finished) => result = self.finished(finished),
+                Effect::Show(_) | Effect::Reconnect { .. } => {}
+            }
+        }
+        result.and_then(|()| self.cut_off("there was no time for them"))
+    }
+
+    /// Counts with the lines that were not sent those that the app has not even seen.
+    fn finished(&self, result: Result<(), Failure>) -> Result<(), Error> {
+        result.map_err(|failure| match failure {
+            Failure::Unsent { lines, why } => Failure::Unsent { lines: lines + self.input.waiting(), why }.into(),
+            failure => failure.into(),
+        })
+    }
+
+    /// Returns how the program ends where nothing more can be done for lines that wait; `why` is for people.
+    fn cut_off(&self, why: &str) -> Result<(), Error> {
+        match self.app.pending().count() + self.input.waiting() {
+            0 => Ok(()),
+            lines => Err(Failure::Unsent { lines, why: why.to_owned() }.into()),
+        }
     }
 }
 

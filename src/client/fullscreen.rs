@@ -76,6 +76,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let result = chat.run(&mut screen, &stop).await;
     screen.leave().await;
     let left = clean::lines(&chat.end()).into_owned();
+    let result = result.and_then(|()| chat.failed.take().map_or(Ok(()), Err));
     // Whoever closed stderr does not want to be told.
     drop(io::stderr().write_all(left.as_bytes()));
     let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
@@ -201,14 +202,14 @@ impl FullScreen {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 written = screen.written(), if !screen.is_ready() => written?,
-                event = events.next() => match event.transpose().map_err(failed)? {
-                    Some(event) => {
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
                         let now = self.now();
                         for input in self.keys.feed(event, now.elapsed) {
                             self.input(now, input, screen);
                         }
                     }
-                    None => return Ok(()),
+                    Some(Err(_)) | None => return Err(Error::Hangup),
                 },
                 () = continued.next() => {
                     screen.resume()?;

@@ -1,6 +1,12 @@
 //! Lines from a pipe, or from a terminal that edits its lines itself: read by a thread, because tokio's own stdin keeps a process alive until stdin ends.
 
-use std::io::{self, Read as _};
+use std::{
+    io::{self, Read as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::sync::mpsc;
 
@@ -21,17 +27,48 @@ pub enum Typed {
     Continued(String),
 }
 
-/// Starts to read stdin; the channel ends after the last line, or when stdin cannot be read any more.
-///
-/// # Errors
-/// When no thread can be started.
-pub fn from_pipe() -> io::Result<mpsc::Receiver<Typed>> {
-    let (sender, receiver) = mpsc::channel(LINES);
-    std::thread::Builder::new().name("input".to_owned()).spawn(move || read(&sender))?;
-    Ok(receiver)
+/// What is read from stdin.
+#[derive(Debug)]
+pub struct Input {
+    typed: mpsc::Receiver<Typed>,
+    /// Lines that were read and not taken yet.
+    waiting: Arc<AtomicUsize>,
 }
 
-fn read(sender: &mpsc::Sender<Typed>) {
+impl Input {
+    /// Starts to read stdin.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn from_stdin() -> io::Result<Self> {
+        let (sender, typed) = mpsc::channel(LINES);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&waiting);
+        std::thread::Builder::new().name("input".to_owned()).spawn(move || read(&sender, &counter))?;
+        Ok(Self { typed, waiting })
+    }
+
+    /// Returns what comes next; nothing after the last line, or when stdin cannot be read any more. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Typed> {
+        let typed = self.typed.recv().await?;
+        self.waiting.fetch_sub(typed.lines(), Ordering::Relaxed);
+        Some(typed)
+    }
+
+    /// Returns how many lines were read and are not taken yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Typed {
+    fn lines(&self) -> usize {
+        usize::from(matches!(self, Self::Line(_)))
+    }
+}
+
+fn read(sender: &mpsc::Sender<Typed>, waiting: &AtomicUsize) {
     let mut lines = Lines::default();
     let mut chunk = vec![0; CHUNK];
     let mut stdin = io::stdin().lock();
@@ -41,6 +78,7 @@ fn read(sender: &mpsc::Sender<Typed>) {
             Ok(0) | Err(_) => break,
             Ok(length) => lines.feed(&chunk[..length]),
         };
+        waiting.fetch_add(typed.iter().map(Typed::lines).sum(), Ordering::Relaxed);
         for line in typed {
             if sender.blocking_send(line).is_err() {
                 return;
@@ -48,6 +86,7 @@ fn read(sender: &mpsc::Sender<Typed>) {
         }
     }
     if let Some(line) = lines.rest() {
+        waiting.fetch_add(line.lines(), Ordering::Relaxed);
         // A reader that is gone wants no more lines.
         drop(sender.blocking_send(line));
     }

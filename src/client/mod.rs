@@ -48,9 +48,12 @@ pub enum Error {
     /// What was to be shown could not be written.
     #[error("cannot write the output: {0}")]
     Output(String),
-    /// Keys could not be read.
+    /// The terminal could not be used.
     #[error("cannot read the terminal: {0}")]
     Terminal(String),
+    /// The terminal that we draw on is gone.
+    #[error("the terminal is gone")]
+    Hangup,
     /// A task of ours ended before its time.
     #[error("{0} ended unexpectedly")]
     Task(&'static str),
@@ -68,6 +71,16 @@ impl Error {
             Self::App(failure) => failure.hint(),
             Self::Settings(SettingsError::Line { .. }) => Some("correct the line, or take it out".to_owned()),
             _ => None,
+        }
+    }
+
+    /// Returns what the program exits with.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // As if SIGHUP had told.
+            Self::Hangup => 129,
+            _ => 1,
         }
     }
 }

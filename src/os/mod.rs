@@ -118,22 +118,56 @@ pub fn stop_requested() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// Returns what resolves when the terminal that the program runs in is gone: by SIGHUP on Unix, never elsewhere. From this call
-/// on that signal does not end the program by itself. Cancel-safe.
+/// Returns what resolves with the number of the signal that asks the program to end: SIGINT, SIGTERM or SIGHUP on Unix, Ctrl-C as
+/// SIGINT elsewhere. From this call on they do not end the program by themselves. Cancel-safe.
+///
+/// What was started to outlive its terminal, as by `nohup`, is left alone by SIGHUP.
 ///
 /// # Errors
-/// When the signal cannot be watched.
-pub fn terminal_gone() -> io::Result<impl Future<Output = ()> + Send> {
+/// When the signals cannot be watched.
+pub fn end_requested() -> io::Result<impl Future<Output = u8> + Send> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut hangup = signal(SignalKind::hangup())?;
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(async move {
-            hangup.recv().await;
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let kind = tokio::select! {
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = hung_up => SignalKind::hangup(),
+            };
+            u8::try_from(kind.as_raw_value()).unwrap_or_default()
         })
     }
     #[cfg(not(unix))]
-    Ok(std::future::pending())
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        2
+    })
+}
+
+/// Returns whether the program was started with SIGHUP ignored. Elsewhere than on Linux nobody tells, and it counts as ignored
+/// where nobody is at a terminal.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    if cfg!(target_os = "linux") {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        // Bit 0 is signal 1.
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    } else {
+        use std::io::IsTerminal as _;
+        !io::stdin().is_terminal()
+    }
 }
 
 /// Tells when the program goes on after it was stopped, by whomever.

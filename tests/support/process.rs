@@ -18,6 +18,8 @@ pub enum Signal {
     Int,
     /// What a service manager sends.
     Term,
+    /// What a terminal that goes away sends.
+    Hup,
     /// What no program can prepare for.
     Kill,
     /// Any other, by its name without `SIG`.
@@ -124,6 +126,7 @@ impl Process {
         let name = match signal {
             Signal::Int => "INT",
             Signal::Term => "TERM",
+            Signal::Hup => "HUP",
             Signal::Kill => "KILL",
             Signal::Named(name) => name,
         };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{App, Effect, Failure, Phase, notice};
 use crate::wire::{ClientMessage, Dialect, json};
 
-/// After the end of input, without anything being acknowledged: longer than a reconnect takes on a network that comes back.
+/// After the end of input, or with no room for more of it, without anything being acknowledged: longer than a reconnect takes on a
+/// network that comes back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// After `/quit`: somebody sits there and waits.
@@ -15,65 +16,81 @@ const QUIT_PATIENCE: Duration = Duration::from_secs(5);
 const TEXT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// That an end was asked for.
-#[derive(Debug)]
-pub(super) struct Ending {
-    deadline: Duration,
-    /// Whether the user said so, and need not see what is still on its way.
-    quit: bool,
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ending {
+    /// There is no more input since then.
+    InputEnded(Duration),
+    /// The user said so, and need not see what is still on its way.
+    Quit {
+        /// When nothing is waited for any more.
+        until: Duration,
+    },
 }
 
 impl Ending {
-    pub(super) fn input_ended(now: Duration) -> Self {
-        Self { deadline: now + PATIENCE, quit: false }
-    }
-
     pub(super) fn quit(now: Duration) -> Self {
-        Self { deadline: now + QUIT_PATIENCE, quit: true }
+        Self::Quit { until: now + QUIT_PATIENCE }
     }
 
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    /// Grants new patience, because the server is taking what we say.
-    pub(super) fn progress(&mut self, now: Duration, dialect: Dialect) {
-        if !self.quit {
-            self.deadline = now + if dialect == Dialect::Text { TEXT_PATIENCE } else { PATIENCE };
-        }
+    fn is_quit(self) -> bool {
+        matches!(self, Self::Quit { .. })
     }
 }
 
+/// How long the server has been taking nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stall {
+    /// When it took something last, or else when the first began to wait.
+    since: Duration,
+    /// The longest that it has asked us to wait since: it counts once, however often it asks.
+    asked: Duration,
+}
+
 impl App {
-    pub(super) fn end(&mut self, now: Duration, mut ending: Ending) {
-        if self.speaks_text() {
-            ending.progress(now, Dialect::Text);
-        }
-        if self.ending.is_none() || ending.quit {
+    pub(super) fn end(&mut self, ending: Ending) {
+        if self.ending.is_none() || ending.is_quit() {
             self.ending = Some(ending);
         }
     }
 
+    /// Takes note that the server has taken something, or that there was nothing to take.
     pub(super) fn progressed(&mut self, now: Duration) {
-        let dialect = self.dialect;
-        if let Some(ending) = &mut self.ending {
-            ending.progress(now, dialect);
+        self.stall = Stall { since: now, asked: Duration::ZERO };
+    }
+
+    /// Takes note that the server wants us to wait for so long.
+    pub(super) fn asked_to_wait(&mut self, length: Duration) {
+        self.stall.asked = self.stall.asked.max(length);
+    }
+
+    /// Returns when waiting longer is no use; nothing as long as nobody waits for the end.
+    pub(super) fn gives_up_at(&self) -> Option<Duration> {
+        let Stall { since, asked } = self.stall;
+        match self.ending {
+            Some(Ending::Quit { until }) => Some(until),
+            Some(Ending::InputEnded(at)) => {
+                let is_said = self.dialect == Dialect::Text && self.outbox.is_empty();
+                Some(since.max(at) + asked + if is_said { TEXT_PATIENCE } else { PATIENCE })
+            }
+            // Nobody sees that a pipe stands still, and whoever writes into it stands still too.
+            None => (self.settings.piped && self.outbox.is_full()).then(|| since + asked + PATIENCE),
         }
     }
 
     pub(super) fn end_if_done(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let Some(ending) = &self.ending else { return };
-        let settled = self.outbox.is_empty() && self.unconfirmed.is_none();
-        if settled && (ending.quit || self.phase == Phase::Live) {
-            self.finish(Ok(()), effects);
-        } else if now >= ending.deadline {
+        let quits = self.ending.is_some_and(Ending::is_quit);
+        let settled = self.ending.is_some() && self.outbox.is_empty() && self.unconfirmed.is_none();
+        if settled && (quits || self.phase == Phase::Live) {
+            self.finish(self.all_taken(), effects);
+        } else if self.gives_up_at().is_some_and(|at| now >= at) {
             let result = match self.outbox.unsent_texts() {
                 0 if self.unconfirmed.is_some() => {
                     effects.push(notice("the server did not confirm that it took the last line"));
-                    Ok(())
+                    self.all_taken()
                 }
-                0 if ending.quit => Ok(()),
+                0 if quits => self.all_taken(),
                 0 => Err(Failure::Silent),
-                lines => Err(Failure::Unsent(lines)),
+                lines => Err(Failure::Unsent { lines, why: self.why_unsent() }),
             };
             self.finish(result, effects);
         }
@@ -81,11 +98,28 @@ impl App {
 
     /// Ends at once, whatever is under way.
     pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
-        let lines = self.outbox.unsent_texts();
-        if lines > 0 {
-            effects.push(notice(Failure::Unsent(lines).to_string()));
+        let result = match self.outbox.unsent_texts() {
+            0 => self.all_taken(),
+            lines => Err(Failure::Unsent { lines, why: self.why_unsent() }),
+        };
+        self.finish(result, effects);
+    }
+
+    /// Returns the success of a conversation whose texts are all said, unless lines of a pipe were refused: who wrote them does not
+    /// read what we say of each.
+    fn all_taken(&self) -> Result<(), Failure> {
+        if self.settings.piped && self.refused > 0 { Err(Failure::LinesRefused(self.refused)) } else { Ok(()) }
+    }
+
+    /// Returns why texts wait, in words that may be the server's.
+    fn why_unsent(&self) -> String {
+        match (self.phase, &self.trouble) {
+            (Phase::Offline, _) if self.lost_because.is_empty() => "there is no connection".to_owned(),
+            (Phase::Offline, _) => format!("the connection is lost: {}", self.lost_because),
+            (_, Some(trouble)) => format!("the server cannot take what is said: {trouble}"),
+            _ if !self.stall.asked.is_zero() => "the server asks for patience".to_owned(),
+            _ => "the server has not confirmed it".to_owned(),
         }
-        self.finish(Ok(()), effects);
     }
 
     /// Says good-bye, so that the nick is free at once, and ends.

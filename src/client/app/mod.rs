@@ -15,11 +15,14 @@ mod typed;
 use std::{sync::Arc, time::Duration};
 
 pub use self::state::{Connection, Pending};
-use self::{ending::Ending, outbox::Outbox};
+use self::{
+    ending::{Ending, Stall},
+    outbox::Outbox,
+};
 use super::ignored::Ignored;
 use crate::wire::{
     ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName,
-    ServerMessage, SessionToken, json,
+    ServerMessage, SessionToken, clean, json,
 };
 
 /// What the user chose.
@@ -33,6 +36,8 @@ pub struct Settings {
     pub since: Option<Since>,
     /// Whether somebody sits there who wants to see that what they typed waits.
     pub interactive: bool,
+    /// Whether what is typed comes from a program: it waits where there is no room, and sees how we end instead of what we show.
+    pub piped: bool,
     /// Whether every line is a text, also one with a leading slash.
     pub no_commands: bool,
     /// Random bytes that make the keys of this conversation its own: no two conversations may have the same.
@@ -147,8 +152,16 @@ impl Shown {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Texts that were never echoed.
-    #[error("{0} {verb} not sent", verb = if *.0 == 1 { "line was" } else { "lines were" })]
-    Unsent(usize),
+    #[error("{} not sent: {why}", counted(*lines))]
+    Unsent {
+        /// How many.
+        lines: usize,
+        /// Why not.
+        why: String,
+    },
+    /// Lines of a pipe that were no commands, or that the server did not take; why was told of each.
+    #[error("{} refused", counted(*.0))]
+    LinesRefused(usize),
     /// The server took the connection and then did not answer.
     #[error("the server does not answer")]
     Silent,
@@ -225,6 +238,11 @@ pub struct App {
     /// Until when nothing is sent, because the server asked for it.
     paused_until: Option<Duration>,
     ending: Option<Ending>,
+    stall: Stall,
+    /// Why the server cannot take a text at the moment, in its own words.
+    trouble: Option<String>,
+    /// Lines that were refused, by us or by the server.
+    refused: usize,
     /// In the text dialect: what we said last, until a line with it has come back.
     unconfirmed: Option<String>,
 }
@@ -256,6 +274,9 @@ impl App {
             keys_made: 0,
             paused_until: None,
             ending: None,
+            stall: Stall::default(),
+            trouble: None,
+            refused: 0,
             unconfirmed: None,
         }
     }
@@ -270,13 +291,13 @@ impl App {
             Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
             Event::Line(line) => self.line(now, &line, &mut effects),
             Event::Ask(question) => self.ask_for_view(question),
-            Event::Continued(text) => self.text(&text, &mut effects),
+            Event::Continued(text) => self.text(now, &text, &mut effects),
             Event::Ignore(ignored) => {
                 self.correspondent.take_if(|nick| ignored.has(nick));
                 self.ignored = ignored;
             }
-            Event::InputEnded => self.end(now, Ending::input_ended(now)),
-            Event::Quit => self.end(now, Ending::quit(now)),
+            Event::InputEnded => self.end(Ending::InputEnded(now)),
+            Event::Quit => self.end(Ending::quit(now)),
             Event::Stop => {
                 self.stop(&mut effects);
                 return effects;
@@ -300,8 +321,7 @@ impl App {
             Phase::Greeting { until } => Some(until),
             _ => None,
         };
-        let ending = self.ending.as_ref().map(Ending::deadline);
-        [greeting, self.paused_until, ending].into_iter().flatten().min()
+        [greeting, self.paused_until, self.gives_up_at()].into_iter().flatten().min()
     }
 
     fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
@@ -314,9 +334,6 @@ impl App {
             Dialect::Text => {
                 self.phase = Phase::Live;
                 self.say_back(now, effects);
-                if let Some(ending) = &mut self.ending {
-                    ending.progress(now, Dialect::Text);
-                }
             }
         }
     }
@@ -328,6 +345,7 @@ impl App {
         self.phase = Phase::Offline;
         self.lost_at = self.lost_at.or(Some(now));
         self.paused_until = None;
+        self.trouble = None;
         self.lost_because.clone_from(&reason);
         self.outbox.rewind();
         effects.push(Effect::Show(Shown::Disconnected { reason }));
@@ -410,10 +428,16 @@ impl App {
                         effects.push(Effect::Send(json::encode_client(message)));
                     }
                 }
-                Dialect::Text => self.send_lines(effects),
+                Dialect::Text => self.send_lines(now, effects),
             }
         }
         self.end_if_done(now, effects);
+    }
+
+    /// Tells that something is not done that was asked for.
+    fn refuse(&mut self, words: impl Into<String>, effects: &mut Vec<Effect>) {
+        self.refused += 1;
+        effects.push(Effect::Show(Shown::Refusal(words.into())));
     }
 
     /// Returns a key that nobody can guess before they have seen it: else another could acknowledge a text of ours.
@@ -421,6 +445,21 @@ impl App {
         self.keys_made += 1;
         secret::key(self.settings.secret, self.keys_made)
     }
+}
+
+/// Returns how many lines, as the beginning of a sentence about what was done with them.
+fn counted(lines: usize) -> String {
+    format!("{lines} {}", if lines == 1 { "line was" } else { "lines were" })
+}
+
+/// Returns the beginning of a text, for telling its writer about it.
+fn quoted(text: &str) -> String {
+    /// More than tells one line from another.
+    const MOST: usize = 40;
+    let words = clean::line(text);
+    let beginning: String = words.chars().take(MOST).collect();
+    let rest = if beginning.len() < words.len() { "…" } else { "" };
+    format!("\"{beginning}{rest}\"")
 }
 
 /// Returns a length of time as people say it.
@@ -435,8 +474,4 @@ fn ago(length: Duration) -> String {
 
 fn notice(words: impl Into<String>) -> Effect {
     Effect::Show(Shown::Notice(words.into()))
-}
-
-fn refusal(words: impl Into<String>) -> Effect {
-    Effect::Show(Shown::Refusal(words.into()))
 }

@@ -114,8 +114,11 @@ impl Outbox {
     }
 
     /// Takes out everything, and returns what was typed, oldest first.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = ClientMessage> {
-        self.entries.drain(..).filter(|entry| entry.asker == Asker::User).map(|entry| entry.message)
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = ClientMessage> + use<> {
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .filter(|entry| entry.asker == Asker::User)
+            .map(|entry| entry.message)
     }
 
     fn remove(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<Entry> {

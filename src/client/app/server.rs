@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     App, Effect, Failure, NICK_TRIES, Phase, Shown, notice,
     outbox::{self, Asker},
-    refusal,
+    quoted,
 };
 use crate::wire::{
     ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Private, ServerMessage, Welcome, clean,
@@ -15,14 +15,14 @@ use crate::wire::{
 /// How long a text waits that the server could not take at the moment.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// A pause that whoever waits wants to know of.
+const FELT: Duration = Duration::from_secs(5);
+
 /// The longest that a server can make us wait before we try again.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Rooms that are gathered from the parts of one list; our server lists [`Limits::ROOMS`] at the most.
 const MOST_LISTED: usize = 10 * Limits::ROOMS;
-
-/// The characters of a refused text that its refusal repeats.
-const QUOTED: usize = 40;
 
 impl App {
     pub(super) fn event(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
@@ -75,7 +75,7 @@ impl App {
             }
             ServerMessage::Slow { retry_after_ms } => {
                 quiet = true;
-                self.pause(now, Duration::from_millis(*retry_after_ms));
+                self.slow_down(now, Duration::from_millis(*retry_after_ms), effects);
             }
             ServerMessage::Error(_) => return self.failed(now, event, effects),
             ServerMessage::Gap { .. } => {
@@ -104,7 +104,7 @@ impl App {
     pub(super) fn unreadable(&mut self, now: Duration, unreadable: Unreadable, effects: &mut Vec<Effect>) {
         let Unreadable { kind, key, reason } = unreadable;
         let reason = clean::line(&reason);
-        effects.push(refusal(format!("the server sent something that cannot be read: {reason}")));
+        effects.push(Effect::Show(Shown::Refusal(format!("the server sent something that cannot be read: {reason}"))));
         match (&key, kind.as_str()) {
             (Some(key), "message" | "private") => drop(self.acknowledge(now, key)),
             (Some(key), "error") => drop(self.text_failed(now, key, ErrorCode::Other, &reason, effects)),
@@ -206,6 +206,8 @@ impl App {
             quiet = self.text_failed(now, key, failure.code, &failure.message, effects);
         } else {
             asked = self.question_failed(now, failure.code);
+            let is_users = matches!(asked, Some((Asker::User, _)));
+            self.refused += usize::from(is_users);
         }
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }
@@ -233,16 +235,19 @@ impl App {
     ) -> bool {
         if matches!(code, ErrorCode::NotStored | ErrorCode::Unavailable) {
             self.pause(now, RETRY_AFTER);
-            return self.outbox.retry(key);
+            let is_ours = self.outbox.retry(key);
+            // Told once, and not for each of the tries.
+            if is_ours && self.trouble.is_none() {
+                let why = clean::line(why);
+                effects.push(notice(format!("the server cannot take what is said, and it is tried again: {why}")));
+                self.trouble = Some(why);
+            }
+            return is_ours;
         }
         let Some(text) = self.outbox.take(key) else { return false };
-        self.progressed(now);
-        let words = clean::line(outbox::words(&text));
-        let mut quoted: String = words.chars().take(QUOTED).collect();
-        if quoted.len() < words.len() {
-            quoted.push('…');
-        }
-        effects.push(refusal(format!("not sent: \"{quoted}\": {}", clean::line(why))));
+        self.text_taken(now);
+        let text = quoted(outbox::words(&text));
+        self.refuse(format!("not sent: {text}: {}", clean::line(why)), effects);
         true
     }
 
@@ -261,7 +266,7 @@ impl App {
     fn acknowledge(&mut self, now: Duration, key: &IdempotencyKey) -> bool {
         let ours = self.outbox.take(key).is_some();
         if ours {
-            self.progressed(now);
+            self.text_taken(now);
         }
         ours
     }
@@ -286,8 +291,22 @@ impl App {
     }
 
     fn pause(&mut self, now: Duration, length: Duration) {
-        let until = now + length.min(LONGEST_PAUSE);
+        let until = now + length;
         self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
+    }
+
+    fn slow_down(&mut self, now: Duration, length: Duration, effects: &mut Vec<Effect>) {
+        let length = length.min(LONGEST_PAUSE);
+        if length >= FELT && self.paused_until.is_none() {
+            effects.push(notice(format!("the server asks to wait {} s before more is said", length.as_secs())));
+        }
+        self.asked_to_wait(length);
+        self.pause(now, length);
+    }
+
+    /// Takes note that the server has taken a text, or has said once and for all that it does not.
+    fn text_taken(&mut self, now: Duration) {
+        self.trouble = None;
         self.progressed(now);
     }
 }

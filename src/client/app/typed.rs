@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{App, Effect, Phase, ending::Ending, notice, outbox, refusal};
+use super::{App, Effect, Phase, ending::Ending, notice, outbox, quoted};
 use crate::wire::{
-    Body, ClientMessage, Dialect, Limits, NameError, clean,
+    Body, ClientMessage, Limits, NameError, clean,
     command::{self, Command, CommandError, Line},
 };
 
@@ -14,40 +14,45 @@ impl App {
             return;
         }
         if self.settings.no_commands {
-            return self.text(line, effects);
+            return self.text(now, line, effects);
         }
         match command::parse(line) {
             Ok(Line::Blank) => {}
-            Ok(Line::Say(text)) => self.say(text, effects),
+            Ok(Line::Say(text)) => self.say(now, text, effects),
             Ok(Line::Command(command)) => self.command(now, command, effects),
             Err(CommandError::Argument(NameError::TooLong { .. })) if is_text(line) => {
-                self.text(line.strip_prefix('/').unwrap_or(line), effects);
+                self.text(now, line.strip_prefix('/').unwrap_or(line), effects);
             }
-            Err(error) => effects.push(refusal(error.to_string())),
+            // Who wrote it does not see it beside the answer.
+            Err(error) if self.settings.piped => {
+                let line = quoted(line);
+                self.refuse(format!("not sent: {line}: {error}; --no-commands says every line as it is"), effects);
+            }
+            Err(error) => self.refuse(error.to_string(), effects),
         }
     }
 
     /// Says `text` as it is, in as many messages as it takes.
-    pub(super) fn text(&mut self, text: &str, effects: &mut Vec<Effect>) {
+    pub(super) fn text(&mut self, now: Duration, text: &str, effects: &mut Vec<Effect>) {
         for piece in pieces(&clean::lines(text), Limits::MESSAGE) {
             if let Ok(body) = Body::new(piece) {
-                self.say(body, effects);
+                self.say(now, body, effects);
             }
         }
     }
 
-    fn say(&mut self, text: Body, effects: &mut Vec<Effect>) {
+    fn say(&mut self, now: Duration, text: Body, effects: &mut Vec<Effect>) {
         let key = self.key();
-        self.ask(ClientMessage::Say { key, text }, effects);
+        self.ask(now, ClientMessage::Say { key, text }, effects);
     }
 
     fn command(&mut self, now: Duration, command: Command, effects: &mut Vec<Effect>) {
         let request = match command {
             Command::Help => return effects.push(notice(command::help())),
-            Command::Quit => return self.end(now, Ending::quit(now)),
+            Command::Quit => return self.end(Ending::quit(now)),
             Command::Reply(text) => match self.correspondent.clone() {
                 Some(to) => ClientMessage::Msg { key: self.key(), to, text },
-                None => return effects.push(refusal("nobody has sent you a private message yet")),
+                None => return self.refuse("nobody has sent you a private message yet", effects),
             },
             Command::Me(text) => ClientMessage::Me { key: self.key(), text },
             Command::Msg(to, text) => ClientMessage::Msg { key: self.key(), to, text },
@@ -60,16 +65,19 @@ impl App {
             Command::Search(query) => ClientMessage::Search { query, limit: None },
             Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
         };
-        self.ask(request, effects);
+        self.ask(now, request, effects);
     }
 
-    fn ask(&mut self, request: ClientMessage, effects: &mut Vec<Effect>) {
+    fn ask(&mut self, now: Duration, request: ClientMessage, effects: &mut Vec<Effect>) {
+        if self.outbox.is_empty() {
+            self.progressed(now);
+        }
         // An answer is wanted now or not at all. What changes something waits in its place, or else what is typed after
         // a /join would be said in the wrong room.
         if only_asks(&request) && self.phase == Phase::Offline && self.lost_at.is_some() {
-            effects.push(refusal("not connected; try again when the connection is back"));
+            self.refuse("not connected; try again when the connection is back", effects);
         } else if self.outbox.is_full() {
-            effects.push(refusal("not taken: too many lines wait to be sent already"));
+            self.refuse("not taken: too many lines wait to be sent already", effects);
         } else {
             let words = outbox::words(&request);
             if self.settings.interactive && self.phase == Phase::Offline && !words.is_empty() {
@@ -88,20 +96,19 @@ impl App {
     }
 
     /// Says everything that waits to a server that knows lines only; there is no acknowledgement to wait for.
-    pub(super) fn send_lines(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn send_lines(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for request in self.outbox.drain() {
+            self.progressed(now);
             match request {
                 ClientMessage::Say { text, .. } => {
                     self.unconfirmed = Some(text.as_str().to_owned());
                     effects.push(Effect::Send(text.as_str().to_owned()));
                 }
-                _ => effects.push(refusal("this server speaks plain text only: of the commands, /help and /quit work")),
+                _ => {
+                    self.refuse("this server speaks plain text only: of the commands, /help and /quit work", effects);
+                }
             }
         }
-    }
-
-    pub(super) fn speaks_text(&self) -> bool {
-        self.dialect == Dialect::Text && self.phase == Phase::Live
     }
 }
 

@@ -119,6 +119,11 @@ impl Chat {
         self.shown.iter().filter_map(words).collect()
     }
 
+    fn told_unsent(&self) -> String {
+        let Some(Err(failure @ Failure::Unsent { .. })) = &self.finished else { panic!("{:?}", self.finished) };
+        failure.to_string()
+    }
+
     fn messages_shown(&self) -> usize {
         let is_message = |shown: &&Shown| matches!(shown, Shown::Event { event: ServerMessage::Message(_), .. });
         self.shown.iter().filter(is_message).count()

@@ -154,8 +154,94 @@ fn lines_that_are_never_echoed_are_counted() {
     chat.wait(29);
     assert_eq!(chat.finished, None);
     chat.wait(1);
-    assert_eq!(chat.finished, Some(Err(Failure::Unsent(2))));
-    assert_eq!(Failure::Unsent(2).to_string(), "2 lines were not sent");
+    assert_eq!(chat.told_unsent(), "2 lines were not sent: the server has not confirmed it");
+}
+
+#[test]
+fn a_server_that_cannot_store_or_only_asks_to_wait_does_not_renew_the_patience() {
+    for (event, words) in [
+        (failure(ErrorCode::NotStored, None), "1 line was not sent: the server cannot take what is said: because"),
+        (ServerMessage::Slow { retry_after_ms: 500 }, "1 line was not sent: the server asks for patience"),
+    ] {
+        let mut chat = Chat::live();
+        chat.line("a");
+        let key = IdempotencyKey::new(&chat.said()[0].0).unwrap();
+        let event = match event {
+            ServerMessage::Error(failure) => ServerMessage::Error(failure.about(Some(key))),
+            event => event,
+        };
+        chat.event(Event::InputEnded);
+        for _ in 0..30 {
+            assert_eq!(chat.finished, None);
+            chat.server(&event);
+            chat.wait(1);
+        }
+        chat.server(&event);
+        chat.wait(1);
+        assert_eq!(chat.told_unsent(), words);
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_stored_is_told_once_until_one_is() {
+    let mut chat = Chat::live();
+    for _ in 0..2 {
+        chat.line("a");
+        let key = chat.said()[0].0.clone();
+        for _ in 0..3 {
+            chat.server(&failure(ErrorCode::NotStored, Some(&key)));
+        }
+        assert_eq!(chat.notices(), ["the server cannot take what is said, and it is tried again: because"]);
+        chat.echo();
+        chat.wait(1);
+        chat.forget();
+    }
+}
+
+#[test]
+fn a_pipe_that_is_full_ends_within_its_patience_and_a_person_may_wait() {
+    for piped in [true, false] {
+        let mut chat = Chat::live();
+        chat.app.settings.piped = piped;
+        chat.wait(3600);
+        chat.drop_connection();
+        while chat.app.wants_input() {
+            chat.line("x");
+        }
+        chat.wait(29);
+        assert_eq!(chat.finished, None);
+        chat.wait(1);
+        if piped {
+            assert_eq!(chat.told_unsent(), "1000 lines were not sent: the connection is lost: gone");
+        } else {
+            assert_eq!((chat.finished, chat.app.wake_at()), (None, None));
+        }
+    }
+}
+
+#[test]
+fn a_pipe_with_a_line_that_was_refused_is_no_success() {
+    for piped in [true, false] {
+        let mut chat = Chat::new(Settings { piped, ..Settings::default() });
+        chat.join(EPOCH, "ada");
+        chat.server(&live());
+        chat.forget();
+        chat.line("/etc/hosts changed");
+        chat.line("/msg bob hi");
+        let ClientMessage::Msg { key, .. } = &chat.sent[0] else { panic!("{:?}", chat.sent) };
+        let refused = failure(ErrorCode::NoSuchNick, key.as_ref().map(IdempotencyKey::as_str));
+        chat.server(&refused);
+        chat.line("/nick bob");
+        chat.server(&failure(ErrorCode::NickTaken, None));
+        chat.event(Event::InputEnded);
+        if piped {
+            assert!(chat.notices()[0].starts_with("not sent: \"/etc/hosts changed\": unknown command /etc"));
+            assert!(chat.notices()[0].contains("--no-commands"));
+            assert_eq!(chat.finished, Some(Err(Failure::LinesRefused(3))));
+        } else {
+            assert_eq!(chat.finished, Some(Ok(())));
+        }
+    }
 }
 
 #[test]
@@ -180,16 +266,18 @@ fn to_quit_says_so_and_waits_shortly() {
     chat.line("hi");
     chat.line("/quit");
     chat.wait(5);
-    assert_eq!(chat.finished, Some(Err(Failure::Unsent(1))));
+    assert_eq!(chat.told_unsent(), "1 line was not sent: the server has not confirmed it");
 }
 
 #[test]
-fn to_stop_is_no_failure_but_says_what_is_lost() {
+fn to_stop_says_what_is_lost() {
     let mut chat = Chat::live();
-    chat.line("hi");
     chat.event(Event::Stop);
     assert_eq!(chat.finished, Some(Ok(())));
-    assert_eq!(chat.notices(), ["1 line was not sent"]);
+    let mut chat = Chat::ada();
+    chat.line("hi");
+    chat.event(Event::Stop);
+    assert_eq!(chat.told_unsent(), "1 line was not sent: there is no connection");
 }
 
 #[test]

@@ -184,7 +184,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     }));
     if full_screen {
         let state_path = state::path();
-        let state = state_path.as_deref().map(State::read).unwrap_or_default();
+        let (state, complaint) = state_path.as_deref().map(State::read).unwrap_or_default();
         let choices = Choices {
             palette: Palette::new(depth(colour)),
             zone: TimeZone::system(),
@@ -193,7 +193,9 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
             notify: arguments.notify,
             no_commands: arguments.no_commands,
         };
-        return fullscreen::run(fullscreen::Options { address, settings, choices, state, state_path, stop }).await;
+        let told = complaint.into_iter().collect();
+        return fullscreen::run(fullscreen::Options { address, settings, choices, state, state_path, told, stop })
+            .await;
     }
     let view = if arguments.json {
         View::Json(Json)

@@ -1,5 +1,7 @@
 //! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried out.
 
+mod remember;
+
 use std::{
     io::{self, Write as _},
     path::PathBuf,
@@ -21,9 +23,10 @@ use super::{
     link::ConnectError,
     pace::Pace,
     screen::{Screen, osc},
-    state::{OpenRoom, State},
+    state::State,
     tabs::Tabs,
     view::tui::{Bell, Choices, Now, Tui, Wish},
+    writer::Writer,
 };
 use crate::{
     os,
@@ -52,6 +55,8 @@ pub struct Options {
     pub state: State,
     /// Where it is remembered.
     pub state_path: Option<PathBuf>,
+    /// What the user is told at the start.
+    pub told: Vec<String>,
     /// Cancelled when the program is asked to stop.
     pub stop: CancellationToken,
 }
@@ -80,8 +85,12 @@ pub async fn run(options: Options) -> Result<(), Error> {
     // Whoever closed stderr does not want to be told.
     drop(io::stderr().write_all(left.as_bytes()));
     let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
+    let close = async {
+        chat.state.finish().await;
+        chat.tabs.close_all().await;
+    };
     tokio::select! {
-        () = chat.tabs.close_all() => {}
+        () = close => {}
         // Somebody does not want to wait for a server that takes its time.
         () = signals => {}
     }
@@ -94,8 +103,7 @@ struct FullScreen {
     tui: Tui,
     tabs: Tabs,
     keys: Keys,
-    state: State,
-    state_path: Option<PathBuf>,
+    state: Writer<State>,
     /// What rang the bell when the program began.
     settled_bell: Bell,
     epoch: Option<Epoch>,
@@ -114,7 +122,7 @@ struct FullScreen {
 
 impl FullScreen {
     fn begin(options: Options) -> Self {
-        let Options { address, settings, choices, state, state_path, .. } = options;
+        let Options { address, settings, choices, state, state_path, told, .. } = options;
         let began = Instant::now();
         let mut chat = Self {
             settled_bell: choices.bell,
@@ -133,11 +141,10 @@ impl FullScreen {
             suspends: false,
             address,
             settings,
-            state,
-            state_path,
+            state: remember::writer(state, state_path),
         };
         chat.open_first();
-        if let Some(words) = chat.address.remark() {
+        for words in told.into_iter().chain(chat.address.remark()) {
             chat.tui.tell(chat.now(), words);
         }
         chat
@@ -145,8 +152,9 @@ impl FullScreen {
 
     /// Opens the room that was asked for, and beside it those that were open the last time.
     fn open_first(&mut self) {
-        let visit = self.state.visit(&self.address.server()).cloned();
+        let visit = self.state.latest().visit(&self.address.server()).cloned();
         let epoch = visit.as_ref().and_then(|visit| visit.epoch);
+        self.epoch = epoch;
         let remembered = visit.map(|visit| visit.rooms).unwrap_or_default();
         let asked = self.address.room();
         let is_new = asked.as_ref().is_none_or(|asked| remembered.iter().all(|open| open.room != *asked));
@@ -213,6 +221,10 @@ impl FullScreen {
                 },
                 () = continued.next() => {
                     screen.resume()?;
+                    self.draw_soon();
+                }
+                complaint = self.state.complaint() => {
+                    self.tui.tell(self.now(), complaint);
                     self.draw_soon();
                 }
                 (tab, event) = self.tabs.event(), if self.pace.listens() => self.heard(tab, event)?,
@@ -291,7 +303,7 @@ impl FullScreen {
             self.update(now, tab, Event::Woke);
         }
         if self.remember_at.is_some_and(|at| at <= instant) {
-            self.remember(now);
+            self.remember();
         }
         self.pace.draw_next();
     }
@@ -349,7 +361,7 @@ impl FullScreen {
                 if let Err(failure) = result {
                     self.tui.tell(now, failure.to_string());
                 }
-                self.remember(now);
+                self.remember();
             }
             Some(Err(failure)) => {
                 self.failed.get_or_insert(failure.into());
@@ -377,7 +389,7 @@ impl FullScreen {
             Wish::Redraw => {}
             Wish::Ring => self.extras.push(b'\x07'),
             Wish::Notify(words) => self.extras.extend_from_slice(osc::notification(&words).as_bytes()),
-            Wish::Remember => self.remember(now),
+            Wish::Remember => self.remember(),
             Wish::Ignore => {
                 for tab in 0..self.tabs.len() {
                     self.update(now, tab, Event::Ignore(Arc::clone(self.tui.ignored())));
@@ -401,34 +413,10 @@ impl FullScreen {
         self.tui.leave();
     }
 
-    fn remembered(&self) -> State {
-        let mut state = self.state.clone();
-        // What nobody has said is not remembered: the settings file may say otherwise the next time.
-        if state.bell.is_some() || self.tui.bell() != self.settled_bell {
-            state.bell = Some(self.tui.bell());
-        }
-        state.ignored = self.tui.ignored().nicks().to_vec();
-        let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
-        state.remember(&self.address.server(), self.epoch, rooms.collect());
-        state
-    }
-
-    /// Remembers what has changed. What cannot be remembered is told once.
-    fn remember(&mut self, now: Now) {
-        self.remember_at = None;
-        let state = self.remembered();
-        let Some(path) = self.state_path.clone().filter(|_| state != self.state) else { return };
-        self.state = state;
-        if let Err(error) = self.state.clone().write(&path) {
-            self.state_path = None;
-            self.tui.tell(now, format!("cannot remember where you are: {}: {}", path.display(), os::reason(&error)));
-        }
-    }
-
     /// Remembers what is left to be, and ends what goes on; returns what the user should be told after the screen.
     fn end(&mut self) -> String {
         let now = self.now();
-        self.remember(now);
+        self.remember();
         self.quitting = true;
         for tab in 0..self.tabs.len() {
             self.update(now, tab, Event::Stop);

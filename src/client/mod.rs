@@ -18,6 +18,7 @@ pub mod address;
 pub mod app;
 pub mod completion;
 pub mod editor;
+mod files;
 pub mod fullscreen;
 pub mod ignored;
 pub mod input;
@@ -30,6 +31,7 @@ pub mod settings;
 pub mod state;
 pub mod tabs;
 pub mod view;
+pub mod writer;
 
 use self::{app::Failure, link::ConnectError, settings::SettingsError};
 

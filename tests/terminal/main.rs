@@ -160,10 +160,10 @@ async fn the_terminal_is_given_back_after_quit_and_after_signals() {
     let mut client = joined(&server, 80, 24).await;
     client.write("/quit\r");
     assert_eq!(client.ended().await, 0);
-    for signal in ["TERM", "INT", "HUP"] {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let mut client = joined(&server, 80, 24).await;
         client.signal(signal);
-        assert_eq!(client.ended().await, 0, "SIG{signal}");
+        assert_eq!(client.ended().await, code, "SIG{signal}");
     }
 }
 
@@ -227,7 +227,7 @@ async fn what_was_not_sent_is_told_when_the_screen_is_gone() {
     client.shows("leaving once all is sent").await;
     client.write("\u{4}");
     client.shows("1 line was not sent").await;
-    assert_eq!(client.ended().await, 0);
+    assert_eq!(client.ended().await, 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,37 @@
+//! What the full screen remembers for the next time.
+
+use std::path::PathBuf;
+
+use super::FullScreen;
+use crate::{
+    client::{
+        state::{OpenRoom, State},
+        writer::Writer,
+    },
+    os,
+};
+
+/// Returns what writes the state, which was read from the file at `path`; without a path nothing is written.
+pub(super) fn writer(state: State, path: Option<PathBuf>) -> Writer<State> {
+    Writer::start(state, move |before: &State, after: &State| {
+        let Some(path) = &path else { return Ok(()) };
+        let failed = |error| format!("cannot remember where you are: {}: {}", path.display(), os::reason(&error));
+        after.write(before, path).map_err(failed)
+    })
+}
+
+impl FullScreen {
+    /// Remembers what has changed.
+    pub(super) fn remember(&mut self) {
+        self.remember_at = None;
+        let mut state = State::clone(&self.state.latest());
+        // What nobody has said is not remembered: the settings file may say otherwise the next time.
+        if state.bell.is_some() || self.tui.bell() != self.settled_bell {
+            state.bell = Some(self.tui.bell());
+        }
+        state.ignored = self.tui.ignored().nicks().to_vec();
+        let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
+        state.remember(&self.address.server(), self.epoch, rooms.collect());
+        self.state.put(state);
+    }
+}

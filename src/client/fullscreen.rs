@@ -203,13 +203,15 @@ impl FullScreen {
         // Polled for nothing, it spins on a lock that its own thread holds; among streams, it is polled once it has something.
         let mut events = select_all([EventStream::new()]);
         let mut continued = os::Continued::watch().map_err(failed)?;
+        let terminal = os::TerminalWatch::new();
         loop {
             self.draw(screen);
             let wake = self.wake_at(screen);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                written = screen.written(), if !screen.is_ready() => written?,
+                () = terminal.gone() => return Err(Error::Hangup),
+                written = screen.written(), if !screen.is_ready() => written.map_err(|_| Error::Hangup)?,
                 event = events.next() => match event {
                     Some(Ok(event)) => {
                         let now = self.now();

@@ -170,6 +170,48 @@ fn ignores_hangup() -> bool {
     }
 }
 
+/// Tells when the terminal on stdin is gone, also where the leader of its session lives on, so that no SIGHUP comes: what reads keys
+/// may not notice. On Linux; elsewhere it tells nothing.
+#[derive(Debug)]
+pub struct TerminalWatch {
+    #[cfg(target_os = "linux")]
+    stdin: Option<tokio::net::unix::pipe::Receiver>,
+}
+
+impl TerminalWatch {
+    /// Starts to watch; where it cannot be watched, nothing is ever told. It wants a runtime of tokio.
+    #[must_use]
+    pub fn new() -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::fd::AsFd as _;
+            use tokio::net::unix::pipe::Receiver;
+            let stdin = io::stdin().as_fd().try_clone_to_owned();
+            // Unchecked, because it is no pipe, and the check makes it non-blocking; nothing is read here.
+            Self { stdin: stdin.and_then(Receiver::from_owned_fd_unchecked).ok() }
+        }
+        #[cfg(not(target_os = "linux"))]
+        Self {}
+    }
+
+    /// Resolves when the terminal is gone. Cancel-safe.
+    pub async fn gone(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(stdin) = &self.stdin
+            && stdin.ready(tokio::io::Interest::ERROR).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Default for TerminalWatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Tells when the program goes on after it was stopped, by whomever.
 #[derive(Debug)]
 pub struct Continued {

@@ -231,6 +231,22 @@ async fn what_was_not_sent_is_told_when_the_screen_is_gone() {
 }
 
 #[tokio::test]
+async fn a_client_whose_terminal_is_gone_ends_though_the_leader_of_its_session_lives() {
+    let server = start().await;
+    // The leader hears of it alone, and does not mind.
+    let script = r#"trap "" HUP; "$0" "$@"; echo $? > "$HOME/code"; exit 7"#;
+    let address = server.address.to_string();
+    let mut leader = Pty::start(80, 24, &["sh", "-c", script, env!("CARGO_BIN_EXE_client"), &address, "--nick", "ada"]);
+    leader.shows("#lobby").await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    leader.shows("2 here").await;
+    leader.hang_up().await;
+    peer.line_with("ada left").await;
+    assert_eq!(leader.exit().await, 7);
+    assert_eq!(std::fs::read_to_string(leader.home("code")).unwrap(), "129\n");
+}
+
+#[tokio::test]
 async fn the_terminal_is_given_back_when_the_program_panics() {
     let test = std::env::current_exe().expect("this test");
     let arguments = ["--ignored", "--exact", "--nocapture", "a_program_that_panics"];

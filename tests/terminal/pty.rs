@@ -4,7 +4,10 @@ use std::{
     io::{Read as _, Write},
     num::NonZeroU16,
     process::Command,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -18,9 +21,11 @@ pub(crate) struct Pty {
     /// How many bytes the program has written.
     written: watch::Receiver<usize>,
     writer: Box<dyn Write + Send>,
-    master: Box<dyn MasterPty + Send>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    /// Whether the terminal is to be closed, as soon as the program writes something.
+    closing: Arc<AtomicBool>,
     child: Box<dyn Child + Send + Sync>,
-    _home: Folder,
+    home: Folder,
 }
 
 impl Pty {
@@ -52,15 +57,20 @@ impl Pty {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(side(rows), side(columns), 0)));
         let (count, written) = watch::channel(0);
         let shown = Arc::clone(&screen);
+        let closing = Arc::new(AtomicBool::new(false));
+        let closes = Arc::clone(&closing);
         std::thread::spawn(move || {
             let mut chunk = vec![0; 64 * 1024];
             // The end of a pseudo-terminal is an error on Linux.
             while let Ok(length @ 1..) = reader.read(&mut chunk) {
                 shown.lock().unwrap_or_else(PoisonError::into_inner).process(&chunk[..length]);
                 count.send_modify(|count| *count += length);
+                if closes.load(Ordering::SeqCst) {
+                    return;
+                }
             }
         });
-        Self { screen, written, writer, master: pair.master, child, _home: home }
+        Self { screen, written, writer, master: Some(pair.master), closing, child, home }
     }
 
     /// Types `bytes`.
@@ -110,10 +120,30 @@ impl Pty {
         .await;
     }
 
+    /// Returns the path of the file of this name in the home of the program.
+    pub(crate) fn home(&self, name: &str) -> std::path::PathBuf {
+        self.home.file(name)
+    }
+
+    /// Takes the terminal away while the program lives.
+    ///
+    /// # Panics
+    /// When the program does not draw what is typed.
+    pub(crate) async fn hang_up(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        // It draws something new, which wakes the thread that reads it.
+        self.write("x");
+        let reader_ends = async { while self.written.changed().await.is_ok() {} };
+        tokio::time::timeout(DEADLINE, reader_ends).await.expect("the program draws what is typed");
+        self.writer = Box::new(std::io::sink());
+        self.master = None;
+    }
+
     /// Gives the terminal another size.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen_mut().set_size(side(rows), side(columns));
-        self.master.resize(size(columns, rows)).expect("resize the terminal");
+        let master = self.master.as_ref().expect("the terminal is there");
+        master.resize(size(columns, rows)).expect("resize the terminal");
     }
 
     /// Sends the signal of this name to the program.
@@ -123,11 +153,11 @@ impl Pty {
         assert!(status.is_ok_and(|status| status.success()), "signal {name}");
     }
 
-    /// Waits until the program has ended, and the terminal is as it was found; returns the exit code.
+    /// Waits until the program has ended; returns the exit code.
     ///
     /// # Panics
-    /// When it is not.
-    pub(crate) async fn ended(&mut self) -> u32 {
+    /// When it goes on.
+    pub(crate) async fn exit(&mut self) -> u32 {
         let mut killer = self.child.clone_killer();
         let child = &mut self.child;
         let waiting = async {
@@ -142,13 +172,27 @@ impl Pty {
             drop(killer.kill());
             panic!("waited {} s for the program to end", DEADLINE.as_secs());
         };
+        code
+    }
+
+    /// Waits until the program has ended, and the terminal is as it was found; returns the exit code.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub(crate) async fn ended(&mut self) -> u32 {
+        let code = self.exit().await;
         self.wait("the terminal to be given back", |screen| {
             !(screen.alternate_screen() || screen.bracketed_paste() || screen.hide_cursor())
         })
         .await;
         #[cfg(unix)]
         {
-            let modes = self.master.get_termios().map(|modes| format!("{:?}", modes.local_flags)).unwrap_or_default();
+            let modes = self
+                .master
+                .as_ref()
+                .and_then(|master| master.get_termios())
+                .map(|modes| format!("{:?}", modes.local_flags))
+                .unwrap_or_default();
             assert!(modes.contains("ICANON") && modes.contains("ECHO"), "the terminal is still in raw mode: {modes}");
         }
         code

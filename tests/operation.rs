@@ -45,8 +45,8 @@ async fn a_log_that_nobody_can_be_told_stops_nothing() {
 
 /// Returns a pipe that is full, with its reader, who reads nothing.
 fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
-    let (reader, writer) = std::io::pipe().unwrap();
-    let mut filling = writer.try_clone().unwrap();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut filling = writer.try_clone().expect("another end of it");
     // The thread waits with the first byte that does not fit, and ends when the reader is dropped.
     std::thread::spawn(move || while filling.write_all(&[b'x'; 4096]).is_ok() {});
     (reader, writer)

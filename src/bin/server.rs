@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     let stderr = match LossyWriter::to(io::stderr()) {
         Ok(stderr) => stderr,
         Err(error) => {
-            os::last_words(&format!("error: cannot start a thread: {}\n", os::reason(&error)));
+            drop(writeln!(io::stderr(), "error: cannot start a thread: {}", os::reason(&error)));
             return ExitCode::FAILURE;
         }
     };

@@ -18,6 +18,7 @@ use broadcast_chat::{
         output::Output,
         settings::{self, Colour, SettingsFile},
         state::{self, State},
+        unsent,
         view::{
             Json, Plain, View,
             tui::{
@@ -193,9 +194,10 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
             notify: arguments.notify,
             no_commands: arguments.no_commands,
         };
-        let told = complaint.into_iter().collect();
-        return fullscreen::run(fullscreen::Options { address, settings, choices, state, state_path, told, stop })
-            .await;
+        let mut told: Vec<_> = complaint.into_iter().collect();
+        let (slot, kept) = unsent::taken(state::folder(), &address.server(), &mut told);
+        let options = fullscreen::Options { address, settings, choices, state, state_path, kept, slot, told, stop };
+        return fullscreen::run(options).await;
     }
     let view = if arguments.json {
         View::Json(Json)

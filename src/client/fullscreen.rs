@@ -1,6 +1,7 @@
 //! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried out.
 
 mod remember;
+mod unsent;
 
 use std::{
     io::{self, Write as _},
@@ -15,6 +16,7 @@ use jiff::Timestamp as Moment;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::unsent::Unsent;
 use super::{
     Error,
     address::Address,
@@ -25,12 +27,13 @@ use super::{
     screen::{Screen, osc},
     state::State,
     tabs::Tabs,
+    unsent::{Kept, Slot},
     view::tui::{Bell, Choices, Now, Tui, Wish},
     writer::Writer,
 };
 use crate::{
     os,
-    wire::{Epoch, Limits, MessageId, RoomName, ServerMessage, clean},
+    wire::{Dialect, Epoch, Limits, MessageId, RoomName, ServerMessage, clean},
 };
 
 /// Lines that are taken at a time, so that keys come in between.
@@ -55,6 +58,10 @@ pub struct Options {
     pub state: State,
     /// Where it is remembered.
     pub state_path: Option<PathBuf>,
+    /// What an earlier client has left that was not sent.
+    pub kept: Kept,
+    /// Where what is not sent is kept.
+    pub slot: Option<Slot>,
     /// What the user is told at the start.
     pub told: Vec<String>,
     /// Cancelled when the program is asked to stop.
@@ -87,6 +94,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
     let close = async {
         chat.state.finish().await;
+        chat.unsent.finish().await;
         chat.tabs.close_all().await;
     };
     tokio::select! {
@@ -104,6 +112,7 @@ struct FullScreen {
     tabs: Tabs,
     keys: Keys,
     state: Writer<State>,
+    unsent: Unsent,
     /// What rang the bell when the program began.
     settled_bell: Bell,
     epoch: Option<Epoch>,
@@ -122,8 +131,10 @@ struct FullScreen {
 
 impl FullScreen {
     fn begin(options: Options) -> Self {
-        let Options { address, settings, choices, state, state_path, told, .. } = options;
+        let Options { address, mut settings, choices, state, state_path, kept, slot, told, .. } = options;
         let began = Instant::now();
+        // The keys of what was not sent count once for the same person alone.
+        settings.session = kept.session;
         let mut chat = Self {
             settled_bell: choices.bell,
             tui: Tui::new(choices),
@@ -142,6 +153,7 @@ impl FullScreen {
             address,
             settings,
             state: remember::writer(state, state_path),
+            unsent: Unsent::new(kept, slot),
         };
         chat.open_first();
         for words in told.into_iter().chain(chat.address.remark()) {
@@ -166,6 +178,11 @@ impl FullScreen {
             let begins_elsewhere = Some(&open.room) == asked.as_ref() && self.settings_say_where();
             let resume = epoch.zip(open.read).filter(|_| !begins_elsewhere);
             self.open(Some(open.room), resume);
+        }
+        for room in self.unsent.unfinished() {
+            if self.tabs.len() < Limits::SEATS {
+                self.open(Some(room), None);
+            }
         }
         if let Some(tab) = asked.and_then(|room| self.tui.tab_of(&room)) {
             self.tui.go_to(tab);
@@ -196,6 +213,7 @@ impl FullScreen {
         // It has no connection yet, and so nothing follows.
         self.tabs.update(self.began.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));
         self.tui.open(room, resume);
+        self.restore(self.tabs.len() - 1);
     }
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
@@ -225,10 +243,8 @@ impl FullScreen {
                     screen.resume()?;
                     self.draw_soon();
                 }
-                complaint = self.state.complaint() => {
-                    self.tui.tell(self.now(), complaint);
-                    self.draw_soon();
-                }
+                complaint = self.state.complaint() => self.complain(complaint),
+                complaint = self.unsent.complaint() => self.complain(complaint),
                 (tab, event) = self.tabs.event(), if self.pace.listens() => self.heard(tab, event)?,
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
             }
@@ -287,7 +303,7 @@ impl FullScreen {
         let elapsed = self.began.elapsed();
         let due = [self.tabs.wake_at().map(|(at, _)| at), self.keys.wake_at(), self.tui.wake_at(elapsed, &apps)];
         let due = due.into_iter().flatten().map(|at| self.began + at);
-        due.chain(self.pace.wake_at(screen.is_ready())).chain(self.remember_at).min()
+        due.chain(self.pace.wake_at(screen.is_ready())).chain(self.remember_at).chain(self.unsent.due).min()
     }
 
     fn woke(&mut self, screen: &mut Screen) {
@@ -307,6 +323,9 @@ impl FullScreen {
         if self.remember_at.is_some_and(|at| at <= instant) {
             self.remember();
         }
+        if self.unsent.due.is_some_and(|at| at <= instant) {
+            self.keep();
+        }
         self.pace.draw_next();
     }
 
@@ -322,6 +341,7 @@ impl FullScreen {
                 wish => self.grant(now, wish),
             }
         }
+        self.unsent.soon();
         self.draw_soon();
     }
 
@@ -340,6 +360,7 @@ impl FullScreen {
     }
 
     fn update(&mut self, now: Now, tab: usize, event: Event) {
+        let is_line = matches!(event, Event::Line(_));
         let update = self.tabs.update(now.elapsed, tab, event);
         let ended = update.finished.is_some();
         for shown in update.shown {
@@ -352,13 +373,25 @@ impl FullScreen {
             if let Shown::Event { event: ServerMessage::Welcome(welcome), .. } = &shown {
                 self.epoch = Some(welcome.epoch);
             }
+            let enters = matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. })
+                || shown == Shown::Connected(Dialect::Text);
             let me = self.tabs.apps().get(tab).and_then(|app| app.nick().cloned());
             for wish in self.tui.show(now, tab, &shown, me.as_ref()) {
                 self.grant(now, wish);
             }
+            if enters {
+                self.send_kept(now, tab);
+            }
+        }
+        // What was entered is kept before it can be lost; what was echoed since may be kept a moment longer.
+        if is_line {
+            self.keep();
+        } else if self.unsent.has_any() {
+            self.unsent.soon();
         }
         match update.finished {
             Some(result) if self.tabs.len() > 1 && !self.quitting => {
+                self.put_aside(now, tab);
                 self.close(tab);
                 if let Err(failure) = result {
                     self.tui.tell(now, failure.to_string());
@@ -413,16 +446,5 @@ impl FullScreen {
             self.update(now, tab, event.clone());
         }
         self.tui.leave();
-    }
-
-    /// Remembers what is left to be, and ends what goes on; returns what the user should be told after the screen.
-    fn end(&mut self) -> String {
-        let now = self.now();
-        self.remember();
-        self.quitting = true;
-        for tab in 0..self.tabs.len() {
-            self.update(now, tab, Event::Stop);
-        }
-        std::mem::take(&mut self.last_words)
     }
 }

@@ -30,6 +30,7 @@ pub mod screen;
 pub mod settings;
 pub mod state;
 pub mod tabs;
+pub mod unsent;
 pub mod view;
 pub mod writer;
 

@@ -221,11 +221,17 @@ fn read<T: DeserializeOwned>(value: Value, skipped: &mut bool) -> Option<T> {
     read
 }
 
+/// Returns the folder where the state is kept, on a platform that has a place for it.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let places = ProjectDirs::from("", "", "broadcast-chat")?;
+    Some(places.state_dir().unwrap_or_else(|| places.data_local_dir()).to_owned())
+}
+
 /// Returns where the state is kept, on a platform that has a place for it.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
-    let places = ProjectDirs::from("", "", "broadcast-chat")?;
-    Some(places.state_dir().unwrap_or_else(|| places.data_local_dir()).join("client.json"))
+    Some(folder()?.join("client.json"))
 }
 
 fn keep_last<T>(all: &mut Vec<T>, most: usize) {

@@ -3,6 +3,7 @@
 mod pty;
 #[path = "../support/mod.rs"]
 mod support;
+mod unsent;
 
 use broadcast_chat::client::screen::Screen;
 use pty::Pty;
@@ -243,7 +244,7 @@ async fn a_client_whose_terminal_is_gone_ends_though_the_leader_of_its_session_l
     leader.hang_up().await;
     peer.line_with("ada left").await;
     assert_eq!(leader.exit().await, 7);
-    assert_eq!(std::fs::read_to_string(leader.home("code")).unwrap(), "129\n");
+    assert_eq!(std::fs::read_to_string(leader.home().file("code")).unwrap(), "129\n");
 }
 
 #[tokio::test]

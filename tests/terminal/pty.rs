@@ -25,7 +25,7 @@ pub(crate) struct Pty {
     /// Whether the terminal is to be closed, as soon as the program writes something.
     closing: Arc<AtomicBool>,
     child: Box<dyn Child + Send + Sync>,
-    home: Folder,
+    home: Arc<Folder>,
 }
 
 impl Pty {
@@ -38,7 +38,16 @@ impl Pty {
 
     /// Returns a terminal with `command` in it, which has none of the settings of whoever runs the tests.
     pub(crate) fn start(columns: u16, rows: u16, command: &[&str]) -> Self {
-        let home = Folder::new();
+        Self::start_in(Arc::new(Folder::new()), columns, rows, command)
+    }
+
+    /// Returns the home of the program, in which another may be started later.
+    pub(crate) fn home(&self) -> Arc<Folder> {
+        Arc::clone(&self.home)
+    }
+
+    /// Does as [`Self::start`], with a home where others have been.
+    pub(crate) fn start_in(home: Arc<Folder>, columns: u16, rows: u16, command: &[&str]) -> Self {
         let mut builder = CommandBuilder::new(command[0]);
         builder.args(&command[1..]);
         for (variable, _) in std::env::vars_os() {
@@ -118,11 +127,6 @@ impl Pty {
             rows(screen).get(usize::from(screen.cursor_position().0)).is_some_and(|row| row == text)
         })
         .await;
-    }
-
-    /// Returns the path of the file of this name in the home of the program.
-    pub(crate) fn home(&self, name: &str) -> std::path::PathBuf {
-        self.home.file(name)
     }
 
     /// Takes the terminal away while the program lives.

@@ -79,6 +79,8 @@ pub enum Event {
     Continued(String),
     /// The user wants to hear nothing of these people, and to answer none of them unawares.
     Ignore(Arc<Ignored>),
+    /// Texts of an earlier conversation that were not echoed there, with their keys: they are sent before all others.
+    Resend(Vec<ClientMessage>),
     /// There is no more input.
     InputEnded,
     /// The user wants to leave, as soon as what they said has been taken.
@@ -295,6 +297,10 @@ impl App {
             Event::Ignore(ignored) => {
                 self.correspondent.take_if(|nick| ignored.has(nick));
                 self.ignored = ignored;
+            }
+            Event::Resend(texts) => {
+                self.progressed(now);
+                self.outbox.put_first(texts);
             }
             Event::InputEnded => self.end(Ending::InputEnded(now)),
             Event::Quit => self.end(Ending::quit(now)),

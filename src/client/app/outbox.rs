@@ -57,6 +57,13 @@ impl Outbox {
         self.entries.push_back(Entry { message, asker: Asker::User, sent: false });
     }
 
+    /// Takes in texts with their keys that are older than all others.
+    pub(super) fn put_first(&mut self, texts: Vec<ClientMessage>) {
+        for message in texts.into_iter().rev().filter(|message| key(message).is_some()) {
+            self.entries.push_front(Entry { message, asker: Asker::User, sent: false });
+        }
+    }
+
     /// Takes in what the view asks, unless it waits for that answer already.
     pub(super) fn push_for_view(&mut self, message: ClientMessage) {
         let is_asked = |entry: &Entry| entry.asker == Asker::View && entry.message == message;

@@ -78,7 +78,12 @@ impl App {
         self.session
     }
 
-    /// Returns our texts that have not been echoed, oldest first.
+    /// Returns our texts that have not been echoed, oldest first, with the keys that make them count once.
+    pub fn unsent(&self) -> impl Iterator<Item = &ClientMessage> {
+        self.outbox.texts()
+    }
+
+    /// Returns our texts that have not been echoed, oldest first, to be shown.
     pub fn pending(&self) -> impl Iterator<Item = Pending> {
         self.outbox.texts().filter_map(|message| {
             let (kind, to, text) = match message {

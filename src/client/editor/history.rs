@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::wire::Limits;
+use crate::wire::{Limits, clean};
 
 /// Lines that can be called back.
 const LINES: usize = 200;
@@ -54,6 +54,22 @@ impl History {
             self.lines.truncate(LINES);
         }
         draft
+    }
+
+    /// Returns the draft, while the editor holds `text`.
+    pub(super) fn draft<'a>(&'a self, text: &'a str) -> &'a str {
+        let as_entered = self.age.checked_sub(1).and_then(|index| self.lines.get(index));
+        if as_entered.is_some_and(|line| line == text) { self.changed.get(&0).map_or("", String::as_str) } else { text }
+    }
+
+    /// Returns the lines, the latest first.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    /// Puts these lines, the latest first, in the place of all.
+    pub(super) fn restore(&mut self, lines: Vec<String>) {
+        self.lines = lines.into_iter().take(LINES).map(|line| clean::lines(&line).into_owned()).collect();
     }
 
     /// Goes back to the draft without the line in the editor; returns it where it is not that line itself.

@@ -162,6 +162,23 @@ impl Editor {
         self.replace_range(start..end, &clean::lines(with), Last::Replaced);
     }
 
+    /// Returns the draft: what is being typed, also while an older line stands there as it was entered.
+    #[must_use]
+    pub fn draft(&self) -> &str {
+        self.history.draft(&self.text)
+    }
+
+    /// Returns the lines entered before, the latest first.
+    pub fn entered(&self) -> impl Iterator<Item = &str> {
+        self.history.lines()
+    }
+
+    /// Takes back what an earlier editor held: its draft, and the lines entered before, the latest first.
+    pub fn restore(&mut self, draft: String, entered: Vec<String>) {
+        self.set(draft);
+        self.history.restore(entered);
+    }
+
     /// Puts `text`, a draft, in the place of everything, and the cursor at its end.
     pub fn set(&mut self, text: String) {
         self.take();

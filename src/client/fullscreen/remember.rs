@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::FullScreen;
 use crate::{
     client::{
+        app::Event,
         state::{OpenRoom, State},
         writer::Writer,
     },
@@ -33,5 +34,17 @@ impl FullScreen {
         let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
         state.remember(&self.address.server(), self.epoch, rooms.collect());
         self.state.put(state);
+    }
+
+    /// Remembers what is left to be, and ends what goes on; returns what the user should be told after the screen.
+    pub(super) fn end(&mut self) -> String {
+        let now = self.now();
+        self.remember();
+        self.quitting = true;
+        for tab in 0..self.tabs.len() {
+            self.update(now, tab, Event::Stop);
+        }
+        self.keep_for_good();
+        std::mem::take(&mut self.last_words)
     }
 }

@@ -61,6 +61,22 @@ fn a_text_that_could_not_be_stored_is_tried_again() {
 }
 
 #[test]
+fn what_an_earlier_conversation_left_is_sent_first_and_under_its_keys() {
+    let mut chat = Chat::ada();
+    chat.line("typed since");
+    let text = |key: &str| ClientMessage::Say { key: IdempotencyKey::new(key).ok(), text: Body::new(key).unwrap() };
+    chat.join(EPOCH, "ada");
+    chat.event(Event::Resend(vec![text("k1"), text("k2"), text("k3")]));
+    // The store had the second already, and it comes back with what was missed.
+    let echo = chat.message("k2", IdempotencyKey::new("k2").ok());
+    chat.server(&echo);
+    chat.server(&live());
+    assert_eq!(chat.texts(), ["k1", "k3", "typed since"]);
+    assert_eq!(chat.said()[0].0, "k1");
+    assert_eq!(chat.app.unsent().count(), 3);
+}
+
+#[test]
 fn a_change_of_room_keeps_what_comes_after_it_for_the_new_room() {
     let mut chat = Chat::live();
     chat.line("/join rust");

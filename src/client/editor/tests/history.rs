@@ -31,6 +31,22 @@ fn earlier_lines_come_back_and_the_draft_is_kept() {
 }
 
 #[test]
+fn another_editor_takes_back_the_draft_and_the_lines() {
+    let mut editor = after(&["one", "two"]);
+    type_in(&mut editor, "draft");
+    for (old, draft) in [("two|", "draft"), ("one|", "draft")] {
+        assert_eq!((up(&mut editor).as_str(), editor.draft()), (old, draft));
+    }
+    type_in(&mut editor, "!");
+    assert_eq!(editor.draft(), "one!", "what has been changed is the draft");
+    let entered: Vec<_> = editor.entered().map(str::to_owned).chain(["\u{1b}[31mold".to_owned()]).collect();
+    let mut later = after(&["forgotten"]);
+    later.restore(editor.draft().to_owned(), entered);
+    assert_eq!(shown(&later), "one!|");
+    assert_eq!([up(&mut later), up(&mut later), up(&mut later)], ["two|", "one|", "old|"]);
+}
+
+#[test]
 fn a_line_changed_after_it_came_back_stays_changed_until_one_is_entered() {
     let mut editor = after(&["one", "two"]);
     type_in(&mut editor, "draft");

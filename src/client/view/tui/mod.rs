@@ -19,7 +19,10 @@ mod styled;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use jiff::{Timestamp as Moment, tz::TimeZone};
 
@@ -262,6 +265,21 @@ impl Tui {
     /// Returns the rooms that are open, and where reading stopped in each.
     pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>)> {
         self.rooms.iter().filter_map(|room| Some((room.name.as_ref()?, room.conversation.last_read())))
+    }
+
+    /// Returns what was typed in the tab: the room, its draft, and the lines entered before, the latest first.
+    pub fn typed(&self, tab: usize) -> Option<(&RoomName, &str, impl Iterator<Item = &str>)> {
+        static LOBBY: LazyLock<RoomName> = LazyLock::new(RoomName::lobby);
+        let room = self.rooms.get(tab)?;
+        // A server that does not say which room it is has but one.
+        Some((room.name.as_ref().unwrap_or(&LOBBY), room.editor.draft(), room.editor.entered()))
+    }
+
+    /// Puts a draft, and lines entered before, into the tab.
+    pub fn restore(&mut self, tab: usize, draft: String, entered: Vec<String>) {
+        if let Some(room) = self.rooms.get_mut(tab) {
+            room.editor.restore(draft, entered);
+        }
     }
 
     /// Returns what rings the bell.

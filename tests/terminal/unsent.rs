@@ -1,0 +1,131 @@
+//! What was typed and not sent outlives the client.
+
+use std::{fs, path::Path, sync::Arc};
+
+use super::{
+    pty::Pty,
+    support::{
+        DEADLINE,
+        folder::Folder,
+        process::{Process, Signal},
+        raw::RawPeer,
+        server::{Server, start, start_with},
+    },
+};
+
+fn client(server: &Server, home: &Arc<Folder>) -> Pty {
+    let address = server.address.to_string();
+    Pty::start_in(Arc::clone(home), 80, 24, &[env!("CARGO_BIN_EXE_client"), &address, "--nick", "ada"])
+}
+
+async fn stop(server: &mut Server) {
+    server.process.signal(Signal::Kill).await;
+    server.process.exit().await;
+}
+
+async fn start_again(server: &mut Server, arguments: &[&str]) {
+    let address = server.address.to_string();
+    server.process = Process::server(&[&["--listen", &address], arguments].concat());
+    server.process.address().await;
+}
+
+/// Waits until `text` is, or is not, in a file of unsent lines.
+async fn kept(home: &Folder, text: &str, is_there: bool) {
+    let folder = home.file(".local/state/broadcast-chat/unsent");
+    let found = || {
+        let files = fs::read_dir(&folder).into_iter().flatten().flatten();
+        files
+            .filter(|file| file.path().extension().is_some_and(|end| end == "json"))
+            .any(|file| has(&file.path(), text))
+    };
+    let waiting = async {
+        while found() != is_there {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(DEADLINE, waiting).await;
+    assert!(waited.is_ok(), "waited for {text:?} to be kept: {is_there}");
+}
+
+fn has(file: &Path, text: &str) -> bool {
+    fs::read_to_string(file).is_ok_and(|content| content.contains(text))
+}
+
+#[tokio::test]
+async fn a_line_that_was_not_echoed_outlives_kill_minus_nine_and_goes_out_once() {
+    let (folder, home) = (Folder::new(), Arc::new(Folder::new()));
+    let db = folder.file("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &db]).await;
+    let mut before = client(&server, &home);
+    before.shows("#lobby").await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    before.write("echoed\r");
+    peer.line_with("ada: echoed").await;
+    stop(&mut server).await;
+    before.shows("offline").await;
+    before.write("not yet sent\r");
+    before.shows("1 unsent").await;
+    before.write("half a li");
+    kept(&home, "not yet sent", true).await;
+    kept(&home, "half a li", true).await;
+    before.signal("KILL");
+    before.exit().await;
+    start_again(&mut server, &["--db", &db]).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    let mut after = client(&server, &home);
+    assert_eq!(peer.line_with("not yet sent").await, "ada: not yet sent");
+    after.shows("sent now: \"not yet sent\"").await;
+    after.typed("> half a li").await;
+    // What was entered before can be called back.
+    after.write("\u{15}\u{1b}[A");
+    after.typed("> not yet sent").await;
+    after.write("\u{1b}[A");
+    after.typed("> echoed").await;
+    after.write("\u{15}");
+    kept(&home, "\"unsent\"", false).await;
+    after.write("the end\r");
+    // Nothing came between.
+    assert_eq!(peer.line_with("ada: ").await, "ada: the end");
+}
+
+#[tokio::test]
+async fn in_another_history_a_line_that_was_not_sent_comes_back_as_a_draft() {
+    let home = Arc::new(Folder::new());
+    let mut server = start().await;
+    let mut before = client(&server, &home);
+    before.shows("#lobby").await;
+    stop(&mut server).await;
+    before.shows("offline").await;
+    before.write("not yet sent\r");
+    before.shows("1 unsent").await;
+    before.write("/quit\r");
+    before.shows("leaving once all is sent").await;
+    before.write("\u{4}");
+    before.shows("not sent in #lobby: \"not yet sent\"").await;
+    assert_eq!(before.ended().await, 1);
+    start_again(&mut server, &[]).await;
+    let mut after = client(&server, &home);
+    after.typed("> not yet sent").await;
+    after.write("\r");
+    after.shows("ada: not yet sent").await;
+}
+
+#[tokio::test]
+async fn a_draft_in_another_room_outlives_the_end() {
+    let home = Arc::new(Folder::new());
+    let server = start().await;
+    let mut before = client(&server, &home);
+    before.shows("#lobby").await;
+    before.write("/join rust\r");
+    before.shows("─ #rust").await;
+    before.write("half a line");
+    before.typed("> half a line").await;
+    before.write("\u{1b}1");
+    before.typed(">").await;
+    before.write("\u{4}");
+    assert_eq!(before.ended().await, 0);
+    let mut after = client(&server, &home);
+    after.shows("#lobby").await;
+    after.write("\u{1b}2");
+    after.typed("> half a line").await;
+}

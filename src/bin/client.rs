@@ -119,6 +119,8 @@ fn since(text: &str) -> Result<Since, String> {
 }
 
 fn main() -> ExitCode {
+    /// The number of the signal that ended us.
+    static SIGNAL: OnceLock<u8> = OnceLock::new();
     let arguments = Arguments::read();
     let mut builder = if arguments.full_screen() {
         // Two workers: while one waits for a slow terminal, the other answers pings.
@@ -131,8 +133,6 @@ fn main() -> ExitCode {
         tokio::runtime::Builder::new_current_thread()
     };
     let runtime = builder.enable_all().build();
-    // The number of the signal that ended us.
-    static SIGNAL: OnceLock<u8> = OnceLock::new();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments, &SIGNAL));

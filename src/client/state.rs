@@ -85,13 +85,11 @@ impl State {
             Err(Unread::Broken) => String::new(),
         };
         let mut skipped = false;
-        let state = match serde_json::from_str(&text) {
-            Ok(values) => Self::from_values(values, &mut skipped),
-            Err(_) => {
-                skipped = true;
-                Self::default()
-            }
-        };
+        let values = serde_json::from_str(&text).unwrap_or_else(|_| {
+            skipped = true;
+            Map::new()
+        });
+        let state = Self::from_values(values, &mut skipped);
         let complaint = skipped.then(|| {
             // Else every later start would keep it again.
             let kept = files::keep_aside(path).and_then(|aside| state.write_locked(path).map(|()| aside));

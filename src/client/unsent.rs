@@ -284,7 +284,9 @@ impl Slot {
         }
         let kept = Self::merge(&mut left, server, now);
         slot.write(&kept, now)?;
-        left.into_iter().for_each(|(theirs, _)| theirs.remove());
+        for (theirs, _) in left {
+            theirs.remove();
+        }
         others.sort();
         for (_, path) in others.iter().rev().skip(FILES) {
             if let Some(lock) = files::try_lock(path) {

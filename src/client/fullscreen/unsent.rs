@@ -1,6 +1,6 @@
 //! What was typed on the full screen and not said yet: it is kept while the program runs, and comes back with the next one.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use tokio::time::Instant;
 
@@ -176,7 +176,7 @@ impl FullScreen {
         for (tab, app) in apps.iter().enumerate() {
             let Some((room, draft, entered)) = self.tui.typed(tab) else { continue };
             let kept = kept.room_mut(room);
-            kept.draft = draft.to_owned();
+            draft.clone_into(&mut kept.draft);
             kept.entered = entered.map(str::to_owned).collect();
             kept.unsent.extend(app.unsent().cloned());
         }
@@ -191,7 +191,8 @@ impl FullScreen {
         let kept = Kept { last: true, ..self.kept() };
         for KeptRoom { room, unsent, .. } in kept.rooms.iter().filter(|room| !room.unsent.is_empty()) {
             for line in quoted(unsent) {
-                self.last_words.push_str(&format!("not sent in #{room}: {line}\n"));
+                // Cannot fail: a String takes everything.
+                let _ = writeln!(self.last_words, "not sent in #{room}: {line}");
             }
         }
         if kept.has_unsent() && self.unsent.is_kept {

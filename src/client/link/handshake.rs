@@ -69,9 +69,9 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
         let known = head.len();
         head.extend_from_slice(&chunk[..chunk.len().min(Limits::HEAD - known)]);
         let read = read(&head, key)?;
-        stream.consume(read.as_ref().map_or(head.len(), |(length, _)| *length) - known);
+        stream.consume(read.map_or(head.len(), |(length, _)| length) - known);
         match read {
-            Some((_, decided)) => return decided,
+            Some((_, dialect)) => return Ok(dialect),
             None if head.len() == Limits::HEAD => {
                 return Err("the server's answer to the handshake has no end".to_owned());
             }
@@ -83,14 +83,14 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
 /// Returns the length of the head that `bytes` begin with and what it grants, or nothing as long as more is needed.
 ///
 /// # Errors
-/// Why it is no head, for people.
-fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Result<Dialect, String>)>, String> {
+/// Why it is no head, or grants nothing, for people.
+fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Dialect)>, String> {
     let mut headers = [EMPTY_HEADER; Limits::HEADERS];
     let mut response = Response::new(&mut headers);
     match response.parse(bytes) {
         Ok(Status::Complete(length)) => {
             let status = response.code.unwrap_or_default();
-            Ok(Some((length, decide(status, Headers(response.headers), key))))
+            Ok(Some((length, decide(status, Headers(response.headers), key)?)))
         }
         Ok(Status::Partial) => Ok(None),
         Err(Error::TooManyHeaders) => Err("the server's answer to the handshake has too many headers".to_owned()),
@@ -163,7 +163,7 @@ mod tests {
     fn an_answer_is_read_in_any_pieces_and_nothing_behind_it_is_lost() {
         let ours = format!("{GRANTED}Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n\u{1}hello");
         let text = format!("{GRANTED}\r\n\u{1}hello");
-        for size in 1..ours.len() + 1 {
+        for size in 1..=ours.len() {
             assert_eq!(told(ours.as_bytes(), size), Ok((Dialect::Json, b"\x01hello".to_vec())), "{size}");
             assert_eq!(told(text.as_bytes(), size), Ok((Dialect::Text, b"\x01hello".to_vec())), "{size}");
         }

@@ -268,6 +268,7 @@ impl Tui {
     }
 
     /// Returns what was typed in the tab: the room, its draft, and the lines entered before, the latest first.
+    #[must_use]
     pub fn typed(&self, tab: usize) -> Option<(&RoomName, &str, impl Iterator<Item = &str>)> {
         static LOBBY: LazyLock<RoomName> = LazyLock::new(RoomName::lobby);
         let room = self.rooms.get(tab)?;

@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crossterm::event::EventStream;
-use futures_util::{FutureExt as _, StreamExt as _, stream::select_all};
+use futures_util::FutureExt as _;
 use jiff::Timestamp as Moment;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,7 @@ use super::{
     keys::{Input, Keys},
     link::ConnectError,
     pace::Pace,
-    screen::{Screen, osc},
+    screen::{Reader, Reading, Screen, osc},
     state::State,
     tabs::Tabs,
     unsent::{Kept, Slot},
@@ -218,25 +217,19 @@ impl FullScreen {
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
         let failed = |error: io::Error| Error::Terminal(os::reason(&error));
-        // Polled for nothing, it spins on a lock that its own thread holds; among streams, it is polled once it has something.
-        let mut events = select_all([EventStream::new()]);
+        let mut terminal = Reader::start().map_err(failed)?;
         let mut continued = os::Continued::watch().map_err(failed)?;
-        let terminal = os::TerminalWatch::new();
+        let gone = os::TerminalWatch::new();
         loop {
             self.draw(screen);
             let wake = self.wake_at(screen);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                () = terminal.gone() => return Err(Error::Hangup),
+                () = gone.gone() => return Err(Error::Hangup),
                 written = screen.written(), if !screen.is_ready() => written.map_err(|_| Error::Hangup)?,
-                event = events.next() => match event {
-                    Some(Ok(event)) => {
-                        let now = self.now();
-                        for input in self.keys.feed(event, now.elapsed) {
-                            self.input(now, input, screen);
-                        }
-                    }
+                reading = terminal.next() => match reading {
+                    Some(Ok(reading)) => self.read(reading, screen),
                     Some(Err(_)) | None => return Err(Error::Hangup),
                 },
                 () = continued.next() => {
@@ -256,6 +249,18 @@ impl FullScreen {
             if self.tabs.all_finished() {
                 return self.failed.take().map_or(Ok(()), Err);
             }
+        }
+    }
+
+    /// Takes what was read of the terminal together.
+    fn read(&mut self, Reading { at, events }: Reading, screen: &mut Screen) {
+        let now = self.now();
+        // When it was read counts, not when there was time for it.
+        let at = at.saturating_duration_since(self.began);
+        let mut inputs: Vec<_> = events.into_iter().flat_map(|event| self.keys.feed(event, at)).collect();
+        inputs.extend(self.keys.drained());
+        for input in inputs {
+            self.input(now, input, screen);
         }
     }
 

@@ -135,6 +135,56 @@ async fn a_paste_never_sends_and_a_long_one_asks() {
 }
 
 #[tokio::test]
+async fn a_paste_that_nobody_announced_waits_for_enter() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    // The Linux console sends what is pasted as if it were typed.
+    client.write("one\r/quit\r");
+    client.shows("  /quit").await;
+    client.write("\u{3}");
+    client.typed(">").await;
+    // More of it than is read at a time.
+    client.write("word\r".repeat(500));
+    client.shows("insert 500 lines").await;
+    client.write("n");
+    client.shows("not inserted: 500 lines").await;
+    // One line with its Enter is what a slow network makes of typing.
+    client.write("said by hand\r");
+    assert_eq!(peer.line_with("ada: ").await, "ada: said by hand");
+    client.write("two\rlines");
+    client.shows("  lines").await;
+    client.write("\r");
+    assert_eq!(peer.line_with("ada: ").await, "ada: two\n    lines");
+}
+
+#[tokio::test]
+async fn the_wheel_scrolls_and_leaves_the_draft() {
+    let server = start_with(&["--rate", "0"]).await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    for number in 0..50 {
+        peer.say(&format!("line {number}.")).await;
+    }
+    client.shows("line 49.").await;
+    client.write("sent before\r");
+    client.shows("ada: sent before").await;
+    client.write("a draft");
+    client.typed("> a draft").await;
+    client.write("\u{1b}OA".repeat(9));
+    client.shows("scrolled").await;
+    assert!(!client.rows().join("\n").contains("line 49."));
+    client.typed("> a draft").await;
+    client.write("\u{1b}[B".repeat(9));
+    client.shows("line 49.").await;
+    client.write("!");
+    client.typed("> a draft!").await;
+    // A hand, which presses it once.
+    client.write("\u{1b}[A");
+    client.typed("> sent before").await;
+}
+
+#[tokio::test]
 async fn a_key_that_comes_in_two_reads_is_still_a_key() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;

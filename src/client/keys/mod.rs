@@ -1,9 +1,17 @@
-//! The keys that were pressed, put together again where a read of the terminal cut them. Pure: no terminal, and time is an argument.
+//! The keys that were pressed: put together again where a read of the terminal cut them, and told from what only looks like keys.
+//! Pure: no terminal, and time is an argument.
 //!
-//! A key can be a sequence of bytes that begins with ESC. crossterm 0.29 keeps the beginning of a sequence until the rest is read,
+//! **Cut keys.** //! A key can be a sequence of bytes that begins with ESC. crossterm 0.29 keeps the beginning of a sequence until the rest is read,
 //! but for one place: when a read ends behind the ESC, that is the Esc key to it, and the rest, read next, is text. Two more things
 //! come of that. The end of a paste whose beginning was cut there never arrives, because crossterm drops it as a sequence without
 //! a meaning: such a paste ends with a silence. And where two ESC are read together, crossterm reports one Esc and again text.
+//!
+//! **Pastes.** The Linux console and old terminals do not say what is pasted. What hands type is read key by key, at the most a line
+//! with its Enter where a network is slow. So a line break with more behind it that came with it is a paste, and so is more than a
+//! line of a terminal can hold.
+//!
+//! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at once. A key that repeats itself
+//! comes one by one.
 
 mod sequence;
 #[cfg(test)]
@@ -22,6 +30,19 @@ pub const ESCAPE: Duration = Duration::from_millis(50);
 /// takes to look at what was pasted and press Enter.
 pub const SILENCE: Duration = Duration::from_millis(250);
 
+/// What follows within this time came together, where a network or a read has parted it. Hands do not break a line and begin the
+/// next so fast, and nobody feels a line be sent so late.
+pub const TOGETHER: Duration = Duration::from_millis(30);
+
+/// Arrows within this time of each other are the wheel's: no key repeats itself 100 times a second.
+pub const WHEEL: Duration = Duration::from_millis(10);
+
+/// The least that a terminal sends for a turn of the wheel, but for those that can be told not to.
+const ARROWS: usize = 3;
+
+/// The longest line that a terminal edits itself: nobody typed more than that while nothing was read.
+const LINE: usize = 4096;
+
 /// What a terminal has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -29,6 +50,8 @@ pub enum Input {
     Key(KeyEvent),
     /// This was pasted; line breaks are as the terminal sent them.
     Paste(String),
+    /// The wheel was turned by so many rows; down is positive.
+    Wheel(i32),
     /// The terminal has the focus now, or has it no more.
     Focus(bool),
     /// The terminal has these columns and rows now.
@@ -40,10 +63,17 @@ pub enum Input {
 pub struct Keys {
     /// Esc, and what came behind it, while that can become one key.
     held: Vec<KeyEvent>,
-    /// What was pasted so far, while a paste that was cut goes on.
+    /// What was pasted so far, while a paste without brackets, or one that was cut, goes on.
     pasted: Option<String>,
-    /// When what is held stops waiting for more.
+    /// Keys that came together: of a text that can become a paste, or one and the same arrow. Nothing else waits beside them.
+    burst: Vec<KeyEvent>,
+    /// When what waits stops waiting for more.
     until: Duration,
+    /// When the last key of a text came, and whether the first of the burst came together with one.
+    written_at: Option<Duration>,
+    goes_on: bool,
+    /// Until when an arrow is one more row of the wheel.
+    turning_until: Duration,
 }
 
 impl Keys {
@@ -72,7 +102,8 @@ impl Keys {
     /// Returns when to call [`Self::wake`], if nothing comes before.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        if self.held.is_empty() && self.pasted.is_none() { None } else { Some(self.until) }
+        let waits = !self.held.is_empty() || !self.burst.is_empty() || self.pasted.is_some();
+        waits.then_some(self.until)
     }
 
     /// Returns what is certain at `now` because nothing came. Events that wait to be taken come first: they may complete a key.
@@ -84,22 +115,85 @@ impl Keys {
         inputs
     }
 
+    /// Returns what is certain because nothing more has been read with the events before.
+    pub fn drained(&mut self) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        // A key alone was typed. Only Enter close behind a text can be the middle of one.
+        if let &[key] = self.burst.as_slice()
+            && is_text(key)
+            && !(is_break(key) && self.goes_on)
+        {
+            self.flush(&mut inputs);
+        }
+        inputs
+    }
+
     fn key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
         if is_escape(key) {
             self.flush(inputs);
             self.hold(key, now + ESCAPE);
         } else if self.held.is_empty() {
-            inputs.push(Input::Key(key));
+            self.gather(key, now, inputs);
         } else if self.held.len() == 1 && sequence::byte(key).is_none_or(|byte| !sequence::begins(byte)) {
             let with_alt = with_alt(key);
             if with_alt.is_some() {
                 self.held.clear();
             }
             self.flush(inputs);
-            inputs.push(Input::Key(with_alt.unwrap_or(key)));
+            self.gather(with_alt.unwrap_or(key), now, inputs);
         } else {
             self.hold(key, now + ESCAPE);
             self.look(now, inputs);
+        }
+    }
+
+    /// Takes a whole key, and sees what it is together with those before it.
+    fn gather(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
+        let goes_on = |burst: &[KeyEvent]| match burst.first() {
+            Some(&first) if is_text(first) => is_text(key),
+            Some(first) => first.code == key.code && arrow(key).is_some(),
+            None => true,
+        };
+        if !goes_on(&self.burst) {
+            self.flush(inputs);
+        }
+        if let Some(row) = arrow(key) {
+            return self.turn(key, row, now, inputs);
+        }
+        // There is a hand at the keys.
+        self.turning_until = now;
+        if is_text(key) {
+            self.write(key, now);
+        } else {
+            inputs.push(Input::Key(key));
+        }
+    }
+
+    fn turn(&mut self, key: KeyEvent, row: i32, now: Duration, inputs: &mut Vec<Input>) {
+        let mut rows = 1;
+        if now >= self.turning_until {
+            self.burst.push(key);
+            self.until = now + WHEEL;
+            if self.burst.len() < ARROWS {
+                return;
+            }
+            rows = mem::take(&mut self.burst).len();
+        }
+        self.turning_until = now + WHEEL;
+        inputs.push(Input::Wheel(row * i32::try_from(rows).unwrap_or(1)));
+    }
+
+    fn write(&mut self, key: KeyEvent, now: Duration) {
+        let is_paste = self.burst.iter().copied().any(is_break) || self.burst.len() >= LINE;
+        if self.burst.is_empty() {
+            self.goes_on = self.written_at.is_some_and(|at| now < at + TOGETHER);
+        }
+        self.written_at = Some(now);
+        self.burst.push(key);
+        self.until = now + TOGETHER;
+        if is_paste {
+            self.pasted = Some(mem::take(&mut self.burst).into_iter().filter_map(written).collect());
+            self.until = now + SILENCE;
         }
     }
 
@@ -107,19 +201,21 @@ impl Keys {
     fn look(&mut self, now: Duration, inputs: &mut Vec<Input>) {
         let bytes: Option<Vec<u8>> = self.held[1..].iter().map(|key| sequence::byte(*key)).collect();
         let found = bytes.map_or(Sequence::Other, |bytes| sequence::read(&bytes));
+        if found == Sequence::Unfinished {
+            return;
+        }
+        let held = mem::take(&mut self.held);
         match found {
-            Sequence::Unfinished => return,
             Sequence::Key(key) if key.kind == KeyEventKind::Release => {}
-            Sequence::Key(key) => inputs.push(Input::Key(key)),
+            Sequence::Key(key) => self.gather(key, now, inputs),
             Sequence::Focus(focus) => inputs.push(Input::Focus(focus)),
             Sequence::PasteBegins => {
                 self.pasted = Some(String::new());
                 self.until = now + SILENCE;
             }
-            Sequence::PasteEnds | Sequence::Meaningless => {}
-            Sequence::Other => inputs.extend(self.held.drain(..).map(Input::Key)),
+            Sequence::Unfinished | Sequence::PasteEnds | Sequence::Meaningless => {}
+            Sequence::Other => inputs.extend(held.into_iter().map(Input::Key)),
         }
-        self.held.clear();
     }
 
     /// Takes a key of a paste that came as keys. What is held is then what can be its end.
@@ -166,6 +262,7 @@ impl Keys {
             self.pour();
             inputs.extend(self.pasted.take().map(Input::Paste));
         }
+        inputs.extend(self.burst.drain(..).map(Input::Key));
         // Esc and one key, which could have begun a sequence, are that key with Alt.
         if let &[_, key] = self.held.as_slice()
             && let Some(key) = with_alt(key)
@@ -179,6 +276,34 @@ impl Keys {
 
 fn is_escape(key: KeyEvent) -> bool {
     key.code == KeyCode::Esc && key.modifiers.is_empty()
+}
+
+/// Returns whether `key` writes something, or breaks the line, as what is pasted does.
+fn is_text(key: KeyEvent) -> bool {
+    let plain = KeyModifiers::SHIFT.contains(key.modifiers);
+    match key.code {
+        KeyCode::Char(_) => plain || is_break(key),
+        KeyCode::Enter | KeyCode::Tab => key.modifiers.is_empty(),
+        _ => false,
+    }
+}
+
+/// Returns whether `key` is a line break: the one that a terminal sends for it, or the one that stands in files.
+fn is_break(key: KeyEvent) -> bool {
+    match key.code {
+        KeyCode::Enter => key.modifiers.is_empty(),
+        KeyCode::Char('j') => key.modifiers == KeyModifiers::CONTROL,
+        _ => false,
+    }
+}
+
+/// Returns the row to which an arrow that the wheel can send leads; down is positive.
+fn arrow(key: KeyEvent) -> Option<i32> {
+    match key.code {
+        KeyCode::Up if key.modifiers.is_empty() => Some(-1),
+        KeyCode::Down if key.modifiers.is_empty() => Some(1),
+        _ => None,
+    }
 }
 
 /// Returns what `key` is with an ESC before it; none if it came with an ESC of its own.

@@ -34,24 +34,47 @@ fn event(c: char) -> Event {
     })
 }
 
-/// Feeds what crossterm makes of `text` when a read ends behind each ESC, `pause` before each character.
+/// Feeds what crossterm makes of `text` when a read ends behind each ESC, `pause` before each character. Without a pause all of it
+/// is read together.
 fn feed(keys: &mut Keys, text: &str, now: &mut Duration, pause: Duration) -> Vec<Input> {
     let mut inputs = Vec::new();
     for c in text.chars() {
         *now += pause;
         inputs.extend(keys.feed(event(c), *now));
+        if !pause.is_zero() {
+            inputs.extend(keys.drained());
+        }
+    }
+    inputs.extend(keys.drained());
+    inputs
+}
+
+/// Feeds `events`, which are read together at `now`.
+fn read(keys: &mut Keys, events: impl IntoIterator<Item = Event>, now: Duration) -> Vec<Input> {
+    let mut inputs: Vec<_> = events.into_iter().flat_map(|event| keys.feed(event, now)).collect();
+    inputs.extend(keys.drained());
+    inputs
+}
+
+/// Returns what comes of the time that passes when nothing more is read.
+fn silence(keys: &mut Keys) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    while let Some(at) = keys.wake_at() {
+        inputs.extend(keys.wake(at));
     }
     inputs
+}
+
+/// Returns the keys that write `text`.
+fn typed_text(text: &str) -> Vec<Input> {
+    text.chars().map(|c| if c == '\r' { key(KeyCode::Enter, NONE) } else { typed(c) }).collect()
 }
 
 /// Returns what comes of `text`, fed without a pause, and of the time after it.
 fn fed(text: &str) -> Vec<Input> {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
     let mut inputs = feed(&mut keys, text, &mut now, Duration::ZERO);
-    if let Some(at) = keys.wake_at() {
-        inputs.extend(keys.wake(at));
-    }
-    assert_eq!(keys.wake_at(), None);
+    inputs.extend(silence(&mut keys));
     inputs
 }
 
@@ -114,7 +137,8 @@ fn a_sequence_cut_behind_its_esc_is_still_one_key() {
     for (sequence, input) in sequences() {
         for pause in [Duration::ZERO, WITHIN] {
             let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
-            let inputs = feed(&mut keys, &format!("\u{1b}{sequence}"), &mut now, pause);
+            let mut inputs = feed(&mut keys, &format!("\u{1b}{sequence}"), &mut now, pause);
+            inputs.extend(silence(&mut keys));
             assert_eq!(inputs, input.iter().cloned().collect::<Vec<_>>(), "{sequence}");
             assert_eq!(keys.wake_at(), None, "{sequence}");
         }
@@ -193,10 +217,11 @@ fn other_events_come_between_without_harm() {
     keys.feed(event('\u{1b}'), Duration::ZERO);
     assert_eq!(keys.feed(Event::Resize(80, 24), Duration::ZERO), [Input::Resize(80, 24)]);
     keys.feed(event('['), Duration::ZERO);
-    assert_eq!(keys.feed(event('A'), Duration::ZERO), [key(KeyCode::Up, NONE)]);
+    assert_eq!(keys.feed(event('B'), Duration::ZERO), []);
+    assert_eq!(silence(&mut keys), [key(KeyCode::Down, NONE)]);
     keys.feed(event('\u{1b}'), Duration::ZERO);
-    let up = Event::Key(KeyCode::Up.into());
-    assert_eq!(keys.feed(up, Duration::ZERO), [key(KeyCode::Esc, NONE), key(KeyCode::Up, NONE)]);
+    let left = Event::Key(KeyCode::Left.into());
+    assert_eq!(keys.feed(left, Duration::ZERO), [key(KeyCode::Esc, NONE), key(KeyCode::Left, NONE)]);
 }
 
 #[test]
@@ -215,7 +240,8 @@ fn a_paste_whose_beginning_was_cut_is_one_paste_and_ends_with_a_silence() {
 #[test]
 fn the_end_of_a_paste_can_be_cut_too() {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
-    let inputs = feed(&mut keys, "\u{1b}[200~a\u{1b}[20b\u{1b}\u{1b}[201~\r", &mut now, Duration::ZERO);
+    let mut inputs = feed(&mut keys, "\u{1b}[200~a\u{1b}[20b\u{1b}\u{1b}[201~", &mut now, Duration::ZERO);
+    inputs.extend(feed(&mut keys, "\r", &mut now, Duration::ZERO));
     assert_eq!(inputs, [Input::Paste("a[20b".to_owned()), key(KeyCode::Enter, NONE)]);
     assert_eq!(keys.wake_at(), None);
 }
@@ -224,8 +250,94 @@ fn the_end_of_a_paste_can_be_cut_too() {
 fn a_key_that_no_paste_contains_ends_it() {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
     feed(&mut keys, "\u{1b}[200~a\u{1b}[2", &mut now, Duration::ZERO);
-    let inputs = keys.feed(Event::Key(KeyCode::Up.into()), now);
-    assert_eq!(inputs, [Input::Paste("a[2".to_owned()), key(KeyCode::Up, NONE)]);
+    let inputs = keys.feed(Event::Key(KeyCode::Left.into()), now);
+    assert_eq!(inputs, [Input::Paste("a[2".to_owned()), key(KeyCode::Left, NONE)]);
+}
+
+#[test]
+fn lines_that_are_read_together_are_a_paste_and_wait_for_enter() {
+    for text in ["one\r/quit\r", "one\r\ttwo", "/quit\rtwo\r", "\rone", "one\r\r", "one\ntwo\n", "one\r\ntwo\r\n"] {
+        assert_eq!(fed(text), [Input::Paste(text.to_owned())], "{text:?}");
+    }
+    // Its end is told from Enter by the time.
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    assert_eq!(feed(&mut keys, "one\rtwo", &mut now, Duration::ZERO), []);
+    now += SILENCE;
+    let inputs = feed(&mut keys, "\r", &mut now, Duration::ZERO);
+    assert_eq!(inputs, [Input::Paste("one\rtwo".to_owned()), key(KeyCode::Enter, NONE)]);
+}
+
+#[test]
+fn a_paste_is_one_wherever_a_read_or_a_network_has_parted_it() {
+    let text = "one\r/quit\r\ttwo\r";
+    for at in 1..text.len() {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        let mut inputs = feed(&mut keys, &text[..at], &mut now, Duration::ZERO);
+        now += TOGETHER - Duration::from_millis(1);
+        inputs.extend(feed(&mut keys, &text[at..], &mut now, Duration::ZERO));
+        inputs.extend(silence(&mut keys));
+        // A first character that is read alone cannot be told from a typed one.
+        let alone = usize::from(at == 1);
+        assert_eq!(inputs[..alone], typed_text(&text[..alone]), "{at}");
+        assert_eq!(inputs[alone..], [Input::Paste(text[alone..].to_owned())], "{at}");
+    }
+}
+
+#[test]
+fn a_line_that_is_read_with_its_enter_is_a_line() {
+    assert_eq!(fed("hello\r"), typed_text("hello\r"));
+    assert_eq!(fed("\u{3}hello\r"), [vec![key(KeyCode::Char('c'), CONTROL)], typed_text("hello\r")].concat());
+    // What follows later was not there to be read with it.
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    assert_eq!(feed(&mut keys, "hello\r", &mut now, Duration::ZERO), []);
+    now += TOGETHER;
+    let inputs = read(&mut keys, "you".chars().map(event), now);
+    assert_eq!([inputs, silence(&mut keys)].concat(), typed_text("hello\ryou"));
+}
+
+#[test]
+fn what_hands_type_comes_at_once() {
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    for c in "hi, all\r".chars() {
+        assert_eq!(feed(&mut keys, &c.to_string(), &mut now, TOGETHER), typed_text(&c.to_string()));
+    }
+}
+
+#[test]
+fn more_than_a_line_of_a_terminal_is_a_paste() {
+    let line = "x".repeat(LINE) + "\r";
+    assert_eq!(fed(&line[1..]), typed_text(&line[1..]));
+    assert_eq!(fed(&line), [Input::Paste(line)]);
+}
+
+#[test]
+fn arrows_that_are_read_together_are_the_wheel() {
+    let arrows = |code: KeyCode, count| (0..count).map(move |_| Event::Key(code.into()));
+    let mut keys = Keys::default();
+    let mut now = Duration::ZERO;
+    assert_eq!(read(&mut keys, arrows(KeyCode::Up, 3), now), [Input::Wheel(-3)]);
+    // The rest of the same turn, and the next, back.
+    now += WHEEL / 2;
+    assert_eq!(read(&mut keys, arrows(KeyCode::Up, 1), now), [Input::Wheel(-1)]);
+    assert_eq!(read(&mut keys, arrows(KeyCode::Down, 1), now), [Input::Wheel(1)]);
+    now += WHEEL;
+    assert_eq!(read(&mut keys, arrows(KeyCode::Down, 5), now), [Input::Wheel(3), Input::Wheel(1), Input::Wheel(1)]);
+    // Three that do not lead the same way are nobody's wheel.
+    now += WHEEL;
+    let inputs = read(&mut keys, arrows(KeyCode::Up, 2).chain(arrows(KeyCode::Down, 1)), now);
+    let hand = [KeyCode::Up, KeyCode::Up, KeyCode::Down].map(|code| key(code, NONE));
+    assert_eq!([inputs, silence(&mut keys)].concat(), hand);
+}
+
+#[test]
+fn an_arrow_that_repeats_itself_is_a_hand() {
+    let mut keys = Keys::default();
+    let mut inputs = Vec::new();
+    for repeat in 0..8 {
+        inputs.extend(read(&mut keys, [Event::Key(KeyCode::Up.into())], WHEEL * repeat));
+    }
+    inputs.extend(silence(&mut keys));
+    assert_eq!(inputs, vec![key(KeyCode::Up, NONE); 8]);
 }
 
 proptest! {
@@ -250,24 +362,31 @@ proptest! {
             }
             expected.extend(is_text.then_some(text.as_str()));
         }
+        inputs.extend(silence(&mut keys));
         let letters: String = inputs.iter().filter_map(|input| match input {
             Input::Key(KeyEvent { code: KeyCode::Char(c), .. }) => Some(*c),
             _ => None,
         }).collect();
         prop_assert_eq!(letters, expected);
-        prop_assert_eq!(inputs.len(), parts.iter().map(|(text, is_text)| if *is_text { text.chars().count() } else { 1 }).sum::<usize>());
+        // Three arrows can be the wheel, which tells how many they were.
+        let count: usize = inputs.iter().map(|input| match input {
+            Input::Wheel(rows) => rows.unsigned_abs() as usize,
+            _ => 1,
+        }).sum();
+        prop_assert_eq!(count, parts.iter().map(|(text, is_text)| if *is_text { text.chars().count() } else { 1 }).sum::<usize>());
     }
 
     #[test]
-    fn any_characters_at_any_time_are_taken(text in prop::collection::vec((prop_oneof![Just('\u{1b}'), Just('['), Just('2'), Just('0'), Just('1'), Just('~'), any::<char>()], 0..400_u64), 0..40)) {
+    fn any_characters_at_any_time_are_taken(text in prop::collection::vec((prop_oneof![Just('\u{1b}'), Just('['), Just('2'), Just('0'), Just('1'), Just('~'), Just('\r'), any::<char>()], 0..400_u64), 0..40), drains: bool) {
         let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
         for (c, pause) in text {
             now += Duration::from_millis(pause);
             keys.feed(event(c), now);
+            if drains {
+                keys.drained();
+            }
         }
-        if let Some(at) = keys.wake_at() {
-            keys.wake(at);
-        }
+        silence(&mut keys);
         prop_assert_eq!(keys.wake_at(), None);
     }
 }

@@ -5,6 +5,7 @@
 
 mod canvas;
 pub mod osc;
+mod reader;
 
 use std::{
     io::{self, Write as _},
@@ -33,7 +34,10 @@ use ratatui::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-pub use self::canvas::Canvas;
+pub use self::{
+    canvas::Canvas,
+    reader::{Reader, Reading},
+};
 use super::Error;
 use crate::os;
 
@@ -43,6 +47,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The title is put aside on the way in and put back on the way out (xterm's window operations 22 and 23).
 const KEEP_TITLE: &str = "\u{1b}[22;2t";
 const TITLE_BACK: &str = "\u{1b}[23;2t";
+
+/// On the alternate screen many terminals send arrows for the wheel (xterm's mode 1007), which here are keys of the text: not now.
+const KEEP_WHEEL: &str = "\u{1b}[?1007s";
+const WHEEL_IS_NO_KEY: &str = "\u{1b}[?1007l";
+/// On again, which it is by default in most terminals, and then as it was found, where the terminal has kept that.
+const WHEEL_BACK: &str = "\u{1b}[?1007h\u{1b}[?1007r";
 
 /// Whether the terminal is ours; what a panic has to know.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -177,12 +187,19 @@ fn take() -> io::Result<()> {
     // What is in raw mode already is not put into it again, and a shell may have taken it out without our knowing.
     disable_raw_mode()?;
     enable_raw_mode()?;
+    write(&taking(!TAKEN.swap(true, Ordering::SeqCst))?)
+}
+
+/// Returns what makes the terminal ours; what was found is kept only when it is not ours already.
+fn taking(keeps: bool) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if !TAKEN.swap(true, Ordering::SeqCst) {
+    if keeps {
         bytes.extend_from_slice(KEEP_TITLE.as_bytes());
+        bytes.extend_from_slice(KEEP_WHEEL.as_bytes());
     }
+    bytes.extend_from_slice(WHEEL_IS_NO_KEY.as_bytes());
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, DisableLineWrap)?;
-    write(&bytes)
+    Ok(bytes)
 }
 
 /// Gives the terminal back, once; of the screen only what needs no writing, unless it `listens`.
@@ -210,6 +227,7 @@ fn restoring() -> Vec<u8> {
         LeaveAlternateScreen,
         Show
     ));
+    bytes.extend_from_slice(WHEEL_BACK.as_bytes());
     bytes.extend_from_slice(TITLE_BACK.as_bytes());
     bytes
 }
@@ -236,4 +254,21 @@ fn restore_on_panic() {
             }
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wheel_sends_no_keys_while_the_terminal_is_ours() {
+        let modes = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            let modes = text.split('\u{1b}').filter_map(|sequence| sequence.strip_prefix("[?1007"));
+            modes.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(modes(taking(true).unwrap()), ["s", "l"]);
+        assert_eq!(modes(taking(false).unwrap()), ["l"], "what was found is not forgotten for what is ours");
+        assert_eq!(modes(restoring()), ["h", "r"]);
+    }
 }

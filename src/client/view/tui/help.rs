@@ -37,6 +37,11 @@ pub(super) struct Help {
 }
 
 impl Help {
+    /// Scrolls by so many lines; down is positive.
+    pub(super) fn scroll(&mut self, lines: i32) {
+        self.above = self.above.saturating_add_signed(isize::try_from(lines).unwrap_or(0));
+    }
+
     /// Draws the page over `area`.
     pub(super) fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette) {
         let lines = lines();

@@ -38,6 +38,11 @@ impl Tui {
                 self.paste(text);
                 Vec::new()
             }
+            Input::Wheel(rows) => {
+                self.is_used(now);
+                self.wheel(rows);
+                Vec::new()
+            }
             Input::Focus(focused) => {
                 self.focus.told(now.elapsed, focused);
                 if let Some(room) = self.rooms.get_mut(self.current) {
@@ -54,6 +59,18 @@ impl Tui {
         self.focus.key(now.elapsed);
         if let Some(room) = self.rooms.get_mut(self.current) {
             room.watch(self.focus.is_here(now.elapsed));
+        }
+    }
+
+    /// Scrolls what lies on top. What is being typed stays as it is.
+    fn wheel(&mut self, rows: i32) {
+        let Some(room) = self.rooms.get_mut(self.current) else { return };
+        if let Some(help) = &mut self.help {
+            help.scroll(rows);
+        } else if room.conversation.results().is_some() {
+            room.conversation.select(rows);
+        } else {
+            self.scroll(Scroll::Lines(rows));
         }
     }
 

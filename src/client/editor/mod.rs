@@ -27,8 +27,8 @@ use self::{
 };
 use crate::wire::{Limits, clean};
 
-/// What a text may hold, in bytes: several messages, into which it is then cut.
-pub const LENGTH: usize = 4 * Limits::MESSAGE;
+/// What a text may hold, in bytes: a message, so that what is sent is what was seen, in one piece.
+pub const LENGTH: usize = Limits::MESSAGE;
 
 /// What a key did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Outcome {
     Changed,
     /// It was a key of the editor, and there was nothing for it to do.
     Unchanged,
+    /// What was to be put into the text does not fit, and no part of it was.
+    Full,
     /// This text was submitted, and the editor has let go of it. It may be empty.
     Submit(String),
     /// It is no key of the editor: whoever asked may do something else with it.
@@ -49,6 +51,8 @@ pub struct Editor {
     text: String,
     /// Where the cursor stands: a byte between two clusters.
     cursor: usize,
+    /// Whether the beginning of the text was pasted and is no command, whatever it looks like.
+    verbatim: bool,
     /// The column that the cursor keeps while it goes up and down.
     column: Option<usize>,
     last: Last,
@@ -56,6 +60,8 @@ pub struct Editor {
     search: Option<Search>,
     kills: KillRing,
     undo: Undo,
+    /// Whether the last edit did not fit.
+    full: bool,
 }
 
 /// What was done last, where the next key can go on with it.
@@ -94,6 +100,28 @@ impl Editor {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns what is submitted: the text, with a second slash before it where it begins with one and is no command.
+    #[must_use]
+    pub fn line(&self) -> Cow<'_, str> {
+        if self.verbatim && self.text.starts_with('/') {
+            Cow::Owned(format!("/{}", self.text))
+        } else {
+            Cow::Borrowed(&self.text)
+        }
+    }
+
+    /// Returns whether the text is said as it stands, whatever it begins with.
+    #[must_use]
+    pub fn is_verbatim(&self) -> bool {
+        self.verbatim
+    }
+
+    /// Returns how many bytes fit into the text beside what it holds.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        LENGTH.saturating_sub(self.text.len())
     }
 
     /// Returns whether there is no text.
@@ -144,22 +172,34 @@ impl Editor {
 
     /// Inserts `text`, whatever it holds, without what may not stand in a text; line breaks stay. A search takes it as words to
     /// look for.
-    pub fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, text: &str) -> Outcome {
         let text = clean::lines(text);
         if let Some(search) = &mut self.search {
             search.extend(&self.history, &clean::line(&text));
-        } else {
-            self.last = Last::Other;
-            self.replace_range(self.cursor..self.cursor, &text, Last::Other);
+            return Outcome::Changed;
         }
+        self.last = Last::Other;
+        let changed = self.replace_range(self.cursor..self.cursor, &text, Last::Other);
+        self.outcome(changed)
+    }
+
+    /// Does what [`Self::paste`] does. Where the text begins with what is pasted, all of it is said as it stands: it is no command.
+    pub fn paste_verbatim(&mut self, text: &str) -> Outcome {
+        let begins = self.cursor == 0 && self.search.is_none();
+        let outcome = self.paste(text);
+        if begins && outcome == Outcome::Changed {
+            self.verbatim = true;
+        }
+        outcome
     }
 
     /// Puts `with` in the place of the bytes of `range`, and the cursor behind it. Several in a row are undone as one.
-    pub fn replace(&mut self, range: Range<usize>, with: &str) {
+    pub fn replace(&mut self, range: Range<usize>, with: &str) -> Outcome {
         self.end_search(false);
         let start = self.text.floor_char_boundary(range.start);
         let end = self.text.ceil_char_boundary(range.end).max(start);
-        self.replace_range(start..end, &clean::lines(with), Last::Replaced);
+        let changed = self.replace_range(start..end, &clean::lines(with), Last::Replaced);
+        self.outcome(changed)
     }
 
     /// Returns the draft: what is being typed, also while an older line stands there as it was entered.
@@ -179,21 +219,21 @@ impl Editor {
         self.history.restore(entered);
     }
 
-    /// Puts `text`, a draft, in the place of everything, and the cursor at its end.
+    /// Puts `text`, a draft, in the place of everything, and the cursor at its end. However long it is, none of it is lost.
     pub fn set(&mut self, text: String) {
         self.take();
         let clean = match clean::lines(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(clean) => clean,
         };
-        self.hold(fitting(&clean, LENGTH).to_owned());
+        self.hold(clean);
     }
 
-    /// Returns the text, a draft, and leaves nothing. It does not go into the history.
+    /// Returns the [line](Self::line), a draft, and leaves nothing. It does not go into the history.
     pub fn take(&mut self) -> String {
         self.end_search(false);
         self.history.leave();
-        let text = mem::take(&mut self.text);
+        let text = self.line().into_owned();
         self.hold(String::new());
         text
     }
@@ -203,7 +243,7 @@ impl Editor {
         self.end_search(false);
         let draft = self.history.leave();
         if !draft.is_empty() {
-            self.undo.remember(&draft, draft.len());
+            self.undo.remember(&draft, draft.len(), false);
         }
         self.last = Last::Other;
         self.replace_range(0..self.text.len(), "", Last::Other);
@@ -232,11 +272,19 @@ impl Editor {
         if !changed {
             self.last = Last::Other;
         }
-        if changed { Outcome::Changed } else { Outcome::Unchanged }
+        self.outcome(changed)
+    }
+
+    fn outcome(&mut self, changed: bool) -> Outcome {
+        match (changed, mem::take(&mut self.full)) {
+            (true, _) => Outcome::Changed,
+            (false, true) => Outcome::Full,
+            (false, false) => Outcome::Unchanged,
+        }
     }
 
     fn submit(&mut self) -> String {
-        let text = mem::take(&mut self.text);
+        let text = self.line().into_owned();
         let draft = self.history.enter(&text);
         self.hold(draft);
         text
@@ -246,6 +294,7 @@ impl Editor {
     fn hold(&mut self, text: String) {
         self.cursor = text.len();
         self.text = text;
+        self.verbatim = false;
         self.last = Last::Other;
         self.column = None;
         self.undo.forget();
@@ -264,7 +313,8 @@ impl Editor {
             self.column = Some(column);
             return self.go(to);
         }
-        let Some(line) = self.history.step(up, &self.text) else { return false };
+        let leaving = self.line().into_owned();
+        let Some(line) = self.history.step(up, &leaving) else { return false };
         self.hold(line);
         true
     }
@@ -313,7 +363,7 @@ impl Editor {
 
     fn put(&mut self, range: Range<usize>, age: usize) -> bool {
         let Some(piece) = self.kills.piece(age) else { return false };
-        let piece = fitting(piece, LENGTH - (self.text.len() - range.len())).to_owned();
+        let piece = piece.to_owned();
         let next = Last::Yanked { age, range: range.start..range.start + piece.len() };
         self.replace_range(range, &piece, next)
     }
@@ -334,20 +384,25 @@ impl Editor {
     }
 
     fn undo(&mut self) -> bool {
-        let Some((text, cursor)) = self.undo.step() else { return false };
-        (self.text, self.cursor, self.last) = (text, cursor, Last::Other);
+        let Some((text, cursor, verbatim)) = self.undo.step() else { return false };
+        (self.text, self.cursor, self.verbatim, self.last) = (text, cursor, verbatim, Last::Other);
         true
     }
 
-    /// Puts `with`, as much of it as fits, in the place of `range`, and the cursor behind it; returns whether anything is another now.
+    /// Puts `with`, if it fits, in the place of `range`, and the cursor behind it; returns whether anything is another now.
     fn replace_range(&mut self, range: Range<usize>, with: &str, next: Last) -> bool {
-        let with = fitting(with, LENGTH - (self.text.len() - range.len()));
         if range.is_empty() && with.is_empty() {
             return false;
         }
-        if !self.last.joins(&next) {
-            self.undo.remember(&self.text, self.cursor);
+        if with.len() > range.len() + self.room() {
+            self.full = true;
+            return false;
         }
+        if !self.last.joins(&next) {
+            self.undo.remember(&self.text, self.cursor, self.verbatim);
+        }
+        // What another beginning makes of the text is its own matter.
+        self.verbatim &= range.start > 0;
         self.last = next;
         self.column = None;
         let behind = range.start + with.len();
@@ -358,7 +413,8 @@ impl Editor {
 
     fn begin_search(&mut self) -> bool {
         self.last = Last::Other;
-        self.search = Some(Search::begin(&mut self.history, &self.text));
+        let line = self.line().into_owned();
+        self.search = Some(Search::begin(&mut self.history, &line));
         true
     }
 
@@ -388,15 +444,11 @@ impl Editor {
     /// Ends the search, if there is one, with the line found in the editor or with what was there before.
     fn end_search(&mut self, accept: bool) -> bool {
         let Some(search) = self.search.take() else { return false };
-        if accept && let Some((line, at)) = search.accept(&mut self.history, &self.text) {
+        let leaving = self.line().into_owned();
+        if accept && let Some((line, at)) = search.accept(&mut self.history, &leaving) {
             self.hold(line);
             self.cursor = motion::settled(&self.text, at);
         }
         true
     }
-}
-
-/// Returns as much of the beginning of `text` as fits into `length` bytes.
-fn fitting(text: &str, length: usize) -> &str {
-    &text[..text.floor_char_boundary(length)]
 }

@@ -221,12 +221,59 @@ fn a_completion_replaces_a_word_and_is_one_step() {
 
 #[test]
 fn a_text_has_an_end() {
-    let mut editor = Editor::default();
-    editor.paste(&"学".repeat(LENGTH));
-    assert_eq!(editor.text().len(), LENGTH / 3 * 3);
-    assert_eq!(press(&mut editor, KeyCode::Char('学')), Outcome::Unchanged);
+    let mut editor = with("before |");
+    assert_eq!(editor.paste(&"x".repeat(LENGTH - 6)), Outcome::Full);
+    assert_eq!(shown(&editor), "before |", "none of it, where not all of it fits");
+    assert_eq!(editor.paste(&"x".repeat(LENGTH - 8)), Outcome::Changed);
+    assert_eq!(press(&mut editor, KeyCode::Char('学')), Outcome::Full);
+    assert_eq!(press(&mut editor, KeyCode::Char('y')), Outcome::Changed);
+    assert_eq!(alt(&mut editor, KeyCode::Enter), Outcome::Full);
+    assert_eq!(editor.replace(0..6, "sooner or later"), Outcome::Full);
     control(&mut editor, 'u');
     control(&mut editor, 'y');
-    control(&mut editor, 'y');
-    assert_eq!(editor.text().len(), LENGTH / 3 * 3);
+    assert_eq!(control(&mut editor, 'y'), Outcome::Full);
+    assert_eq!((editor.text().len(), editor.room()), (LENGTH, 0));
+    press(&mut editor, KeyCode::Left);
+    assert_eq!(press(&mut editor, KeyCode::Backspace), Outcome::Changed, "it is as much at home as any other");
+    // A draft was a text already.
+    editor.set("x".repeat(LENGTH + 9));
+    assert_eq!((editor.text().len(), press(&mut editor, KeyCode::Char('y'))), (LENGTH + 9, Outcome::Full));
+    assert_eq!(press(&mut editor, KeyCode::Backspace), Outcome::Changed);
+}
+
+#[test]
+fn a_pasted_beginning_is_said_as_it_stands() {
+    let pasted = |text: &str| {
+        let mut editor = Editor::default();
+        editor.paste_verbatim(text);
+        editor
+    };
+    assert_eq!(pasted("// TODO").line(), "/// TODO");
+    assert_eq!(pasted("plain").line(), "plain");
+    // It stays what it is while it goes on, is undone, or is left for an older line.
+    let mut editor = pasted("/usr/bin/env");
+    type_in(&mut editor, " sh");
+    control(&mut editor, 'u');
+    control(&mut editor, '_');
+    assert_eq!((editor.text(), &*editor.line()), ("/usr/bin/env sh", "//usr/bin/env sh"));
+    assert_eq!(press(&mut editor, KeyCode::Enter), Outcome::Submit("//usr/bin/env sh".to_owned()));
+    type_in(&mut editor, "/quit");
+    assert_eq!(editor.line(), "/quit", "that is typed");
+    control(&mut editor, 'u');
+    editor.paste_verbatim("/x");
+    press(&mut editor, KeyCode::Up);
+    assert_eq!(editor.line(), "//usr/bin/env sh");
+    press(&mut editor, KeyCode::Down);
+    assert_eq!(editor.line(), "//x");
+    assert_eq!(editor.take(), "//x");
+    // A beginning that is typed makes it a line like any other.
+    let mut editor = pasted("/x");
+    press(&mut editor, KeyCode::Home);
+    type_in(&mut editor, "/");
+    assert_eq!(editor.line(), "//x");
+    press(&mut editor, KeyCode::Backspace);
+    assert_eq!(editor.line(), "/x");
+    let mut editor = with("/msg bob |");
+    editor.paste_verbatim("/a\n/b");
+    assert_eq!(editor.line(), "/msg bob /a\n/b", "what it belongs to was typed");
 }

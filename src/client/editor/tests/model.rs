@@ -66,7 +66,7 @@ fn any_steps(keys: &'static [(KeyCode, KeyModifiers)]) -> impl Strategy<Value = 
 fn do_step(editor: &mut Editor, step: &Step) {
     match step {
         Step::Type(c) => drop(press(editor, KeyCode::Char(*c))),
-        Step::Paste(text) => editor.paste(text),
+        Step::Paste(text) => drop(editor.paste(text)),
         Step::Key(code, modifiers) => drop(editor.key(KeyEvent::new(*code, *modifiers))),
     }
 }

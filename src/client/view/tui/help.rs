@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{command, fit::fit, palette::Palette};
 
 /// The keys, and what they do.
-pub(super) static KEYS: [(&str, &str); 21] = [
+pub(super) static KEYS: [(&str, &str); 22] = [
     ("Enter", "send"),
     ("Alt-Enter", "line break"),
     ("Tab", "complete a nick, a room or a command"),
@@ -21,6 +21,7 @@ pub(super) static KEYS: [(&str, &str); 21] = [
     ("Shift-Up, Shift-Down", "scroll by a line"),
     ("Ctrl-Home, Ctrl-End", "to the oldest, to the newest"),
     ("Esc", "to the newest; closes what is open"),
+    ("F3", "show what a search has found while you typed"),
     ("F9 or Alt-P", "show or hide rooms and people"),
     ("Ctrl-L", "draw everything anew"),
     ("Ctrl-Z", "suspend"),

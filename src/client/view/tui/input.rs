@@ -5,19 +5,19 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Bell, Help, LEAVING, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
-    conversation::{Page, SearchResults},
-    prompt::{self, Answer},
+    conversation::Page,
+    prompt::{self, Answer, submits},
 };
 use crate::{
     client::{
         app::{App, Shown},
         completion::Candidates,
-        editor::Outcome,
+        editor::{self, Outcome},
         ignored::{self, Ignored, Toggled},
         keys::Input,
     },
     wire::{
-        self, Dialect, Limits, Nick,
+        self, Dialect, Limits, Nick, clean,
         command::{Command, Line},
     },
 };
@@ -80,22 +80,38 @@ impl Tui {
             _ => text,
         };
         self.told = None;
+        self.help = None;
+        let Some(room) = self.rooms.get(self.current) else { return };
+        // All of it or nothing: who sends the half of a text has said something else.
+        let (is, fits) = (clean::lines(&text).len(), room.editor.room());
+        if is > fits && room.editor.searching().is_none() {
+            self.told = Some(format!("not inserted: {is} bytes, and a message has room for {fits}"));
+            return;
+        }
         self.question = Question::about_paste(&text);
         if self.question.is_none() {
             self.insert(&text);
         }
     }
 
+    /// Inserts what was pasted. It is said as it is, unless it is one line with a command that there is.
     fn insert(&mut self, text: &str) {
-        if let Some(room) = self.rooms.get_mut(self.current) {
-            room.editor.paste(text);
+        let is_text = prompt::lines(text) > 1 || text.starts_with('/') && !command::is_known(text);
+        let is_text = is_text && !self.choices.no_commands;
+        let Some(room) = self.rooms.get_mut(self.current) else { return };
+        let outcome = if is_text { room.editor.paste_verbatim(text) } else { room.editor.paste(text) };
+        if outcome == Outcome::Full {
+            self.told = Some(full());
         }
     }
 
     fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<Wish> {
         self.told = None;
+        let mut confirmed = None;
         if let Some(question) = self.question.take() {
             match (question.answer(key), question) {
+                (Answer::Yes, Question::Aloud { line, .. }) => confirmed = Some(line),
+                (Answer::No, Question::Aloud { .. }) => return Vec::new(),
                 (Answer::Yes, Question::Quit) => return vec![Wish::Quit],
                 (Answer::Yes, Question::Paste(text)) => {
                     self.insert(&text);
@@ -113,8 +129,8 @@ impl Tui {
                 (Answer::Otherwise, _) => {}
             }
         }
-        if self.help.is_some() {
-            return self.help_key(key);
+        if let Some(wishes) = self.help_key(key) {
+            return wishes;
         }
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
         // Where a line is searched for, every key is about that, if it can be.
@@ -122,17 +138,24 @@ impl Tui {
         if searching {
             match room.editor.key(key) {
                 Outcome::Submit(text) => return self.submit(now, text, apps),
-                Outcome::Changed | Outcome::Unchanged => return Vec::new(),
+                Outcome::Changed | Outcome::Unchanged | Outcome::Full => return Vec::new(),
                 Outcome::Ignored => {}
             }
-        } else if room.conversation.results().is_some() {
-            return self.results_key(key);
+        } else if let Some(wishes) = self.results_key(key) {
+            return wishes;
         }
         if let Some(wishes) = self.bound(key) {
             return wishes;
         }
+        if submits(key) && self.asks_first(confirmed.as_deref()) {
+            return Vec::new();
+        }
         match self.rooms[self.current].editor.key(key) {
             Outcome::Submit(text) => self.submit(now, text, apps),
+            Outcome::Full => {
+                self.told = Some(full());
+                Vec::new()
+            }
             Outcome::Ignored if key.code == KeyCode::Esc => {
                 self.scroll(Scroll::Bottom);
                 Vec::new()
@@ -141,28 +164,51 @@ impl Tui {
         }
     }
 
-    /// Does what a key does while the results of a search are open.
-    fn results_key(&mut self, key: KeyEvent) -> Vec<Wish> {
-        let room = &mut self.rooms[self.current];
+    /// Asks whether the line should be said where it is perhaps a command, unless just this line was `confirmed`; returns whether
+    /// it does.
+    fn asks_first(&mut self, confirmed: Option<&str>) -> bool {
+        let Some(room) = self.rooms.get(self.current).filter(|_| !self.choices.no_commands) else { return false };
+        let line = room.editor.text();
+        if room.editor.is_verbatim() || confirmed == Some(line) {
+            return false;
+        }
+        let is_nick = |word: &str| {
+            let mut nicks = room.names.iter().chain(room.conversation.speakers());
+            nicks.any(|nick| nick.as_str().eq_ignore_ascii_case(word))
+        };
+        let because = command::nearly(line, is_nick);
+        let question = because.map(|because| Question::Aloud { line: line.to_owned(), because });
+        let asks = question.is_some();
+        self.question = question;
+        asks
+    }
+
+    /// Does what a key does for the results of a search while they are open; `None` for a key that is for something else. The arrows
+    /// and Enter are theirs only while nothing is being typed.
+    fn results_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+        let room = self.rooms.get_mut(self.current)?;
+        let results = room.conversation.results()?;
+        let (empty, selected) = (room.editor.is_empty(), results.selected());
+        let control = key.modifiers == KeyModifiers::CONTROL;
         match key.code {
-            KeyCode::Up => room.conversation.select(-1),
-            KeyCode::Down => room.conversation.select(1),
             KeyCode::PageUp => room.conversation.select(-10),
             KeyCode::PageDown => room.conversation.select(10),
-            KeyCode::Enter => {
-                let Some(id) = room.conversation.results().and_then(SearchResults::selected) else { return Vec::new() };
+            KeyCode::Up if empty && key.modifiers.is_empty() => room.conversation.select(-1),
+            KeyCode::Down if empty && key.modifiers.is_empty() => room.conversation.select(1),
+            KeyCode::Enter if empty => {
+                let id = selected?;
                 if room.conversation.jump_to(id) {
                     room.conversation.close_results();
-                    return Vec::new();
+                    return Some(Vec::new());
                 }
                 let question = room.ask(Page::Around(id));
-                return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
+                return Some(question.map(|question| Wish::Ask(self.current, question)).into_iter().collect());
             }
-            KeyCode::Esc => room.conversation.close_results(),
-            KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => room.conversation.close_results(),
-            _ => return self.bound(key).unwrap_or_default(),
+            KeyCode::Esc | KeyCode::F(3) => room.conversation.close_results(),
+            KeyCode::Char('c') if control && empty => room.conversation.close_results(),
+            _ => return None,
         }
-        Vec::new()
+        Some(Vec::new())
     }
 
     /// Completes the word before the cursor; again, by the next that it can become.
@@ -182,23 +228,35 @@ impl Tui {
         let candidates = Candidates { nicks: &nicks, rooms: &rooms, commands: &commands };
         let (text, cursor) = (room.editor.text(), room.editor.cursor());
         let made = room.completer.press(text, cursor, backwards, &candidates);
-        if let Some((range, with)) = made.map(|(range, with)| (range, with.to_owned())) {
-            room.editor.replace(range, &with);
+        if let Some((range, with)) = made.map(|(range, with)| (range, with.to_owned()))
+            && room.editor.replace(range, &with) == Outcome::Full
+        {
+            self.told = Some(full());
         }
     }
 
-    fn help_key(&mut self, key: KeyEvent) -> Vec<Wish> {
-        let Some(help) = &mut self.help else { return Vec::new() };
+    /// Does what a key does for the page of keys while it is open; `None` for a key that is for something else, before which the
+    /// page closes.
+    fn help_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+        let help = self.help.as_mut()?;
+        let empty = self.rooms.get(self.current).is_none_or(|room| room.editor.is_empty());
         match key.code {
-            KeyCode::Up => help.above = help.above.saturating_sub(1),
-            KeyCode::Down => help.above += 1,
-            KeyCode::PageUp => help.above = help.above.saturating_sub(10),
-            KeyCode::PageDown | KeyCode::Char(' ') => help.above += 10,
-            KeyCode::Char('z') if key.modifiers == KeyModifiers::CONTROL => return vec![Wish::Suspend],
-            KeyCode::Char('l') if key.modifiers == KeyModifiers::CONTROL => return vec![Wish::Redraw],
-            _ => self.help = None,
+            KeyCode::Up => help.scroll(-1),
+            KeyCode::Down => help.scroll(1),
+            KeyCode::PageUp => help.scroll(-10),
+            KeyCode::PageDown => help.scroll(10),
+            // No text begins with a blank.
+            KeyCode::Char(' ') if empty => help.scroll(10),
+            KeyCode::Char('z' | 'l') if key.modifiers == KeyModifiers::CONTROL => return None,
+            KeyCode::Esc | KeyCode::F(1) => self.help = None,
+            KeyCode::Enter if empty => self.help = None,
+            KeyCode::Char('c' | 'd') if empty && key.modifiers == KeyModifiers::CONTROL => self.help = None,
+            _ => {
+                self.help = None;
+                return None;
+            }
         }
-        Vec::new()
+        Some(Vec::new())
     }
 
     /// Does what a key of the screen does; `None` for a key of the editor.
@@ -216,6 +274,11 @@ impl Tui {
             KeyCode::Tab => self.complete(false),
             KeyCode::BackTab => self.complete(true),
             KeyCode::F(1) => self.help = Some(Help::default()),
+            KeyCode::F(3) => {
+                if !self.rooms.get_mut(self.current).is_some_and(|room| room.conversation.open_results()) {
+                    self.told = Some("no results wait to be shown; /search WORDS finds some".to_owned());
+                }
+            }
             KeyCode::F(9) => self.toggle_column(),
             KeyCode::Char('p' | 'P') if alt => self.toggle_column(),
             KeyCode::Char(digit @ '1'..='9') if alt => {
@@ -294,6 +357,9 @@ impl Tui {
             }
             Ok(None) => {
                 let room = &mut self.rooms[tab];
+                if room.conversation.results().is_some() {
+                    room.conversation.close_results();
+                }
                 room.conversation.scroll(Scroll::Bottom);
                 room.watch(true);
                 vec![Wish::Line(self.speaker(&text), text)]
@@ -377,6 +443,11 @@ impl Tui {
         }
         Vec::new()
     }
+}
+
+/// Returns what is told when a text can take no more.
+fn full() -> String {
+    format!("this is all that fits: a message has {} bytes", editor::LENGTH)
 }
 
 /// Returns whether a command works on a server that knows lines only, too.

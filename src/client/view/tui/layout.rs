@@ -114,6 +114,9 @@ impl Tui {
         if self.choices.no_commands {
             return None;
         }
+        if room.editor.is_verbatim() && text.starts_with('/') {
+            return Some("pasted, and said as it is: no command".to_owned());
+        }
         let commands: Vec<_> = command::all().collect();
         completion::hint(text, &commands).map(|hint| hint.to_string())
     }

@@ -199,6 +199,13 @@ impl Tui {
             }
             shown => room.conversation.take(shown, me, now.moment),
         };
+        if matches!(shown, Shown::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
+            let reads_help = tab == self.current && (self.help.is_some() || self.question.is_some());
+            // Nothing opens over a sentence that is being typed.
+            if reads_help || !room.editor.is_empty() || room.editor.searching().is_some() {
+                room.conversation.let_results_wait();
+            }
+        }
         if !(watched && room.conversation.is_at_bottom()) {
             room.unseen(attention);
         }

@@ -14,6 +14,13 @@ pub(super) enum Question {
     Quit,
     /// Whether this text should be inserted.
     Paste(String),
+    /// Whether this line, which is perhaps a command gone wrong, should be said.
+    Aloud {
+        /// The line.
+        line: String,
+        /// What is wrong with it.
+        because: String,
+    },
 }
 
 /// What a key says to a question.
@@ -41,6 +48,9 @@ impl Question {
             (Self::Quit, KeyCode::Char('c' | 'd')) if control => Answer::Yes,
             (Self::Quit, KeyCode::Esc) => Answer::No,
             (Self::Quit, _) => Answer::Otherwise,
+            (Self::Aloud { .. }, _) if submits(key) => Answer::Yes,
+            (Self::Aloud { .. }, KeyCode::Esc) => Answer::No,
+            (Self::Aloud { .. }, _) => Answer::Otherwise,
             (Self::Paste(_), KeyCode::Char('c')) if control => Answer::No,
             (Self::Paste(_), _) if control => Answer::None,
             (Self::Paste(_), KeyCode::Char('y' | 'Y') | KeyCode::Enter) => Answer::Yes,
@@ -56,8 +66,14 @@ impl Question {
             Self::Paste(text) => {
                 format!("insert {}? y inserts, n does not", size(text))
             }
+            Self::Aloud { because, .. } => format!("{because}, so all would read it: Enter says it, Esc does not"),
         }
     }
+}
+
+/// Returns whether `key` submits the line.
+pub(super) fn submits(key: KeyEvent) -> bool {
+    key.code == KeyCode::Enter && key.modifiers.is_empty()
 }
 
 /// Returns how much `text` is.
@@ -68,7 +84,8 @@ pub(super) fn size(text: &str) -> String {
     }
 }
 
-fn lines(text: &str) -> usize {
+/// Returns how many lines `text` has, without a break at its end.
+pub(super) fn lines(text: &str) -> usize {
     // A terminal sends a line break in a paste as the key that makes one.
     let breaks = text.replace("\r\n", "\n").replace('\r', "\n");
     breaks.trim_end_matches('\n').split('\n').count()
@@ -98,5 +115,10 @@ mod tests {
         assert_eq!(paste.answer(control('c')), Answer::No);
         assert_eq!(Question::Quit.answer(control('c')), Answer::Yes);
         assert_eq!(Question::Quit.answer(key(KeyCode::Char('x'))), Answer::Otherwise);
+        let aloud = Question::Aloud { line: String::new(), because: String::new() };
+        assert_eq!(aloud.answer(key(KeyCode::Enter)), Answer::Yes);
+        assert_eq!(aloud.answer(key(KeyCode::Esc)), Answer::No);
+        assert_eq!(aloud.answer(key(KeyCode::Backspace)), Answer::Otherwise);
+        assert_eq!(aloud.answer(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT)), Answer::Otherwise);
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn draw(
     let room = &rooms[current];
     let width = usize::from(area.width);
     // What matters most comes first, and what no longer fits is left out.
-    let mut pieces = vec![connection(app, now, palette), unsent(app, palette), below(room, palette)];
+    let mut pieces =
+        vec![connection(app, now, palette), unsent(app, palette), found(room, palette), below(room, palette)];
     pieces.extend(elsewhere(rooms, current, palette).into_iter().map(Some));
     if room.people > 0 {
         pieces.push(Some((format!("{} here", room.people), palette.quiet())));
@@ -96,6 +97,10 @@ fn unsent(app: &App, palette: Palette) -> Option<Piece> {
     Some(app.pending().count())
         .filter(|&count| count > 0 && waits)
         .map(|count| (format!("{count} unsent"), palette.selected()))
+}
+
+fn found(room: &Room, palette: Palette) -> Option<Piece> {
+    room.conversation.waiting_results().map(|count| (format!("{count} found: F3"), palette.selected()))
 }
 
 fn below(room: &Room, palette: Palette) -> Option<Piece> {

@@ -26,6 +26,8 @@ pub struct SearchResults {
     query: Query,
     messages: Vec<Arc<Message>>,
     complete: bool,
+    /// Whether they wait, because the reader was busy when they came.
+    waits: bool,
     selected: usize,
     /// The first in sight.
     top: usize,
@@ -56,9 +58,9 @@ impl SearchResults {
         self.selected = self.selected.min(self.messages.len().saturating_sub(1));
     }
 
-    /// Returns whether all of it has arrived.
+    /// Returns whether all of it has arrived and is shown.
     pub(super) fn is_open(&self) -> bool {
-        self.complete
+        self.complete && !self.waits
     }
 
     pub(super) fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, zone: &TimeZone) {
@@ -81,7 +83,11 @@ impl SearchResults {
             y += 1;
         }
         if hint {
-            let keys = ["Enter shows it in its place, Esc closes", "Enter shows, Esc closes", "Enter, Esc"];
+            let keys = [
+                "Up, Down; on an empty line Enter shows it in its place; Esc closes",
+                "Up, Down; Enter shows; Esc closes",
+                "Enter, Esc",
+            ];
             rule(&keys, width, Role::Quiet).draw(area, area.height - 1, buffer, palette, Style::new());
         }
     }
@@ -138,6 +144,25 @@ impl Conversation {
         }
     }
 
+    /// Lets the results that have just come wait until [`Self::open_results`].
+    pub fn let_results_wait(&mut self) {
+        if let Some(results) = &mut self.results {
+            results.waits = true;
+        }
+    }
+
+    /// Returns how many results wait.
+    #[must_use]
+    pub fn waiting_results(&self) -> Option<usize> {
+        self.results.as_ref().filter(|results| results.complete && results.waits).map(|results| results.messages.len())
+    }
+
+    /// Opens the results that wait; returns whether there are any.
+    pub fn open_results(&mut self) -> bool {
+        let waiting = self.results.as_mut().filter(|results| results.complete && results.waits);
+        waiting.map(|results| results.waits = false).is_some()
+    }
+
     /// Closes the results.
     pub fn close_results(&mut self) {
         self.results = None;
@@ -154,7 +179,8 @@ impl Conversation {
                 results.complete = complete;
             }
             results => {
-                *results = Some(SearchResults { query: query.clone(), messages, complete, selected: 0, top: 0 });
+                let (query, waits) = (query.clone(), false);
+                *results = Some(SearchResults { query, messages, complete, waits, selected: 0, top: 0 });
             }
         }
         let nothing = self.results.as_ref().is_some_and(|results| results.complete && results.messages.is_empty());

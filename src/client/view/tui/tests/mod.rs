@@ -3,6 +3,7 @@
 mod ignoring;
 mod keys;
 mod looks;
+mod typing;
 
 use std::sync::Arc;
 

@@ -176,7 +176,7 @@ fn search_results() {
     "  2023-11-17 10:40  bob: tea 4 a longer text that does not …"
     "  2023-11-16 23:00  bob: tea 3 a longer text that does not …"
     "> 2023-11-16 11:20  bob: tea 2 a longer text that does not …"
-    "───────── Enter shows it in its place, Esc closes ──────────"
+    "──────────── Up, Down; Enter shows; Esc closes ─────────────"
     "#);
     assert_eq!(reader.conversation.results().unwrap().selected(), Some(MessageId(2)));
     reader.resize(30, 4);

@@ -1,0 +1,220 @@
+//! What is typed and pasted: it goes into the line, all of it, and means what its author meant.
+
+use super::*;
+use crate::client::editor::LENGTH;
+
+impl Stage {
+    fn paste(&mut self, text: &str) {
+        self.input(Input::Paste(text.to_owned()));
+    }
+
+    /// Returns what was said last, to everybody or to one alone, before the line; and how much was said so far.
+    fn said_last(&self) -> (usize, String) {
+        let pending: Vec<_> = self.apps[0].pending().collect();
+        let last = pending.last().map_or_else(String::new, |last| {
+            let to = last.to.as_ref().map_or_else(String::new, |to| format!("to {to}: "));
+            format!("{to}{}", last.text.as_ref().unwrap())
+        });
+        (pending.len(), last)
+    }
+
+    fn typed(&self) -> &str {
+        self.tui.rooms[self.tui.current()].editor.text()
+    }
+
+    fn find(&mut self, words: &str, texts: &[&str]) {
+        let query = crate::wire::Query::new(words).unwrap();
+        let messages = texts.iter().map(|text| self.message(0, "bob", text)).collect();
+        self.server(0, &ServerMessage::Found { room: room("lobby"), query, messages, more: false, incomplete: false });
+    }
+}
+
+#[test]
+fn what_is_pasted_is_said_as_it_is() {
+    let mut stage = Stage::live();
+    for (number, text) in
+        ["// TODO", "/usr/bin/env sh", "/usr/bin/env sh\necho", "/quit\nand more", "// a\n// b", "  /x\ny"]
+            .into_iter()
+            .enumerate()
+    {
+        stage.paste(text);
+        stage.key(KeyCode::Enter);
+        assert_eq!(stage.said_last(), (number + 1, text.to_owned()));
+        assert_eq!(stage.typed(), "");
+    }
+    assert!(!stage.wishes.contains(&Wish::Quit));
+}
+
+#[test]
+fn a_pasted_line_can_be_a_command_and_a_typed_one_keeps_its_rules() {
+    let mut stage = Stage::live();
+    stage.paste("/msg bob psst\r");
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last(), (1, "to bob: psst".to_owned()));
+    stage.enter_line("//etc/hosts");
+    assert_eq!(stage.said_last(), (2, "/etc/hosts".to_owned()));
+    stage.enter_line("/usr/bin/env");
+    assert_eq!(stage.said_last().0, 2, "it was refused");
+    // What is pasted into a command belongs to it, and is for nobody else.
+    stage.type_in("/msg bob ");
+    stage.paste("/quit\n// b");
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last(), (3, "to bob: /quit\n// b".to_owned()));
+}
+
+#[test]
+fn of_a_paste_that_is_too_long_nothing_is_inserted() {
+    let mut stage = Stage::live();
+    stage.type_in("before ");
+    stage.paste(&"a word ".repeat(150_000));
+    assert!(
+        stage.bottom(2).contains("not inserted: 1050000 bytes, and a message has room for 16377"),
+        "{}",
+        stage.bottom(2)
+    );
+    assert_eq!(stage.typed(), "before ");
+    // What fits is asked about, and inserted whole.
+    stage.paste(&"x".repeat(LENGTH - 7));
+    stage.type_in("y");
+    assert_eq!(stage.typed().len(), LENGTH);
+    stage.key(KeyCode::Enter);
+    assert_eq!((stage.said_last().0, stage.said_last().1.len()), (1, LENGTH));
+    // Two that fit only alone.
+    stage.paste(&"line\n".repeat(2000));
+    stage.paste(&"line\n".repeat(2000));
+    assert!(stage.bottom(2).contains("not inserted: 20000 bytes"), "{}", stage.bottom(2));
+    assert_eq!(stage.typed(), "");
+}
+
+#[test]
+fn a_key_that_does_not_fit_is_told() {
+    let mut stage = Stage::live();
+    stage.tui.rooms[0].editor.paste(&"x".repeat(LENGTH));
+    stage.type_in("y");
+    assert!(stage.bottom(24).contains("this is all that fits: a message has 16384 bytes"));
+    stage.key(KeyCode::Backspace);
+    assert!(!stage.bottom(24).contains("this is all that fits"));
+}
+
+#[test]
+fn the_key_that_closes_the_help_is_typed() {
+    let mut stage = Stage::live();
+    stage.key(KeyCode::F(1));
+    stage.enter_line("/msg bob secret");
+    assert_eq!(stage.said_last(), (1, "to bob: secret".to_owned()));
+    stage.key(KeyCode::F(1));
+    stage.paste("pasted");
+    assert_eq!((stage.typed(), stage.tui.help), ("pasted", None));
+    // A draft is sent by Enter, help or not.
+    stage.key(KeyCode::F(1));
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last(), (2, "pasted".to_owned()));
+    // What no text needs moves and closes the page.
+    for closing in [KeyCode::Esc, KeyCode::F(1), KeyCode::Enter] {
+        stage.key(KeyCode::F(1));
+        [KeyCode::Char(' '), KeyCode::PageUp, KeyCode::Down].into_iter().for_each(|code| stage.key(code));
+        assert!(stage.tui.help.is_some_and(|help| help.above == 1));
+        stage.key(closing);
+        assert_eq!((stage.typed(), stage.tui.help), ("", None));
+    }
+}
+
+#[test]
+fn what_is_nearly_a_command_is_asked_about() {
+    let mut stage = Stage::live();
+    stage.enter_line(" /msg bob secret");
+    assert!(
+        stage.bottom(2).contains("it begins with a blank, so all would read it: Enter says it"),
+        "{}",
+        stage.bottom(2)
+    );
+    assert_eq!((stage.said_last().0, stage.typed()), (0, " /msg bob secret"));
+    stage.key(KeyCode::Esc);
+    stage.key(KeyCode::Home);
+    stage.key(KeyCode::Delete);
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last(), (1, "to bob: secret".to_owned()));
+    stage.enter_line("msg bob is what you type");
+    assert_eq!(stage.said_last().0, 1);
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last(), (2, "msg bob is what you type".to_owned()));
+    // A question is about the line as it was.
+    stage.enter_line("7msg bob x");
+    stage.type_in("y");
+    stage.key(KeyCode::Enter);
+    assert_eq!((stage.said_last().0, stage.typed()), (2, "7msg bob xy"));
+    stage.control('c');
+    stage.paste(" /msg bob secret");
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last().0, 2, "nor is it said when it was pasted");
+}
+
+#[test]
+fn where_no_line_is_a_command_none_is_asked_about() {
+    let mut stage = Stage::live();
+    stage.tui.choices.no_commands = true;
+    stage.paste("// TODO");
+    assert_eq!(stage.tui.rooms[0].editor.line(), "// TODO");
+    stage.control('c');
+    stage.enter_line(" /msg bob x");
+    assert_eq!(stage.typed(), "");
+}
+
+#[test]
+fn what_is_typed_over_results_goes_into_the_line_and_enter_sends_it() {
+    let mut stage = Stage::live();
+    stage.enter_line("/search tea");
+    stage.find("tea", &["green tea", "black tea"]);
+    assert!(stage.screen(80, 24).contains("2 found"));
+    stage.key(KeyCode::Down);
+    assert_eq!(stage.tui.rooms[0].conversation.results().unwrap().selected(), Some(MessageId(2)));
+    stage.enter_line("tea it is");
+    assert_eq!(stage.said_last(), (1, "tea it is".to_owned()));
+    assert!(stage.tui.rooms[0].conversation.results().is_none(), "what was said is to be seen");
+    stage.enter_line("/search tea");
+    stage.find("tea", &["green tea"]);
+    stage.key(KeyCode::Enter);
+    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Ask(0, _))), "on an empty line it jumps");
+}
+
+#[test]
+fn results_that_come_late_wait_until_they_are_wanted() {
+    let mut stage = Stage::live();
+    stage.enter_line("/search tea");
+    stage.type_in("in the middle of a sen");
+    stage.find("tea", &["green tea", "black tea"]);
+    stage.enter_line("tence");
+    assert_eq!(stage.said_last(), (1, "in the middle of a sentence".to_owned()));
+    assert!(stage.tui.rooms[0].conversation.results().is_none());
+    assert!(stage.bottom(2).contains("2 found: F3"), "{}", stage.bottom(2));
+    stage.key(KeyCode::F(3));
+    assert!(stage.screen(80, 24).contains("2 found for \"tea\""));
+    stage.key(KeyCode::Esc);
+    assert!(stage.tui.rooms[0].conversation.results().is_none());
+    stage.key(KeyCode::F(3));
+    assert!(stage.bottom(2).contains("/search WORDS finds some"));
+    // Nor do they open where the page of keys is being read.
+    stage.key(KeyCode::F(1));
+    stage.find("tea", &["white tea"]);
+    assert!(stage.tui.rooms[0].conversation.results().is_none());
+}
+
+#[test]
+fn the_wheel_scrolls_what_lies_on_top_and_leaves_the_line() {
+    let mut stage = Stage::live();
+    for number in 0..50 {
+        stage.said(0, "bob", &format!("line {number}."));
+    }
+    stage.enter_line("sent before");
+    stage.type_in("a draft");
+    drop(stage.draw(80, 24));
+    stage.input(Input::Wheel(-9));
+    assert!(!stage.tui.rooms[0].conversation.is_at_bottom());
+    stage.input(Input::Wheel(9));
+    assert!(stage.tui.rooms[0].conversation.is_at_bottom());
+    stage.key(KeyCode::F(1));
+    stage.input(Input::Wheel(3));
+    stage.input(Input::Wheel(-2));
+    assert_eq!(stage.tui.help.map(|help| help.above), Some(1));
+    assert_eq!(stage.typed(), "a draft");
+}

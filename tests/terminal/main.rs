@@ -159,6 +159,28 @@ async fn a_paste_that_nobody_announced_waits_for_enter() {
 }
 
 #[tokio::test]
+async fn what_is_for_one_alone_is_never_said_to_all() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    client.shows("2 here").await;
+    client.write("\u{1b}OP");
+    client.shows("Esc closes").await;
+    client.write("/msg bob one\r");
+    assert_eq!(peer.line_with("one").await, "* private from ada to bob: one");
+    client.write(" /msg bob two\r");
+    client.shows("all would read it").await;
+    client.write("\u{1b}[H\u{1b}[3~");
+    client.typed("> /msg bob two").await;
+    client.write("\r");
+    assert_eq!(peer.line_with("two").await, "* private from ada to bob: two");
+    client.write("\u{1b}[200~// three\u{1b}[201~");
+    client.typed("> // three").await;
+    client.write("\r");
+    assert_eq!(peer.line_with("three").await, "ada: // three");
+}
+
+#[tokio::test]
 async fn the_wheel_scrolls_and_leaves_the_draft() {
     let server = start_with(&["--rate", "0"]).await;
     let mut client = joined(&server, 80, 24).await;

@@ -149,6 +149,10 @@ async fn a_paste_that_nobody_announced_waits_for_enter() {
     client.shows("insert 500 lines").await;
     client.write("n");
     client.shows("not inserted: 500 lines").await;
+    // All of a long line or nothing of it, although its beginning alone would be one.
+    client.write("word ".repeat(20_000));
+    client.shows("not inserted: 100000 bytes").await;
+    client.typed(">").await;
     // One line with its Enter is what a slow network makes of typing.
     client.write("said by hand\r");
     assert_eq!(peer.line_with("ada: ").await, "ada: said by hand");

@@ -7,8 +7,8 @@
 //! a meaning: such a paste ends with a silence. And where two ESC are read together, crossterm reports one Esc and again text.
 //!
 //! **Pastes.** The Linux console and old terminals do not say what is pasted. What hands type is read key by key, at the most a line
-//! with its Enter where a network is slow. So a line break with more behind it that came with it is a paste, and so is more than a
-//! line of a terminal can hold.
+//! with its Enter where a network is slow. So a line break with more behind it that came with it is a paste, and so is what is
+//! longer than such a line.
 //!
 //! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at once. A key that repeats itself
 //! comes one by one.
@@ -40,8 +40,8 @@ pub const WHEEL: Duration = Duration::from_millis(10);
 /// The least that a terminal sends for a turn of the wheel, but for those that can be told not to.
 const ARROWS: usize = 3;
 
-/// The longest line that a terminal edits itself: nobody typed more than that while nothing was read.
-const LINE: usize = 4096;
+/// Nobody types as much while nothing is read: what is longer is a paste.
+const LINE: usize = 1000;
 
 /// What a terminal has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -304,7 +304,7 @@ fn what_hands_type_comes_at_once() {
 }
 
 #[test]
-fn more_than_a_line_of_a_terminal_is_a_paste() {
+fn more_than_anybody_types_at_once_is_a_paste() {
     let line = "x".repeat(LINE) + "\r";
     assert_eq!(fed(&line[1..]), typed_text(&line[1..]));
     assert_eq!(fed(&line), [Input::Paste(line)]);

@@ -18,7 +18,7 @@ use tokio::{sync::mpsc, time::Instant};
 /// What is read within this time of what was read before was sent with it: a program writes at once, hands take longer.
 const TOGETHER: Duration = Duration::from_millis(1);
 
-/// Events that are handed on at once; a paste has more, and what comes after the first is read while they are being taken.
+/// Events that are handed on at once; a long paste has more.
 const EVENTS: usize = 4096;
 
 /// Readings that wait to be taken; past them the terminal waits.
@@ -30,7 +30,7 @@ const LONG: Duration = Duration::from_hours(1);
 /// What was read together.
 #[derive(Debug)]
 pub struct Reading {
-    /// When the first of it was read.
+    /// When the first of it came, as far as the reader had time to see that.
     pub at: Instant,
     /// At least one.
     pub events: Vec<Event>,
@@ -76,8 +76,9 @@ impl Drop for Reader {
 }
 
 fn read(sender: &mpsc::Sender<io::Result<Reading>>, stop: &AtomicBool) {
+    let mut free = Instant::now();
     while !stop.load(Ordering::SeqCst) {
-        let Some(reading) = reading().transpose() else { continue };
+        let Some(reading) = reading(&mut free).transpose() else { continue };
         let failed = reading.is_err();
         if sender.blocking_send(reading).is_err() || failed {
             return;
@@ -85,15 +86,18 @@ fn read(sender: &mpsc::Sender<io::Result<Reading>>, stop: &AtomicBool) {
     }
 }
 
-/// Waits for an event, and takes what was read with it; returns nothing when it was woken.
-fn reading() -> io::Result<Option<Reading>> {
+/// Waits for an event, and takes what was read with it; returns nothing when it was woken. At `free` the reading before was done.
+fn reading(free: &mut Instant) -> io::Result<Option<Reading>> {
+    let asked = Instant::now();
     if !event::poll(LONG)? {
         return Ok(None);
     }
-    let at = Instant::now();
+    // What was there already had to wait for us: it makes no pause.
+    let at = if asked.elapsed() < TOGETHER { *free } else { Instant::now() };
     let mut events = vec![event::read()?];
     while events.len() < EVENTS && event::poll(TOGETHER)? {
         events.push(event::read()?);
     }
+    *free = Instant::now();
     Ok(Some(Reading { at, events }))
 }

@@ -273,7 +273,7 @@ fn a_paste_is_one_wherever_a_read_or_a_network_has_parted_it() {
     for at in 1..text.len() {
         let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
         let mut inputs = feed(&mut keys, &text[..at], &mut now, Duration::ZERO);
-        now += TOGETHER - Duration::from_millis(1);
+        now += Duration::from_millis(29);
         inputs.extend(feed(&mut keys, &text[at..], &mut now, Duration::ZERO));
         inputs.extend(silence(&mut keys));
         // A first character that is read alone cannot be told from a typed one.

@@ -111,13 +111,12 @@ impl Tui {
         if let Some(question) = self.question.take() {
             match (question.answer(key), question) {
                 (Answer::Yes, Question::Aloud { line, .. }) => confirmed = Some(line),
-                (Answer::No, Question::Aloud { .. }) => return Vec::new(),
                 (Answer::Yes, Question::Quit) => return vec![Wish::Quit],
                 (Answer::Yes, Question::Paste(text)) => {
                     self.insert(&text);
                     return Vec::new();
                 }
-                (Answer::No, Question::Quit) => return Vec::new(),
+                (Answer::No, Question::Quit | Question::Aloud { .. }) => return Vec::new(),
                 (Answer::No, Question::Paste(text)) => {
                     self.told = Some(format!("not inserted: {}", prompt::size(&text)));
                     return Vec::new();

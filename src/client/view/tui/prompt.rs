@@ -46,11 +46,9 @@ impl Question {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (self, key.code) {
             (Self::Quit, KeyCode::Char('c' | 'd')) if control => Answer::Yes,
-            (Self::Quit, KeyCode::Esc) => Answer::No,
-            (Self::Quit, _) => Answer::Otherwise,
             (Self::Aloud { .. }, _) if submits(key) => Answer::Yes,
-            (Self::Aloud { .. }, KeyCode::Esc) => Answer::No,
-            (Self::Aloud { .. }, _) => Answer::Otherwise,
+            (Self::Quit | Self::Aloud { .. }, KeyCode::Esc) => Answer::No,
+            (Self::Quit | Self::Aloud { .. }, _) => Answer::Otherwise,
             (Self::Paste(_), KeyCode::Char('c')) if control => Answer::No,
             (Self::Paste(_), _) if control => Answer::None,
             (Self::Paste(_), KeyCode::Char('y' | 'Y') | KeyCode::Enter) => Answer::Yes,

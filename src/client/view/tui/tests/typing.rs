@@ -112,7 +112,9 @@ fn the_key_that_closes_the_help_is_typed() {
     // What no text needs moves and closes the page.
     for closing in [KeyCode::Esc, KeyCode::F(1), KeyCode::Enter] {
         stage.key(KeyCode::F(1));
-        [KeyCode::Char(' '), KeyCode::PageUp, KeyCode::Down].into_iter().for_each(|code| stage.key(code));
+        for moving in [KeyCode::Char(' '), KeyCode::PageUp, KeyCode::Down] {
+            stage.key(moving);
+        }
         assert!(stage.tui.help.is_some_and(|help| help.above == 1));
         stage.key(closing);
         assert_eq!((stage.typed(), stage.tui.help), ("", None));

@@ -116,6 +116,14 @@ impl From<NameError> for CommandError {
     }
 }
 
+impl Spec {
+    /// Returns whether `name`, without the slash, is the name of this command, or its other one.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        [self.name, self.alias].iter().any(|own| !own.is_empty() && own.eq_ignore_ascii_case(name))
+    }
+}
+
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}", self.name)?;
@@ -140,8 +148,7 @@ pub fn parse(line: &str) -> Result<Line, CommandError> {
 
 fn command(typed: &str) -> Result<Command, CommandError> {
     let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
-    let lower = name.to_ascii_lowercase();
-    let Some(spec) = COMMANDS.iter().find(|spec| spec.name == lower || !lower.is_empty() && spec.alias == lower) else {
+    let Some(spec) = COMMANDS.iter().find(|spec| spec.is_named(name)) else {
         return Err(CommandError::Unknown(super::clean::line(name).chars().take(Limits::NICK_CHARS).collect()));
     };
     let text = || {
@@ -172,6 +179,32 @@ fn command(typed: &str) -> Result<Command, CommandError> {
         "quit" => Command::Quit,
         _ => Command::Help,
     })
+}
+
+/// Returns what is wrong with `line` where it is a text, and was perhaps meant to be a command: others would read what is for one
+/// person alone. `is_command` knows the names of commands, `is_nick` who is there.
+pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&str) -> bool) -> Option<String> {
+    if line.starts_with('/') {
+        return None;
+    }
+    let typed = line.trim_start();
+    let mut words = typed.split_whitespace();
+    if words.next()?.eq_ignore_ascii_case("msg") {
+        let is_private = words.next().is_some_and(is_nick) && words.next().is_some();
+        return is_private.then(|| "it has no slash".to_owned());
+    }
+    let mut rest = typed.chars();
+    let first = rest.next()?;
+    let name = rest.as_str().split(char::is_whitespace).next().unwrap_or("");
+    let is_word = !name.is_empty() && name.chars().all(char::is_alphabetic);
+    match first {
+        '/' if is_word => Some("it begins with a blank".to_owned()),
+        // Input methods write the wide one.
+        '／' | '⁄' | '∕' if is_word => Some(format!("it begins with {first}")),
+        // The keys beside the slash, and those that are a slash with Shift, on many keyboards.
+        '\\' | '.' | '-' | '7' | ':' if is_command(name) => Some(format!("it begins with {first}")),
+        _ => None,
+    }
 }
 
 /// Returns the list of commands, a line each.
@@ -246,6 +279,35 @@ mod tests {
             [("/join", "usage: /join ROOM"), ("/msg bob", "usage: /msg NAME TEXT"), ("/me ", "usage: /me TEXT")]
         {
             assert_eq!(parse(line).unwrap_err().to_string(), usage);
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_a_command_is_seen() {
+        let is_command = |name: &str| COMMANDS.iter().any(|spec| spec.is_named(name));
+        let nearly = |line| nearly(line, is_command, |nick| nick == "bob").is_some();
+        for line in [
+            " /msg bob x",
+            "\t/quit",
+            "\n/me waves",
+            " /mgs bob x",
+            "\u{a0}/msg bob x",
+            "／msg bob x",
+            " ／who",
+            "\\join x",
+            "7msg bob x",
+            "-me waves",
+            ":QUIT",
+            ".list",
+            "msg bob the secret",
+            " Msg bob x",
+        ] {
+            assert!(nearly(line), "{line:?}");
+        }
+        let texts = "|/msg bob x|/nonsense|//msg bob x|hello| /usr/bin/env|/ msg| / | 1/2|me too|msg me later|msg bob|7 up|7up|\
+                     - help|:-)|...|reply soon| hello|\\o/|join us";
+        for line in texts.split('|') {
+            assert!(!nearly(line), "{line:?}");
         }
     }
 

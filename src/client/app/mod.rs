@@ -3,6 +3,7 @@
 //! The echo is the acknowledgement: what was typed stays in the outbox until the server has sent it back or refused it, and
 //! after a reconnect it is sent again with the same key.
 
+mod doubt;
 mod ending;
 mod outbox;
 mod secret;
@@ -247,6 +248,8 @@ pub struct App {
     refused: usize,
     /// In the text dialect: what we said last, until a line with it has come back.
     unconfirmed: Option<String>,
+    /// The line that was refused because it is nearly a command.
+    doubted: Option<String>,
 }
 
 impl App {
@@ -280,6 +283,7 @@ impl App {
             trouble: None,
             refused: 0,
             unconfirmed: None,
+            doubted: None,
         }
     }
 
@@ -291,6 +295,7 @@ impl App {
             Event::Connected(dialect) => self.connected(now, dialect, &mut effects),
             Event::Frame(frame) => self.frame(now, frame, &mut effects),
             Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
+            Event::Line(line) if self.doubts(&line, &mut effects) => {}
             Event::Line(line) => self.line(now, &line, &mut effects),
             Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.text(now, &text, &mut effects),

@@ -398,6 +398,25 @@ fn names_that_nobody_asked_for_are_not_shown_to_people() {
 }
 
 #[test]
+fn what_is_nearly_a_command_is_said_when_it_is_entered_twice() {
+    let mut chat = Chat::new(Settings { interactive: true, ..Settings::default() });
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    for line in [" /msg bob secret", "hello", " /msg bob secret", " /msg bob secret"] {
+        chat.line(line);
+    }
+    let said: Vec<_> = chat.said().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(said, ["hello", " /msg bob secret"]);
+    assert!(
+        chat.shown.iter().any(|shown| matches!(shown, Shown::Refusal(words) if words.contains("begins with a blank")))
+    );
+    // A program means what it writes.
+    let mut chat = Chat::live();
+    chat.line(" /msg bob secret");
+    assert_eq!(chat.said().len(), 1);
+}
+
+#[test]
 fn who_types_without_a_connection_sees_that_it_waits() {
     let mut chat = Chat::new(Settings { interactive: true, ..Settings::default() });
     chat.join(EPOCH, "ada");

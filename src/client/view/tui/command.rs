@@ -47,8 +47,8 @@ pub(super) enum ScreenCommand {
 pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
     let Some(typed) = line.strip_prefix('/') else { return Ok(None) };
     let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
-    let (name, word) = (name.to_ascii_lowercase(), rest.trim());
-    let Some(spec) = OWN.iter().find(|spec| spec.name == name || !name.is_empty() && spec.alias == name) else {
+    let word = rest.trim();
+    let Some(spec) = OWN.iter().find(|spec| spec.is_named(name)) else {
         // What cannot be read is refused by whom it is meant for.
         return Ok(match command::parse(line) {
             Ok(Line::Command(Command::Help)) => Some(ScreenCommand::Help),
@@ -75,37 +75,13 @@ pub(super) fn is_known(line: &str) -> bool {
     line.strip_prefix('/').is_some_and(|typed| is_name(typed.split(char::is_whitespace).next().unwrap_or("")))
 }
 
-/// Returns what is wrong with `line` where it would be said, and was perhaps meant to be a command, which others must not read;
-/// `is_nick` tells who is there.
+/// Returns what is wrong with `line` where it would be said, and was perhaps meant to be a command; `is_nick` tells who is there.
 pub(super) fn nearly(line: &str, is_nick: impl Fn(&str) -> bool) -> Option<String> {
-    let typed = line.trim_start();
-    if line.starts_with('/') {
-        return None;
-    }
-    let mut words = typed.split_whitespace();
-    if words.next()?.eq_ignore_ascii_case("msg") {
-        return words
-            .next()
-            .filter(|word| is_nick(word) && words.next().is_some())
-            .map(|_| "it has no slash".to_owned());
-    }
-    let mut rest = typed.chars();
-    let first = rest.next()?;
-    let name = rest.as_str().split(char::is_whitespace).next().unwrap_or("");
-    let is_word = !name.is_empty() && name.chars().all(char::is_alphabetic);
-    match first {
-        '/' if is_word => Some("it begins with a blank".to_owned()),
-        // Input methods write the wide one.
-        '／' | '⁄' | '∕' if is_word => Some(format!("it begins with {first}")),
-        // The keys beside the slash, and those that are a slash with Shift, on many keyboards.
-        '\\' | '.' | '-' | '7' | ':' if is_name(name) => Some(format!("it begins with {first}")),
-        _ => None,
-    }
+    command::nearly(line, is_name, is_nick)
 }
 
 fn is_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    all().any(|spec| spec.name == name || !name.is_empty() && spec.alias == name)
+    all().any(|spec| spec.is_named(name))
 }
 
 /// Returns every command: the server's, and the screen's.
@@ -145,55 +121,6 @@ mod tests {
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
         for line in ["/ignore a b", "/clear all", "/leave this room"] {
             assert!(parse(line).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_nearly_a_command_is_seen() {
-        let nearly = |line| nearly(line, |nick| nick == "bob").is_some();
-        for line in [
-            " /msg bob x",
-            "\t/quit",
-            "\n/me waves",
-            " /mgs bob x",
-            "\u{a0}/msg bob x",
-            "／msg bob x",
-            " ／who",
-            "\\join x",
-            "7msg bob x",
-            "-me waves",
-            ":QUIT",
-            ".close",
-            "msg bob the secret",
-            " Msg bob x",
-        ] {
-            assert!(nearly(line), "{line:?}");
-        }
-        for line in [
-            "",
-            " ",
-            "/msg bob x",
-            "/nonsense",
-            "//msg bob x",
-            "hello",
-            " /usr/bin/env",
-            "/ msg",
-            " / ",
-            " 1/2",
-            "me too",
-            "msg me later",
-            "msg bob",
-            "7 up",
-            "7up",
-            "- help",
-            ":-)",
-            "...",
-            "reply soon",
-            " hello",
-            "\\o/",
-            "join us",
-        ] {
-            assert!(!nearly(line), "{line:?}");
         }
     }
 

@@ -108,9 +108,8 @@ async fn append(name: &str, log: &Log, senders: u64, total: u64) -> Outcome<()> 
     Ok(())
 }
 
-/// Says as much as may wait for the index, and then looks for something that is not there: a search looks at each message.
+/// Says much without a pause, most of which waits for the index, and then looks for something that is not there: a search looks at each message.
 async fn burst(path: &Path) -> Outcome<()> {
-    /// What the log leaves out of its index while others wait.
     const UNINDEXED: u64 = 400_000;
     let log = Log::open(path, Keep::default())?;
     println!("\n{UNINDEXED} stored in {:.1?}", fill(&log, UNINDEXED).await?);

@@ -6,7 +6,7 @@ use super::{Appended, Draft, Log};
 use crate::wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic};
 
 /// More than a search takes, however slow the machine is.
-pub(super) const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_hours(1);
 
 /// Runs the suite; `fresh` opens a new, empty log each time.
 pub(super) async fn run(fresh: impl Fn() -> Log) {

@@ -230,7 +230,7 @@ mod tests {
         let (memory, query, token) = (Mutex::new(memory), Query::parse("te").unwrap(), CancellationToken::new());
         let search =
             |time, limit| super::search(&memory, &RoomName::lobby(), &query, limit, &Budget::new(time, token.clone()));
-        let (none, much) = (Duration::ZERO, Duration::from_secs(3600));
+        let (none, much) = (Duration::ZERO, Duration::from_hours(1));
         assert_eq!(search(none, 10), Found { messages: Vec::new(), is_incomplete: true });
         let ids = search(much, 700).messages.iter().map(|message| message.id.0).collect::<Vec<_>>();
         assert_eq!(ids, (301..=1000).rev().collect::<Vec<_>>());

@@ -75,24 +75,17 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, Inde
 
 /// Replaces the index by an empty one.
 pub(super) fn rebuild_index(connection: &mut Connection) -> Result<(), LogError> {
-    let replaced = replace_index(connection, schema::NEW_INDEX);
+    let replaced = replace_index(connection);
     if matches!(replaced, Err(LogError::Damaged(_) | LogError::Failed(_))) {
-        // It is too damaged to be taken apart: its tables are forgotten, and its pages stay unused.
-        connection.execute_batch("PRAGMA writable_schema = ON")?;
-        let forgotten = replace_index(
-            connection,
-            "DELETE FROM sqlite_schema WHERE tbl_name IN
-             ('search', 'search_data', 'search_idx', 'search_content', 'search_docsize', 'search_config')",
-        );
-        connection.execute_batch("PRAGMA writable_schema = RESET")?;
-        return forgotten.and_then(|()| replace_index(connection, schema::NEW_INDEX));
+        schema::forget_index(connection)?;
+        return replace_index(connection);
     }
     replaced
 }
 
-fn replace_index(connection: &mut Connection, how: &str) -> Result<(), LogError> {
+fn replace_index(connection: &mut Connection) -> Result<(), LogError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(how)?;
+    transaction.execute_batch(schema::NEW_INDEX)?;
     Ok(transaction.commit()?)
 }
 

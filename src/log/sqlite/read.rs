@@ -137,8 +137,8 @@ pub(super) fn search(
     limit: u32,
     budget: &Budget,
 ) -> Result<Found, IndexError> {
-    /// Instructions of SQLite between two looks at the clock: less than a millisecond of work, also where each reads a page of the index.
-    const INSTRUCTIONS: i32 = 1000;
+    /// Instructions of `SQLite` between two looks at the clock: some 10 ms where every few of them read a page of the index.
+    const INSTRUCTIONS: i32 = 100;
     let clock = budget.clone();
     connection.progress_handler(INSTRUCTIONS, Some(move || clock.is_spent()))?;
     let mut found = Found::default();

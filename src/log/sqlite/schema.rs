@@ -73,17 +73,13 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Epoch,
     let failed = |error| OpenError::of_sqlite(path, &error);
     let found = version(connection, path)?;
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(found) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        transaction.execute_batch(migration).map_err(failed)?;
-        if number == 1 {
-            let mut epoch = [0; 8];
-            getrandom::fill(&mut epoch)
-                .map_err(|error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() })?;
-            transaction.execute("INSERT INTO meta VALUES ('epoch', ?1)", [Hex(epoch).to_string()]).map_err(failed)?;
-            transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
+        let mut migrated = step(connection, number, migration, path);
+        if matches!(migrated, Err(OpenError::Damaged { .. })) && number > 1 {
+            // If it is the index, nothing is lost without it.
+            forget_index(connection).map_err(failed)?;
+            migrated = step(connection, number, migration, path);
         }
-        transaction.pragma_update(None, "user_version", number).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
+        migrated?;
     }
     let epoch: Option<String> = connection
         .query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))
@@ -92,6 +88,32 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Epoch,
     epoch
         .and_then(|epoch| epoch.parse().ok())
         .ok_or_else(|| OpenError::Damaged { path: path.to_path_buf(), reason: "it has no epoch".to_owned() })
+}
+
+fn step(connection: &mut Connection, number: i64, migration: &str, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::of_sqlite(path, &error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    transaction.execute_batch(migration).map_err(failed)?;
+    if number == 1 {
+        let mut epoch = [0; 8];
+        getrandom::fill(&mut epoch)
+            .map_err(|error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() })?;
+        transaction.execute("INSERT INTO meta VALUES ('epoch', ?1)", [Hex(epoch).to_string()]).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "user_version", number).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Forgets the tables of an index for searches that is too damaged to be dropped. Its pages stay unused.
+pub(super) fn forget_index(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA writable_schema = ON")?;
+    let forgotten = connection.execute_batch(
+        "DELETE FROM sqlite_schema WHERE tbl_name IN
+         ('search', 'search_data', 'search_idx', 'search_content', 'search_docsize', 'search_config')",
+    );
+    connection.execute_batch("PRAGMA writable_schema = RESET")?;
+    forgotten
 }
 
 /// Returns how many migrations the database has had. Writes nothing.
@@ -135,6 +157,7 @@ mod tests {
                  VALUES ('lobby', 1, 'ada', 'say', 'hi', x'01', 'b'), ('rust', 2, 'bob', 'say', 'ho', x'02', NULL),
                         ('rust', 3, 'bob', 'topic', NULL, x'02', 'a');
                  INSERT INTO rooms (room, forgotten) VALUES ('rust', 3);
+                 UPDATE meta SET value = 3 WHERE name = 'indexed';
                  DELETE FROM messages WHERE id = 3;",
                 MIGRATIONS[0]
             ))
@@ -151,6 +174,7 @@ mod tests {
         );
         assert_eq!(all("SELECT concat_ws(' ', hex(author), key, id) FROM keys"), ["01 b 1"]);
         assert_eq!(all("SELECT value || '' FROM meta WHERE name = 'keyed'"), ["2"]);
+        assert_eq!(all("SELECT value || '' FROM meta WHERE name = 'indexed'"), ["0"], "its index is made anew");
         assert_eq!(super::super::read::last(&connection).unwrap().0, 3);
         assert_eq!(all("PRAGMA integrity_check"), ["ok"]);
         assert_eq!(version(&connection, Path::new("chat.db")).unwrap(), MIGRATIONS.len());
@@ -163,5 +187,30 @@ mod tests {
         let mut new = Connection::open_in_memory().unwrap();
         migrate(&mut new, Path::new("chat.db")).unwrap();
         assert_eq!(tables(&connection), tables(&new));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_whose_index_is_damaged_gets_a_new_one() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("chat.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(&MIGRATIONS[..2].concat()).unwrap();
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO meta VALUES ('epoch', '0102030405060708');
+                 PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 2;
+                 INSERT INTO search (rowid, room, words) VALUES (1, 'lobby', 'tea');"
+            ))
+            .unwrap();
+        let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'search_data'";
+        let page: u32 = connection.query_row(root, [], |row| row.get(0)).unwrap();
+        drop(connection);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.chunks_mut(4096).nth(page as usize - 1).unwrap().fill(0xa5);
+        std::fs::write(&path, bytes).unwrap();
+
+        let mut connection = Connection::open(&path).unwrap();
+        assert_eq!(migrate(&mut connection, &path), Ok(Hex([1, 2, 3, 4, 5, 6, 7, 8])));
+        connection.execute_batch("INSERT INTO search (rowid, words) VALUES (1, 'tea')").unwrap();
     }
 }

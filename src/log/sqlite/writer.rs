@@ -45,11 +45,11 @@ const RETENTION: Duration = Duration::from_mins(1);
 const RETRY: Duration = Duration::from_secs(10);
 
 /// What messages weigh that are not in the index for searches, past which it gets as much as is stored: a search looks at each of them,
-/// which takes some 100 ms for so many. Until then, whoever says something does hardly pay for searches.
-const UNINDEXED: u64 = 32 * 1024 * 1024;
+/// which takes some 200 ms for so many. Until then, who says something hardly pays for searches.
+const UNINDEXED: u64 = 64 * 1024 * 1024;
 
-/// While others talk, the index has one of so many parts of the time: some 3 ms of 300.
-const SHARE: u32 = 100;
+/// While others talk, the index has one of so many parts of the time: some 3 ms of 600.
+const SHARE: u32 = 200;
 
 /// Between two times that the index is made anew.
 const REBUILD: Duration = Duration::from_mins(1);
@@ -229,11 +229,9 @@ impl Writer {
                 self.chore();
             }
         }
-        if self.index_may_have_its_turn(Instant::now())
-            && let Err(error) = self.unsynced(Self::index)
-        {
-            self.index_from = Instant::now() + RETRY;
-            self.complaints.log("the index for searches could not be fed; it is tried again", &error);
+        let now = Instant::now();
+        if self.index_may_have_its_turn(now) {
+            self.feed_index(now);
         }
     }
 
@@ -315,32 +313,31 @@ impl Writer {
     /// Does the next step of the chores. One that fails is tried again later.
     fn chore(&mut self) {
         let now = Instant::now();
-        let retry = now + RETRY;
-        let done = if self.keep != Keep::default() && self.retention_due <= now {
-            match self.unsynced(|writer| writer.delete(writer.keep, wall_clock())) {
-                Ok(more) => Ok(if !more {
-                    self.retention_due = now + RETENTION
-                }),
-                Err(error) => Err((error, &mut self.retention_due)),
+        if self.keep != Keep::default() && self.retention_due <= now {
+            match self.attempt(|writer| writer.delete(writer.keep, wall_clock())) {
+                Some(true) => {}
+                Some(false) => self.retention_due = now + RETENTION,
+                None => self.retention_due = now + RETRY,
             }
         } else if self.keys_from <= now && (self.keys.press(self.last) || self.quiet && self.keys.lacks(self.last)) {
-            let fed = self.unsynced(|writer| writer.keys.feed(&mut writer.connection, writer.last));
-            fed.map_err(|error| (error, &mut self.keys_from))
+            if self.attempt(|writer| writer.keys.feed(&mut writer.connection, writer.last)).is_none() {
+                self.keys_from = now + RETRY;
+            }
         } else if self.indexed < self.last && self.index_from <= now {
-            self.unsynced(Self::index).map(drop).map_err(|error| (error, &mut self.index_from))
-        } else {
-            Ok(())
-        };
-        if let Err((error, from)) = done {
-            *from = retry;
-            self.complaints.log("the log could not be tidied; it is tried again", &error);
+            self.feed_index(now);
         }
     }
 
-    /// Does something that need not wait for the disk.
-    fn unsynced<T>(&mut self, deed: impl FnOnce(&mut Self) -> Result<T, LogError>) -> Result<T, LogError> {
-        self.sync_commits(false)?;
-        deed(self)
+    fn feed_index(&mut self, now: Instant) {
+        if self.attempt(Self::index).is_none() {
+            self.index_from = now + RETRY;
+        }
+    }
+
+    /// Does something that need not wait for the disk. If it fails, that is said.
+    fn attempt<T>(&mut self, deed: impl FnOnce(&mut Self) -> Result<T, LogError>) -> Option<T> {
+        let done = self.sync_commits(false).and_then(|()| deed(self));
+        done.inspect_err(|error| self.complaints.log("the log could not be tidied; it is tried again", error)).ok()
     }
 
     /// Deletes a little, and returns whether there may be more to delete.
@@ -378,8 +375,7 @@ impl Writer {
         }
         self.rebuild_from = now + REBUILD;
         self.complaints.log("the index for searches is damaged, and is made anew", damage);
-        if let Err(error) = self.unsynced(|writer| chores::rebuild_index(&mut writer.connection)) {
-            self.complaints.log("the index for searches cannot be made anew", &error);
+        if self.attempt(|writer| chores::rebuild_index(&mut writer.connection)).is_none() {
             return false;
         }
         self.indexed = 0;

@@ -74,7 +74,7 @@ fn a_list_of_rooms_is_shown_once_it_is_whole() {
     assert_eq!(chat.shown, []);
     chat.server(&part(&["c"], false));
     let event = part(&["a", "b", "c"], false);
-    assert_eq!(chat.shown, [Shown::Event { event, quiet: true }]);
+    assert_eq!(chat.shown, [Shown::Answer { question: Box::new(ClientMessage::Rooms), event }]);
     // What is left of one that a lost connection cut off is no part of the next.
     chat.line("/rooms");
     chat.server(&part(&["a"], true));

@@ -19,7 +19,7 @@ use self::unsent::Unsent;
 use super::{
     Error,
     address::Address,
-    app::{Event, Settings, Shown},
+    app::{Bookmark, Event, Settings, Shown},
     keys::{Input, Keys},
     link::ConnectError,
     pace::Pace,
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{Dialect, Epoch, Limits, MessageId, RoomName, ServerMessage, clean},
+    wire::{Dialect, Epoch, Limits, RoomName, ServerMessage, clean},
 };
 
 /// Lines that are taken at a time, so that keys come in between.
@@ -175,7 +175,8 @@ impl FullScreen {
         }
         for open in remembered {
             let begins_elsewhere = Some(&open.room) == asked.as_ref() && self.settings_say_where();
-            let resume = epoch.zip(open.read).filter(|_| !begins_elsewhere);
+            let read = epoch.zip(open.read).filter(|_| !begins_elsewhere);
+            let resume = read.map(|(epoch, id)| Bookmark { epoch, run: open.run, id });
             self.open(Some(open.room), resume);
         }
         for room in self.unsent.unfinished() {
@@ -194,7 +195,7 @@ impl FullScreen {
     }
 
     /// Opens a room, where reading goes on at `resume`. Only the very first connection may fail for good.
-    fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
+    fn open(&mut self, room: Option<RoomName>, resume: Option<Bookmark>) {
         let address = room.as_ref().map_or_else(|| self.address.clone(), |room| self.address.in_room(room));
         let mut settings = Settings { resume, ..self.settings.clone() };
         if let Some(first) = self.tabs.apps().first() {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{Epoch, Limits, MessageId, Nick, RoomName},
+    wire::{Epoch, Limits, MessageId, Nick, RoomName, Run},
 };
 
 /// The largest file that is read: all that is written fits many times.
@@ -60,6 +60,9 @@ pub struct OpenRoom {
     /// The last message that was read there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<MessageId>,
+    /// The run of the server in which that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
 }
 
 impl State {
@@ -120,6 +123,7 @@ impl State {
                         Some(OpenRoom {
                             room: RoomName::read(&value::<String>(&mut room, "room", skipped)?),
                             read: value(&mut room, "read", skipped),
+                            run: value(&mut room, "run", skipped),
                         })
                     }),
                 })
@@ -175,8 +179,11 @@ impl State {
                 let before = before.visit(&visit.server).map_or(&[][..], |before| &before.rooms);
                 change_list(&mut changed.rooms, before, &visit.rooms, |a, b| a.room == b.room);
                 for room in &mut changed.rooms {
-                    let ours = visit.rooms.iter().find(|ours| ours.room == room.room);
-                    room.read = room.read.max(ours.and_then(|ours| ours.read));
+                    let Some(ours) = visit.rooms.iter().find(|ours| ours.room == room.room) else { continue };
+                    // Of another run, ids cannot be compared; what was read last counts.
+                    if room.run != ours.run || room.read < ours.read {
+                        (room.read, room.run) = (ours.read, ours.run);
+                    }
                 }
             }
             self.put(changed);
@@ -239,9 +246,10 @@ fn keep_last<T>(all: &mut Vec<T>, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Hex;
 
     fn room(name: &str, read: u64) -> OpenRoom {
-        OpenRoom { room: RoomName::new(name).unwrap(), read: Some(MessageId(read)) }
+        OpenRoom { room: RoomName::new(name).unwrap(), read: Some(MessageId(read)), run: Some(Hex([7; 8])) }
     }
 
     fn read(path: &Path) -> State {

@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{Appended, Draft, Found, Page, budget::Budget, lock, size, words::Query};
+use super::{Appended, Draft, Found, Page, Runs, budget::Budget, lock, size, words::Query};
 use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic};
 
 /// Messages in the order of their ids, and what is derived from them: each room's ids, and which keys were used.
 #[derive(Debug)]
 pub struct Memory {
     epoch: Epoch,
+    runs: Arc<Runs>,
     last: MessageId,
     /// The highest id that was forgotten: everything up to it is gone, in every room.
     forgotten: MessageId,
@@ -48,6 +49,8 @@ impl Memory {
     pub(super) fn bounded(epoch: Epoch, most_messages: usize, most_text: usize) -> Self {
         Self {
             epoch,
+            // Its epoch is born with it, and nothing comes after it.
+            runs: Arc::new(Runs::first(epoch)),
             last: MessageId(0),
             forgotten: MessageId(0),
             messages: VecDeque::new(),
@@ -61,6 +64,10 @@ impl Memory {
 
     pub(super) fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    pub(super) fn runs(&self) -> Arc<Runs> {
+        Arc::clone(&self.runs)
     }
 
     pub(super) fn last(&self) -> MessageId {

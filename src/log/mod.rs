@@ -11,6 +11,7 @@ mod error;
 mod memory;
 #[cfg(test)]
 mod model;
+mod runs;
 mod sqlite;
 mod words;
 
@@ -21,7 +22,10 @@ use std::{
 };
 
 pub(crate) use self::complaints::Complaints;
-pub use self::error::{LogError, OpenError};
+pub use self::{
+    error::{LogError, OpenError},
+    runs::{Known, Runs},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{budget::Budget, memory::Memory, sqlite::Sqlite, words::Query};
@@ -139,6 +143,17 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.epoch(),
             #[cfg(test)]
             Self::Broken | Self::Silent => crate::wire::Hex([0; 8]),
+        }
+    }
+
+    /// Returns its runs, the last of which is the present one.
+    #[must_use]
+    pub fn runs(&self) -> Arc<Runs> {
+        match self {
+            Self::Memory(memory) => lock(memory).runs(),
+            Self::Sqlite(sqlite) => sqlite.runs(),
+            #[cfg(test)]
+            Self::Broken | Self::Silent => Arc::new(Runs::first(self.epoch())),
         }
     }
 

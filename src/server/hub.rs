@@ -8,7 +8,9 @@ use tokio::sync::{
 use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
     room::{Arrival, SeatId},
-    wire::{Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, ServerMessage, Topic},
+    wire::{
+        Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage, Topic,
+    },
 };
 
 /// A place in a room, with what one needs to follow it.
@@ -31,6 +33,7 @@ pub(crate) struct Seat {
     /// Whether an earlier connection of the same person in this room has lost its place.
     pub(crate) resumed: bool,
     pub(crate) epoch: Epoch,
+    pub(crate) run: Run,
     pub(crate) place: Place,
     pub(crate) mailbox: Mailbox,
 }

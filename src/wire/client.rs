@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Epoch, IdempotencyKey, MessageId, Nick, Query, RoomName, SessionToken, Topic};
+use super::{Body, Epoch, IdempotencyKey, MessageId, Nick, Query, RoomName, Run, SessionToken, Topic};
 
 /// The first thing a JSON client says, in answer to the server's `hello`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,10 @@ pub struct ClientHello {
     /// The epoch that [`Self::after`] belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// The cursor: everything after this id is wanted. Counts only with the server's own [`Self::epoch`].
+    /// The run of the `welcome` under which [`Self::after`] was seen; without it, only a cursor that is past the end is recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// The cursor: everything after this id is wanted. Counts only as far as it is of the server's own history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<MessageId>,
     /// Without a cursor: the messages of the last so many seconds are wanted.

@@ -13,6 +13,10 @@ pub struct Hex<const N: usize>(pub [u8; N]);
 /// Which history a server has: born with its log, so that another epoch means that ids mean something else.
 pub type Epoch = Hex<8>;
 
+/// A stretch of a history: from one start of the server on its log to the next. A log that was restored from a copy keeps its epoch, but
+/// what it gives ids to from then on is another run.
+pub type Run = Hex<8>;
+
 /// What the server's `hello` brings, for a later proof of who the client is.
 pub type Nonce = Hex<16>;
 

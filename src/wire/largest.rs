@@ -60,6 +60,8 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
             nick: nick.clone(),
             session: Some(SessionToken(Hex([255; 16]))),
             epoch: Hex([255; 8]),
+            run: Some(Hex([255; 8])),
+            shared: Some(MessageId(u64::MAX)),
             resumed: false,
             view: view.clone(),
         }),

@@ -24,7 +24,7 @@ use self::names::read_key;
 
 pub use self::{
     client::{ClientHello, ClientMessage},
-    hex::{Author, Epoch, Hex, HexError, Nonce, SessionToken},
+    hex::{Author, Epoch, Hex, HexError, Nonce, Run, SessionToken},
     limits::Limits,
     names::{Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
     server::{ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, Welcome},

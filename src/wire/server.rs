@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, Query, RoomName, SessionToken, Timestamp, Topic,
+    Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, Query, RoomName, Run, SessionToken, Timestamp, Topic,
     clean,
     names::{read, read_key},
 };
@@ -37,6 +37,13 @@ pub struct Welcome {
     pub session: Option<SessionToken>,
     /// Which history this is.
     pub epoch: Epoch,
+    /// Which run of the server this is; none of a server that does not tell. Belongs to the cursor, as the epoch does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// Up to which id the history that the client knows is this one, 0 where they have nothing in common that is known. Absent
+    /// where all that the client may have seen is of this history; a cursor greater than it is of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<MessageId>,
     /// Whether an earlier connection of the same person in this room has lost its place to this one.
     #[serde(default)]
     pub resumed: bool,
@@ -156,6 +163,8 @@ pub enum ErrorCode {
     Unreachable,
     /// One is in as many rooms as one person may be in.
     TooManyRooms,
+    /// The id is none that this history has given: it is of another.
+    OtherHistory,
     /// The log could not take the message: nobody has seen it.
     NotStored,
     /// The server cannot do it at the moment.

@@ -22,7 +22,7 @@ use self::{
 };
 use super::ignored::Ignored;
 use crate::wire::{
-    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName,
+    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName, Run,
     ServerMessage, SessionToken, clean, json,
 };
 
@@ -47,7 +47,18 @@ pub struct Settings {
     pub session: Option<SessionToken>,
     /// Where an earlier conversation in the first room was, in place of [`Self::since`] and [`Self::history`]: what
     /// [`App::cursor`] returned. What came since is shown, but of a long absence only the latest [`Limits::HISTORY`].
-    pub resume: Option<(Epoch, MessageId)>,
+    pub resume: Option<Bookmark>,
+}
+
+/// A place in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bookmark {
+    /// Which history.
+    pub epoch: Epoch,
+    /// The run of the server in which it was seen, where that is known.
+    pub run: Option<Run>,
+    /// The last message that was seen.
+    pub id: MessageId,
 }
 
 /// Where reading begins.
@@ -222,8 +233,9 @@ pub struct App {
     room: Option<RoomName>,
     /// Ours from the start, so that a welcome that is lost does not cost us the nick.
     session: SessionToken,
-    /// Which history [`Self::cursor`] belongs to.
+    /// Which history [`Self::cursor`] belongs to, and which run of it.
     epoch: Option<Epoch>,
+    run: Option<Run>,
     /// The last message of the room that was shown.
     cursor: Option<MessageId>,
     /// When the connection was lost, until the user knows what was missed.
@@ -259,8 +271,9 @@ impl App {
         Self {
             nick: settings.nick.clone(),
             session: settings.session.unwrap_or_else(|| secret::session(settings.secret)),
-            epoch: settings.resume.map(|(epoch, _)| epoch),
-            cursor: settings.resume.map(|(_, cursor)| cursor),
+            epoch: settings.resume.map(|resume| resume.epoch),
+            run: settings.resume.and_then(|resume| resume.run),
+            cursor: settings.resume.map(|resume| resume.id),
             settings,
             dialect: Dialect::Json,
             phase: Phase::Offline,
@@ -362,6 +375,14 @@ impl App {
         effects.push(Effect::Show(Shown::Disconnected { reason }));
     }
 
+    /// Returns the message after which the user wanted to begin, until that has been read.
+    fn asked_id(&self) -> Option<MessageId> {
+        match self.settings.since.filter(|_| self.epoch.is_none()) {
+            Some(Since::Id(id)) => Some(id),
+            _ => None,
+        }
+    }
+
     fn hello(&self) -> ClientMessage {
         // What the user asked for counts for the first room alone, and only until it has been read. Later, what is shown without
         // a cursor is what was missed, if the server has another history then.
@@ -375,6 +396,7 @@ impl App {
             room: self.room.clone(),
             session: Some(self.session),
             epoch: self.epoch,
+            run: self.run,
             after: match since {
                 Some(Since::Id(id)) => Some(id),
                 _ => self.cursor.filter(|_| !resumes),

@@ -24,6 +24,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Rooms that are gathered from the parts of one list; our server lists [`Limits::ROOMS`] at the most.
 const MOST_LISTED: usize = 10 * Limits::ROOMS;
 
+/// What is told where the server's history is not the one that was seen.
+pub(super) const OTHER_HISTORY: &str =
+    "the server's history is another one than before: it was restored or replaced; what follows is new to you";
+
+/// What is told where the history ends before the place where reading was to begin.
+pub(super) const NOT_SO_FAR: &str =
+    "the server's history does not go so far: it is another one than that id is of; this is its end";
+
 impl App {
     pub(super) fn event(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
         let (mut quiet, mut asked) = (false, None);
@@ -127,16 +135,23 @@ impl App {
 
     fn welcomed(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
         let first = self.room.is_none();
-        let same_history = self.epoch.is_none_or(|epoch| epoch == welcome.epoch);
         let same_room = self.room.as_ref().is_none_or(|room| *room == welcome.view.room);
-        if !same_history || !same_room {
+        let asked = self.asked_id();
+        let same_epoch = self.epoch.is_none_or(|epoch| epoch == welcome.epoch);
+        let is_of_it = |cursor: MessageId| welcome.shared.is_none_or(|shared| cursor <= shared);
+        let same_history = same_epoch && self.cursor.or(asked).is_none_or(is_of_it);
+        if !same_room || !same_epoch {
             self.cursor = None;
+        } else if !same_history {
+            // What was seen of the history that is gone must hide nothing of this one.
+            let shared = welcome.shared.filter(|shared| *shared > MessageId(0));
+            self.cursor = self.cursor.and(shared);
         }
         self.phase = Phase::Replaying;
         self.nick = Some(welcome.nick.clone());
         self.nick_tries = 0;
         self.session = welcome.session.unwrap_or(self.session);
-        self.epoch = Some(welcome.epoch);
+        (self.epoch, self.run) = (Some(welcome.epoch), welcome.run);
         self.room = Some(welcome.view.room.clone());
         // Only after a cursor is a replay what was missed; without one it is the history that was asked for.
         self.missed = self.cursor.map(|_| 0);
@@ -147,12 +162,8 @@ impl App {
             effects.push(notice(format!("{taken} is taken; you are {nick}")));
         }
         if !same_history {
-            let words = "the server has another history now, and what was here before may be gone";
-            match self.lost_at {
-                Some(_) => self.incomplete = Some(words),
-                // The history that an earlier conversation knew.
-                None => effects.push(notice(words)),
-            }
+            effects.push(notice(if asked.is_some() { NOT_SO_FAR } else { OTHER_HISTORY }));
+            self.incomplete = Some("of what was said in the history before, some may be gone");
         }
     }
 

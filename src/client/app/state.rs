@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{App, Phase};
-use crate::wire::{Body, ClientMessage, Dialect, Epoch, Kind, MessageId, Nick, RoomName, SessionToken, Topic};
+use super::{App, Bookmark, Phase};
+use crate::wire::{Body, ClientMessage, Dialect, Kind, Nick, RoomName, SessionToken, Topic};
 
 /// How the connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,9 @@ impl App {
     /// Returns the last message of the room that was shown, and of which history it is: with this as
     /// [`Settings::resume`](super::Settings::resume), a later conversation goes on there.
     #[must_use]
-    pub fn cursor(&self) -> Option<(Epoch, MessageId)> {
-        self.epoch.zip(self.cursor)
+    pub fn cursor(&self) -> Option<Bookmark> {
+        let (epoch, id) = self.epoch.zip(self.cursor)?;
+        Some(Bookmark { epoch, run: self.run, id })
     }
 
     /// Returns the token that makes other conversations those of the same person, as

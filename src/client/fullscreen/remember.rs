@@ -31,7 +31,7 @@ impl FullScreen {
             state.bell = Some(self.tui.bell());
         }
         state.ignored = self.tui.ignored().nicks().to_vec();
-        let rooms = self.tui.open_rooms().map(|(room, read)| OpenRoom { room: room.clone(), read });
+        let rooms = self.tui.open_rooms().map(|(room, read, run)| OpenRoom { room: room.clone(), read, run });
         state.remember(&self.address.server(), self.epoch, rooms.collect());
         self.state.put(state);
     }

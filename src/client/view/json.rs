@@ -96,6 +96,8 @@ mod tests {
             nick: Nick::new("ada").unwrap(),
             session: Some(SessionToken(Hex([0xab; 16]))),
             epoch: Hex([1; 8]),
+            run: None,
+            shared: None,
             resumed: false,
             view,
         };

@@ -289,6 +289,8 @@ mod tests {
                 nick: who.clone(),
                 session: None,
                 epoch: Hex([0; 8]),
+                run: None,
+                shared: None,
                 resumed: false,
                 view: view.clone(),
             }),

@@ -16,7 +16,7 @@ mod writer;
 use std::{
     io,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -30,7 +30,7 @@ use self::{
     readers::Job,
     writer::{Request, Writer},
 };
-use super::{Appended, Draft, Found, Keep, LogError, OpenError, Page, budget::Budget, wall_clock, words::Query};
+use super::{Appended, Draft, Found, Keep, LogError, OpenError, Page, Runs, budget::Budget, wall_clock, words::Query};
 use crate::wire::{Epoch, MessageId, RoomName, Timestamp, Topic};
 
 /// Threads that read pages: a second one goes on while the first waits for the disk.
@@ -64,6 +64,7 @@ impl IndexError {
 #[derive(Debug)]
 pub struct Sqlite {
     epoch: Epoch,
+    runs: Arc<Runs>,
     keep: Keep,
     /// Cancelled when the log is closed.
     closing: CancellationToken,
@@ -108,6 +109,7 @@ impl Sqlite {
         schema::version(&connection, path)?;
         place.prepare(&connection)?;
         let epoch = schema::migrate(&mut connection, path)?;
+        let runs = Arc::new(schema::begin_run(&mut connection, epoch, path)?);
         let readers = |count| (0..count).map(|_| place.reader()).collect::<Result<Vec<_>, _>>().map_err(failed);
         let (pages, mut threads) = readers::start("log pages", readers(PAGE_READERS)?).map_err(no_thread)?;
         let (searches, more) = readers::start("log searches", readers(1)?).map_err(no_thread)?;
@@ -123,11 +125,15 @@ impl Sqlite {
         thread::Builder::new().name("log writer".to_owned()).spawn(run).map_err(no_thread)?;
         let closing = CancellationToken::new();
         let senders = Senders { writes, pages, searches, _closing: closing.clone().drop_guard() };
-        Ok(Self { epoch, keep, closing, senders: Mutex::new(Some(senders)), ended })
+        Ok(Self { epoch, runs, keep, closing, senders: Mutex::new(Some(senders)), ended })
     }
 
     pub(super) fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    pub(super) fn runs(&self) -> Arc<Runs> {
+        Arc::clone(&self.runs)
     }
 
     pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, LogError> {

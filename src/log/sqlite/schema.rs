@@ -2,20 +2,23 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::super::OpenError;
-use crate::wire::{Epoch, Hex};
+use super::{
+    super::{LogError, OpenError, Runs, runs},
+    read,
+};
+use crate::wire::{Epoch, Hex, MessageId, Run};
 
 /// Marks a file as ours (`PRAGMA application_id`): "bcht".
 const APPLICATION: i64 = 0x6263_6874;
 
 /// What makes a file of version n one of version n + 1 (`PRAGMA user_version`). Only ever added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&[&str]; 3] = [
     // The index for searches has no content of its
     // own and may be behind: `indexed` in `meta` says up to which id. Its words are folded already, so that the tokenizer has
     // only to part them at spaces; one to three letters have indexes of their own, because so many words begin with them.
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+    &["CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
      INSERT INTO meta VALUES ('indexed', 0);
      CREATE TABLE messages (
          id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -32,10 +35,10 @@ const MIGRATIONS: [&str; 3] = [
      CREATE TABLE rooms (room TEXT PRIMARY KEY, topic TEXT, forgotten INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
      CREATE VIRTUAL TABLE search USING fts5(
          room, words, content='', contentless_delete=1, tokenize=\"ascii tokenchars '-_'\", prefix='1 2 3'
-     );",
+     );"],
     // Keys have a table that may be behind: `keyed` in `meta` says up to which id. Ids are given by the thread that writes, which
     // costs less than AUTOINCREMENT; that none comes back after its message was deleted is known from `rooms`.
-    "CREATE TABLE keys (
+    &["CREATE TABLE keys (
          author BLOB NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (author, key)
      ) STRICT, WITHOUT ROWID;
      INSERT INTO keys SELECT author, key, id FROM messages WHERE key IS NOT NULL ORDER BY author, key;
@@ -54,9 +57,13 @@ const MIGRATIONS: [&str; 3] = [
      ) STRICT;
      INSERT INTO messages SELECT id, room, at, nick, kind, text, author, key FROM earlier ORDER BY id;
      DROP TABLE earlier;
-     CREATE INDEX messages_by_room ON messages (room, id);",
-    // Words in the index for searches bear a mark of their room.
-    NEW_INDEX,
+     CREATE INDEX messages_by_room ON messages (room, id);"],
+    &[
+        // Words in the index for searches bear a mark of their room.
+        NEW_INDEX,
+        // Each start of the server begins a run, and `first` is the first id that it may give.
+        "CREATE TABLE runs (number INTEGER PRIMARY KEY, run BLOB NOT NULL, first INTEGER NOT NULL) STRICT;",
+    ],
 ];
 
 /// Replaces the index for searches by an empty one, which is then fed as that of a new file is. Its words begin with the mark of a room,
@@ -90,15 +97,15 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Epoch,
         .ok_or_else(|| OpenError::Damaged { path: path.to_path_buf(), reason: "it has no epoch".to_owned() })
 }
 
-fn step(connection: &mut Connection, number: i64, migration: &str, path: &Path) -> Result<(), OpenError> {
+fn step(connection: &mut Connection, number: i64, migration: &[&str], path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::of_sqlite(path, &error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    transaction.execute_batch(migration).map_err(failed)?;
+    for statements in migration {
+        transaction.execute_batch(statements).map_err(failed)?;
+    }
     if number == 1 {
-        let mut epoch = [0; 8];
-        getrandom::fill(&mut epoch)
-            .map_err(|error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() })?;
-        transaction.execute("INSERT INTO meta VALUES ('epoch', ?1)", [Hex(epoch).to_string()]).map_err(failed)?;
+        let epoch = Hex(random(path)?).to_string();
+        transaction.execute("INSERT INTO meta VALUES ('epoch', ?1)", [epoch]).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
     }
     transaction.pragma_update(None, "user_version", number).map_err(failed)?;
@@ -114,6 +121,43 @@ pub(super) fn forget_index(connection: &Connection) -> rusqlite::Result<()> {
     );
     connection.execute_batch("PRAGMA writable_schema = RESET")?;
     forgotten
+}
+
+/// Begins a run of the history `epoch` and returns all that are remembered. It is on disk when this returns.
+///
+/// # Errors
+/// An [`OpenError`] when the database cannot be read or written.
+pub(super) fn begin_run(connection: &mut Connection, epoch: Epoch, path: &Path) -> Result<Runs, OpenError> {
+    let run = Hex(random(path)?);
+    store_run(connection, epoch, run).map_err(|error| match error {
+        LogError::Full => OpenError::NoSpace(path.to_path_buf()),
+        error => OpenError::Damaged { path: path.to_path_buf(), reason: error.to_string() },
+    })
+}
+
+fn store_run(connection: &mut Connection, epoch: Epoch, run: Run) -> Result<Runs, LogError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let first = MessageId(read::last(&transaction)?.0.saturating_add(1));
+    let earlier = transaction
+        .prepare("SELECT run, first FROM runs ORDER BY number DESC LIMIT ?1")?
+        .query_map([runs::MOST - 1], |row| {
+            // What cannot be a run is nobody's.
+            let run = row.get(0).unwrap_or_default();
+            Ok((Hex(run), MessageId(read::number(row.get(1)?))))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    transaction.execute("INSERT INTO runs (run, first) VALUES (?1, ?2)", params![run.0, read::integer(first.0)])?;
+    transaction.execute("DELETE FROM runs WHERE number <= (SELECT max(number) FROM runs) - ?1", [runs::MOST])?;
+    transaction.commit()?;
+    Ok(Runs::new(epoch, earlier.into_iter().rev().collect(), (run, first)))
+}
+
+/// Returns bytes that no other log has.
+fn random(path: &Path) -> Result<[u8; 8], OpenError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() })?;
+    Ok(bytes)
 }
 
 /// Returns how many migrations the database has had. Writes nothing.
@@ -144,7 +188,34 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<usize, Ope
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::super::Known, *};
+
+    #[test]
+    fn the_newest_runs_are_remembered() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let path = Path::new("chat.db");
+        let epoch = migrate(&mut connection, path).unwrap();
+        let first = begin_run(&mut connection, epoch, path).unwrap().present();
+        let second = begin_run(&mut connection, epoch, path).unwrap().present();
+        assert_ne!(first, second);
+        let knows = |runs: &Runs, run| {
+            let known = Known { run: Some(run), ..Known::default() };
+            runs.shared(known, MessageId(0)) == Some(MessageId(7))
+        };
+        connection
+            .execute_batch(
+                "INSERT INTO rooms (room, forgotten) VALUES ('lobby', 7); UPDATE runs SET first = 8 WHERE number = 2",
+            )
+            .unwrap();
+        let runs = begin_run(&mut connection, epoch, path).unwrap();
+        assert!(knows(&runs, first) && knows(&runs, second), "their ids end where the next begins");
+        connection.execute("UPDATE runs SET number = number + ?1 WHERE number > 1", [runs::MOST - 3]).unwrap();
+        assert!(knows(&begin_run(&mut connection, epoch, path).unwrap(), first));
+        let runs = begin_run(&mut connection, epoch, path).unwrap();
+        assert!(!knows(&runs, first) && knows(&runs, second));
+        let count: i64 = connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 4);
+    }
 
     #[test]
     fn a_file_of_the_first_version_keeps_its_messages_its_keys_and_its_last_id() {
@@ -159,7 +230,7 @@ mod tests {
                  INSERT INTO rooms (room, forgotten) VALUES ('rust', 3);
                  UPDATE meta SET value = 3 WHERE name = 'indexed';
                  DELETE FROM messages WHERE id = 3;",
-                MIGRATIONS[0]
+                MIGRATIONS[0].concat()
             ))
             .unwrap();
         let epoch = migrate(&mut connection, Path::new("chat.db")).unwrap();
@@ -194,7 +265,7 @@ mod tests {
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("chat.db");
         let connection = Connection::open(&path).unwrap();
-        connection.execute_batch(&MIGRATIONS[..2].concat()).unwrap();
+        connection.execute_batch(&MIGRATIONS[..2].concat().concat()).unwrap();
         connection
             .execute_batch(&format!(
                 "INSERT INTO meta VALUES ('epoch', '0102030405060708');

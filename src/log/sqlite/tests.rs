@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
-        Log, conformance,
+        Known, Log, conformance,
         conformance::{LONG, draft},
     },
     *,
@@ -165,7 +165,7 @@ async fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
     let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
 
     change("PRAGMA user_version = 1000");
-    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, .. }));
+    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 3, .. }));
     change("PRAGMA application_id = 7");
     assert!(matches!(refusal(&path), OpenError::Foreign(_)));
     change("PRAGMA application_id = 0; PRAGMA user_version = 0");
@@ -559,4 +559,39 @@ async fn a_damaged_index_keeps_nothing_from_being_deleted() {
         log.tidy().await.unwrap();
         assert_eq!(found(&log, "te", LONG).await, Ok((vec![3], false)), "{damage}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
+    let (directory, path) = place();
+    let log = open(&path);
+    let seen = |log: &Log, after| Known { epoch: Some(log.epoch()), run: Some(log.runs().present()), after };
+    for text in ["1", "2"] {
+        say(&log, text).await.unwrap();
+    }
+    log.close().await;
+    let copy = directory.path().join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+
+    let log = open(&path);
+    for text in ["3", "4"] {
+        say(&log, text).await.unwrap();
+    }
+    let (lost, first) = (seen(&log, Some(MessageId(4))), log.runs());
+    log.close().await;
+    fs::copy(&copy, &path).unwrap();
+
+    let log = open(&path);
+    for number in 3..=9 {
+        assert_eq!(say(&log, "other").await, Ok(number), "ids are given again");
+    }
+    let last = log.last().await.unwrap();
+    assert_eq!(log.runs().shared(lost, last), Some(MessageId(0)), "nobody here knows that run");
+    let before = Known { run: first.earlier(0), ..lost };
+    assert_eq!(log.runs().shared(before, last), Some(MessageId(2)), "the histories part there");
+    assert_eq!(log.runs().shared(Known { after: Some(MessageId(2)), ..before }, last), None);
+    let present = seen(&log, Some(last));
+    log.close().await;
+    let log = open(&path);
+    assert_eq!(log.runs().shared(present, last), None, "a restart is no other history");
 }

@@ -165,6 +165,7 @@ impl Desk {
             nick: seated.nick,
             resumed: seated.evicted.is_some(),
             epoch: self.log.epoch(),
+            run: self.log.runs().present(),
             place,
             mailbox: self.mail.open(seated.seat),
         };

@@ -4,7 +4,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Pace, Shared, read_topic};
 use crate::{
-    log::wall_clock,
+    log::{Known, wall_clock},
     room::{Arrival, IfTaken},
     server::{
         Transport,
@@ -63,7 +63,7 @@ impl<'a, S: Transport> Entering<'a, S> {
                     let words = format!("{wanted} is taken; you are {}", seat.nick);
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::NickTaken, words)), &mut out);
                 }
-                push_frame(dialect, &welcome(&seat, view, None), &mut out);
+                push_frame(dialect, &welcome(&seat, view, None, None), &mut out);
                 self.socket.queue(&out);
                 Ok((seat, dialect, Wanted::Last(history.unwrap_or(Limits::TEXT_HISTORY))))
             }
@@ -85,11 +85,18 @@ impl<'a, S: Transport> Entering<'a, S> {
                     match self.shared.hub.arrive(arrival).await? {
                         Ok((mut seat, mut view)) => {
                             read_topic(self.shared, seat.id, &mut seat.place, &mut view).await?;
+                            let known = Known { epoch: hello.epoch, run: hello.run, after: hello.after };
+                            let shared = self.shared.log.runs().shared(known, seat.place.last);
                             let mut out = Vec::new();
-                            push_frame(dialect, &welcome(&seat, view, Some(token)), &mut out);
+                            push_frame(dialect, &welcome(&seat, view, Some(token), shared), &mut out);
                             self.socket.queue(&out);
-                            let known = hello.epoch.is_none_or(|epoch| epoch == seat.epoch);
-                            let wanted = match (hello.after.filter(|_| known), hello.since) {
+                            // A cursor past what is shared would hide all that is said from now on.
+                            let after = match shared {
+                                None => hello.after,
+                                Some(MessageId(0)) => None,
+                                Some(shared) => hello.after.map(|after| after.min(shared)),
+                            };
+                            let wanted = match (after, hello.since) {
                                 (Some(cursor), _) => Wanted::After(cursor),
                                 (None, Some(seconds)) => Wanted::Since(Timestamp(
                                     wall_clock().0.saturating_sub(seconds.saturating_mul(1000)),
@@ -154,9 +161,10 @@ impl<'a, S: Transport> Entering<'a, S> {
     }
 }
 
-fn welcome(seat: &Seat, view: RoomView, session: Option<SessionToken>) -> ServerMessage {
-    let Seat { nick, epoch, resumed, .. } = seat;
-    ServerMessage::Welcome(Welcome { nick: nick.clone(), session, epoch: *epoch, resumed: *resumed, view })
+fn welcome(seat: &Seat, view: RoomView, session: Option<SessionToken>, shared: Option<MessageId>) -> ServerMessage {
+    let Seat { epoch, run, resumed, .. } = *seat;
+    let nick = seat.nick.clone();
+    ServerMessage::Welcome(Welcome { nick, session, epoch, run: Some(run), shared, resumed, view })
 }
 
 /// Returns `N` bytes that nobody can guess.

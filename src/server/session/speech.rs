@@ -293,6 +293,18 @@ impl<S: Transport> Session<'_, S> {
                 _ => break,
             }
         }
+        // What nobody has been sent cannot be a cursor of this history: it would stay empty until ids have come so far.
+        if let Some(after) = after.filter(|_| portion.items.is_empty()) {
+            match self.shared.log.last().await {
+                Ok(last) if after > last => {
+                    let words =
+                        format!("there is no message {} yet: the history is another one than it was seen in", after.0);
+                    return self.send(&ServerMessage::Error(Failure::new(ErrorCode::OtherHistory, words))).await;
+                }
+                Ok(_) => {}
+                Err(error) => return self.cannot_answer("a history could not be read", &error).await,
+            }
+        }
         self.send(&event(portion.items, false)).await
     }
 

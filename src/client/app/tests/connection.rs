@@ -39,7 +39,7 @@ fn the_session_is_ours_from_the_first_hello_or_that_of_another_conversation() {
 
 #[test]
 fn an_earlier_conversation_is_gone_on_with_where_it_was() {
-    let resume = Some((EPOCH, MessageId(5)));
+    let resume = Some(bookmark(EPOCH, 5));
     let since = Some(Since::Id(MessageId(2)));
     let mut chat = Chat::new(Settings { since, resume, ..Settings::default() });
     chat.join(EPOCH, "ada");
@@ -60,12 +60,12 @@ fn an_earlier_conversation_is_gone_on_with_where_it_was() {
 
 #[test]
 fn an_earlier_conversation_in_another_history_begins_anew() {
-    let mut chat = Chat::new(Settings { resume: Some((Hex([2; 8]), MessageId(5))), ..Settings::default() });
+    let mut chat = Chat::new(Settings { resume: Some(bookmark(Hex([2; 8]), 5)), ..Settings::default() });
     chat.join(EPOCH, "ada");
-    assert!(chat.notices()[0].contains("another history"), "{:?}", chat.notices());
+    assert!(chat.notices()[0].contains("history is another one"), "{:?}", chat.notices());
     chat.server(&message(1, "new", None));
     chat.server(&live());
-    assert_eq!((chat.messages_shown(), chat.app.cursor()), (1, Some((EPOCH, MessageId(1)))));
+    assert_eq!((chat.messages_shown(), chat.app.cursor()), (1, Some(bookmark(EPOCH, 1))));
 }
 
 #[test]
@@ -196,6 +196,7 @@ fn a_reconnect_goes_on_where_the_chat_was() {
             room: Some(RoomName::lobby()),
             session: Some(SessionToken(Hex([7; 16]))),
             epoch: Some(EPOCH),
+            run: Some(Hex([1; 8])),
             after: Some(MessageId(1)),
             since: None,
             history: None,
@@ -219,7 +220,79 @@ fn another_history_is_said_and_read_from_its_start() {
     chat.server(&message(1, "new", None));
     chat.server(&live());
     assert_eq!(chat.messages_shown(), 1);
-    assert!(chat.notices()[0].contains("another history"), "{:?}", chat.notices());
+    assert!(chat.notices()[0].contains("history is another one"), "{:?}", chat.notices());
+}
+
+/// Returns the last `hello`.
+fn last_hello(chat: &Chat) -> &ClientHello {
+    let Some(ClientMessage::Hello(hello)) = chat.sent.iter().rev().find(|sent| matches!(sent, ClientMessage::Hello(_)))
+    else {
+        panic!("{:?}", chat.sent)
+    };
+    hello
+}
+
+#[test]
+fn a_history_that_was_put_back_is_said_and_hides_nothing_that_is_said_in_it() {
+    for (shared, replay) in [(60, 61), (0, 1)] {
+        let mut chat = Chat::live();
+        chat.server(&message(100, "seen in the run 1", None));
+        chat.drop_connection();
+        chat.forget();
+        chat.join_run(2, Some(shared));
+        let hello = last_hello(&chat);
+        assert_eq!((hello.run, hello.after), (Some(Hex([1; 8])), Some(MessageId(100))));
+        assert_eq!(chat.notices(), [server::OTHER_HISTORY], "before what is new");
+        chat.server(&message(replay, "said in the run 2", None));
+        chat.server(&live());
+        chat.server(&message(replay + 1, "live", None));
+        assert_eq!(chat.messages_shown(), 2);
+        let back = chat.notices()[1];
+        assert!(back.starts_with("back after") && !back.contains("none lost"), "{back}");
+        chat.drop_connection();
+        chat.forget();
+        chat.join_run(2, None);
+        let hello = last_hello(&chat);
+        assert_eq!((hello.run, hello.after), (Some(Hex([2; 8])), Some(MessageId(replay + 1))));
+        assert_eq!(chat.notices(), [] as [&str; 0]);
+    }
+}
+
+#[test]
+fn a_restart_is_no_other_history() {
+    let mut chat = Chat::live();
+    chat.server(&message(100, "seen", None));
+    chat.drop_connection();
+    chat.forget();
+    // What is told without need is understood too.
+    chat.join_run(2, Some(100));
+    chat.server(&live());
+    assert_eq!(chat.notices(), ["back after 0 s: 0 missed, none lost"]);
+    assert_eq!(chat.app.cursor(), Some(Bookmark { run: Some(Hex([2; 8])), ..bookmark(EPOCH, 100) }));
+}
+
+#[test]
+fn an_earlier_conversation_is_gone_on_with_where_the_histories_part() {
+    let resume = Some(Bookmark { run: Some(Hex([7; 8])), ..bookmark(EPOCH, 80) });
+    let mut chat = Chat::new(Settings { resume, ..Settings::default() });
+    chat.join_run(9, Some(60));
+    assert_eq!((last_hello(&chat).run, last_hello(&chat).after), (Some(Hex([7; 8])), None));
+    for id in 59..=62 {
+        chat.server(&message(id, "said", None));
+    }
+    chat.server(&live());
+    assert_eq!((chat.messages_shown(), chat.notices()), (2, vec![server::OTHER_HISTORY]));
+}
+
+#[test]
+fn a_history_that_ends_before_the_wanted_beginning_is_said() {
+    let mut chat = Chat::new(Settings { since: Some(Since::Id(MessageId(1000))), ..Settings::default() });
+    chat.join_run(1, Some(0));
+    assert_eq!(chat.notices(), [server::NOT_SO_FAR]);
+    chat.server(&message(3, "the latest", None));
+    chat.server(&live());
+    chat.server(&message(4, "live", None));
+    assert_eq!(chat.messages_shown(), 2);
 }
 
 #[test]

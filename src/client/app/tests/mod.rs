@@ -75,6 +75,13 @@ impl Chat {
         self.server(&welcome(epoch, nick));
     }
 
+    /// Comes to a history that is the one known so far up to `shared`.
+    fn join_run(&mut self, run: u8, shared: Option<u64>) {
+        self.event(Event::Connected(Dialect::Json));
+        self.server(&hello());
+        self.server(&welcome_to(EPOCH, "ada", run, shared));
+    }
+
     fn drop_connection(&mut self) {
         self.event(Event::Dropped { reason: "gone".to_owned() });
     }
@@ -139,13 +146,24 @@ fn hello() -> ServerMessage {
 }
 
 fn welcome(epoch: Epoch, name: &str) -> ServerMessage {
+    welcome_to(epoch, name, 1, None)
+}
+
+/// Returns the welcome of a run, to a history that is the one known so far up to `shared`.
+fn welcome_to(epoch: Epoch, name: &str, run: u8, shared: Option<u64>) -> ServerMessage {
     ServerMessage::Welcome(Welcome {
         nick: nick(name),
         session: Some(SessionToken(Hex([7; 16]))),
         epoch,
+        run: Some(Hex([run; 8])),
+        shared: shared.map(MessageId),
         resumed: false,
         view: view("lobby"),
     })
+}
+
+fn bookmark(epoch: Epoch, id: u64) -> Bookmark {
+    Bookmark { epoch, run: Some(Hex([1; 8])), id: MessageId(id) }
 }
 
 fn view(room: &str) -> RoomView {

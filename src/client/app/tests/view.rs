@@ -170,7 +170,7 @@ fn who_and_where_one_is_can_be_seen() {
     let seen = chat.message("seen", None);
     chat.server(&seen);
     assert_eq!((chat.app.nick(), chat.app.room()), (Some(&nick("ada-2")), Some(&RoomName::lobby())));
-    assert_eq!(chat.app.cursor(), Some((EPOCH, MessageId(1))));
+    assert_eq!(chat.app.cursor(), Some(bookmark(EPOCH, 1)));
 }
 
 #[test]

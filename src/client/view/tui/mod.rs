@@ -36,10 +36,10 @@ use self::{
     room::Room,
 };
 use super::super::{
-    app::{App, Connection, Shown},
+    app::{App, Bookmark, Connection, Shown},
     ignored::Ignored,
 };
-use crate::wire::{ClientMessage, Epoch, MessageId, Nick, RoomName, ServerMessage, clean};
+use crate::wire::{ClientMessage, MessageId, Nick, RoomName, Run, ServerMessage, clean};
 
 /// What the screen wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Tui {
     }
 
     /// Adds a tab at the end for `room`, where reading stopped at `resume` an earlier time.
-    pub fn open(&mut self, room: Option<RoomName>, resume: Option<(Epoch, MessageId)>) {
+    pub fn open(&mut self, room: Option<RoomName>, resume: Option<Bookmark>) {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
         self.rooms.push(room);
@@ -269,9 +269,12 @@ impl Tui {
         self.rooms.iter().position(|tab| tab.name.as_ref() == Some(room))
     }
 
-    /// Returns the rooms that are open, and where reading stopped in each.
-    pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>)> {
-        self.rooms.iter().filter_map(|room| Some((room.name.as_ref()?, room.conversation.last_read())))
+    /// Returns the rooms that are open, and where reading stopped in each: after which message, in which run of the server.
+    pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>, Option<Run>)> {
+        self.rooms.iter().filter_map(|room| {
+            let conversation = &room.conversation;
+            Some((room.name.as_ref()?, conversation.last_read(), conversation.run()))
+        })
     }
 
     /// Returns what was typed in the tab: the room, its draft, and the lines entered before, the latest first.

@@ -6,11 +6,13 @@ use jiff::tz::TimeZone;
 
 use super::conversation::{Attention, Conversation, Page};
 use crate::{
-    client::{app::Shown, completion::Completer, editor::Editor, ignored::Ignored},
-    wire::{
-        ClientMessage, Epoch, Kind, Limits, Message, MessageId, Nick, Presence, RoomName, RoomView, ServerMessage,
-        Topic,
+    client::{
+        app::{Bookmark, Shown},
+        completion::Completer,
+        editor::Editor,
+        ignored::Ignored,
     },
+    wire::{ClientMessage, Kind, Limits, Message, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
 };
 
 /// A tab.
@@ -42,10 +44,10 @@ pub(super) struct Room {
 
 impl Room {
     /// Returns the tab of `name`, where reading stopped at `resume` an earlier time.
-    pub(super) fn new(name: Option<RoomName>, resume: Option<(Epoch, MessageId)>, zone: TimeZone) -> Self {
+    pub(super) fn new(name: Option<RoomName>, resume: Option<Bookmark>, zone: TimeZone) -> Self {
         let mut conversation = Conversation::new(zone);
-        if let Some((epoch, read)) = resume {
-            conversation.resume_after(epoch, read);
+        if let Some(read) = resume {
+            conversation.resume_after(read);
         }
         Self {
             name,

@@ -210,6 +210,35 @@ async fn a_cursor_of_another_epoch_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cursor_past_the_end_hides_nothing() {
+    let epoch = shared().log.epoch().to_string();
+    for hello in [
+        json!({"type": "hello", "after": 1000}),
+        json!({"type": "hello", "epoch": epoch, "after": 1000}),
+        json!({"type": "hello", "epoch": epoch, "run": "00000000000000ff", "after": 1}),
+        json!({"type": "hello", "epoch": epoch, "run": "00000000000000ff", "after": u64::MAX}),
+    ] {
+        let shared = shared();
+        let mut bob = Peer::text(&shared, "bob").await;
+        bob.say("old").await;
+        bob.until(|line| line == "bob: old").await;
+        let mut ada = Peer::connect(&shared, opening(Dialect::Json, "ada"), 64 * 1024);
+        ada.event("hello").await;
+        ada.say(&hello.to_string()).await;
+        let welcome = ada.event("welcome").await;
+        assert_eq!((&welcome["shared"], &welcome["run"]), (&json!(0), &json!(epoch)), "{hello}");
+        assert_eq!(ada.event("message").await["text"], "old", "{hello}");
+        ada.event("live").await;
+        ada.say(r#"{"type":"say","text":"new"}"#).await;
+        assert_eq!(ada.event("message").await["text"], "new", "{hello}: one's own echo is seen");
+        ada.say(r#"{"type":"history","after":1000}"#).await;
+        assert_eq!(ada.event("error").await["code"], "other_history");
+        ada.say(r#"{"type":"history","after":2}"#).await;
+        assert_eq!(ada.event("history").await["messages"], json!([]), "the end is none");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_connection_is_silent_for_its_grace() {
     let shared = shared();
     let mut bob = Peer::text(&shared, "bob").await;

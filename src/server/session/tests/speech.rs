@@ -42,6 +42,7 @@ async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
         nick: nick.clone(),
         resumed: false,
         epoch: Hex([1; 8]),
+        run: Hex([1; 8]),
         place: Place { room: room.clone(), ring, last: MessageId(0), knows_topic: true },
         mailbox: mail.open(SeatId::nobodys()),
     };

@@ -33,11 +33,14 @@ pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
 use super::styled;
 use crate::{
     client::{
-        app::{Pending, Shown},
+        app::{Bookmark, Pending, Shown},
         ignored::Ignored,
         view::PLAIN_TEXT_ONLY,
     },
-    wire::{Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, clean, text},
+    wire::{
+        self, Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, Welcome, clean,
+        text,
+    },
 };
 
 /// How much of the reader's attention something deserves.
@@ -59,6 +62,7 @@ pub struct Conversation {
     zone: TimeZone,
     me: Option<Nick>,
     epoch: Option<Epoch>,
+    run: Option<wire::Run>,
     speakers: Speakers,
     /// What ends with the latest message.
     live: Segment,
@@ -92,6 +96,7 @@ impl Conversation {
             zone,
             me: None,
             epoch: None,
+            run: None,
             speakers: Speakers::default(),
             live: Segment::default(),
             detached: None,
@@ -130,9 +135,7 @@ impl Conversation {
         }
         match shown {
             Shown::Event { event: ServerMessage::Welcome(welcome), .. } => {
-                if self.epoch.replace(welcome.epoch).is_some_and(|before| before != welcome.epoch) {
-                    self.forget_ids();
-                }
+                self.welcomed(welcome);
             }
             Shown::Event { event: ServerMessage::Live { .. }, .. } => self.went_live(),
             Shown::Event { quiet: true, .. } | Shown::Answer { .. } => {}
@@ -170,6 +173,20 @@ impl Conversation {
         self.follow();
     }
 
+    /// Takes which history the server has. What was shown of another stays, and what comes is new.
+    fn welcomed(&mut self, welcome: &Welcome) {
+        let Welcome { epoch, run, shared, .. } = *welcome;
+        let is_other = self.epoch.replace(epoch).is_some_and(|before| before != epoch);
+        let shared = if is_other { Some(MessageId(0)) } else { shared };
+        self.run = run;
+        let Some(shared) = shared.filter(|shared| *shared < self.live.latest()) else { return };
+        if self.live.is_empty() && shared > MessageId(0) {
+            self.resume_after(Bookmark { epoch, run, id: shared });
+        } else {
+            self.forget_ids();
+        }
+    }
+
     fn event(&mut self, event: &ServerMessage, at: Moment) -> Attention {
         match event {
             ServerMessage::Message(message) => return self.message(message),
@@ -195,6 +212,7 @@ impl Conversation {
                 *self = Self {
                     me: self.me.take(),
                     epoch: self.epoch,
+                    run: self.run,
                     size: self.size,
                     reading: self.reading.elsewhere(),
                     ignored: Arc::clone(&self.ignored),

@@ -115,7 +115,7 @@ impl Conversation {
         self.hit = None;
         self.goal = None;
         self.live.forget_ids();
-        self.reading.forget_ids();
+        self.reading.forget_ids(self.live.is_empty());
         self.close_results();
     }
 

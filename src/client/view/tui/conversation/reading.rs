@@ -1,7 +1,10 @@
 //! How far the conversation has been read, and what came out of sight. Pure.
 
 use super::{Conversation, scroll::Spot, segment::Segment};
-use crate::wire::{Epoch, Limits, MessageId};
+use crate::{
+    client::app::Bookmark,
+    wire::{Limits, MessageId, Run},
+};
 
 /// What the reader has seen.
 #[derive(Debug, Default)]
@@ -54,8 +57,10 @@ impl Reading {
         self.rule
     }
 
-    pub(super) fn forget_ids(&mut self) {
-        (self.read, self.rule) = (None, None);
+    /// Takes that all ids belong to a history that is gone: what comes now is new, if there is anything before it.
+    pub(super) fn forget_ids(&mut self, is_first: bool) {
+        self.read = None;
+        self.rule = (!is_first).then_some(MessageId(0));
     }
 
     /// Returns this for another room, of which nothing has been seen.
@@ -76,9 +81,9 @@ impl Conversation {
         self.look();
     }
 
-    /// Takes where reading stopped the last time, in the history of this epoch: the `new` rule stands after this message.
-    pub fn resume_after(&mut self, epoch: Epoch, id: MessageId) {
-        self.epoch = Some(epoch);
+    /// Takes where reading stopped the last time, in an earlier conversation: the `new` rule stands after this message.
+    pub fn resume_after(&mut self, Bookmark { epoch, run, id }: Bookmark) {
+        (self.epoch, self.run) = (Some(epoch), run);
         (self.reading.read, self.reading.rule) = (Some(id), Some(id));
         self.reading.resumed = true;
         if self.live.is_empty() {
@@ -90,6 +95,12 @@ impl Conversation {
     #[must_use]
     pub fn last_read(&self) -> Option<MessageId> {
         self.reading.read
+    }
+
+    /// Returns the run of the server in which that message was seen.
+    #[must_use]
+    pub fn run(&self) -> Option<Run> {
+        self.run
     }
 
     /// Returns how much others have said below what is in sight.

@@ -128,7 +128,8 @@ fn the_history_of_a_room_just_entered_is_not_unread() {
     stage.open("rust");
     stage.event(1, Event::Connected(Dialect::Json));
     let view = RoomView { room: room("rust"), topic: None, people: 1, names: vec![nick("ada")] };
-    let welcome = Welcome { nick: nick("ada"), session: None, epoch: EPOCH, resumed: false, view };
+    let welcome =
+        Welcome { nick: nick("ada"), session: None, epoch: EPOCH, run: None, shared: None, resumed: false, view };
     stage.server(1, &ServerMessage::Welcome(welcome));
     stage.said(1, "bob", "ada: long ago");
     stage.server(1, &ServerMessage::Live { room: room("rust"), cursor: MessageId(9) });
@@ -186,11 +187,11 @@ fn a_claim_of_focus_ends_and_what_comes_then_is_unread() {
     stage.key(KeyCode::Char('x'));
     assert_eq!(stage.tui.title(), "#lobby - chat");
     stage.elapsed = Duration::from_secs(100);
-    let (_, read) = stage.tui.open_rooms().next().unwrap();
+    let (_, read, _) = stage.tui.open_rooms().next().unwrap();
     assert_eq!(read, Some(MessageId(3)));
     stage.said(0, "bob", "four");
     stage.screen(80, 24);
-    let (_, read) = stage.tui.open_rooms().next().unwrap();
+    let (_, read, _) = stage.tui.open_rooms().next().unwrap();
     assert_eq!(read, Some(MessageId(3)), "nobody was there");
 }
 

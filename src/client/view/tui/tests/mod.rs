@@ -16,7 +16,7 @@ use crate::{
         app::{Effect, Event, Settings},
         keys::Input,
     },
-    wire::{Body, Dialect, Hex, Kind, Message, RoomView, Timestamp, Topic, Welcome, json},
+    wire::{Body, Dialect, Epoch, Hex, Kind, Message, RoomView, Timestamp, Topic, Welcome, json},
 };
 
 /// 12:00 of 15 November 2023, in UTC, in milliseconds.
@@ -71,7 +71,8 @@ impl Stage {
         self.server(tab, &ServerMessage::Hello { server: "test".to_owned(), nonce: Hex([0; 16]) });
         let topic = topic.map(|topic| Topic::new(topic).unwrap());
         let view = RoomView { room: name.clone(), topic, people: 2, names: vec![nick("ada"), nick("bob")] };
-        let welcome = Welcome { nick: nick("ada"), session: None, epoch: EPOCH, resumed: false, view };
+        let welcome =
+            Welcome { nick: nick("ada"), session: None, epoch: EPOCH, run: None, shared: None, resumed: false, view };
         self.server(tab, &ServerMessage::Welcome(welcome));
         self.server(tab, &ServerMessage::Live { room: name, cursor: MessageId(self.last_id) });
     }

@@ -109,8 +109,21 @@ impl Reader {
     }
 
     fn welcome(&mut self, epoch: Epoch) {
+        self.welcome_to(epoch, None);
+    }
+
+    /// Comes to a history that is the one known so far up to `shared`.
+    fn welcome_to(&mut self, epoch: Epoch, shared: Option<u64>) {
         let view = RoomView { room: RoomName::lobby(), topic: None, people: 1, names: vec![] };
-        let welcome = Welcome { nick: nick("ada"), session: None, epoch, resumed: false, view };
+        let welcome = Welcome {
+            nick: nick("ada"),
+            session: None,
+            epoch,
+            run: None,
+            shared: shared.map(MessageId),
+            resumed: false,
+            view,
+        };
         self.take(&Shown::Event { event: ServerMessage::Welcome(welcome), quiet: true });
     }
 

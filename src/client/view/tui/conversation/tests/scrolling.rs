@@ -2,7 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{super::Scroll, *};
+use super::{
+    super::{Page, Scroll},
+    *,
+};
+use crate::client::app::Bookmark;
 
 fn scrolled(height: u16, rows: i32) -> Reader {
     let mut reader = Reader::new(60, height);
@@ -73,7 +77,7 @@ fn what_came_while_nobody_looked_is_new() {
 fn reading_goes_on_where_it_stopped() {
     let mut reader = Reader::new(60, 6);
     reader.conversation = Conversation::new(TimeZone::UTC);
-    reader.conversation.resume_after(EPOCH, MessageId(7));
+    reader.conversation.resume_after(Bookmark { epoch: EPOCH, run: None, id: MessageId(7) });
     reader.conversation.watch(true);
     reader.welcome(EPOCH);
     reader.hear_all(&messages(8..=9));
@@ -87,7 +91,7 @@ fn reading_goes_on_where_it_stopped() {
 fn come_back(missed: &[Arc<Message>]) -> Reader {
     let mut reader = Reader::new(60, 6);
     reader.conversation = Conversation::new(TimeZone::UTC);
-    reader.conversation.resume_after(EPOCH, MessageId(7));
+    reader.conversation.resume_after(Bookmark { epoch: EPOCH, run: None, id: MessageId(7) });
     reader.conversation.watch(true);
     reader.welcome(EPOCH);
     reader.hear_all(missed);
@@ -141,6 +145,41 @@ fn a_history_of_another_epoch_has_other_ids() {
     assert_eq!(reader.numbers(), [100, 101, 102, 1, 2]);
     assert_eq!(reader.conversation.wanted_page(), None);
     assert!(!reader.conversation.jump_to(MessageId(100)) && reader.conversation.jump_to(MessageId(1)));
+}
+
+#[test]
+fn a_history_that_was_put_back_is_new_below_what_was_shown_of_the_other() {
+    let mut reader = Reader::new(60, 20);
+    reader.hear_all(&messages(58..=62));
+    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.welcome_to(EPOCH, Some(60));
+    reader.take(&Shown::Notice("another history".to_owned()));
+    reader.hear_all(&messages(61..=62));
+    reader.live();
+    reader.hear_all(&messages(63..=63));
+    assert_eq!(
+        reader.numbers(),
+        [58, 59, 60, 61, 62, 61, 62, 63],
+        "what has been told of the other history hides nothing"
+    );
+    let rows = reader.rows();
+    let of = |words: &str| rows.iter().position(|row| row.contains(words)).unwrap();
+    assert!(of("connection lost") < of(" new ") && of(" new ") < of("message 61"), "{rows:?}");
+    assert_eq!(reader.conversation.last_read(), Some(MessageId(63)));
+}
+
+#[test]
+fn reading_goes_on_where_the_histories_part() {
+    let mut reader = Reader::new(60, 8);
+    reader.conversation = Conversation::new(TimeZone::UTC);
+    reader.conversation.resume_after(Bookmark { epoch: EPOCH, run: None, id: MessageId(80) });
+    reader.conversation.watch(true);
+    reader.welcome_to(EPOCH, Some(60));
+    reader.hear_all(&messages(61..=62));
+    reader.live();
+    assert_eq!(reader.numbers(), [61, 62]);
+    assert!(reader.rows().iter().any(|row| row.contains(" new ")), "{:?}", reader.rows());
+    assert_eq!(reader.conversation.wanted_page(), Some(Page::Older(MessageId(61))), "what is shared can be paged to");
 }
 
 #[test]

@@ -160,10 +160,12 @@ async fn a_search_finds_the_newest_first_in_one_room(log: Log) {
 
 async fn a_time_has_a_cursor(log: Log) {
     let room = RoomName::new("a").unwrap();
+    assert_eq!(log.last_at().await.unwrap(), Timestamp(0));
     for (at, text) in [(10, "1"), (20, "2"), (20, "3"), (30, "4")] {
         let other = Draft { at: Timestamp(at), ..draft("b", "x", None) };
         log.append(vec![Draft { at: Timestamp(at), ..draft("a", text, None) }, other]).await.unwrap();
     }
+    assert_eq!(log.last_at().await.unwrap(), Timestamp(30));
     for (at, expected) in [
         (0, vec!["1", "2", "3", "4"]),
         (10, vec!["1", "2", "3", "4"]),

@@ -74,6 +74,10 @@ impl Memory {
         self.last
     }
 
+    pub(super) fn last_at(&self) -> Timestamp {
+        self.messages.back().map(|stored| stored.message.at).unwrap_or_default()
+    }
+
     pub(super) fn append(&mut self, draft: Draft) -> Appended {
         let Draft { room, at, nick, author, kind, text, key } = draft;
         let unique = key.clone().map(|key| (author, key));

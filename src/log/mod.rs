@@ -4,6 +4,7 @@
 //! One enum over the kinds of log, and one suite of tests (`conformance`) that every kind passes.
 
 mod budget;
+mod clock;
 mod complaints;
 #[cfg(test)]
 mod conformance;
@@ -23,14 +24,16 @@ use std::{
 
 pub(crate) use self::complaints::Complaints;
 pub use self::{
+    clock::{Clock, Reading},
     error::{LogError, OpenError},
     runs::{Known, Runs},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{budget::Budget, memory::Memory, sqlite::Sqlite, words::Query};
-use crate::wire::{
-    Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic,
+use crate::{
+    os,
+    wire::{Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic},
 };
 
 /// What somebody said, before it has its place in the order.
@@ -224,6 +227,21 @@ impl Log {
         }
     }
 
+    /// Returns when the last message that is stored was said, or 0. Cancel-safe.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn last_at(&self) -> Result<Timestamp, LogError> {
+        match self {
+            Self::Memory(memory) => Ok(lock(memory).last_at()),
+            Self::Sqlite(sqlite) => sqlite.last_at().await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => std::future::pending().await,
+        }
+    }
+
     /// Returns what the room's last topic message says. Cancel-safe.
     ///
     /// # Errors
@@ -326,6 +344,14 @@ impl Log {
         if let Self::Sqlite(sqlite) = self {
             sqlite.close().await;
         }
+    }
+}
+
+impl Reading {
+    /// Returns what the clocks say now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { wall: wall_clock(), uptime: os::uptime() }
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     io,
     net::SocketAddr,
     path::Path,
+    time::Duration,
 };
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -88,6 +89,22 @@ impl Pages {
     /// None.
     pub fn send_last(&self, _: usize, _: &TcpStream) -> io::Result<usize> {
         match *self {}
+    }
+}
+
+/// Returns how long the machine has been up, or since some moment before the first call: a clock that nobody sets. On Linux it counts
+/// what the machine slept; where it does not, a machine that wakes seems to be one whose time of day was set ahead.
+#[must_use]
+pub fn uptime() -> Duration {
+    #[cfg(target_os = "linux")]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        FIRST.get_or_init(std::time::Instant::now).elapsed()
     }
 }
 

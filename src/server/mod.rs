@@ -44,10 +44,13 @@ use self::{
     turns::Turns,
 };
 use crate::{
-    log::{Complaints, Log, LogError},
+    log::{Complaints, Log, LogError, wall_clock},
     os::{self, Pages},
     wire::Limits,
 };
+
+/// A last message that was said so long from now is worth a word: the clock is wrong now, or was wrong then.
+const TOLD_AHEAD: Duration = Duration::from_mins(1);
 
 /// What an operator may choose.
 #[derive(Debug, Clone)]
@@ -194,7 +197,15 @@ pub async fn serve(
     log: Log,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let (hub, run) = desk::open(log.clone(), log.last().await?);
+    let at = log.last_at().await?;
+    let ahead = Duration::from_millis(at.0.saturating_sub(wall_clock().0));
+    if ahead >= TOLD_AHEAD {
+        warn!(
+            ?ahead,
+            "the last message is of a time to come; what is said until then has its time, for times do not fall"
+        );
+    }
+    let (hub, run) = desk::open(log.clone(), log.last().await?, at);
     let mut desk = tokio::spawn(run);
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared {

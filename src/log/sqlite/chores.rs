@@ -151,7 +151,12 @@ fn delete_from_index(connection: &mut Connection, up_to: i64) -> Result<(), Inde
 }
 
 /// Returns up to which id one step may delete, and whether it reaches less far than it may.
-fn deletable(connection: &Connection, last: i64, keep: Keep, now: Timestamp) -> Result<Option<(i64, bool)>, LogError> {
+pub(super) fn deletable(
+    connection: &Connection,
+    last: i64,
+    keep: Keep,
+    now: Timestamp,
+) -> Result<Option<(i64, bool)>, LogError> {
     let by_count = keep.messages.map_or(0, |most| last.saturating_sub(integer(most)));
     let oldest = keep.age.map_or(0, |age| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut statement = connection.prepare_cached("SELECT id, at FROM messages ORDER BY id LIMIT ?1")?;

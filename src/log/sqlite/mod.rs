@@ -164,6 +164,10 @@ impl Sqlite {
         self.read(read::last).await
     }
 
+    pub(super) async fn last_at(&self) -> Result<Timestamp, LogError> {
+        self.read(read::last_at).await
+    }
+
     pub(super) async fn count(&self) -> Result<u64, LogError> {
         self.read(read::count).await
     }

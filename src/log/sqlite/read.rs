@@ -88,6 +88,13 @@ pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
     Ok(MessageId(number(last)))
 }
 
+/// Returns when the last message was said, or 0.
+pub(super) fn last_at(connection: &Connection) -> Result<Timestamp, LogError> {
+    let at: Option<i64> =
+        connection.query_row("SELECT at FROM messages ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).optional()?;
+    Ok(Timestamp(number(at.unwrap_or_default())))
+}
+
 pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<Topic>, LogError> {
     let topic = connection
         .prepare_cached("SELECT topic FROM rooms WHERE room = ?1")?

@@ -15,10 +15,10 @@ use tokio::{
     },
     time::timeout,
 };
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
-    super::{Appended, Complaints, Draft, Keep, LogError, wall_clock},
+    super::{Appended, Clock, Complaints, Draft, Keep, LogError, Reading},
     IndexError, append, chores,
     keys::Keys,
     read::{self, integer, number},
@@ -40,6 +40,10 @@ const OTHERS: usize = 16;
 
 /// Between two looks at what need not be kept any more.
 const RETENTION: Duration = Duration::from_mins(1);
+
+/// Messages are deleted for their age only where the wall clock has gone evenly for so long, since the start or since it jumped: what a
+/// wrong clock deletes does not come back, and a clock that is wrong for so long has been looked at.
+const EVEN: Duration = Duration::from_hours(1);
 
 /// Between a chore that failed and the next: on a full disk it would fail again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -96,6 +100,9 @@ pub(super) struct Writer {
     /// When it may be made anew.
     rebuild_from: Instant,
     complaints: Complaints,
+    clock: Clock,
+    /// Whether it was told that there is something to delete once the clock has gone evenly.
+    told_waiting: bool,
 }
 
 impl Writer {
@@ -126,6 +133,8 @@ impl Writer {
             index_turn: now,
             rebuild_from: now,
             complaints: Complaints::default(),
+            clock: Clock::new(Timestamp(0), Reading::now()),
+            told_waiting: false,
         })
     }
 
@@ -314,7 +323,7 @@ impl Writer {
     fn chore(&mut self) {
         let now = Instant::now();
         if self.keep != Keep::default() && self.retention_due <= now {
-            match self.attempt(|writer| writer.delete(writer.keep, wall_clock())) {
+            match self.attempt(|writer| writer.retain(Reading::now())) {
                 Some(true) => {}
                 Some(false) => self.retention_due = now + RETENTION,
                 None => self.retention_due = now + RETRY,
@@ -347,6 +356,22 @@ impl Writer {
             self.rebuild_index(&damage);
         }
         Ok(deleted.more)
+    }
+
+    /// Deletes a little of what need not be kept at this time, and returns whether there may be more.
+    fn retain(&mut self, reading: Reading) -> Result<bool, LogError> {
+        let time = self.clock.time(reading);
+        let mut keep = self.keep;
+        if self.clock.even_for(reading) < EVEN {
+            if !self.told_waiting && chores::deletable(&self.connection, self.last, self.keep, time)?.is_some() {
+                info!(wait = ?EVEN, "some messages are older than they are kept; the clock must have gone evenly before they are deleted");
+                self.told_waiting = true;
+            }
+            keep.age = None;
+        } else if std::mem::take(&mut self.told_waiting) {
+            info!("messages that are older than they are kept are deleted now");
+        }
+        self.delete(keep, time)
     }
 
     /// Feeds the index once, and returns whether there may be more.
@@ -462,5 +487,41 @@ mod tests {
             writer.connection.execute_batch("DROP TRIGGER t").unwrap();
         }
         assert!(failed.iter().all(|retry| *retry >= RETRY), "{failed:?}");
+    }
+
+    const DAY: u64 = 24 * 3600 * 1000;
+
+    /// Returns what the clocks say so many minutes after the start, when the wall clock is so many days ahead.
+    fn at(minutes: u64, days_ahead: u64) -> Reading {
+        Reading {
+            wall: Timestamp(1000 * DAY + minutes * 60_000 + days_ahead * DAY),
+            uptime: Duration::from_mins(minutes),
+        }
+    }
+
+    /// Returns how many messages are left of one that is 50 days old and one that is of today, after these readings, when messages
+    /// are kept for 90 days.
+    fn left(readings: &[Reading]) -> i64 {
+        let mut writer = writer(Keep { age: Some(Duration::from_hours(90 * 24)), messages: None });
+        writer.clock = Clock::new(Timestamp(0), readings[0]);
+        let (reply, _) = oneshot::channel();
+        let said = |at| Draft { at: Timestamp(at), ..draft("lobby", "x", None) };
+        writer.serve(Request::Append(vec![said(950 * DAY), said(1000 * DAY)], reply));
+        for reading in readings {
+            while writer.retain(*reading).unwrap() {}
+        }
+        writer.connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_has_jumped_deletes_nothing() {
+        let minutes = |range: std::ops::Range<u64>, ahead| range.map(move |minute| at(minute, ahead));
+        let all = |readings: Vec<Reading>| left(&readings);
+        assert_eq!(all(minutes(0..200, 0).collect()), 2, "nothing is so old");
+        assert_eq!(all(minutes(0..200, 0).chain([at(200, 100)]).chain(minutes(201..300, 0)).collect()), 2);
+        assert_eq!(all(minutes(0..100, 0).chain(minutes(100..160, 50)).collect()), 2);
+        assert_eq!(all(minutes(0..100, 0).chain(minutes(100..161, 50)).collect()), 1, "it has stood for an hour");
+        assert_eq!(all(minutes(0..60, 100).collect()), 2, "it may have been wrong from the start");
+        assert_eq!(all(minutes(0..61, 100).collect()), 0, "the server was not running for a hundred days");
     }
 }

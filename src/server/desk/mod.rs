@@ -17,7 +17,7 @@ use super::{
     rings::Rings,
 };
 use crate::{
-    log::{Appended, Complaints, Draft, Log, wall_clock},
+    log::{Appended, Clock, Complaints, Draft, Log, Reading},
     room::{Arrival, Notice, Rooms, SeatId},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
@@ -31,10 +31,11 @@ const TOGETHER: usize = 1024;
 /// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who were there, until the next comes.
 const EMPTY: usize = 16;
 
-/// Returns a hub over a log, and the task that serves it until all its clones are dropped.
-pub(crate) fn open(log: Log, last: MessageId) -> (Hub, impl Future<Output = ()> + Send) {
+/// Returns a hub over a log, which has given ids up to `last` and whose last message was said at `at`, and the task that serves it until
+/// all its clones are dropped.
+pub(crate) fn open(log: Log, last: MessageId, at: Timestamp) -> (Hub, impl Future<Output = ()> + Send) {
     let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-    (Hub::new(requests), Desk::new(log, last).run(incoming))
+    (Hub::new(requests), Desk::new(log, last, at).run(incoming))
 }
 
 /// One turn's work, in the order in which it came.
@@ -68,12 +69,13 @@ struct Desk {
     complaints: Complaints,
     last: MessageId,
     started: Instant,
-    /// The time of the latest turn: the clock may go back, the log's time does not.
+    clock: Clock,
+    /// The time of the latest turn.
     latest: Timestamp,
 }
 
 impl Desk {
-    fn new(log: Log, last: MessageId) -> Self {
+    fn new(log: Log, last: MessageId, at: Timestamp) -> Self {
         Self {
             rooms: Rooms::default(),
             rings: Rings::default(),
@@ -82,7 +84,8 @@ impl Desk {
             complaints: Complaints::default(),
             last,
             started: Instant::now(),
-            latest: Timestamp::default(),
+            clock: Clock::new(at, Reading::now()),
+            latest: at,
         }
     }
 
@@ -98,7 +101,7 @@ impl Desk {
             }
             gathering.complete(&mut incoming, &mut waiting).await;
             let now = self.now();
-            self.latest = self.latest.max(wall_clock());
+            self.latest = self.clock.time(Reading::now());
             let mut turn = Turn::default();
             for request in waiting.drain(..) {
                 self.handle(request, now, &mut turn).await;

@@ -15,7 +15,7 @@ async fn somebody(hub: &Hub) -> Seat {
 
 #[tokio::test]
 async fn a_turn_commits_so_much_together_and_no_more() {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0));
+    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
     tokio::spawn(run);
     let mut seat = somebody(&hub).await;
     let said = || Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
@@ -31,7 +31,7 @@ async fn a_turn_commits_so_much_together_and_no_more() {
 
 #[tokio::test]
 async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
-    let mut desk = Desk::new(Log::memory(Hex([1; 8])), MessageId(0));
+    let mut desk = Desk::new(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
     let tea = Topic::new("tea").unwrap();
     for number in 0..2 * EMPTY {
         let room = RoomName::new(&format!("room-{number}")).unwrap();
@@ -53,7 +53,7 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
 /// A log that answers nothing: whatever waits for it waits for ever.
 #[tokio::test]
 async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
-    let (hub, run) = open(Log::Silent, MessageId(0));
+    let (hub, run) = open(Log::Silent, MessageId(0), Timestamp(0));
     tokio::spawn(run);
     let asked = async {
         let mut seat = somebody(&hub).await;

@@ -14,7 +14,7 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 use super::*;
 use crate::{
     server::{desk, replay::Replay},
-    wire::Hex,
+    wire::{Hex, Timestamp},
 };
 
 mod life;
@@ -28,7 +28,7 @@ const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
-    let (hub, desk) = desk::open(log.clone(), MessageId(0));
+    let (hub, desk) = desk::open(log.clone(), MessageId(0), Timestamp(0));
     tokio::spawn(desk);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());

@@ -11,8 +11,16 @@ use support::{
 
 /// Stops the server and starts it again on the same address and file, with further `arguments`.
 async fn restart(server: &mut Server, path: &str, arguments: &[&str]) {
+    stop(server).await;
+    start_again(server, path, arguments).await;
+}
+
+async fn stop(server: &mut Server) {
     server.process.signal(Signal::Term).await;
     assert_eq!(server.process.exit().await.code(), Some(0));
+}
+
+async fn start_again(server: &mut Server, path: &str, arguments: &[&str]) {
     let address = server.address.to_string();
     server.process = Process::server(&[&["--listen", &address, "--db", path], arguments].concat());
     server.process.address().await;
@@ -171,5 +179,68 @@ async fn a_script_reads_on_where_it_was() {
         script.close_stdin();
         let lines = script.stdout.rest().await;
         assert_eq!(lines.iter().filter(|line| line.contains("ada: ")).count(), shown, "--since {since}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_was_put_back_is_said_and_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("chat.db"), folder.path().join("copy.db"));
+    let db = path.display().to_string();
+    let mut server = start_with(&["--db", &db]).await;
+    let url = format!("ws://{}", server.address);
+    let mut client = Process::client(&[&url, "--nick", "ada", "--plain"]);
+    client.stdout.line_with("welcome").await;
+    let talk = async |server: &Server, client: &mut Process, words: &str| {
+        let (mut bob, _) = RawPeer::join(server.address, "/", "bob").await;
+        for number in 0..5 {
+            say(&mut bob, &format!("{words}-{number}"), &format!("{words} {number}")).await;
+        }
+        for number in 0..5 {
+            client.stdout.line_with(&format!("bob: {words} {number}")).await;
+        }
+        bob.send_json(&json!({"type": "quit"})).await;
+        bob.closed().await;
+    };
+    talk(&server, &mut client, "kept").await;
+    stop(&mut server).await;
+    std::fs::copy(&path, &copy).unwrap();
+    start_again(&mut server, &db, &[]).await;
+    client.stderr.line_with("none lost").await;
+    talk(&server, &mut client, "lost").await;
+    stop(&mut server).await;
+    std::fs::copy(&copy, &path).unwrap();
+    start_again(&mut server, &db, &[]).await;
+    // The client comes back before, while or after ids are given again.
+    talk(&server, &mut client, "new").await;
+    client.stderr.line_with("history is another one").await;
+    client.stderr.line_with("back after").await;
+    client.write_line("mine").await;
+    client.stdout.line_with("ada: mine").await;
+}
+
+#[tokio::test]
+async fn times_do_not_fall_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &path]).await;
+    let (mut ada, _) = RawPeer::join(server.address, "/", "ada").await;
+    say(&mut ada, "1", "first").await;
+    stop(&mut server).await;
+    // A clock that was wrong when it was said.
+    const LATER: u64 = 32_503_680_000_000;
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute(&format!("UPDATE messages SET at = {LATER}"), []).unwrap();
+    drop(database);
+    start_again(&mut server, &path, &[]).await;
+    server.process.stderr.line_with("of a time to come").await;
+    let (mut ada, _) = RawPeer::join(server.address, "/?history=0", "ada").await;
+    ada.send_json(&json!({"type": "say", "key": "2", "text": "second"})).await;
+    loop {
+        let message = ada.event("message").await;
+        assert_eq!(message["at"], LATER);
+        if message["key"] == "2" {
+            break;
+        }
     }
 }

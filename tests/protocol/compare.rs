@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 /// Fields whose values no document can know.
-const FREE: [&str; 6] = ["at", "session", "epoch", "nonce", "server", "retry_after_ms"];
+const FREE: [&str; 7] = ["at", "session", "epoch", "run", "nonce", "server", "retry_after_ms"];
 
 /// What the strings of the document stand for, as the server said them: a session token that is shown in a `welcome` and
 /// sent back in a later `hello` is the real one.

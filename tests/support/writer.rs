@@ -1,4 +1,4 @@
-//! A client by the letter of `docs/protocol.md`, apart from ours: it keeps session, epoch, cursor and keys, says numbered lines
+//! A client by the letter of `docs/protocol.md`, apart from ours: it keeps session, epoch, run, cursor and keys, says numbered lines
 //! without a pause, comes back at once, and remembers what it saw.
 
 use std::{
@@ -70,6 +70,7 @@ pub struct Writer {
     pub welcomes: usize,
     session: Option<Value>,
     epoch: Option<Value>,
+    run: Option<Value>,
     cursor: u64,
     /// What has no echo yet: the key, and the text.
     unsent: VecDeque<(String, String)>,
@@ -98,6 +99,7 @@ impl Writer {
             // Its own from the start: a welcome that is lost does not cost the nick.
             session: Some(format!("{:032x}", fastrand::u128(..)).into()),
             epoch: None,
+            run: None,
             cursor: 0,
             unsent: VecDeque::new(),
             live: false,
@@ -175,7 +177,7 @@ impl Writer {
             Some("hello") => {
                 let hello = json!({
                     "type": "hello", "nick": self.nick, "room": "lobby", "session": self.session, "epoch": self.epoch,
-                    "after": self.cursor,
+                    "run": self.run, "after": self.cursor,
                 });
                 send(socket, &hello).await?;
             }
@@ -184,6 +186,8 @@ impl Writer {
                 let epoch = Some(event["epoch"].clone());
                 assert!(self.epoch.is_none() || self.epoch == epoch, "the epoch is kept: {:?}, {epoch:?}", self.epoch);
                 self.epoch = epoch;
+                assert_eq!(event.get("shared"), None, "it is one history from start to end");
+                self.run = Some(event["run"].clone());
                 self.session = Some(event["session"].clone());
                 self.welcomes += 1;
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use broadcast_chat::{
-    log::{Keep, Log},
+    log::{Keep, Log, OpenError, Salvaged},
     os::{self, LossyWriter, Signals},
     server::{self, AllowedOrigin, Config},
     wire::{Hex, Limits},
@@ -34,10 +34,13 @@ struct Arguments {
     /// in the platform's data directory]
     #[arg(long, value_name = "PATH", env = "CHAT_DB")]
     db: Option<PathBuf>,
-    /// How long messages are kept, such as 90d, 12h or 1y; for ever without it
+    /// Saves what can be read of a damaged file in the new one of --db, and ends; the server that has it must be stopped
+    #[arg(long, value_name = "FILE", requires = "db")]
+    salvage: Option<PathBuf>,
+    /// How long messages are kept, an hour at least, such as 90d, 12h or 1y; for ever without it
     #[arg(long, value_name = "AGE", env = "CHAT_KEEP", value_parser = age)]
     keep: Option<Duration>,
-    /// How many messages of all rooms together are kept; all without it
+    /// How many messages of all rooms together are kept; 0, as without it, for all
     #[arg(long, value_name = "N", env = "CHAT_KEEP_MESSAGES")]
     keep_messages: Option<u64>,
     /// Connections at one time; 0 for no cap
@@ -52,7 +55,7 @@ struct Arguments {
     /// Messages a second that one connection may say; what comes faster waits; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_RATE", default_value_t = Limits::RATE)]
     rate: u32,
-    /// Messages that one connection may say at once before --rate counts
+    /// Messages that one connection may say at once before --rate counts; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_BURST", default_value_t = Limits::BURST)]
     burst: u32,
     /// Lets web pages of this origin connect, such as `https://chat.example`; * for all; several with commas between, or several
@@ -71,12 +74,23 @@ fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// What is kept for less is gone while people still read it.
+const SHORTEST_KEEP: Duration = Duration::from_hours(1);
+
+impl Arguments {
+    /// Returns how much history is kept. As with every other number here, 0 is no cap.
+    fn keep(&self) -> Keep {
+        Keep { age: self.keep, messages: self.keep_messages.filter(|most| *most > 0) }
+    }
+}
+
 fn age(text: &str) -> Result<Duration, String> {
-    let words = "expected a length of time, such as 90d, 12h or 1y";
+    let words =
+        "expected a length of time of 1h or more, such as 90d, 12h or 1y; without --keep messages are kept for ever";
     let span: jiff::Span = text.parse().map_err(|_| words.to_owned())?;
     // A year has no length of its own; that of today's is near enough for what is deleted after it.
     let length = span.to_duration(&jiff::Zoned::now()).map_err(|_| words.to_owned())?;
-    Duration::try_from(length).ok().filter(|length| !length.is_zero()).ok_or_else(|| words.to_owned())
+    Duration::try_from(length).ok().filter(|length| *length >= SHORTEST_KEEP).ok_or_else(|| words.to_owned())
 }
 
 /// Reads a filter of the log. What names nothing of ours is refused: `--log nonsense` would turn the log off.
@@ -162,6 +176,9 @@ impl From<String> for Failure {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    if let (Some(from), Some(to)) = (&arguments.salvage, &arguments.db) {
+        return salvage(from, to);
+    }
     let no_signals = |error: io::Error| format!("cannot watch for signals: {}", os::reason(&error));
     let mut hangups = Signals::hangups().map_err(no_signals)?;
     let _heard = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -173,7 +190,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let files = os::raise_descriptors();
     let listener = os::listen(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
-    let (log, place) = open_log(arguments.db, Keep { age: arguments.keep, messages: arguments.keep_messages })?;
+    let (log, place) = open_log(arguments.db.clone(), arguments.keep())?;
     let stored = log.count().await.map_err(|error| format!("cannot read the log: {error}"))?;
     let mut config = Config {
         max_connections: arguments.max_connections,
@@ -224,6 +241,23 @@ fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure>
     Ok((log, format!("in {}", path.display())))
 }
 
+/// Saves what can be read of a damaged file, and says how much that was. None at all is a failure.
+fn salvage(from: &Path, to: &Path) -> Result<(), Failure> {
+    let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.hint() };
+    let Salvaged { messages, holes } = Log::salvage(from, to).map_err(failed)?;
+    if messages == 0 {
+        return Err(format!("no message of {} can be read", from.display()).into());
+    }
+    let (messages, holes) = (counted(messages, "message"), counted(holes, "place"));
+    let words = format!("{messages} saved in {}; at {holes} messages could not be read", to.display());
+    drop(writeln!(io::stdout(), "{words}"));
+    Ok(())
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn cannot_listen(address: &str, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -249,10 +283,29 @@ fn announce(bound: SocketAddr, place: &str, stored: u64) {
         };
         format!(" -- ws://{ip}:{}", bound.port())
     };
-    let messages = if stored == 1 { "message" } else { "messages" };
-    let words = format!(
-        "listening on ws://{bound}\njoin with: cargo run --bin client{join}\nhistory is {place}: {stored} {messages}\n"
-    );
+    let messages = counted(stored, "message");
+    let words =
+        format!("listening on ws://{bound}\njoin with: cargo run --bin client{join}\nhistory is {place}: {messages}\n");
     // A reader that has gone away, or takes nothing, does not stop the chat.
     drop(LossyWriter::to(io::stdout()).and_then(|mut stdout| stdout.write_all(words.as_bytes())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(arguments: &[&str]) -> Option<Keep> {
+        Arguments::try_parse_from([&["server"], arguments].concat()).ok().map(|arguments| arguments.keep())
+    }
+
+    #[test]
+    fn no_number_deletes_everything() {
+        assert_eq!(keep(&[]), Some(Keep::default()));
+        assert_eq!(keep(&["--keep-messages", "0"]), Some(Keep::default()), "0 is no cap, as it is everywhere");
+        assert_eq!(keep(&["--keep-messages", "3"]), Some(Keep { age: None, messages: Some(3) }));
+        for age in ["0", "0d", "0s", "-1d", "1ms", "59m", "90"] {
+            assert_eq!(keep(&["--keep", age]), None, "{age}");
+        }
+        assert_eq!(keep(&["--keep", "1h"]), Some(Keep { age: Some(Duration::from_hours(1)), messages: None }));
+    }
 }

@@ -117,7 +117,9 @@ impl OpenError {
             Self::NotADatabase(_) | Self::Foreign(_) => {
                 Some("was another file meant? --db PATH names it, and creates it where there is none")
             }
-            Self::Damaged { .. } => Some("restore a backup, or save what can be read with `sqlite3 FILE .recover`"),
+            Self::Damaged { .. } => {
+                Some("restore a backup, or save what can be read into a new file: --salvage FILE --db PATH")
+            }
             Self::ReadOnly(_) => Some("the server writes the file and its directory; another place: --db PATH"),
             Self::NoSpace(_) => Some("make room, choose another place with --db PATH, or keep nothing: --db :memory:"),
             Self::Create { .. } => Some("choose another place with --db PATH, or keep nothing: --db :memory:"),

@@ -27,6 +27,7 @@ pub use self::{
     clock::{Clock, Reading},
     error::{LogError, OpenError},
     runs::{Known, Runs},
+    sqlite::Salvaged,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -128,6 +129,14 @@ impl Log {
     /// An [`OpenError`] when the file cannot be a log, cannot be written, or is in use.
     pub fn open(path: &Path, keep: Keep) -> Result<Self, OpenError> {
         Ok(Self::Sqlite(Arc::new(Sqlite::open(path, keep)?)))
+    }
+
+    /// Writes what can be read of the damaged log at `from` into a new file at `to`. Blocks while it does.
+    ///
+    /// # Errors
+    /// An [`OpenError`] when there is a file at `to` already, or nothing can be saved.
+    pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
+        Sqlite::salvage(from, to)
     }
 
     /// Returns where the platform wants a program to keep such a file, such as `~/.local/share/broadcast-chat/chat.db`, or nothing

@@ -14,10 +14,10 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// Returns a rate of so many a second and so many at once, or `None` for no limit when `per_second` is 0.
+    /// Returns a rate of so many a second and so many at once, or `None` for no limit when either is 0.
     pub(crate) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(per_second)?;
-        Some(Self { interval, tolerance: interval * burst.max(1).saturating_sub(1), full_at: Duration::ZERO })
+        Some(Self { interval, tolerance: interval * burst.checked_sub(1)?, full_at: Duration::ZERO })
     }
 
     /// Takes one token, and returns how long to wait until it is there: zero within the rate.
@@ -96,6 +96,6 @@ mod tests {
 
     #[test]
     fn none_is_no_limit() {
-        assert!(Rate::new(0, 20).is_none());
+        assert!(Rate::new(0, 20).is_none() && Rate::new(10, 0).is_none());
     }
 }

@@ -8,6 +8,7 @@ mod place;
 mod read;
 mod readers;
 mod rows;
+mod salvage;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::salvage::Salvaged;
 use self::{
     place::{Lock, Place},
     readers::Job,
@@ -92,6 +94,14 @@ impl Sqlite {
     pub(super) fn open(path: &Path, keep: Keep) -> Result<Self, OpenError> {
         let (place, lock) = Place::file(path)?;
         Self::start(&place, lock, keep)
+    }
+
+    /// Writes what can be read of a damaged file into a new one. Blocks while it does.
+    ///
+    /// # Errors
+    /// An [`OpenError`] when nothing can be saved.
+    pub(super) fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
+        salvage::salvage(from, to)
     }
 
     /// Opens a new log in memory, which works as one in a file does.

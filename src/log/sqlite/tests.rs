@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
-        Known, Log, conformance,
+        Known, Log, Salvaged, conformance,
         conformance::{LONG, draft},
     },
     *,
@@ -594,4 +594,46 @@ async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
     log.close().await;
     let log = open(&path);
     assert_eq!(log.runs().shared(present, last), None, "a restart is no other history");
+}
+
+#[tokio::test]
+async fn what_can_be_read_of_a_damaged_file_is_saved() {
+    let (directory, path) = place();
+    let log = open(&path);
+    let (epoch, run) = (log.epoch(), log.runs().present());
+    let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
+    log.append(vec![topic]).await.unwrap();
+    for number in 2..=80 {
+        let said = draft("lobby", &format!("{number} {}", "x".repeat(1000)), Some(&number.to_string()));
+        log.append(vec![said]).await.unwrap();
+    }
+    log.close().await;
+    let saved = |number: usize| directory.path().join(format!("saved-{number}.db"));
+    assert_eq!(Log::salvage(&path, &saved(0)), Ok(Salvaged { messages: 80, holes: 0 }));
+    assert!(matches!(Log::salvage(&path, &saved(0)), Err(OpenError::Create { .. })), "nothing is written over");
+
+    let whole = fs::read(&path).unwrap();
+    let (mut most_lost, mut has_hole) = (0, false);
+    for page in 1..whole.len() / 4096 {
+        let mut bytes = whole.clone();
+        bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
+        fs::write(&path, &bytes).unwrap();
+        let Ok(salvaged) = Log::salvage(&path, &saved(page)) else { continue };
+        let log = open(&saved(page));
+        assert_eq!(log.count().await.unwrap() > 0, salvaged.messages > 0);
+        if salvaged.messages == 0 {
+            // The root of the messages, or what says where it is.
+            continue;
+        }
+        most_lost = most_lost.max(80 - salvaged.messages);
+        has_hole |= salvaged.holes > 0;
+        let known = Known { epoch: Some(epoch), run: Some(run), after: Some(MessageId(1)) };
+        if log.epoch() == epoch && log.runs().shared(known, log.last().await.unwrap()).is_none() {
+            let again = log.append(vec![draft("lobby", "x", Some("80"))]).await.unwrap();
+            assert!(matches!(&again[..], [Appended::Again(message)] if message.id.0 == 80) || salvaged.holes > 0);
+        }
+        assert!(log.last().await.unwrap().0 >= salvaged.messages);
+        log.close().await;
+    }
+    assert!(has_hole && most_lost < 20, "one page of messages costs what is on it, and no more: {most_lost}");
 }

@@ -106,7 +106,7 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
 
     // A page in the midst of the messages.
     let mut bytes = std::fs::read(folder.join("chat.db")).unwrap();
-    let pages = bytes.chunks_mut(4096).filter(|page| page.iter().filter(|byte| **byte == b'x').count() > 3000);
+    let pages = bytes.chunks_mut(4096).filter(|page| page[1000..3000].iter().all(|byte| *byte == b'x'));
     pages.skip(19).step_by(2).take(1).for_each(|page| page.fill(0xa5));
     std::fs::write(folder.join("chat.db"), bytes).unwrap();
     let said = shell(folder, salvage);

@@ -577,7 +577,7 @@ async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
     for text in ["3", "4"] {
         say(&log, text).await.unwrap();
     }
-    let (lost, first) = (seen(&log, Some(MessageId(4))), log.runs());
+    let (gone, first) = (seen(&log, Some(MessageId(4))), log.runs());
     log.close().await;
     fs::copy(&copy, &path).unwrap();
 
@@ -586,8 +586,8 @@ async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
         assert_eq!(say(&log, "other").await, Ok(number), "ids are given again");
     }
     let last = log.last().await.unwrap();
-    assert_eq!(log.runs().shared(lost, last), Some(MessageId(0)), "nobody here knows that run");
-    let before = Known { run: first.earlier(0), ..lost };
+    assert_eq!(log.runs().shared(gone, last), Some(MessageId(0)), "nobody here knows that run");
+    let before = Known { run: first.earlier(0), ..gone };
     assert_eq!(log.runs().shared(before, last), Some(MessageId(2)), "the histories part there");
     assert_eq!(log.runs().shared(Known { after: Some(MessageId(2)), ..before }, last), None);
     let present = seen(&log, Some(last));

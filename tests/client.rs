@@ -180,7 +180,7 @@ async fn what_is_typed_while_the_server_is_away_is_said_when_it_is_back() {
     let mut again = Process::server(&["--listen", &address]);
     again.address().await;
     client.stdout.line_with("ada: meanwhile").await;
-    client.stderr.line_with("another history").await;
+    client.stderr.line_with("history is another one").await;
     client.close_stdin();
     let rest = client.stdout.rest().await;
     assert!(!rest.iter().any(|line| line.contains("meanwhile")), "once: {rest:?}");

@@ -219,6 +219,9 @@ async fn a_history_that_was_put_back_is_said_and_hides_nothing() {
     client.stdout.line_with("ada: mine").await;
 }
 
+/// What a clock said that was wrong, in milliseconds: the year 3000.
+const LATER: u64 = 32_503_680_000_000;
+
 #[tokio::test]
 async fn times_do_not_fall_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
@@ -227,8 +230,6 @@ async fn times_do_not_fall_over_a_restart() {
     let (mut ada, _) = RawPeer::join(server.address, "/", "ada").await;
     say(&mut ada, "1", "first").await;
     stop(&mut server).await;
-    // A clock that was wrong when it was said.
-    const LATER: u64 = 32_503_680_000_000;
     let database = rusqlite::Connection::open(&path).unwrap();
     database.execute(&format!("UPDATE messages SET at = {LATER}"), []).unwrap();
     drop(database);

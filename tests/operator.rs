@@ -43,7 +43,9 @@ async fn start(folder: &Path, file: &str) -> (Process, RawPeer) {
     (process, peer)
 }
 
-async fn stop(mut process: Process) {
+/// Stops the server; a peer that is still there and answers nothing would keep it waiting.
+async fn stop(mut process: Process, peer: RawPeer) {
+    drop(peer);
     process.signal(Signal::Term).await;
     assert!(process.exit().await.success());
 }
@@ -88,11 +90,11 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     assert!(shell(folder, "sqlite3 chat.db < select.sql").contains("|ada|kept"), "while the server runs");
     shell(folder, backup);
     say(&mut ada, "lost").await;
-    stop(process).await;
+    stop(process, ada).await;
     shell(folder, vacuum);
     let (process, mut ada) = start(folder, "chat.db").await;
     assert_eq!(history(&mut ada).await, ["kept", "lost"]);
-    stop(process).await;
+    stop(process, ada).await;
 
     shell(folder, restore);
     let (process, mut ada) = start(folder, "chat.db").await;
@@ -100,7 +102,7 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     for number in 1..=40 {
         say(&mut ada, &format!("{number} {}", "x".repeat(4000))).await;
     }
-    stop(process).await;
+    stop(process, ada).await;
     shell(folder, copy);
     shell(folder, restore);
 
@@ -117,7 +119,7 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     assert!((36..=40).contains(&saved.len()), "{saved:?}");
     ada.send_json(&json!({"type": "search", "query": "kept"})).await;
     assert_eq!(ada.event("found").await["messages"][0]["text"], "kept", "the index is made anew");
-    stop(process).await;
+    stop(process, ada).await;
 }
 
 #[test]

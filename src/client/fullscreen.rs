@@ -357,6 +357,7 @@ impl FullScreen {
             Ok(event) => self.update(now, tab, event),
             Err(Error::Link(ConnectError::TakenOver)) if self.tabs.len() > 1 => {
                 let room = self.tabs.apps()[tab].room().map_or_else(String::new, |room| format!("#{room} "));
+                self.put_aside(now, tab);
                 self.close(tab);
                 self.tui.tell(now, format!("{room}goes on in another window, and is closed here"));
             }

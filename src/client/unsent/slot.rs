@@ -1,0 +1,152 @@
+//! The files in which clients keep what was typed: each is locked by its own, and taken over from those that have ended.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{FILES, Kept, KeptRoom};
+use crate::{
+    client::files::{self, Unread},
+    os,
+};
+
+/// The file of this client, which nobody else reads or writes as long as this lives.
+#[derive(Debug)]
+pub struct Slot {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Slot {
+    /// Returns a file in `folder` for a client on `server`, what clients there have left that have ended, and what is to be told about
+    /// files that could not be read.
+    ///
+    /// Lines that may still go out by themselves are of one client, whose session token comes with them; those of another stay for
+    /// the next client. Older ones are given back to be typed again.
+    ///
+    /// # Errors
+    /// When there can be no file.
+    pub fn take(folder: &Path, server: &str, now: u64) -> io::Result<(Self, Kept, Vec<String>)> {
+        let slot = Self::new(folder)?;
+        let mut told = Vec::new();
+        let mut left: Vec<(Self, Kept)> = Vec::new();
+        let mut others = Vec::new();
+        for entry in fs::read_dir(folder)?.flatten() {
+            let path = entry.path().with_extension("json");
+            let is_ours = entry.path().extension().is_some_and(|end| end == "json" || end == "lock");
+            if !is_ours || path == slot.path || left.iter().any(|(left, _)| left.path == path) {
+                continue;
+            }
+            // Not even for a moment the lock of what belongs to other servers: their clients would miss it.
+            if Kept::read(&path).is_ok_and(|(kept, _)| kept.server != server) {
+                others.push((entry.metadata().and_then(|file| file.modified()).ok(), path));
+                continue;
+            }
+            let Some(lock) = files::try_lock(&path) else { continue };
+            let theirs = Self { path, _lock: lock };
+            match Kept::read(&theirs.path) {
+                Ok((kept, broken)) => {
+                    if broken {
+                        told.extend(theirs.keep_aside());
+                    }
+                    left.push((theirs, kept));
+                }
+                Err(Unread::Broken) => {
+                    told.extend(theirs.keep_aside());
+                    theirs.remove();
+                }
+                Err(Unread::Missing) => theirs.remove(),
+                Err(Unread::Failed(_)) => {}
+            }
+        }
+        let kept = Self::merge(&mut left, server, now);
+        slot.write(&kept, now)?;
+        for (theirs, _) in left {
+            theirs.remove();
+        }
+        others.sort();
+        for (_, path) in others.iter().rev().skip(FILES) {
+            if let Some(lock) = files::try_lock(path) {
+                Self { path: path.clone(), _lock: lock }.remove();
+            }
+        }
+        Ok((slot, kept, told))
+    }
+
+    /// Puts together what was left; whose lines stay for another client is taken out of `left`.
+    fn merge(left: &mut Vec<(Self, Kept)>, server: &str, now: u64) -> Kept {
+        left.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.saved));
+        let mut merged = Kept { server: server.to_owned(), saved: now, ..Kept::default() };
+        left.retain_mut(|(_, kept)| {
+            if kept.has_unsent() && kept.session.is_some() && kept.fresh_for(now).is_some() {
+                if merged.has_unsent() {
+                    return false;
+                }
+                (merged.saved, merged.session, merged.epoch) = (kept.saved, kept.session, kept.epoch);
+            } else {
+                kept.rooms.iter_mut().for_each(KeptRoom::give_back);
+            }
+            merged.take_in(std::mem::take(kept));
+            true
+        });
+        merged
+    }
+
+    fn new(folder: &Path) -> io::Result<Self> {
+        os::create_private_dir(folder)?;
+        loop {
+            let mut name = [0; 8];
+            getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
+            let path = folder.join(format!("{:016x}.json", u64::from_be_bytes(name)));
+            os::open_private(&files::lock_path(&path))?;
+            // Who cleans up may have been faster.
+            if let Some(lock) = files::try_lock(&path)
+                && files::lock_path(&path).exists()
+            {
+                return Ok(Self { path, _lock: lock });
+            }
+        }
+    }
+
+    /// Writes `kept` as of `now`, within bounds.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn write(&self, kept: &Kept, now: u64) -> io::Result<()> {
+        let kept = Kept { saved: if kept.saved == 0 { now } else { kept.saved }, ..kept.bounded() };
+        if kept.rooms.is_empty() {
+            return match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        files::replace(&self.path, &serde_json::to_vec(&kept)?)
+    }
+
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn keep_aside(&self) -> Option<String> {
+        let aside = files::keep_aside(&self.path).ok()?;
+        Some(format!("cannot read what was typed the last time, or not all of it; it is kept as {}", aside.display()))
+    }
+
+    fn remove(self) {
+        // The lock last: who waits for it finds nothing then.
+        drop(fs::remove_file(&self.path));
+        drop(fs::remove_file(files::lock_path(&self.path)));
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.path.exists() {
+            drop(fs::remove_file(files::lock_path(&self.path)));
+        }
+    }
+}

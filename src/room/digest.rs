@@ -20,37 +20,30 @@ impl Digest {
         self.joined.is_empty() && self.returned.is_empty() && self.left.is_empty() && self.renamed.is_empty()
     }
 
-    /// Notes that somebody came. Returns whether this is the first change.
-    pub(super) fn joined(&mut self, seat: SeatId, nick: Nick) -> bool {
-        let first = self.is_empty();
+    /// Notes that somebody came.
+    pub(super) fn joined(&mut self, seat: SeatId, nick: Nick) {
         // Who went and is back within the digest was never away.
         if self.left.remove(&nick).is_none() {
             self.joined.insert(seat, nick);
         }
-        first
     }
 
-    /// Notes that somebody came back after a restart. Returns whether this is the first change.
-    pub(super) fn returned(&mut self, seat: SeatId, nick: Nick) -> bool {
-        let first = self.is_empty();
+    /// Notes that somebody came back after a restart.
+    pub(super) fn returned(&mut self, seat: SeatId, nick: Nick) {
         self.returned.insert(seat, nick);
-        first
     }
 
-    /// Notes that somebody went. Returns whether this is the first change.
-    pub(super) fn left(&mut self, seat: SeatId, nick: Nick) -> bool {
-        let first = self.is_empty();
+    /// Notes that somebody went.
+    pub(super) fn left(&mut self, seat: SeatId, nick: Nick) {
         self.returned.remove(&seat);
         if self.joined.remove(&seat).is_none() {
             let known_as = self.renamed.remove(&seat).map_or(nick, |rename| rename.from);
             self.left.insert(known_as, seat);
         }
-        first
     }
 
-    /// Notes that somebody has another nick. Returns whether this is the first change.
-    pub(super) fn renamed(&mut self, seat: SeatId, from: Nick, to: Nick) -> bool {
-        let first = self.is_empty();
+    /// Notes that somebody has another nick.
+    pub(super) fn renamed(&mut self, seat: SeatId, from: Nick, to: Nick) {
         if let Some(nick) = self.joined.get_mut(&seat) {
             *nick = to;
         } else {
@@ -59,7 +52,6 @@ impl Digest {
                 self.renamed.insert(seat, Rename { from, to });
             }
         }
-        first
     }
 
     /// Notes that the same person sits in another seat now, which nobody is told.

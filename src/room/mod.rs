@@ -11,7 +11,7 @@ mod roster;
 mod seat;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -88,6 +88,8 @@ struct Room {
     members: BTreeMap<Nick, SeatId>,
     topic: RoomTopic,
     digest: Digest,
+    /// When the digest is told, once there is one.
+    due: Option<Duration>,
 }
 
 /// The topic of a room. Who comes into an empty room finds nobody who would know it; then it is in the log.
@@ -115,10 +117,10 @@ pub struct Rooms {
     seats_given: u64,
     roster: Roster,
     open: HashMap<RoomName, Room>,
-    /// Lost connections, the oldest first; one that came back is no longer `dropped` at that time.
-    dropped: VecDeque<(Duration, SeatId)>,
-    /// Rooms with a digest to send, the oldest first; one sent early has none.
-    digests: VecDeque<(Duration, RoomName)>,
+    /// Lost connections, the oldest first: the seats that are `dropped`, and no others.
+    dropped: BTreeSet<(Duration, SeatId)>,
+    /// Rooms with a digest to tell, the oldest first: those that are `due`, and no others.
+    digests: BTreeSet<(Duration, RoomName)>,
 }
 
 impl Rooms {
@@ -200,7 +202,7 @@ impl Rooms {
 
     /// Gives the place of `old` to `new`, which is the same person's, without a word to anybody.
     fn replace(&mut self, old: SeatId, new: SeatId, nick: &Nick, room: &RoomName) {
-        if let Some(place) = self.seats.remove(&old)
+        if let Some(place) = self.take_seat(old)
             && let Some(person) = self.people.get_mut(&place.author)
         {
             person.seats.retain(|seat| *seat != old);
@@ -233,20 +235,18 @@ impl Rooms {
             let Some(room) = self.open.get_mut(name) else { continue };
             room.members.remove(&from);
             room.members.insert(to.clone(), *seat);
-            if room.digest.renamed(*seat, from.clone(), to.clone()) {
-                self.digests.push_back((now + Limits::PRESENCE, name.clone()));
-            }
+            room.digest.renamed(*seat, from.clone(), to.clone());
+            room.tell_soon(name, now, &mut self.digests);
         }
         Ok(seats)
     }
 
     /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and nobody is told.
     pub fn lose(&mut self, seat: SeatId, now: Duration) {
-        if let Some(place) = self.seats.get_mut(&seat) {
-            place.dropped = Some(now);
-            self.dropped.push_back((now, seat));
-        }
-        while self.dropped.len() > Limits::GHOSTS {
+        let Some(place) = self.seats.get_mut(&seat).filter(|place| place.dropped.is_none()) else { return };
+        place.dropped = Some(now);
+        self.dropped.insert((now, seat));
+        if self.dropped.len() > Limits::GHOSTS {
             self.let_go(now);
         }
     }
@@ -254,7 +254,7 @@ impl Rooms {
     /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing happens if the place has gone
     /// to a newer connection.
     pub fn leave(&mut self, seat: SeatId, now: Duration) {
-        let Some(Place { author, room, .. }) = self.seats.remove(&seat) else { return };
+        let Some(Place { author, room, .. }) = self.take_seat(seat) else { return };
         let Some(person) = self.people.get_mut(&author) else { return };
         let nick = person.nick.clone();
         person.seats.retain(|other| *other != seat);
@@ -336,6 +336,7 @@ impl Rooms {
     /// Returns what the room has not been told yet, so that it comes before whatever is said next.
     pub fn flush(&mut self, name: &RoomName) -> Option<Notice> {
         let room = self.open.get_mut(name)?;
+        self.digests.remove(&(room.due.take()?, name.clone()));
         let (presence, about) = std::mem::take(&mut room.digest).into_presence(name, room.members.len())?;
         Some(Notice { presence, about })
     }
@@ -343,30 +344,38 @@ impl Rooms {
     /// Returns when [`Self::due`] next has something to do.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
-        let dropped = self.dropped.front().map(|(since, _)| *since + Limits::GRACE);
-        let digest = self.digests.front().map(|(due, _)| *due);
+        let dropped = self.dropped.first().map(|(since, _)| *since + Limits::GRACE);
+        let digest = self.digests.first().map(|(due, _)| *due);
         dropped.into_iter().chain(digest).min()
     }
 
     /// Lets go of whoever did not come back within the grace, and returns what is now to be told.
     pub fn due(&mut self, now: Duration) -> Vec<Notice> {
-        while self.dropped.front().is_some_and(|(since, _)| *since + Limits::GRACE <= now) {
+        while self.dropped.first().is_some_and(|(since, _)| *since + Limits::GRACE <= now) {
             self.let_go(now);
         }
         let mut notices = Vec::new();
-        while let Some((_, room)) = self.digests.pop_front_if(|(due, _)| *due <= now) {
+        while let Some((due, room)) = self.digests.first().filter(|(due, _)| *due <= now).cloned() {
             notices.extend(self.flush(&room));
+            debug_assert!(!self.digests.contains(&(due, room)), "what is told is due no more");
         }
         notices
     }
 
-    /// Ends the grace of whoever was lost first, unless they are back.
+    /// Ends the grace of the connection that was lost first.
     fn let_go(&mut self, now: Duration) {
-        if let Some((since, seat)) = self.dropped.pop_front()
-            && self.seats.get(&seat).is_some_and(|place| place.dropped == Some(since))
-        {
+        if let Some((_, seat)) = self.dropped.first().copied() {
             self.leave(seat, now);
         }
+    }
+
+    /// Takes a seat away, with its grace if it is lost.
+    fn take_seat(&mut self, seat: SeatId) -> Option<Place> {
+        let place = self.seats.remove(&seat)?;
+        if let Some(since) = place.dropped {
+            self.dropped.remove(&(since, seat));
+        }
+        Some(place)
     }
 
     /// Returns a seat for somebody who is here; it is not in the room yet.
@@ -388,19 +397,35 @@ impl Rooms {
             return;
         }
         let digest = &mut room.digest;
-        let first = if returns { digest.returned(seat, nick.clone()) } else { digest.joined(seat, nick.clone()) };
-        if first {
-            self.digests.push_back((now + Limits::PRESENCE, name));
+        if returns {
+            digest.returned(seat, nick.clone())
+        } else {
+            digest.joined(seat, nick.clone())
         }
+        room.tell_soon(&name, now, &mut self.digests);
     }
 
     fn exit(&mut self, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration) {
         let Some(room) = self.open.get_mut(name) else { return };
         room.members.remove(nick);
         if room.members.is_empty() {
-            self.open.remove(name);
-        } else if room.digest.left(seat, nick.clone()) {
-            self.digests.push_back((now + Limits::PRESENCE, name.clone()));
+            if let Some(due) = self.open.remove(name).and_then(|room| room.due) {
+                self.digests.remove(&(due, name.clone()));
+            }
+            return;
+        }
+        room.digest.left(seat, nick.clone());
+        room.tell_soon(name, now, &mut self.digests);
+    }
+}
+
+impl Room {
+    /// Makes sure that the digest is told.
+    fn tell_soon(&mut self, name: &RoomName, now: Duration, digests: &mut BTreeSet<(Duration, RoomName)>) {
+        if self.due.is_none() {
+            let due = now + Limits::PRESENCE;
+            self.due = Some(due);
+            digests.insert((due, name.clone()));
         }
     }
 }

@@ -93,7 +93,7 @@ impl Stage {
 
     /// Checks that people, seats, rooms and nicks fit together.
     fn check(&self) {
-        let Rooms { people, seats, open, roster, .. } = &self.rooms;
+        let Rooms { people, seats, open, roster, dropped, digests, .. } = &self.rooms;
         for (author, person) in people {
             assert_eq!(roster.find(&person.nick), Some(*author));
             let rooms: BTreeSet<_> = person.seats.iter().map(|seat| &seats[seat].room).collect();
@@ -107,6 +107,10 @@ impl Stage {
         }
         assert_eq!(open.values().map(|room| room.members.len()).sum::<usize>(), seats.len());
         assert!(open.values().all(|room| !room.members.is_empty()));
+        let lost: BTreeSet<_> = seats.iter().filter_map(|(seat, place)| Some((place.dropped?, *seat))).collect();
+        assert_eq!(*dropped, lost);
+        let due: BTreeSet<_> = open.iter().filter_map(|(name, room)| Some((room.due?, name.clone()))).collect();
+        assert_eq!(*digests, due);
     }
 }
 

@@ -173,6 +173,40 @@ fn ghosts_are_bounded() {
 }
 
 #[test]
+fn who_comes_back_counts_as_no_ghost() {
+    let mut rooms = Rooms::default();
+    let mut restless = seat(&mut rooms, 1, "restless");
+    let ada = seat(&mut rooms, 2, "ada");
+    rooms.lose(ada, NOW);
+    for _ in 0..=Limits::GHOSTS {
+        rooms.lose(restless, NOW);
+        restless = seat(&mut rooms, 1, "restless");
+    }
+    assert_eq!(names(&rooms), ["ada", "restless"], "nobody else's grace ends for that");
+    assert_eq!(rooms.dropped.len(), 1, "and nothing is kept of it");
+    rooms.lose(ada, NOW + Limits::GRACE / 2);
+    rooms.due(NOW + Limits::GRACE);
+    assert_eq!(names(&rooms), ["restless"], "who is lost cannot be lost again");
+}
+
+#[test]
+fn a_room_waits_once_for_its_digest() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 1, "ada");
+    for _ in 0..100 {
+        let bob = seat(&mut rooms, 2, "bob");
+        rooms.flush(&RoomName::lobby());
+        rooms.leave(bob, NOW);
+        let eve = seat_in(&mut rooms, 3, "tea");
+        seat_in(&mut rooms, 4, "tea");
+        rooms.leave(eve, NOW);
+        rooms.go(SeatId(rooms.seats_given), RoomName::new("art").unwrap(), NOW);
+        rooms.leave(SeatId(rooms.seats_given), NOW);
+    }
+    assert_eq!(rooms.digests.len(), 1, "{:?}", rooms.digests);
+}
+
+#[test]
 fn a_lost_connection_keeps_its_own_room_alone() {
     let mut rooms = Rooms::default();
     seat(&mut rooms, 2, "bob");

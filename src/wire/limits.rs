@@ -41,7 +41,8 @@ impl Limits {
     pub const HELLO: Duration = Duration::from_secs(10);
     /// Frames that may be refused before one of them is a `hello` that is granted: more names than a person tries.
     pub const HELLOS: u32 = 20;
-    /// From the first to the last byte of one write; a reader that takes nothing for so long is stalled.
+    /// From one step of a write to the next; a reader that takes nothing for so long is stalled, and one that takes something again
+    /// and again is alive, however slow.
     pub const WRITE: Duration = Duration::from_secs(10);
     /// Between two pings: below the 30 s after which many middle boxes forget an idle connection.
     pub const PING_EVERY: Duration = Duration::from_secs(25);

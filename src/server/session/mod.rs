@@ -2,10 +2,11 @@
 //! result.
 //!
 //! What the room is told and what the peer says have their turns one after the other, and each turn takes what is there, so that
-//! bursts become batches. While a write waits for the peer nothing is read: a peer that takes nothing is not heard either, until
-//! its deadline.
+//! bursts become batches. What takes long is in `patience`: while the session waits for the log, or for a peer that is slow to
+//! read, it goes on hearing the stop, the loss of its seat and the peer.
 
 mod entering;
+mod patience;
 mod seldom;
 mod speech;
 
@@ -39,8 +40,8 @@ use super::{
     opening::Opening,
     origin::AllowedOrigin,
     rate::Rate,
-    socket::Socket,
-    turns::{Purpose, Turn, Turns},
+    socket::{Incoming, Socket},
+    turns::{Purpose, Turns},
 };
 use crate::{
     log::{Complaints, Log, LogError, Page},
@@ -165,6 +166,10 @@ struct Session<'a, S> {
     control: Option<Rate>,
     /// Something said too early, and when its turn is: nothing else is read until then.
     held: Option<(Meaning, Instant)>,
+    /// What the peer said while something else was waited for: nothing else is read until its turn.
+    heard: Option<Box<Incoming>>,
+    /// Whether others than [`Seldom`] have waited for what it waits for, so that it must ask anew.
+    has_waited: bool,
     /// When the peer was last told that it is too fast.
     told_slow: Option<Instant>,
     last_seen: Instant,
@@ -193,6 +198,8 @@ impl<'a, S: Transport> Session<'a, S> {
             rate,
             control,
             held: None,
+            heard: None,
+            has_waited: false,
             told_slow: None,
             last_seen: now,
             // Those who come together are not pinged together.
@@ -210,6 +217,9 @@ impl<'a, S: Transport> Session<'a, S> {
         let mut seldom = Seldom::new(stop, alarm, self.seat.mailbox.clone());
         let mut told = false;
         loop {
+            if std::mem::take(&mut self.has_waited) {
+                seldom.set_alarm(self.next_alarm());
+            }
             match self.next(&mut seldom, std::mem::take(&mut told)).await {
                 Step::Seldom(Event::Stop) => return Err(End::Stopping),
                 Step::Seldom(Event::Alarm) => {
@@ -241,14 +251,18 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked before all else; only after it had
     /// its turn it is asked last, so that it keeps nothing else waiting.
     async fn next(&mut self, seldom: &mut Seldom<'_, '_>, mut told: bool) -> Step {
-        let Self { socket, seat, held, .. } = self;
+        let Self { socket, seat, held, heard, .. } = self;
         let mut ring = pin!(seat.place.ring.recv());
         poll_fn(|cx| {
             let is_last = std::mem::take(&mut told);
             if !is_last && let Poll::Ready(batch) = ring.as_mut().poll(cx) {
                 return Poll::Ready(Step::Told(batch));
             }
-            let peer = |cx: &mut Context<'_>| if held.is_none() { socket.poll_next(cx) } else { Poll::Pending };
+            let peer = |cx: &mut Context<'_>| match heard.take_if(|_| held.is_none()) {
+                Some(heard) => Poll::Ready(*heard),
+                None if held.is_none() => socket.poll_next(cx),
+                None => Poll::Pending,
+            };
             if let Poll::Ready(event) = seldom.poll_next(cx, peer) {
                 return Poll::Ready(Step::Seldom(event));
             }
@@ -273,25 +287,33 @@ impl<'a, S: Transport> Session<'a, S> {
         if now >= self.last_seen + Limits::DEAD_AFTER {
             return Err(End::Dead);
         }
-        if now >= self.next_ping {
-            self.next_ping = now.max(self.next_ping + Limits::PING_EVERY);
-            self.socket.ping().await?;
+        self.ping_if_due().await
+    }
+
+    /// Asks the peer for a sign of life, when it is time for that.
+    async fn ping_if_due(&mut self) -> Result<(), End> {
+        /// FIN, the opcode of a ping, and no payload (RFC 6455 section 5.5.2).
+        const PING: [u8; 2] = [0x89, 0];
+        let now = Instant::now();
+        if now < self.next_ping {
+            return Ok(());
         }
-        Ok(())
+        self.next_ping = now.max(self.next_ping + Limits::PING_EVERY);
+        self.write(PING.to_vec().into()).await
     }
 
     /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
+        let (log, room) = (&self.shared.log, self.seat.place.room.clone());
         self.cursor = match wanted {
             Wanted::After(cursor) => cursor,
             Wanted::Since(time) => {
-                let cursor = self.shared.log.since(&self.seat.place.room, time).await;
+                let cursor = self.hearing(log.since(&room, time)).await?;
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
             Wanted::Last(0) => self.seat.place.last,
             Wanted::Last(count) => {
-                let room = &self.seat.place.room;
-                let cursor = self.shared.log.cursor(room, None, count.min(Limits::HISTORY)).await;
+                let cursor = self.hearing(log.cursor(&room, None, count.min(Limits::HISTORY))).await?;
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
         };
@@ -322,6 +344,7 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
+            self.ping_if_due().await?;
             let page = self.page(Purpose::CatchUp, self.cursor, Limits::PAGE).await?;
             let page = page.map_err(|error| self.cannot_read(&error))?;
             if page.gap {
@@ -338,18 +361,12 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Returns a page of the room once it is this connection's turn to have one read.
     async fn page(&mut self, purpose: Purpose, after: MessageId, limit: u32) -> Result<Result<Page, LogError>, End> {
-        let shared = self.shared;
-        let _turn = self.turn(&shared.pages, purpose).await?;
-        Ok(shared.log.page(&self.seat.place.room, after, limit).await)
-    }
-
-    /// Waits for a turn, but not longer than the server runs.
-    async fn turn(&mut self, turns: &Turns, purpose: Purpose) -> Result<Turn, End> {
-        tokio::select! {
-            biased;
-            turn = turns.take(purpose, self.address) => Ok(turn),
-            () = self.shared.stop.cancelled() => Err(End::Stopping),
-        }
+        let (shared, address, room) = (self.shared, self.address, self.seat.place.room.clone());
+        let page = async {
+            let _turn = shared.pages.take(purpose, address).await;
+            shared.log.page(&room, after, limit).await
+        };
+        self.hearing(page).await
     }
 
     /// Returns the end of a session that cannot be caught up, which the operator is told of.
@@ -402,7 +419,7 @@ impl<'a, S: Transport> Session<'a, S> {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        self.socket.write(frames).await?;
+        self.write(frames).await?;
         if lagged { Box::pin(self.refill()).await } else { Ok(()) }
     }
 
@@ -416,7 +433,7 @@ impl<'a, S: Transport> Session<'a, S> {
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = Frames::default();
         frames.push(self.unseen(batch));
-        Ok(self.socket.write(frames).await?)
+        self.write(frames).await
     }
 
     /// Writes an event of the mailbox.
@@ -433,7 +450,7 @@ impl<'a, S: Transport> Session<'a, S> {
     async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {
         let mut out = Vec::new();
         push_frame(self.dialect, event, &mut out);
-        Ok(self.socket.write(out.into()).await?)
+        self.write(out.into()).await
     }
 }
 

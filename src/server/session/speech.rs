@@ -160,13 +160,13 @@ impl<S: Transport> Session<'_, S> {
     pub(super) async fn act(&mut self, meaning: Meaning) -> Result<(), End> {
         match meaning {
             Meaning::Nothing => Ok(()),
-            Meaning::Answer(frames) => Ok(self.socket.write(frames.into()).await?),
+            Meaning::Answer(frames) => self.write(frames.into()).await,
             Meaning::Said(message) => self.said(message).await,
         }
     }
 
     /// Counts a frame that carries nothing; past the rate of these, reading waits.
-    fn count_control(&mut self) {
+    pub(super) fn count_control(&mut self) {
         let wait = self.control.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(self.started.elapsed()));
         if !wait.is_zero() {
             self.held = Some((Meaning::Nothing, Instant::now() + wait));
@@ -265,9 +265,10 @@ impl<S: Transport> Session<'_, S> {
     ) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
+        let log = &self.shared.log;
         let mut cursor = match after {
             Some(id) => id,
-            None => match self.shared.log.cursor(&room, before, left).await {
+            None => match self.hearing(log.cursor(&room, before, left)).await? {
                 Ok(cursor) => cursor,
                 Err(error) => return self.cannot_answer("a history could not be read", &error).await,
             },
@@ -276,6 +277,7 @@ impl<S: Transport> Session<'_, S> {
         let event = |messages, more| ServerMessage::History { room: room.clone(), messages, more };
         let mut portion = Portion::new();
         loop {
+            self.ping_if_due().await?;
             let page = match self.page(Purpose::Question, cursor, left.min(Limits::PAGE)).await? {
                 Ok(page) => page,
                 Err(error) => return self.cannot_answer("a history could not be read", &error).await,
@@ -319,12 +321,12 @@ impl<S: Transport> Session<'_, S> {
     async fn search(&mut self, query: Query, limit: Option<u32>) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
-        let found = {
-            let shared = self.shared;
-            let _turn = self.turn(&shared.searches, Purpose::Question).await?;
+        let (shared, address) = (self.shared, self.address);
+        let search = async {
+            let _turn = shared.searches.take(Purpose::Question, address).await;
             shared.log.search(&room, query.as_str(), limit).await
         };
-        let found = match found {
+        let found = match self.hearing(search).await? {
             Ok(found) => found,
             Err(error) => return self.cannot_answer("a search has failed", &error).await,
         };

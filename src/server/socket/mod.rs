@@ -3,15 +3,16 @@
 
 use std::{
     future::poll_fn,
+    io::IoSlice,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::Buf as _;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _},
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
@@ -217,29 +218,77 @@ impl<S: Transport> Socket<S> {
         }
     }
 
-    /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
-    pub(crate) async fn write(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
+    /// Writes whole frames, after those that were queued. Nobody is heard meanwhile. Not cancel-safe: a frame may be torn.
+    pub(crate) async fn write(&mut self, frames: Frames) -> Result<(), Unwritten> {
+        let mut frames = self.begin_write(frames).await?;
+        // Nearly always the socket takes all of it at once; only where it does not is a clock needed.
+        match poll_fn(|cx| Poll::Ready(self.poll_write(cx, &mut frames))).await {
+            Poll::Ready(written) => written,
+            Poll::Pending => Box::pin(self.write_in_time(frames)).await,
+        }
+    }
+
+    async fn write_in_time(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
+        let mut deadline = pin!(sleep(Limits::WRITE));
+        poll_fn(|cx| {
+            let before = frames.len();
+            if let Poll::Ready(written) = self.poll_write(cx, &mut frames) {
+                return Poll::Ready(written);
+            }
+            if frames.len() < before {
+                deadline.as_mut().reset(Instant::now() + Limits::WRITE);
+            }
+            deadline.as_mut().poll(cx).map(|()| Err(Unwritten { stalled: true }))
+        })
+        .await
+    }
+
+    /// Returns these whole frames behind what has to go first, for [`Self::poll_write`].
+    pub(crate) async fn begin_write(&mut self, mut frames: Frames) -> Result<Frames, Unwritten> {
         if !self.unsent.is_empty() {
             frames = Frames::from(std::mem::take(&mut self.unsent)).followed_by(frames);
         }
-        if frames.len() == 0 {
-            return Ok(());
+        if frames.has_remaining() {
+            self.flush().await?;
         }
-        self.flush().await?;
+        Ok(frames)
+    }
+
+    /// Writes what [`Self::begin_write`] returned, and takes off what is written. Whoever gives up hands in the rest by
+    /// [`Self::give_up_write`]; until then nothing but these frames may be written.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, frames: &mut Frames) -> Poll<Result<(), Unwritten>> {
+        /// As many as are written together.
+        const PARTS: usize = 64;
+        const GONE: Unwritten = Unwritten { stalled: false };
         // What the library had to write is written, so whole frames may go past it.
-        let Some(stream) = self.bare() else { return Err(Unwritten { stalled: false }) };
-        let mut write = pin!(async {
-            match frames.as_one() {
-                Some(frames) => stream.write_all(frames).await,
-                None => stream.write_all_buf(&mut frames).await,
+        let Some(stream) = self.bare() else { return Poll::Ready(Err(GONE)) };
+        while frames.has_remaining() {
+            let mut stream = Pin::new(&mut *stream);
+            let written = match frames.as_one() {
+                Some(frames) => ready!(stream.as_mut().poll_write(cx, frames)),
+                None => {
+                    let mut parts = [IoSlice::new(&[]); PARTS];
+                    let count = frames.chunks_vectored(&mut parts);
+                    ready!(stream.as_mut().poll_write_vectored(cx, &parts[..count]))
+                }
+            };
+            match written {
+                Ok(0) | Err(_) => return Poll::Ready(Err(GONE)),
+                Ok(written) => frames.advance(written),
             }
-            .map_err(drop)
-        });
-        // Nearly always the socket takes all of it at once; only where it does not is a clock needed.
-        match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
-            Poll::Ready(written) => written.map_err(|()| Unwritten { stalled: false }),
-            Poll::Pending => Box::pin(in_time(write)).await,
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Keeps what is left of a write, so that it goes before a goodbye.
+    pub(crate) fn give_up_write(&mut self, mut rest: Frames) {
+        self.unsent.resize(rest.len(), 0);
+        rest.copy_to_slice(&mut self.unsent);
+    }
+
+    /// Returns whether the library has to write something before more may be read.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.has_queued
     }
 
     /// Writes what the library has queued by itself: answers to pings.
@@ -251,15 +300,6 @@ impl<S: Transport> Socket<S> {
             self.has_queued = false;
         }
         Ok(())
-    }
-
-    /// Asks the peer for a sign of life.
-    pub(crate) async fn ping(&mut self) -> Result<(), Unwritten> {
-        /// FIN, the opcode of a ping, and no payload (RFC 6455 section 5.5.2).
-        const PING: [u8; 2] = [0x89, 0];
-        let mut frames = Frames::default();
-        frames.push(Bytes::from_static(&PING));
-        self.write(frames).await
     }
 
     /// Says goodbye with a code and a reason of at most 123 bytes, or with the peer's own where it has said goodbye, hears the

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod life;
+mod patience;
 mod people;
 mod speech;
 
@@ -28,7 +29,9 @@ const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
-    let (hub, desk) = desk::open(log.clone(), MessageId(0), Timestamp(0));
+    // A log in memory answers at once.
+    let last = log.last().now_or_never().and_then(Result::ok).unwrap_or_default();
+    let (hub, desk) = desk::open(log.clone(), last, Timestamp(0));
     tokio::spawn(desk);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());

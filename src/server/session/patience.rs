@@ -1,0 +1,93 @@
+//! What a session waits for that may take long: a peer that is slow to read, and the log. Meanwhile it goes on hearing the stop, the
+//! loss of its seat and the peer, of whom it keeps at most one thing that was said.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::WaitForCancellationFuture;
+
+use super::Session;
+use crate::{
+    server::{Transport, end::End, frames::Frames, socket::Incoming},
+    wire::Limits,
+};
+
+impl<S: Transport> Session<'_, S> {
+    /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
+    pub(super) async fn write(&mut self, frames: Frames) -> Result<(), End> {
+        let mut frames = self.socket.begin_write(frames).await?;
+        // Nearly always the socket takes all of it at once.
+        match poll_fn(|cx| Poll::Ready(self.socket.poll_write(cx, &mut frames))).await {
+            Poll::Ready(written) => Ok(written?),
+            Poll::Pending => Box::pin(self.write_slowly(frames)).await,
+        }
+    }
+
+    /// Writes to a peer that does not take all at once. As long as it takes something again and again, it is alive.
+    async fn write_slowly(&mut self, mut frames: Frames) -> Result<(), End> {
+        let shared = self.shared;
+        let mut stop = pin!(shared.stop.cancelled());
+        let mut deadline = pin!(sleep(Limits::WRITE));
+        let end = poll_fn(|cx| {
+            let before = frames.len();
+            let written = self.socket.poll_write(cx, &mut frames);
+            if frames.len() < before {
+                self.last_seen = Instant::now();
+                deadline.as_mut().reset(self.last_seen + Limits::WRITE);
+            }
+            if let Poll::Ready(written) = written {
+                return Poll::Ready(written.err().map(End::from));
+            }
+            if let Poll::Ready(end) = self.poll_hear(cx, stop.as_mut()) {
+                return Poll::Ready(Some(end));
+            }
+            deadline.as_mut().poll(cx).map(|()| Some(End::Stalled))
+        })
+        .await;
+        match end {
+            None => Ok(()),
+            Some(end) => {
+                self.socket.give_up_write(frames);
+                Err(end)
+            }
+        }
+    }
+
+    /// Returns what comes of `work`, unless the session must end before. Not cancel-safe where `work` is not.
+    pub(super) async fn hearing<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+        let shared = self.shared;
+        let mut stop = pin!(shared.stop.cancelled());
+        let mut work = pin!(work);
+        poll_fn(|cx| match self.poll_hear(cx, stop.as_mut()) {
+            Poll::Ready(end) => Poll::Ready(Err(end)),
+            Poll::Pending => work.as_mut().poll(cx).map(Ok),
+        })
+        .await
+    }
+
+    /// Hears the stop, the loss of the seat, and the peer until it has said something. Returns why the session must end.
+    fn poll_hear(&mut self, cx: &mut Context<'_>, stop: Pin<&mut WaitForCancellationFuture<'_>>) -> Poll<End> {
+        self.has_waited = true;
+        if stop.poll(cx).is_ready() {
+            return Poll::Ready(End::Stopping);
+        }
+        if let Poll::Ready(unseated) = self.seat.mailbox.poll_closed(cx) {
+            return Poll::Ready(unseated.into());
+        }
+        // An answer to a ping must not come between the parts of a frame, so nothing is read that could make the library write it.
+        while self.held.is_none() && self.heard.is_none() && !self.socket.has_queued() {
+            match self.socket.poll_next(cx) {
+                Poll::Ready(Incoming::Alive) => self.count_control(),
+                Poll::Ready(said @ Incoming::Text(_)) => self.heard = Some(Box::new(said)),
+                Poll::Ready(end) => return Poll::Ready(end.into()),
+                Poll::Pending => return Poll::Pending,
+            }
+            self.last_seen = Instant::now();
+        }
+        Poll::Pending
+    }
+}

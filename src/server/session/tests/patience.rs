@@ -1,0 +1,163 @@
+//! What takes long, and what is heard meanwhile.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::*;
+use crate::{
+    log::Draft,
+    wire::{Body, Kind, RoomName, Timestamp},
+};
+
+/// Messages of the most length that a request for history may ask for: 16 MB.
+const LONG_HISTORY: u32 = Limits::HISTORY;
+
+async fn shared_with_a_long_history() -> Arc<Shared> {
+    let log = Log::memory(Hex([1; 8]));
+    let draft = |number| Draft {
+        room: RoomName::lobby(),
+        at: Timestamp(0),
+        nick: Nick::new("ada").unwrap(),
+        author: Hex([9; 16]),
+        kind: Kind::Say,
+        text: Some(Body::new(&format!("{number:=>width$}", width = Limits::MESSAGE)).unwrap()),
+        key: None,
+    };
+    log.append((0..LONG_HISTORY).map(draft).collect()).await.unwrap();
+    shared_over(log, 0, 0)
+}
+
+fn wants_all(dialect: Dialect, nick: &str) -> Opening {
+    Opening { history: Some(LONG_HISTORY), ..opening(dialect, nick) }
+}
+
+/// Returns how many messages come before the end with this close code; each of them must be a whole frame.
+async fn messages_before_end(peer: &mut Peer, end: u16) -> u32 {
+    let mut messages = 0;
+    loop {
+        let message = timeout(LONG, peer.stream.next()).await.unwrap().unwrap().unwrap();
+        match message.as_close() {
+            Some((code, _)) => {
+                assert_eq!(u16::from(code), end);
+                return messages;
+            }
+            None => messages += u32::from(message.as_payload().len() > Limits::MESSAGE),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_reads_steadily_is_alive_however_slow() {
+    // The second takes longer over a page than a reader may take nothing.
+    for (bytes, every) in [(200_000, Duration::from_secs(1)), (20_000, Limits::WRITE.mul_f64(0.9))] {
+        let shared = shared_with_a_long_history().await;
+        let (mut slow, session) = start(&shared, wants_all(Dialect::Text, "slow"), bytes);
+        let (mut taken, mut buffer) = (0, vec![0; bytes]);
+        while taken < LONG_HISTORY as usize * Limits::MESSAGE {
+            sleep(every).await;
+            taken += slow.read(&mut buffer).await.unwrap();
+            assert!(!session.is_finished(), "ended after {taken} bytes: {:?}", session.await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stops_reading_stalls_though_they_took_much() {
+    let shared = shared_with_a_long_history().await;
+    let (mut slow, session) = start(&shared, wants_all(Dialect::Text, "slow"), 4096);
+    slow.read_exact(&mut vec![0; 1_000_000]).await.unwrap();
+    let begun = Instant::now();
+    assert_eq!(session.await.unwrap(), End::Stalled);
+    assert_eq!(begun.elapsed(), Limits::WRITE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_slow_to_read_hears_the_stop_behind_a_whole_frame() {
+    let shared = shared_with_a_long_history().await;
+    let mut slow = Peer::connect(&shared, wants_all(Dialect::Text, "slow"), 4096);
+    slow.until(|line| line.starts_with("ada: =")).await;
+    shared.stop.cancel();
+    assert!(messages_before_end(&mut slow, 1001).await < LONG_HISTORY / 10);
+    assert_eq!(slow.end().await, End::Stopping);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_slow_to_read_hears_that_the_place_is_taken() {
+    let shared = shared_with_a_long_history().await;
+    let hello = json!({"type": "hello", "session": Hex([7; 16]).to_string(), "history": LONG_HISTORY}).to_string();
+    let mut slow = Peer::connect(&shared, opening(Dialect::Json, "eve"), 4096);
+    slow.event("hello").await;
+    slow.say(&hello).await;
+    slow.event("message").await;
+    let _newer = Peer::person(&shared, 7, "eve", "lobby").await;
+    assert!(messages_before_end(&mut slow, 4000).await < LONG_HISTORY / 10);
+    assert_eq!(slow.end().await, End::TakenOver);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stop_is_heard_between_pages() {
+    let shared = shared_with_a_long_history().await;
+    let all = 2 * LONG_HISTORY as usize * Limits::MESSAGE;
+    let (mut fast, session) = start(&shared, wants_all(Dialect::Text, "fast"), all);
+    shared.stop.cancel();
+    let mut heard = Vec::new();
+    fast.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(session.await.unwrap(), End::Stopping);
+    assert!(heard.len() < 1_000_000, "{} bytes", heard.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_slow_reader_says_has_its_turn_afterwards() {
+    let shared = shared_with_a_long_history().await;
+    let mut slow = Peer::connect(&shared, wants_all(Dialect::Text, "slow"), 4096);
+    slow.until(|line| line.starts_with("ada: =")).await;
+    slow.stream.send(Message::ping("how are you")).await.unwrap();
+    for text in ["one", "two"] {
+        slow.say(text).await;
+    }
+    // Reads what follows as frames, each of which must be whole.
+    let (mut rest, mut pong, mut said) = (1, false, Vec::new());
+    while said.len() < 2 {
+        let message = timeout(LONG, slow.stream.next()).await.unwrap().unwrap().unwrap();
+        match message.as_text() {
+            Some(text) if text.starts_with("ada: ") => rest += 1,
+            Some(text) => said.extend(text.strip_prefix("slow: ").map(str::to_owned)),
+            None => pong |= message.is_pong(),
+        }
+    }
+    assert_eq!((rest, pong, said), (LONG_HISTORY, true, vec!["one".to_owned(), "two".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_slow_to_read_is_heard_as_before() {
+    let shared = shared();
+    let mut slow = Peer::connect(&shared, opening(Dialect::Text, "slow"), 256);
+    slow.until(|line| line.starts_with("* welcome")).await;
+    let mut ada = Peer::text(&shared, "ada").await;
+    slow.until(|line| line == "* ada joined").await;
+    let long = "=".repeat(Limits::MESSAGE);
+    ada.say(&long).await;
+    ada.until(|line| line.ends_with(&long)).await;
+    slow.until(|line| line.ends_with(&long)).await;
+    let begun = Instant::now();
+    slow.say("hello").await;
+    slow.until(|line| line == "slow: hello").await;
+    assert!(begun.elapsed().is_zero(), "and not only when the next ping is due");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_page_after_page_is_pinged() {
+    let shared = shared_with_a_long_history().await;
+    let mut slow = Peer::text(&shared, "slow").await;
+    let (mut pinged, begun) = (false, Instant::now());
+    for _ in 0..3 {
+        slow.say(&format!("/history {LONG_HISTORY}")).await;
+    }
+    while begun.elapsed() < 3 * Limits::DEAD_AFTER {
+        sleep(Duration::from_millis(200)).await;
+        let message = timeout(LONG, slow.stream.next()).await.unwrap().expect("it goes on").unwrap();
+        pinged |= message.is_ping();
+    }
+    assert!(pinged);
+}

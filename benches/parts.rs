@@ -95,7 +95,7 @@ fn room(criterion: &mut Criterion) {
         let mut author = [0; 16];
         author[..8].copy_from_slice(&number.to_be_bytes());
         let (nick, room) = (Some(nick(&format!("nick-{number}"))), RoomName::lobby());
-        Arrival { author: Hex(author), nick, if_taken: IfTaken::Next, room, returning: false }
+        Arrival { author: Hex(author), nick, if_taken: IfTaken::Next, room, can_return: true, returning: false }
     };
     let mut rooms = Rooms::default();
     for number in 0..PEOPLE {

@@ -1,84 +1,94 @@
 //! Who came, went and changed their nick in a room since it was last told: what cancels out is never told. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::SeatId;
-use crate::wire::{Limits, Nick, Presence, Rename, RoomName};
+use crate::wire::{Author, Limits, Nick, Presence, Rename, RoomName};
 
-/// The changes of one room that it has not been told yet.
+/// The changes of one room that it has not been told yet. A person is known by the author: a namesake is another one.
 #[derive(Debug, Default)]
 pub(super) struct Digest {
-    joined: BTreeMap<SeatId, Nick>,
-    returned: BTreeMap<SeatId, Nick>,
-    /// Who left, and from which seat.
-    left: BTreeMap<Nick, SeatId>,
-    renamed: BTreeMap<SeatId, Rename>,
+    changes: BTreeMap<Author, Change>,
+}
+
+/// What became of one person since the room was last told.
+#[derive(Debug)]
+struct Change {
+    /// Where they sit, or sat last.
+    seat: SeatId,
+    /// The nick under which the room knows them, if it does.
+    before: Option<Nick>,
+    /// The nick they have, if they are here.
+    now: Option<Nick>,
+    /// Whether they came back after a restart: for people they were never away, but programs do not know them yet.
+    returned: bool,
 }
 
 impl Digest {
-    fn is_empty(&self) -> bool {
-        self.joined.is_empty() && self.returned.is_empty() && self.left.is_empty() && self.renamed.is_empty()
-    }
-
     /// Notes that somebody came.
-    pub(super) fn joined(&mut self, seat: SeatId, nick: Nick) {
+    pub(super) fn joined(&mut self, author: Author, seat: SeatId, nick: Nick) {
         // Who went and is back within the digest was never away.
-        if self.left.remove(&nick).is_none() {
-            self.joined.insert(seat, nick);
-        }
+        let change = self.changes.entry(author).or_insert(Change { seat, before: None, now: None, returned: false });
+        (change.seat, change.now) = (seat, Some(nick));
     }
 
     /// Notes that somebody came back after a restart.
-    pub(super) fn returned(&mut self, seat: SeatId, nick: Nick) {
-        self.returned.insert(seat, nick);
+    pub(super) fn returned(&mut self, author: Author, seat: SeatId, nick: Nick) {
+        let before = Some(nick.clone());
+        let change = self.changes.entry(author).or_insert(Change { seat, before, now: None, returned: true });
+        (change.seat, change.now) = (seat, Some(nick));
     }
 
-    /// Notes that somebody went.
-    pub(super) fn left(&mut self, seat: SeatId, nick: Nick) {
-        self.returned.remove(&seat);
-        if self.joined.remove(&seat).is_none() {
-            let known_as = self.renamed.remove(&seat).map_or(nick, |rename| rename.from);
-            self.left.insert(known_as, seat);
+    /// Notes that somebody who was called so went.
+    pub(super) fn left(&mut self, author: Author, seat: SeatId, nick: Nick) {
+        let change =
+            self.changes.entry(author).or_insert(Change { seat, before: Some(nick), now: None, returned: false });
+        change.now = None;
+        if change.before.is_none() {
+            // Who came and went was never there.
+            self.changes.remove(&author);
         }
     }
 
     /// Notes that somebody has another nick.
-    pub(super) fn renamed(&mut self, seat: SeatId, from: Nick, to: Nick) {
-        if let Some(nick) = self.joined.get_mut(&seat) {
-            *nick = to;
-        } else {
-            let from = self.renamed.remove(&seat).map_or(from, |earlier| earlier.from);
-            if from != to {
-                self.renamed.insert(seat, Rename { from, to });
-            }
-        }
+    pub(super) fn renamed(&mut self, author: Author, seat: SeatId, from: Nick, to: Nick) {
+        let change =
+            self.changes.entry(author).or_insert(Change { seat, before: Some(from), now: None, returned: false });
+        change.now = Some(to);
     }
 
     /// Notes that the same person sits in another seat now, which nobody is told.
-    pub(super) fn replaced(&mut self, old: SeatId, new: SeatId) {
-        fn rekey<T>(map: &mut BTreeMap<SeatId, T>, old: SeatId, new: SeatId) {
-            if let Some(value) = map.remove(&old) {
-                map.insert(new, value);
-            }
+    pub(super) fn replaced(&mut self, author: Author, seat: SeatId) {
+        if let Some(change) = self.changes.get_mut(&author) {
+            change.seat = seat;
         }
-        rekey(&mut self.joined, old, new);
-        rekey(&mut self.returned, old, new);
-        rekey(&mut self.renamed, old, new);
     }
 
     /// Returns the event, and the only person it is about, or `None` when nothing changed.
     pub(super) fn into_presence(self, room: &RoomName, people: usize) -> Option<(Presence, Option<SeatId>)> {
-        if self.is_empty() {
-            return None;
+        let mut changes: Vec<_> = self.changes.into_values().collect();
+        changes.retain(|change| change.returned || change.before != change.now);
+        // In the order in which they came.
+        changes.sort_unstable_by_key(|change| change.seat);
+        let about = match &changes[..] {
+            [] => return None,
+            [only] => Some(only.seat),
+            _ => None,
+        };
+        let (mut joined, mut returned, mut left, mut renamed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for Change { before, now, returned: is_back, .. } in changes {
+            match (before, now) {
+                (_, Some(nick)) if is_back => returned.push(nick),
+                (None, Some(nick)) => joined.push(nick),
+                (Some(nick), None) => left.push(nick),
+                (Some(from), Some(to)) => renamed.push(Rename { from, to }),
+                (None, None) => {}
+            }
         }
-        let mut about: BTreeSet<SeatId> =
-            self.joined.keys().chain(self.returned.keys()).chain(self.renamed.keys()).copied().collect();
-        about.extend(self.left.values());
-        let about = if about.len() == 1 { about.first().copied() } else { None };
-        let (joined, more_joined) = spelled(self.joined.into_values());
-        let (returned, more_returned) = spelled(self.returned.into_values());
-        let (left, more_left) = spelled(self.left.into_keys());
-        let (renamed, more_renamed) = spelled(self.renamed.into_values());
+        let (joined, more_joined) = spelled(joined);
+        let (returned, more_returned) = spelled(returned);
+        let (left, more_left) = spelled(left);
+        let (renamed, more_renamed) = spelled(renamed);
         let room = room.clone();
         let presence = Presence {
             room,
@@ -97,7 +107,8 @@ impl Digest {
 }
 
 /// Returns the first few of `all`, and how many there are besides.
-fn spelled<T>(all: impl ExactSizeIterator<Item = T>) -> (Vec<T>, usize) {
+fn spelled<T>(mut all: Vec<T>) -> (Vec<T>, usize) {
     let more = all.len().saturating_sub(Limits::PRESENCE_NAMES);
-    (all.take(Limits::PRESENCE_NAMES).collect(), more)
+    all.truncate(Limits::PRESENCE_NAMES);
+    (all, more)
 }

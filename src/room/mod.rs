@@ -41,6 +41,8 @@ pub struct Arrival {
     pub if_taken: IfTaken,
     /// Where to.
     pub room: RoomName,
+    /// Whether another connection can show later that it is the same person: without a token nobody can.
+    pub can_return: bool,
     /// Whether they were here before, so far as they can know. Within [`Limits::GRACE`] of its start a server takes their word
     /// for it: a restart is nobody's coming.
     pub returning: bool,
@@ -130,7 +132,7 @@ impl Rooms {
     /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`] for a person who has
     /// [`Limits::SEATS`] connections that are not lost.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seated, Failure> {
-        let Arrival { author, nick, if_taken, room, returning } = arrival;
+        let Arrival { author, nick, if_taken, room, can_return: _, returning } = arrival;
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
             Some(nick) => {
                 if let Some(evicted) = self.seat_of(&nick, &room) {
@@ -144,7 +146,7 @@ impl Rooms {
             None => self.introduce(author, nick, if_taken)?,
         };
         let seat = self.new_seat(author, room.clone());
-        self.enter(seat, &nick, room, now, returning && now < Limits::GRACE);
+        self.enter(author, seat, &nick, room, now, returning && now < Limits::GRACE);
         Ok(Seated { seat, nick, evicted: None })
     }
 
@@ -184,12 +186,13 @@ impl Rooms {
     pub fn go(&mut self, seat: SeatId, to: RoomName, now: Duration) -> Option<SeatId> {
         let place = self.seats.get_mut(&seat).filter(|place| place.room != to)?;
         let from = std::mem::replace(&mut place.room, to.clone());
-        let nick = self.people.get(&place.author)?.nick.clone();
-        self.exit(seat, &nick, &from, now);
+        let author = place.author;
+        let nick = self.people.get(&author)?.nick.clone();
+        self.exit(author, seat, &nick, &from, now);
         let evicted = self.seat_of(&nick, &to);
         match evicted {
             Some(evicted) => self.replace(evicted, seat, &nick, &to),
-            None => self.enter(seat, &nick, to, now, false),
+            None => self.enter(author, seat, &nick, to, now, false),
         }
         self.spoke(seat);
         evicted
@@ -202,14 +205,13 @@ impl Rooms {
 
     /// Gives the place of `old` to `new`, which is the same person's, without a word to anybody.
     fn replace(&mut self, old: SeatId, new: SeatId, nick: &Nick, room: &RoomName) {
-        if let Some(place) = self.take_seat(old)
-            && let Some(person) = self.people.get_mut(&place.author)
-        {
+        let Some(place) = self.take_seat(old) else { return };
+        if let Some(person) = self.people.get_mut(&place.author) {
             person.seats.retain(|seat| *seat != old);
         }
         if let Some(room) = self.open.get_mut(room) {
             room.members.insert(nick.clone(), new);
-            room.digest.replaced(old, new);
+            room.digest.replaced(place.author, new);
         }
     }
 
@@ -235,7 +237,7 @@ impl Rooms {
             let Some(room) = self.open.get_mut(name) else { continue };
             room.members.remove(&from);
             room.members.insert(to.clone(), *seat);
-            room.digest.renamed(*seat, from.clone(), to.clone());
+            room.digest.renamed(author, *seat, from.clone(), to.clone());
             room.tell_soon(name, now, &mut self.digests);
         }
         Ok(seats)
@@ -262,7 +264,7 @@ impl Rooms {
             self.people.remove(&author);
             self.roster.free(&nick, author);
         }
-        self.exit(seat, &nick, &room, now);
+        self.exit(author, seat, &nick, &room, now);
     }
 
     /// Returns the nick, author and room of whoever sits there.
@@ -389,7 +391,7 @@ impl Rooms {
         seat
     }
 
-    fn enter(&mut self, seat: SeatId, nick: &Nick, name: RoomName, now: Duration, returns: bool) {
+    fn enter(&mut self, author: Author, seat: SeatId, nick: &Nick, name: RoomName, now: Duration, returns: bool) {
         let room = self.open.entry(name.clone()).or_default();
         room.members.insert(nick.clone(), seat);
         // Who comes into an empty room is nobody's news.
@@ -397,15 +399,12 @@ impl Rooms {
             return;
         }
         let digest = &mut room.digest;
-        if returns {
-            digest.returned(seat, nick.clone())
-        } else {
-            digest.joined(seat, nick.clone())
-        }
+        let come = if returns { Digest::returned } else { Digest::joined };
+        come(digest, author, seat, nick.clone());
         room.tell_soon(&name, now, &mut self.digests);
     }
 
-    fn exit(&mut self, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration) {
+    fn exit(&mut self, author: Author, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration) {
         let Some(room) = self.open.get_mut(name) else { return };
         room.members.remove(nick);
         if room.members.is_empty() {
@@ -414,7 +413,7 @@ impl Rooms {
             }
             return;
         }
-        room.digest.left(seat, nick.clone());
+        room.digest.left(author, seat, nick.clone());
         room.tell_soon(name, now, &mut self.digests);
     }
 }

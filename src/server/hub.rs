@@ -1,8 +1,11 @@
 //! How sessions reach the one writer of the server, which is in `desk`: what they ask, and what they get.
 
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use tokio::{
+    runtime::Handle,
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
 };
 
 use super::{mailbox::Mailbox, rings::Ring};
@@ -25,7 +28,7 @@ pub(crate) struct Place {
     pub(crate) knows_topic: bool,
 }
 
-/// What a session gets that came in.
+/// What a session gets that came in. However the session ends, the seat is given back.
 #[derive(Debug)]
 pub(crate) struct Seat {
     pub(crate) id: SeatId,
@@ -36,6 +39,37 @@ pub(crate) struct Seat {
     pub(crate) run: Run,
     pub(crate) place: Place,
     pub(crate) mailbox: Mailbox,
+    pub(crate) leaving: Leaving,
+}
+
+/// Gives a seat back when it is dropped: so a session that panics leaves no place behind that is nobody's.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    /// Weak, because the hub ends when nobody can ask it any more, and it has these in its hands too.
+    requests: mpsc::WeakSender<Request>,
+    seat: SeatId,
+    /// Whether it is for good, and not only until its person comes back.
+    pub(crate) for_good: bool,
+}
+
+impl Leaving {
+    pub(super) fn new(requests: mpsc::WeakSender<Request>, seat: SeatId, for_good: bool) -> Self {
+        Self { requests, seat, for_good }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // A hub that is gone has no seats.
+        let Some(requests) = self.requests.upgrade() else { return };
+        let Self { seat, for_good, .. } = *self;
+        if let Err(TrySendError::Full(request)) = requests.try_send(Request::Leave { seat, for_good })
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // As many of these wait as there were connections.
+            runtime.spawn(async move { drop(requests.send(request).await) });
+        }
+    }
 }
 
 /// The hub is gone: the server is stopping, or has failed.
@@ -88,6 +122,12 @@ impl Hub {
         Self { requests }
     }
 
+    /// Returns where requests go in.
+    #[cfg(test)]
+    pub(super) fn requests(&self) -> &mpsc::Sender<Request> {
+        &self.requests
+    }
+
     /// Seats somebody, and returns the room as they find it.
     pub(crate) async fn arrive(&self, arrival: Arrival) -> Result<Result<(Seat, RoomView), Failure>, Gone> {
         self.ask_with(|reply| Request::Arrive(arrival, reply)).await
@@ -128,12 +168,6 @@ impl Hub {
     /// Asks something.
     pub(crate) async fn ask(&self, seat: SeatId, ask: Ask) -> Result<ServerMessage, Gone> {
         self.ask_with(|reply| Request::Ask(seat, ask, reply)).await
-    }
-
-    /// Gives a seat back: for good, or only until its person comes back.
-    pub(crate) async fn leave(&self, seat: SeatId, for_good: bool) {
-        // A hub that is gone has no seats.
-        drop(self.requests.send(Request::Leave { seat, for_good }).await);
     }
 
     async fn ask_with<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Gone> {

@@ -122,15 +122,13 @@ pub fn names(names: &[Nick], all: usize) -> String {
     out
 }
 
-/// Returns who came and went, a line a kind of change, or `None` when nothing did.
+/// Returns who came and went, a line a kind of change, or `None` when nothing did. A nick may have gone from one person to another
+/// meanwhile, so who left comes first.
 #[must_use]
 pub fn presence(presence: &Presence) -> Option<String> {
     let mut lines = Vec::new();
-    if !presence.joined.is_empty() || presence.more_joined > 0 {
-        lines.push(format!(
-            "* {} joined",
-            names(&presence.joined, presence.joined.len().saturating_add(presence.more_joined))
-        ));
+    if !presence.left.is_empty() || presence.more_left > 0 {
+        lines.push(format!("* {} left", names(&presence.left, presence.left.len().saturating_add(presence.more_left))));
     }
     for rename in &presence.renamed {
         lines.push(format!("* {} is {} now", rename.from, rename.to));
@@ -138,8 +136,11 @@ pub fn presence(presence: &Presence) -> Option<String> {
     if presence.more_renamed > 0 {
         lines.push(format!("* {} more changed their nick", presence.more_renamed));
     }
-    if !presence.left.is_empty() || presence.more_left > 0 {
-        lines.push(format!("* {} left", names(&presence.left, presence.left.len().saturating_add(presence.more_left))));
+    if !presence.joined.is_empty() || presence.more_joined > 0 {
+        lines.push(format!(
+            "* {} joined",
+            names(&presence.joined, presence.joined.len().saturating_add(presence.more_joined))
+        ));
     }
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
@@ -217,7 +218,7 @@ mod tests {
             more_renamed: 0,
             people: 9,
         };
-        assert_eq!(super::presence(&presence).unwrap(), "* ada, bob and 3 more joined\n* x is y now\n* 7 more left");
+        assert_eq!(super::presence(&presence).unwrap(), "* 7 more left\n* x is y now\n* ada, bob and 3 more joined");
     }
 
     #[test]

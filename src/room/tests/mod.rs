@@ -21,6 +21,7 @@ fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
         nick: name.map(nick),
         if_taken: IfTaken::Next,
         room: RoomName::new(room).unwrap(),
+        can_return: true,
         returning: false,
     }
 }
@@ -82,8 +83,49 @@ fn what_cancels_out_is_not_told() {
     let eve = seat(&mut rooms, 3, "eve");
     rooms.leave(eve, NOW);
     rooms.leave(bob, NOW);
-    seat(&mut rooms, 4, "bob");
+    seat(&mut rooms, 2, "bob");
     assert_eq!(told(&mut rooms, NOW), Vec::<String>::new());
+}
+
+#[test]
+fn a_namesake_is_another_person() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 1, "ada");
+    let bob = seat(&mut rooms, 2, "bob");
+    told(&mut rooms, NOW);
+    rooms.leave(bob, NOW);
+    let other = seat(&mut rooms, 3, "bob");
+    assert_eq!(told(&mut rooms, NOW), ["* bob left\n* bob joined"]);
+    rooms.rename(other, &nick("eve"), NOW).unwrap();
+    rooms.leave(other, NOW);
+    seat(&mut rooms, 4, "bob");
+    assert_eq!(told(&mut rooms, NOW), ["* bob left\n* bob joined"], "the room never knew eve");
+}
+
+#[test]
+fn who_is_back_at_once_under_another_nick_has_changed_it() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 1, "ada");
+    let bob = seat(&mut rooms, 2, "bob");
+    told(&mut rooms, NOW);
+    rooms.leave(bob, NOW);
+    seat(&mut rooms, 2, "eve");
+    assert_eq!(told(&mut rooms, NOW), ["* bob is eve now"]);
+}
+
+#[test]
+fn who_is_back_after_a_restart_and_goes_is_known_to_people() {
+    let mut rooms = Rooms::default();
+    seat(&mut rooms, 1, "ada");
+    let start = Duration::from_secs(1);
+    let back = Arrival { returning: true, ..arrival(2, Some("bob"), "lobby") };
+    let bob = rooms.arrive(back.clone(), start).unwrap().seat;
+    rooms.leave(bob, start);
+    let bob = rooms.arrive(back, start).unwrap().seat;
+    let notice = rooms.flush(&RoomName::lobby()).unwrap();
+    assert_eq!((notice.presence.returned, notice.presence.joined), (vec![nick("bob")], vec![]));
+    rooms.leave(bob, start);
+    assert_eq!(told(&mut rooms, start), ["* bob left"]);
 }
 
 #[test]

@@ -7,12 +7,15 @@ mod gathering;
 
 use std::time::Duration;
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tracing::debug;
 
 use self::gathering::Gathering;
 use super::{
-    hub::{Ask, Hub, Place, Request, Said, Seat},
+    hub::{Ask, Hub, Leaving, Place, Request, Said, Seat},
     mailbox::Mail,
     rings::Rings,
 };
@@ -35,7 +38,8 @@ const EMPTY: usize = 16;
 /// all its clones are dropped.
 pub(crate) fn open(log: Log, last: MessageId, at: Timestamp) -> (Hub, impl Future<Output = ()> + Send) {
     let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-    (Hub::new(requests), Desk::new(log, last, at).run(incoming))
+    let desk = Desk::new(log, last, at, requests.downgrade());
+    (Hub::new(requests), desk.run(incoming))
 }
 
 /// One turn's work, in the order in which it came.
@@ -49,6 +53,10 @@ enum Item {
 struct Turn {
     items: Vec<Item>,
     drafts: Vec<Draft>,
+    /// Whether a topic is among them.
+    sets_topic: bool,
+    /// Who wants to know when they are committed.
+    settling: Vec<oneshot::Sender<()>>,
     /// Who spoke last, if nobody has moved since: whoever says much says it in a row.
     speaker: Option<Speaker>,
 }
@@ -67,6 +75,8 @@ struct Desk {
     mail: Mail,
     log: Log,
     complaints: Complaints,
+    /// Where sessions give their seats back.
+    requests: mpsc::WeakSender<Request>,
     last: MessageId,
     started: Instant,
     clock: Clock,
@@ -75,13 +85,14 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(log: Log, last: MessageId, at: Timestamp) -> Self {
+    fn new(log: Log, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>) -> Self {
         Self {
             rooms: Rooms::default(),
             rings: Rings::default(),
             mail: Mail::default(),
             log,
             complaints: Complaints::default(),
+            requests,
             last,
             started: Instant::now(),
             clock: Clock::new(at, Reading::now()),
@@ -125,17 +136,11 @@ impl Desk {
         }
         match request {
             Request::Arrive(arrival, reply) => {
-                // Whoever left before they had a seat cannot give it back.
-                if let Err(Ok((seat, _))) = reply.send(self.arrive(arrival, now)) {
-                    self.leave(seat.id, true, now);
-                }
+                // Whoever has gone meanwhile gives the seat back by this.
+                drop(reply.send(self.arrive(arrival, now)));
             }
             Request::Say(seat, said) => self.say(seat, said, turn),
-            Request::Settle(reply) => {
-                self.commit(std::mem::take(turn)).await;
-                // Whoever asked may have gone meanwhile.
-                reply.send(()).ok();
-            }
+            Request::Settle(reply) => turn.settling.push(reply),
             Request::Go(seat, room, reply) => {
                 // What was said before is in the ring that is left behind.
                 self.commit(std::mem::take(turn)).await;
@@ -146,7 +151,13 @@ impl Desk {
             }
             Request::LearnTopic(seat, room, topic) => self.rooms.learn_topic(seat, &room, topic),
             Request::Rename(seat, to, reply) => drop(reply.send(self.rename(seat, &to, now))),
-            Request::Ask(seat, ask, reply) => drop(reply.send(self.answer(seat, ask))),
+            Request::Ask(seat, ask, reply) => {
+                // The answer may tell a topic that was set just before.
+                if turn.sets_topic && !matches!(ask, Ask::Tell { .. }) {
+                    self.commit(std::mem::take(turn)).await;
+                }
+                drop(reply.send(self.answer(seat, ask)));
+            }
             Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
         }
     }
@@ -157,7 +168,7 @@ impl Desk {
     }
 
     fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Seat, RoomView), Failure> {
-        let room = arrival.room.clone();
+        let (room, can_return) = (arrival.room.clone(), arrival.can_return);
         let seated = self.rooms.arrive(arrival, now)?;
         if let Some(evicted) = seated.evicted {
             self.mail.evict(evicted);
@@ -171,6 +182,7 @@ impl Desk {
             run: self.log.runs().present(),
             place,
             mailbox: self.mail.open(seated.seat),
+            leaving: Leaving::new(self.requests.clone(), seated.seat, !can_return),
         };
         Ok((seat, view))
     }
@@ -194,6 +206,7 @@ impl Desk {
         }
         let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
         turn.items.push(Item::Drafts(seat, said.len()));
+        turn.sets_topic |= said.iter().any(|said| said.kind == Kind::Topic);
         turn.drafts.extend(said.into_iter().map(|Said { kind, text, key }| Draft {
             room: room.clone(),
             at: self.latest,
@@ -262,7 +275,7 @@ impl Desk {
     }
 
     async fn commit(&mut self, turn: Turn) {
-        if turn.items.is_empty() {
+        if turn.items.is_empty() && turn.settling.is_empty() {
             return;
         }
         let drafts = turn.drafts.len();
@@ -307,6 +320,10 @@ impl Desk {
         // After the rings: whoever gets an old message again can then be shown first what came before it.
         for (seat, event) in mail {
             self.mail.must_deliver(seat, event);
+        }
+        for reply in turn.settling {
+            // Whoever asked may have gone meanwhile.
+            reply.send(()).ok();
         }
         debug!(drafts, "a turn");
     }

@@ -1,12 +1,12 @@
 //! Turns: what they take together, and what is left of an empty room.
 
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::*;
 use crate::{room::IfTaken, wire::Hex};
 
 fn arrival(room: RoomName) -> Arrival {
-    Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, returning: false }
+    Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, can_return: false, returning: false }
 }
 
 async fn somebody(hub: &Hub) -> Seat {
@@ -31,7 +31,7 @@ async fn a_turn_commits_so_much_together_and_no_more() {
 
 #[tokio::test]
 async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
-    let mut desk = Desk::new(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
+    let mut desk = Desk::new(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade());
     let tea = Topic::new("tea").unwrap();
     for number in 0..2 * EMPTY {
         let room = RoomName::new(&format!("room-{number}")).unwrap();
@@ -76,4 +76,87 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
     let topic = timeout(Duration::from_secs(10), asked).await.unwrap();
     let tea = Some(Topic::new("tea").unwrap());
     assert_eq!(topic, ServerMessage::Topic { room: RoomName::new("rust").unwrap(), topic: tea });
+}
+
+/// Returns what comes of several things that are asked in one turn.
+async fn in_one_turn(requests: impl FnOnce(SeatId) -> Vec<Request>) {
+    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
+    let desk = tokio::spawn(run);
+    let seat = somebody(&hub).await;
+    // Nobody else has a turn before all of them are asked.
+    for request in requests(seat.id) {
+        assert!(hub.requests().try_send(request).is_ok());
+    }
+    drop((seat, hub));
+    timeout(Duration::from_secs(10), desk).await.unwrap().unwrap();
+}
+
+fn topic(seat: SeatId, text: &str) -> Request {
+    Request::Say(seat, vec![Said { kind: Kind::Topic, text: Some(Body::new(text).unwrap()), key: None }])
+}
+
+#[tokio::test]
+async fn an_answer_knows_what_was_said_before() {
+    for ask in [Ask::Topic, Ask::Names, Ask::Rooms] {
+        let (reply, answer) = oneshot::channel();
+        in_one_turn(|seat| vec![topic(seat, "tea"), Request::Ask(seat, ask, reply), topic(seat, "too late")]).await;
+        let topic = match answer.await.unwrap() {
+            ServerMessage::Topic { topic, .. } | ServerMessage::Names(RoomView { topic, .. }) => topic,
+            ServerMessage::Rooms { rooms, .. } => rooms[0].topic.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(topic, Some(Topic::new("tea").unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_its_own() {
+    let (mut desk, tea) =
+        (Desk::new(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade()), "tea");
+    let (mut seat, _) = desk.arrive(arrival(RoomName::lobby()), Duration::ZERO).unwrap();
+    let (reply, mut settled) = oneshot::channel();
+    let mut turn = Turn::default();
+    desk.handle(topic(seat.id, tea), Duration::ZERO, &mut turn).await;
+    desk.handle(Request::Settle(reply), Duration::ZERO, &mut turn).await;
+    assert!(settled.try_recv().is_err() && turn.drafts.len() == 1, "others may still say something in this turn");
+    desk.commit(turn).await;
+    assert_eq!(settled.try_recv(), Ok(()));
+    assert!(seat.place.ring.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn a_session_that_panics_leaves_its_place() {
+    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
+    tokio::spawn(run);
+    let mut watcher = somebody(&hub).await;
+    for can_return in [false, true] {
+        let (author, nick) = (Hex([u8::from(can_return); 16]), Some(Nick::new("ada").unwrap()));
+        let ada = Arrival { author, nick, can_return, ..arrival(RoomName::lobby()) };
+        let seat = hub.arrive(ada.clone()).await.unwrap().unwrap().0;
+        let session = tokio::spawn(async move {
+            let _seat = seat;
+            panic!("a defect");
+        });
+        assert!(session.await.unwrap_err().is_panic());
+        let bob = Arrival { author: Hex([7; 16]), if_taken: IfTaken::Refuse, ..ada.clone() };
+        let taken = hub.arrive(bob).await.unwrap().err().map(|failure| failure.code);
+        // Who can return keeps the nick for the grace, and the place with it.
+        assert_eq!(taken, can_return.then_some(ErrorCode::NickTaken));
+        if can_return {
+            assert!(hub.arrive(ada).await.unwrap().unwrap().0.resumed);
+        }
+    }
+    timeout(Duration::from_secs(10), watcher.place.ring.recv()).await.unwrap().expect("the room is told");
+}
+
+#[tokio::test]
+async fn a_place_is_given_back_also_when_many_wait_for_the_hub() {
+    let (requests, mut incoming) = mpsc::channel(1);
+    let hub = Hub::new(requests.clone());
+    requests.try_send(Request::Settle(oneshot::channel().0)).ok().unwrap();
+    drop(Leaving::new(hub.requests().downgrade(), SeatId::numbered(7), false));
+    assert!(matches!(incoming.recv().await, Some(Request::Settle(_))));
+    assert!(
+        matches!(incoming.recv().await, Some(Request::Leave { seat, for_good: false }) if seat == SeatId::numbered(7))
+    );
 }

@@ -52,7 +52,14 @@ impl<'a, S: Transport> Entering<'a, S> {
             Dialect::Text => {
                 let wanted = nick.clone();
                 // Without a token nobody else can show that they are the same person.
-                let arrival = Arrival { author: random()?, nick, if_taken: IfTaken::Next, room, returning: false };
+                let arrival = Arrival {
+                    author: random()?,
+                    nick,
+                    if_taken: IfTaken::Next,
+                    room,
+                    can_return: false,
+                    returning: false,
+                };
                 let (mut seat, mut view) = self.shared.hub.arrive(arrival).await?.map_err(|_| End::Failed)?;
                 read_topic(self.shared, seat.id, &mut seat.place, &mut view).await?;
                 let mut out = Vec::new();
@@ -80,6 +87,7 @@ impl<'a, S: Transport> Entering<'a, S> {
                         nick: hello.nick.or_else(|| nick.clone()),
                         if_taken: IfTaken::Refuse,
                         room: hello.room.unwrap_or_else(|| room.clone()),
+                        can_return: true,
                         returning: hello.session.is_some() && hello.epoch.is_some(),
                     };
                     match self.shared.hub.arrive(arrival).await? {

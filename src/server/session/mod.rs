@@ -86,7 +86,7 @@ where
         Ok((seat, dialect, wanted)) => {
             let mut session = Session::new(socket, shared, dialect, seat, pace, address);
             let end = session.live(wanted).await.err().unwrap_or(End::Quit);
-            shared.hub.leave(session.seat.id, dialect == Dialect::Text || end.is_for_good()).await;
+            session.seat.leaving.for_good |= end.is_for_good();
             end
         }
     };
@@ -168,6 +168,8 @@ struct Session<'a, S> {
     held: Option<(Meaning, Instant)>,
     /// What the peer said while something else was waited for: nothing else is read until its turn.
     heard: Option<Box<Incoming>>,
+    /// Whether something was said of which it is not known that it is stored.
+    has_said: bool,
     /// Whether others than [`Seldom`] have waited for what it waits for, so that it must ask anew.
     has_waited: bool,
     /// When the peer was last told that it is too fast.
@@ -199,6 +201,7 @@ impl<'a, S: Transport> Session<'a, S> {
             control,
             held: None,
             heard: None,
+            has_said: false,
             has_waited: false,
             told_slow: None,
             last_seen: now,

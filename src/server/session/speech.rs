@@ -75,6 +75,7 @@ impl<S: Transport> Session<'_, S> {
             frames += 1;
         };
         if !said.is_empty() {
+            self.has_said = true;
             self.shared.hub.say(self.seat.id, said).await?;
         }
         match rest {
@@ -190,6 +191,8 @@ impl<S: Transport> Session<'_, S> {
     async fn said(&mut self, message: ClientMessage) -> Result<(), End> {
         let hub = &self.shared.hub;
         let id = self.seat.id;
+        self.has_said |=
+            matches!(message, ClientMessage::Me { .. } | ClientMessage::SetTopic { .. } | ClientMessage::Say { .. });
         let say = |kind, text, key| hub.say(id, vec![Said { kind, text, key }]);
         let answer = match message {
             ClientMessage::Say { key, text } => return Ok(say(Kind::Say, Some(text), key).await?),
@@ -202,7 +205,7 @@ impl<S: Transport> Session<'_, S> {
             ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
             ClientMessage::Search { query, limit } => return self.search(query, limit).await,
             ClientMessage::Quit => {
-                hub.settle().await?;
+                self.settle().await?;
                 self.drain().await?;
                 return Err(End::Quit);
             }
@@ -215,6 +218,15 @@ impl<S: Transport> Session<'_, S> {
             ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,
         };
         self.send(&answer).await
+    }
+
+    /// Waits until what was said here is in the log, or has failed.
+    async fn settle(&mut self) -> Result<(), End> {
+        if std::mem::take(&mut self.has_said) {
+            let shared = self.shared;
+            self.hearing(shared.hub.settle()).await??;
+        }
+        Ok(())
     }
 
     /// Takes another nick. The answer comes by the mailbox: another connection of this person may take one too, and the last
@@ -265,6 +277,7 @@ impl<S: Transport> Session<'_, S> {
     ) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
+        self.settle().await?;
         let log = &self.shared.log;
         let mut cursor = match after {
             Some(id) => id,
@@ -321,6 +334,7 @@ impl<S: Transport> Session<'_, S> {
     async fn search(&mut self, query: Query, limit: Option<u32>) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
+        self.settle().await?;
         let (shared, address) = (self.shared, self.address);
         let search = async {
             let _turn = shared.searches.take(Purpose::Question, address).await;

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     room::SeatId,
     server::{
-        hub::{Place, Request},
+        hub::{Leaving, Place, Request},
         mailbox::Mail,
     },
     wire::RoomView,
@@ -45,6 +45,7 @@ async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
         run: Hex([1; 8]),
         place: Place { room: room.clone(), ring, last: MessageId(0), knows_topic: true },
         mailbox: mail.open(SeatId::nobodys()),
+        leaving: Leaving::new(shared.hub.requests().downgrade(), SeatId::nobodys(), true),
     };
     reply.send(Ok((seat, RoomView { room, topic: None, names: vec![nick], people: 1 }))).unwrap();
     ada.line().await;
@@ -198,6 +199,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
         nick: None,
         if_taken: crate::room::IfTaken::Next,
         room: crate::wire::RoomName::lobby(),
+        can_return: true,
         returning: false,
     });
     let (mut seat, _) = seat.await.unwrap().unwrap();
@@ -467,4 +469,24 @@ async fn what_the_log_cannot_answer_is_said_and_the_session_goes_on() {
     assert_eq!(ada.until(|line| line.starts_with('!')).await, "! the topic cannot be read at the moment");
     ada.say("/names").await;
     ada.until(|line| line == "* in #lobby: ada").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_knows_what_the_same_connection_said_before() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    for frame in [
+        json!({"type": "set_topic", "text": "tea"}),
+        json!({"type": "topic"}),
+        json!({"type": "say", "text": "milk"}),
+        json!({"type": "history", "limit": 1}),
+        json!({"type": "say", "text": "sugar"}),
+        json!({"type": "search", "query": "sugar"}),
+    ] {
+        ada.stream.feed(Message::text(frame.to_string())).await.unwrap();
+    }
+    ada.stream.flush().await.unwrap();
+    assert_eq!(ada.event("topic").await["topic"], "tea");
+    assert_eq!(ada.event("history").await["messages"][0]["text"], "milk");
+    assert_eq!(ada.event("found").await["messages"][0]["text"], "sugar");
 }

@@ -15,10 +15,13 @@ use std::{
     time::Duration,
 };
 
-pub use self::seat::SeatId;
 use self::{digest::Digest, roster::Roster};
+pub use self::{
+    private::{Addressee, To},
+    seat::SeatId,
+};
 use crate::wire::{
-    Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, Presence, RoomEntry, RoomName, RoomView, Topic,
+    Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, Presence, RoomEntry, RoomName, RoomView, Topic,
 };
 
 /// What happens when the nick somebody wants is taken.
@@ -79,6 +82,7 @@ struct Place {
 
 #[derive(Debug)]
 struct Person {
+    id: PersonId,
     nick: Nick,
     /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
     seats: Vec<SeatId>,
@@ -115,6 +119,8 @@ impl RoomTopic {
 #[derive(Debug, Default)]
 pub struct Rooms {
     people: HashMap<Author, Person>,
+    numbers: HashMap<PersonId, Author>,
+    people_seen: u64,
     seats: HashMap<SeatId, Place>,
     seats_given: u64,
     roster: Roster,
@@ -163,7 +169,10 @@ impl Rooms {
         self.roster.take(&nick, author);
         // Most people have one seat, and there may be many people.
         let seats = Vec::with_capacity(1);
-        let person = Person { nick: nick.clone(), seats, private_keys: VecDeque::new() };
+        self.people_seen += 1;
+        let id = PersonId(self.people_seen);
+        self.numbers.insert(id, author);
+        let person = Person { id, nick: nick.clone(), seats, private_keys: VecDeque::new() };
         self.people.insert(author, person);
         Ok(nick)
     }
@@ -261,7 +270,9 @@ impl Rooms {
         let nick = person.nick.clone();
         person.seats.retain(|other| *other != seat);
         if person.seats.is_empty() {
+            let id = person.id;
             self.people.remove(&author);
+            self.numbers.remove(&id);
             self.roster.free(&nick, author);
         }
         self.exit(author, seat, &nick, &room, now);

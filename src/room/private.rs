@@ -1,7 +1,29 @@
 //! Whom a private message goes to: one connection of one person, whatever the room. Pure.
 
-use super::{Rooms, SeatId};
-use crate::wire::{ErrorCode, Failure, IdempotencyKey, Limits, Nick};
+use super::{Person, Rooms, SeatId};
+use crate::wire::{Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId};
+
+/// Whom a private message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct To {
+    /// Whoever is called so, unless it says which person.
+    pub nick: Nick,
+    /// That very person, whatever they are called by now.
+    pub peer: Option<PersonId>,
+}
+
+/// Whom a private message goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// The connection that it goes to.
+    pub seat: SeatId,
+    /// The person.
+    pub author: Author,
+    /// The person, as others know it.
+    pub id: PersonId,
+    /// Their nick as they write it.
+    pub nick: Nick,
+}
 
 impl Rooms {
     /// Notes that somebody has spoken from there: what is for them alone goes there.
@@ -14,21 +36,40 @@ impl Rooms {
         }
     }
 
-    /// Returns whom a private message to `nick` goes to, and their nick as they write it: of their connections that are not
-    /// lost, the one that spoke or arrived last.
+    /// Returns whom a private message goes to: of that person's connections that are not lost, the one that spoke or arrived last.
     ///
     /// # Errors
     /// [`ErrorCode::NoSuchNick`], or [`ErrorCode::Unreachable`] while all connections of that person are lost.
-    pub fn addressee(&self, nick: &Nick) -> Result<(SeatId, Nick), Failure> {
-        let Some(person) = self.roster.find(nick).and_then(|author| self.people.get(&author)) else {
-            return Err(Failure::new(ErrorCode::NoSuchNick, format!("nobody called {nick} is here")));
+    pub fn addressee(&self, to: &To) -> Result<Addressee, Failure> {
+        let To { nick, peer } = to;
+        let author = match peer {
+            Some(id) => self.numbers.get(id).copied(),
+            None => self.roster.find(nick),
         };
-        let is_there = |seat: &&SeatId| self.seats.get(*seat).is_some_and(|place| place.dropped.is_none());
-        let Some(seat) = person.seats.iter().rfind(is_there) else {
+        let Some((author, person)) = author.and_then(|author| Some((author, self.people.get(&author)?))) else {
+            let words = match peer {
+                Some(_) => format!("{nick} has gone; whoever is called so now is another person"),
+                None => format!("nobody called {nick} is here"),
+            };
+            return Err(Failure::new(ErrorCode::NoSuchNick, words));
+        };
+        let Some(seat) = self.live_seat(person) else {
             let words = format!("{} has lost the connection; nothing was delivered", person.nick);
             return Err(Failure::new(ErrorCode::Unreachable, words));
         };
-        Ok((*seat, person.nick.clone()))
+        Ok(Addressee { seat, author, id: person.id, nick: person.nick.clone() })
+    }
+
+    /// Returns what others may know the person by who sits there.
+    #[must_use]
+    pub fn person(&self, seat: SeatId) -> Option<PersonId> {
+        Some(self.people.get(&self.seats.get(&seat)?.author)?.id)
+    }
+
+    /// Returns the connection of somebody that spoke or arrived last, of those that are not lost.
+    fn live_seat(&self, person: &Person) -> Option<SeatId> {
+        let is_there = |seat: &&SeatId| self.seats.get(*seat).is_some_and(|place| place.dropped.is_none());
+        person.seats.iter().rfind(is_there).copied()
     }
 
     /// Returns whether `key` is new among the private messages this person sent lately.

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
-    room::{Arrival, SeatId},
+    room::{Arrival, SeatId, To},
     wire::{
         Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage, Topic,
     },
@@ -101,7 +101,7 @@ pub(crate) struct Said {
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// Tell somebody alone.
-    Tell { to: Nick, text: Body, key: Option<IdempotencyKey> },
+    Tell { to: To, text: Body, key: Option<IdempotencyKey> },
     /// Who is in this room?
     Names,
     /// Which rooms are there?

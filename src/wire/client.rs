@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Epoch, IdempotencyKey, MessageId, Nick, Query, RoomName, Run, SessionToken, Topic};
+use super::{Body, Epoch, IdempotencyKey, MessageId, Nick, PersonId, Query, RoomName, Run, SessionToken, Topic};
 
 /// The first thing a JSON client says, in answer to the server's `hello`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub enum ClientMessage {
         key: Option<IdempotencyKey>,
         /// To whom.
         to: Nick,
+        /// Which person, whatever their nick is by now; an earlier version looks for `to`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<PersonId>,
         /// What.
         text: Body,
     },

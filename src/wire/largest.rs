@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Body, ErrorCode, Failure, Hex, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, Presence, Private, Query,
-    Rename, RoomEntry, RoomName, RoomView, ServerMessage, SessionToken, Timestamp, Topic, Welcome, json, text,
+    Body, ErrorCode, Failure, Hex, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, PersonId, Presence, Private,
+    Query, Rename, RoomEntry, RoomName, RoomView, ServerMessage, SessionToken, Timestamp, Topic, Welcome, json, text,
 };
 
 /// Nicks: as many bytes as characters can have, and as many escapes.
@@ -79,6 +79,7 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
             incomplete: true,
         },
         ServerMessage::Private(Private {
+            peer: Some(PersonId(u64::MAX)),
             from: nick.clone(),
             to: nick.clone(),
             at: Timestamp(u64::MAX),

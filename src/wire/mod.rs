@@ -13,6 +13,7 @@ pub mod json;
 mod largest;
 mod limits;
 mod names;
+mod person;
 mod server;
 mod skeleton;
 pub mod text;
@@ -27,6 +28,7 @@ pub use self::{
     hex::{Author, Epoch, Hex, HexError, Nonce, Run, SessionToken},
     limits::Limits,
     names::{Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
+    person::{PersonError, PersonId},
     server::{ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, Welcome},
 };
 

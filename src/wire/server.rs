@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, Query, RoomName, Run, SessionToken, Timestamp, Topic,
-    clean,
+    Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, PersonId, Query, RoomName, Run, SessionToken,
+    Timestamp, Topic, clean,
     names::{read, read_key},
 };
 
@@ -127,6 +127,9 @@ fn is_zero(count: &usize) -> bool {
 /// A message to one person alone; it is not kept in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Private {
+    /// The other person as the reader sees it: who said it, or in the sender's copy to whom. An earlier version does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PersonId>,
     /// Who said it.
     #[serde(deserialize_with = "read")]
     pub from: Nick,

@@ -22,8 +22,8 @@ use self::{
 };
 use super::ignored::Ignored;
 use crate::wire::{
-    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, RoomEntry, RoomName, Run,
-    ServerMessage, SessionToken, clean, json,
+    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, PersonId, RoomEntry, RoomName,
+    Run, ServerMessage, SessionToken, clean, json,
 };
 
 /// What the user chose.
@@ -245,8 +245,8 @@ pub struct App {
     missed: Option<usize>,
     /// Why the replay may not be all that was missed.
     incomplete: Option<&'static str>,
-    /// Who wrote to us alone last.
-    correspondent: Option<Nick>,
+    /// Who wrote to us alone last, and which person that is, where the server tells.
+    correspondent: Option<(Nick, Option<PersonId>)>,
     ignored: Arc<Ignored>,
     outbox: Outbox,
     keys_made: u64,
@@ -313,7 +313,7 @@ impl App {
             Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.text(now, &text, &mut effects),
             Event::Ignore(ignored) => {
-                self.correspondent.take_if(|nick| ignored.has(nick));
+                self.correspondent.take_if(|(nick, _)| ignored.has(nick));
                 self.ignored = ignored;
             }
             Event::Resend(texts) => {

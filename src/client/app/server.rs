@@ -8,7 +8,8 @@ use super::{
     quoted,
 };
 use crate::wire::{
-    ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Private, ServerMessage, Welcome, clean,
+    ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Presence, Private, ServerMessage, Welcome,
+    clean,
     json::{self, Unreadable},
 };
 
@@ -90,7 +91,7 @@ impl App {
                 self.incomplete = Some("some messages are gone: the server no longer has them");
                 quiet = self.lost_at.is_some();
             }
-            ServerMessage::Presence(_) => {}
+            ServerMessage::Presence(presence) => self.follow_correspondent(presence),
         }
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }
@@ -140,6 +141,10 @@ impl App {
         let same_epoch = self.epoch.is_none_or(|epoch| epoch == welcome.epoch);
         let is_of_it = |cursor: MessageId| welcome.shared.is_none_or(|shared| cursor <= shared);
         let same_history = same_epoch && self.cursor.or(asked).is_none_or(is_of_it);
+        if !same_history {
+            // Its people are others, though their numbers may be the same.
+            self.correspondent = None;
+        }
         if !same_room || !same_epoch {
             self.cursor = None;
         } else if !same_history {
@@ -189,7 +194,18 @@ impl App {
     fn private(&mut self, now: Duration, private: &Private) {
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
         if !echo && self.nick.as_ref() != Some(&private.from) && !self.ignored.has(&private.from) {
-            self.correspondent = Some(private.from.clone());
+            self.correspondent = Some((private.from.clone(), private.peer));
+        }
+    }
+
+    /// Follows a change of nick of who wrote to us last. Where the server does not tell persons apart, somebody who left is answered
+    /// no more: the nick may be another's next.
+    fn follow_correspondent(&mut self, presence: &Presence) {
+        let Some((nick, peer)) = &mut self.correspondent else { return };
+        if peer.is_none() && presence.left.contains(nick) {
+            self.correspondent = None;
+        } else if let Some(rename) = presence.renamed.iter().find(|rename| rename.from == *nick) {
+            *nick = rename.to.clone();
         }
     }
 

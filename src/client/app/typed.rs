@@ -51,11 +51,14 @@ impl App {
             Command::Help => return effects.push(notice(command::help())),
             Command::Quit => return self.end(Ending::quit(now)),
             Command::Reply(text) => match self.correspondent.clone() {
-                Some(to) => ClientMessage::Msg { key: self.key(), to, text },
-                None => return self.refuse("nobody has sent you a private message yet", effects),
+                Some((to, peer)) => ClientMessage::Msg { key: self.key(), to, peer, text },
+                None => {
+                    let words = "there is no private message to answer, or who wrote the last one has gone";
+                    return self.refuse(words, effects);
+                }
             },
             Command::Me(text) => ClientMessage::Me { key: self.key(), text },
-            Command::Msg(to, text) => ClientMessage::Msg { key: self.key(), to, text },
+            Command::Msg(to, text) => ClientMessage::Msg { key: self.key(), to, peer: None, text },
             Command::SetTopic(text) => ClientMessage::SetTopic { key: self.key(), text },
             Command::Join(room) => ClientMessage::Join { room, history: self.settings.history },
             Command::Nick(nick) => ClientMessage::Nick { nick },

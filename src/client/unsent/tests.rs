@@ -63,7 +63,8 @@ fn lines_of_two_clients_go_out_as_those_of_two() {
 
 #[test]
 fn old_lines_are_a_draft_and_what_was_for_one_is_never_in_it() {
-    let secret = ClientMessage::Msg { key: None, to: Nick::new("bob").unwrap(), text: Body::new("secret").unwrap() };
+    let secret =
+        ClientMessage::Msg { key: None, to: Nick::new("bob").unwrap(), peer: None, text: Body::new("secret").unwrap() };
     for (draft, now, expected, entered) in [
         ("half", NOW + 601, "//etc\n/usr\nhalf", ["/msg bob secret"].as_slice()),
         // A clock that was set back says nothing.

@@ -205,8 +205,14 @@ mod tests {
         assert_eq!(line(said(Kind::Me, Some("waves"))), "12:34 ~ ada waves\n");
         assert_eq!(line(said(Kind::Topic, Some("tea"))), "12:34 * ada set the topic: tea\n");
         assert_eq!(line(said(Kind::Topic, None)), "12:34 * ada cleared the topic\n");
-        let private =
-            Private { from: nick("ada"), to: nick("bob"), at: AT, text: Body::new("psst").unwrap(), key: None };
+        let private = Private {
+            peer: None,
+            from: nick("ada"),
+            to: nick("bob"),
+            at: AT,
+            text: Body::new("psst").unwrap(),
+            key: None,
+        };
         assert_eq!(line(ServerMessage::Private(private)), "12:34 [ada -> bob] psst\n");
     }
 
@@ -325,7 +331,14 @@ mod tests {
         ];
         if let Some(body) = body {
             let (from, to) = (who.clone(), who);
-            events.push(ServerMessage::Private(Private { from, to, at: Timestamp(0), text: body, key: None }));
+            events.push(ServerMessage::Private(Private {
+                peer: None,
+                from,
+                to,
+                at: Timestamp(0),
+                text: body,
+                key: None,
+            }));
         }
         let mut shown: Vec<_> = events.into_iter().map(|event| Shown::Event { event, quiet: false }).collect();
         shown.extend([

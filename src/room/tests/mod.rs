@@ -15,6 +15,10 @@ fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::new(text).unwrap()
 }
 
+fn to(name: &str) -> To {
+    To { nick: nick(name), peer: None }
+}
+
 fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
     Arrival {
         author: Hex([author; 16]),
@@ -364,7 +368,7 @@ fn a_private_message_goes_to_the_connection_that_spoke_or_came_last_and_is_there
     let mut rooms = Rooms::default();
     let lobby = seat(&mut rooms, 1, "ada");
     let tea = seat_in(&mut rooms, 1, "tea");
-    let addressee = |rooms: &Rooms| rooms.addressee(&nick("ada")).map(|(seat, _)| seat);
+    let addressee = |rooms: &Rooms| rooms.addressee(&to("ada")).map(|addressee| addressee.seat);
     assert_eq!(addressee(&rooms), Ok(tea));
     rooms.spoke(lobby);
     assert_eq!(addressee(&rooms), Ok(lobby));
@@ -410,10 +414,28 @@ fn rooms_close_behind_the_last_and_are_listed_by_size() {
 fn a_private_message_goes_to_whoever_is_there_whatever_the_room() {
     let mut rooms = Rooms::default();
     let bob = rooms.arrive(arrival(2, Some("Bob"), "other"), NOW).unwrap().seat;
-    assert_eq!(rooms.addressee(&nick("bob")), Ok((bob, nick("Bob"))));
-    assert_eq!(rooms.addressee(&nick("eve")).unwrap_err().message, "nobody called eve is here");
+    let found = rooms.addressee(&to("bob")).unwrap();
+    assert_eq!((found.seat, found.nick), (bob, nick("Bob")));
+    assert_eq!(rooms.addressee(&to("eve")).unwrap_err().message, "nobody called eve is here");
     rooms.lose(bob, NOW);
-    assert_eq!(rooms.addressee(&nick("bob")).unwrap_err().code, ErrorCode::Unreachable);
+    assert_eq!(rooms.addressee(&to("bob")).unwrap_err().code, ErrorCode::Unreachable);
+}
+
+#[test]
+fn a_person_is_found_whatever_the_nick_and_a_namesake_is_another() {
+    let mut rooms = Rooms::default();
+    let bob = seat(&mut rooms, 2, "bob");
+    let to_bob = To { peer: rooms.person(bob), ..to("bob") };
+    rooms.rename(bob, &nick("robert"), NOW).unwrap();
+    let carol = seat(&mut rooms, 3, "bob");
+    assert_eq!(rooms.addressee(&to("bob")).unwrap().seat, carol);
+    let found = rooms.addressee(&to_bob).unwrap();
+    assert_eq!((found.seat, found.nick, Some(found.id)), (bob, nick("robert"), to_bob.peer));
+    rooms.leave(bob, NOW);
+    assert_eq!(rooms.addressee(&to_bob).unwrap_err().code, ErrorCode::NoSuchNick);
+    seat(&mut rooms, 2, "robert");
+    assert!(rooms.addressee(&to_bob).is_err(), "a number is not given twice");
+    assert_eq!((rooms.numbers.len(), rooms.people.len()), (2, 2));
 }
 
 #[test]

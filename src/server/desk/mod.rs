@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     log::{Appended, Clock, Complaints, Draft, Log, Reading},
-    room::{Arrival, Notice, Rooms, SeatId},
+    room::{Arrival, Notice, Rooms, SeatId, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic,
@@ -252,14 +252,16 @@ impl Desk {
         &mut self,
         seat: SeatId,
         from: Nick,
-        to: &Nick,
+        to: &To,
         text: Body,
         key: Option<IdempotencyKey>,
     ) -> Result<ServerMessage, Failure> {
         self.rooms.spoke(seat);
-        let (addressee, to) = self.rooms.addressee(to)?;
-        let private = Private { from, to, at: self.latest, text, key: None };
-        let copy = ServerMessage::Private(Private { key: key.clone(), ..private.clone() });
+        let addressee = self.rooms.addressee(to)?;
+        let private =
+            Private { peer: self.rooms.person(seat), from, to: addressee.nick, at: self.latest, text, key: None };
+        let copy = Private { peer: Some(addressee.id), key: key.clone(), ..private.clone() };
+        let (addressee, copy) = (addressee.seat, ServerMessage::Private(copy));
         if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
             let to = private.to.clone();
             // To oneself there is one copy, the echo.

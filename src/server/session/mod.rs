@@ -45,8 +45,8 @@ use super::{
 };
 use crate::{
     log::{Complaints, Log, LogError, Page},
-    room::SeatId,
-    wire::{Dialect, Limits, MessageId, Nick, RoomView, ServerMessage},
+    room::{SeatId, To},
+    wire::{Dialect, Limits, MessageId, RoomView, ServerMessage},
 };
 
 /// Bytes gathered from the ring for one write.
@@ -158,7 +158,7 @@ struct Session<'a, S> {
     /// Everything of this room up to here has been written.
     cursor: MessageId,
     /// Who said the last private message, for `/reply`.
-    last_private: Option<Nick>,
+    last_private: Option<To>,
     started: Instant,
     /// Messages and commands.
     rate: Option<Rate>,
@@ -442,7 +442,9 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Writes an event of the mailbox.
     async fn for_us_alone(&mut self, event: &ServerMessage) -> Result<(), End> {
         match event {
-            ServerMessage::Private(private) => self.last_private = Some(private.from.clone()),
+            ServerMessage::Private(private) => {
+                self.last_private = Some(To { nick: private.from.clone(), peer: private.peer });
+            }
             // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
             ServerMessage::Message(_) => self.drain().await?,
             _ => {}

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Session, entering::Wanted, read_topic};
 use crate::{
     log::LogError,
+    room::To,
     server::{
         Transport,
         batch::{push_frame, push_lines},
@@ -138,9 +139,9 @@ impl<S: Transport> Session<'_, S> {
             Command::Names => ClientMessage::Names,
             Command::Nick(nick) => ClientMessage::Nick { nick },
             Command::Me(text) => ClientMessage::Me { key: None, text },
-            Command::Msg(to, text) => ClientMessage::Msg { key: None, to, text },
+            Command::Msg(to, text) => ClientMessage::Msg { key: None, to, peer: None, text },
             Command::Reply(text) => match self.last_private.clone() {
-                Some(to) => ClientMessage::Msg { key: None, to, text },
+                Some(To { nick, peer }) => ClientMessage::Msg { key: None, to: nick, peer, text },
                 None => return self.refusal(Failure::new(ErrorCode::NoSuchNick, "nobody has told you anything yet")),
             },
             Command::Topic => ClientMessage::Topic,
@@ -212,7 +213,10 @@ impl<S: Transport> Session<'_, S> {
             ClientMessage::Hello(_) => {
                 ServerMessage::Error(Failure::new(ErrorCode::UnexpectedHello, "hello was said already"))
             }
-            ClientMessage::Msg { key, to, text } => hub.ask(id, Ask::Tell { to, text, key }).await?,
+            ClientMessage::Msg { key, to, peer, text } => {
+                let to = To { nick: to, peer };
+                hub.ask(id, Ask::Tell { to, text, key }).await?
+            }
             ClientMessage::Names => hub.ask(id, Ask::Names).await?,
             ClientMessage::Rooms => return self.rooms().await,
             ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,

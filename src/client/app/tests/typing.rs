@@ -115,15 +115,69 @@ fn questions_are_refused_while_there_is_nobody_to_ask() {
 fn a_reply_goes_to_who_wrote_last() {
     let mut chat = Chat::live();
     chat.line("/reply hello?");
-    assert_eq!(chat.notices(), ["nobody has sent you a private message yet"]);
+    assert_eq!(chat.notices(), ["there is no private message to answer, or who wrote the last one has gone"]);
     let private = |from: &str, to: &str| {
         let text = Body::new("psst").unwrap();
-        ServerMessage::Private(Private { from: nick(from), to: nick(to), at: Timestamp(0), text, key: None })
+        ServerMessage::Private(Private {
+            peer: None,
+            from: nick(from),
+            to: nick(to),
+            at: Timestamp(0),
+            text,
+            key: None,
+        })
     };
     chat.server(&private("bob", "ada"));
     chat.server(&private("ada", "eve"));
     chat.line("/reply yes");
     assert!(matches!(&chat.sent[0], ClientMessage::Msg { to, .. } if *to == nick("bob")));
+}
+
+fn presence(renamed: &[(&str, &str)], left: &[&str]) -> ServerMessage {
+    let presence = serde_json::json!({
+        "type": "presence", "room": "lobby", "people": 1, "left": left,
+        "renamed": renamed.iter().map(|(from, to)| serde_json::json!({"from": from, "to": to})).collect::<Vec<_>>(),
+    });
+    serde_json::from_value(presence).unwrap()
+}
+
+#[test]
+fn a_reply_goes_to_the_person_who_wrote() {
+    let private = |peer: Option<u64>| {
+        let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
+        ServerMessage::Private(Private { peer: peer.map(PersonId), from, to, at: Timestamp(0), text, key: None })
+    };
+    let mut chat = Chat::live();
+    let mut reply_to = |events: &[ServerMessage]| {
+        chat.sent.clear();
+        events.iter().for_each(|event| chat.server(event));
+        chat.line("/reply yes");
+        chat.sent.iter().find_map(|sent| match sent {
+            ClientMessage::Msg { to, peer, .. } => Some((to.to_string(), peer.map(|PersonId(number)| number))),
+            _ => None,
+        })
+    };
+    let renamed = presence(&[("bob", "robert")], &[]);
+    let some = |to: &str, peer| Some((to.to_owned(), peer));
+    assert_eq!(reply_to(&[private(Some(12))]), some("bob", Some(12)));
+    assert_eq!(reply_to(&[renamed.clone()]), some("robert", Some(12)));
+    assert_eq!(reply_to(&[presence(&[], &["robert"])]), some("robert", Some(12)), "the server knows better");
+    // One that does not tell persons apart.
+    assert_eq!(reply_to(&[private(None), renamed]), some("robert", None));
+    assert_eq!(reply_to(&[presence(&[], &["robert"])]), None);
+}
+
+#[test]
+fn the_people_of_another_history_are_others() {
+    let mut chat = Chat::live();
+    let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
+    let private = Private { peer: Some(PersonId(12)), from, to, at: Timestamp(0), text, key: None };
+    chat.server(&ServerMessage::Private(private));
+    chat.event(Event::Dropped { reason: "gone".to_owned() });
+    chat.join(Hex([2; 8]), "ada");
+    chat.sent.clear();
+    chat.line("/reply yes");
+    assert!(!chat.sent.iter().any(|sent| matches!(sent, ClientMessage::Msg { .. })));
 }
 
 #[test]

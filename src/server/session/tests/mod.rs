@@ -14,7 +14,7 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 use super::*;
 use crate::{
     server::{desk, replay::Replay},
-    wire::{Hex, Timestamp},
+    wire::{Hex, Nick, Timestamp},
 };
 
 mod life;

@@ -233,6 +233,38 @@ async fn private_messages_reach_one_person_in_whatever_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_goes_to_the_person_and_not_to_who_has_their_nick_now() {
+    let shared = shared();
+    let mut ada = Peer::text(&shared, "ada").await;
+    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut eve, _) = Peer::json(&shared, json!({"type": "hello", "nick": "eve"})).await;
+    for to in ["ada", "eve"] {
+        bob.say(&format!("/msg {to} psst")).await;
+        bob.until(|line| line == format!("* private from bob to {to}: psst")).await;
+    }
+    ada.until(|line| line == "* private from bob to ada: psst").await;
+    let peer = eve.event("private").await["peer"].clone();
+    bob.say("/nick robert").await;
+    bob.until(|line| line == "* you are robert now").await;
+    let mut carol = Peer::text(&shared, "bob").await;
+    ada.say("/reply yes?").await;
+    bob.until(|line| line == "* private from ada to robert: yes?").await;
+    eve.say(&json!({"type": "msg", "to": "bob", "peer": peer, "text": "no"}).to_string()).await;
+    bob.until(|line| line == "* private from eve to robert: no").await;
+    let echo = eve.event("private").await;
+    assert_eq!((&echo["peer"], &echo["to"]), (&peer, &json!("robert")));
+    bob.say("/quit").await;
+    assert_eq!(bob.closed().await.0, 1000);
+    ada.say("/reply still there?").await;
+    ada.until(|line| line == "! bob has gone; whoever is called so now is another person").await;
+    eve.say(&json!({"type": "msg", "to": "bob", "peer": peer, "text": "no"}).to_string()).await;
+    assert_eq!(eve.event("error").await["code"], "no_such_nick");
+    carol.say("/who").await;
+    let line = carol.until(|line| line.starts_with("* in") || line.starts_with("* private")).await;
+    assert!(line.starts_with("* in"), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_private_message_sent_again_is_delivered_once() {
     let shared = shared();
     let mut bob = Peer::text(&shared, "bob").await;

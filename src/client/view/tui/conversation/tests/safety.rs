@@ -41,6 +41,7 @@ fn everything(text: &str) -> Vec<Shown> {
         }
         let private = |from: &Nick, to: &Nick| {
             ServerMessage::Private(Private {
+                peer: None,
                 from: from.clone(),
                 to: to.clone(),
                 at: Timestamp(0),

@@ -15,9 +15,9 @@ use std::{
     time::Duration,
 };
 
-use self::{digest::Digest, roster::Roster};
+use self::{digest::Digest, private::Owed, roster::Roster};
 pub use self::{
-    private::{Addressee, To},
+    private::{Addressee, Sender, To},
     seat::SeatId,
 };
 use crate::wire::{
@@ -78,6 +78,8 @@ struct Place {
     room: RoomName,
     /// When the connection was lost, if it is.
     dropped: Option<Duration>,
+    /// How much of what is owed to its person it was given.
+    given: u64,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ struct Person {
     /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
     seats: Vec<SeatId>,
     private_keys: VecDeque<IdempotencyKey>,
+    owed: VecDeque<Owed>,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +124,8 @@ pub struct Rooms {
     people: HashMap<Author, Person>,
     numbers: HashMap<PersonId, Author>,
     people_seen: u64,
+    /// What nobody took, for those who said it.
+    undelivered: Vec<(Author, Failure)>,
     seats: HashMap<SeatId, Place>,
     seats_given: u64,
     roster: Roster,
@@ -172,7 +177,7 @@ impl Rooms {
         self.people_seen += 1;
         let id = PersonId(self.people_seen);
         self.numbers.insert(id, author);
-        let person = Person { id, nick: nick.clone(), seats, private_keys: VecDeque::new() };
+        let person = Person { id, nick: nick.clone(), seats, private_keys: VecDeque::new(), owed: VecDeque::new() };
         self.people.insert(author, person);
         Ok(nick)
     }
@@ -270,9 +275,10 @@ impl Rooms {
         let nick = person.nick.clone();
         person.seats.retain(|other| *other != seat);
         if person.seats.is_empty() {
-            let id = person.id;
+            let (id, owed) = (person.id, std::mem::take(&mut person.owed));
             self.people.remove(&author);
             self.numbers.remove(&id);
+            self.nobody_took(owed);
             self.roster.free(&nick, author);
         }
         self.exit(author, seat, &nick, &room, now);
@@ -397,7 +403,7 @@ impl Rooms {
         let seat = SeatId(self.seats_given);
         if let Some(person) = self.people.get_mut(&author) {
             person.seats.push(seat);
-            self.seats.insert(seat, Place { author, room, dropped: None });
+            self.seats.insert(seat, Place { author, room, dropped: None, given: 0 });
         }
         seat
     }

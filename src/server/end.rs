@@ -80,7 +80,7 @@ impl From<Incoming> for End {
             Incoming::Binary | Incoming::Failed(Failed::NotText) => Self::NotText,
             Incoming::Failed(Failed::TooBig) => Self::TooBig,
             Incoming::Failed(Failed::Protocol) => Self::Broken,
-            Incoming::Failed(Failed::Gone) | Incoming::Text(_) | Incoming::Alive => Self::Lost,
+            Incoming::Failed(Failed::Gone) | Incoming::Text(_) | Incoming::Alive | Incoming::Confirmed(_) => Self::Lost,
         }
     }
 }

@@ -84,8 +84,13 @@ pub(super) enum Request {
     LearnTopic(SeatId, RoomName, Option<Topic>),
     Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
+    /// The peer has so much of what is owed to its person and was given to this seat.
+    Confirm(SeatId, u64),
     Settle(oneshot::Sender<()>),
-    Leave { seat: SeatId, for_good: bool },
+    Leave {
+        seat: SeatId,
+        for_good: bool,
+    },
 }
 
 /// What somebody said.
@@ -142,6 +147,11 @@ impl Hub {
             Err(TrySendError::Full(request)) => Box::pin(self.requests.send(request)).await.map_err(|_| Gone),
             Err(TrySendError::Closed(_)) => Err(Gone),
         }
+    }
+
+    /// Says that the peer has got so much of what is owed to its person and came by this seat's mailbox.
+    pub(crate) async fn confirm(&self, seat: SeatId, count: u64) -> Result<(), Gone> {
+        self.requests.send(Request::Confirm(seat, count)).await.map_err(|_| Gone)
     }
 
     /// Returns when whatever was said before is in its ring, or has failed.

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     room::SeatId,
-    wire::{Limits, ServerMessage},
+    wire::{ErrorCode, Failure, Limits, ServerMessage},
 };
 
 /// What is for one session alone. When it closes, the session has lost its seat. Clones are the same one, but only one of them
@@ -83,6 +83,11 @@ impl Shared {
     }
 }
 
+/// Returns whether this is owed to a person: the hub keeps it until the session has confirmed that its peer got it.
+pub(crate) fn is_owed(event: &ServerMessage) -> bool {
+    matches!(event, ServerMessage::Private(_) | ServerMessage::Error(Failure { code: ErrorCode::Unreachable, .. }))
+}
+
 /// Why a session lost its seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unseated {
@@ -121,9 +126,10 @@ impl Mail {
         self.slots.remove(&seat);
     }
 
-    /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session.
+    /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session. The newer one gets what is owed.
     pub(crate) fn evict(&mut self, seat: SeatId) {
         if let Some(slot) = self.slots.remove(&seat) {
+            slot.0.change(|contents| contents.events.retain(|event| !is_owed(event)));
             slot.0.close(Unseated::TakenOver);
         }
     }

@@ -91,6 +91,10 @@ impl Limits {
     pub const HUB_QUEUE: usize = 1024;
     /// Events for one session alone (private messages, failures) that wait for it.
     pub const MAILBOX: usize = 32;
+    /// Private messages that wait for one person to confirm them: what many people write to one within a round trip.
+    pub const UNCONFIRMED: usize = 128;
+    /// And bytes of text in them: some of the longest.
+    pub const UNCONFIRMED_TEXT: usize = 128 * 1024;
     /// Private messages whose keys are remembered, so that one sent again after a reconnect is not delivered twice.
     pub const PRIVATE_KEYS: usize = 64;
     /// Messages, and bytes of text, that the in-memory log keeps before it forgets the oldest.

@@ -13,7 +13,7 @@ mod state;
 mod tests;
 mod typed;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 pub use self::state::{Connection, Pending};
 use self::{
@@ -22,8 +22,8 @@ use self::{
 };
 use super::ignored::Ignored;
 use crate::wire::{
-    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, PersonId, RoomEntry, RoomName,
-    Run, ServerMessage, SessionToken, clean, json,
+    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, PersonId, Private, RoomEntry,
+    RoomName, Run, ServerMessage, SessionToken, clean, json,
 };
 
 /// What the user chose.
@@ -248,6 +248,8 @@ pub struct App {
     /// Who wrote to us alone last, and which person that is, where the server tells.
     correspondent: Option<(Nick, Option<PersonId>)>,
     ignored: Arc<Ignored>,
+    /// What was said to us alone, the latest first.
+    privates: VecDeque<Private>,
     outbox: Outbox,
     keys_made: u64,
     /// Until when nothing is sent, because the server asked for it.
@@ -288,6 +290,7 @@ impl App {
             incomplete: None,
             correspondent: None,
             ignored: Arc::default(),
+            privates: VecDeque::new(),
             outbox: Outbox::default(),
             keys_made: 0,
             paused_until: None,

@@ -61,7 +61,11 @@ impl App {
                 }
                 self.say_back(now, effects);
             }
-            ServerMessage::Private(private) => self.private(now, private),
+            ServerMessage::Private(private) => {
+                if !self.private(now, private) {
+                    return;
+                }
+            }
             ServerMessage::History { more, .. } => {
                 asked = self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::History { .. }));
             }
@@ -191,11 +195,25 @@ impl App {
         effects.push(Effect::Show(Shown::Event { event: ServerMessage::Message(Arc::clone(message)), quiet: false }));
     }
 
-    fn private(&mut self, now: Duration, private: &Private) {
+    /// Returns whether it is to be shown: one that came on a connection that was lost may come again on the next.
+    fn private(&mut self, now: Duration, private: &Private) -> bool {
+        /// Of these one that comes again is known.
+        const REMEMBERED: usize = 128;
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
-        if !echo && self.nick.as_ref() != Some(&private.from) && !self.ignored.has(&private.from) {
+        if echo || private.key.is_some() || self.nick.as_ref() == Some(&private.from) {
+            return true;
+        }
+        if private.peer.is_some() {
+            if self.privates.contains(private) {
+                return false;
+            }
+            self.privates.truncate(REMEMBERED - 1);
+            self.privates.push_front(private.clone());
+        }
+        if !self.ignored.has(&private.from) {
             self.correspondent = Some((private.from.clone(), private.peer));
         }
+        true
     }
 
     /// Follows a change of nick of who wrote to us last. Where the server does not tell persons apart, somebody who left is answered

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     log::{Appended, Clock, Complaints, Draft, Log, Reading},
-    room::{Arrival, Notice, Rooms, SeatId, To},
+    room::{Arrival, Notice, Rooms, SeatId, Sender, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic,
@@ -121,6 +121,7 @@ impl Desk {
                 }
             }
             turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
+            self.tell_undelivered();
             self.commit(turn).await;
             self.close_empty_rooms();
         }
@@ -146,6 +147,7 @@ impl Desk {
                 self.commit(std::mem::take(turn)).await;
                 if let Some(evicted) = self.rooms.go(seat, room.clone(), now) {
                     self.mail.evict(evicted);
+                    self.hand_over_from(seat);
                 }
                 drop(reply.send(self.place(room)));
             }
@@ -158,17 +160,53 @@ impl Desk {
                 }
                 drop(reply.send(self.answer(seat, ask)));
             }
+            Request::Confirm(seat, count) => {
+                if let Some(author) = self.rooms.confirm(seat, count) {
+                    self.hand_over(author);
+                }
+            }
             Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
         }
     }
 
     fn leave(&mut self, seat: SeatId, for_good: bool, now: Duration) {
+        let author = self.rooms.whereabouts(seat).map(|(_, author, _)| author);
         self.mail.close(seat);
-        if for_good { self.rooms.leave(seat, now) } else { self.rooms.lose(seat, now) }
+        if for_good {
+            self.rooms.leave(seat, now)
+        } else {
+            self.rooms.lose(seat, now)
+        }
+        // Another connection of the same person may take what this one did not.
+        if let Some(author) = author {
+            self.hand_over(author);
+        }
+    }
+
+    /// Gives what is owed to the person of this seat to the connection that is there.
+    fn hand_over_from(&mut self, seat: SeatId) {
+        if let Some((_, author, _)) = self.rooms.whereabouts(seat) {
+            self.hand_over(author);
+        }
+    }
+
+    fn hand_over(&mut self, author: Author) {
+        let mail = &self.mail;
+        self.rooms.hand_over(author, |seat, event| mail.deliver(seat, event.clone()));
+    }
+
+    /// Tells those who said something privately that nobody took.
+    fn tell_undelivered(&mut self) {
+        for (author, failure) in self.rooms.undelivered() {
+            // Who is not here any more need not know, nor can who takes nothing.
+            if self.rooms.owe(author, ServerMessage::Error(failure), None) {
+                self.hand_over(author);
+            }
+        }
     }
 
     fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Seat, RoomView), Failure> {
-        let (room, can_return) = (arrival.room.clone(), arrival.can_return);
+        let (room, can_return, author) = (arrival.room.clone(), arrival.can_return, arrival.author);
         let seated = self.rooms.arrive(arrival, now)?;
         if let Some(evicted) = seated.evicted {
             self.mail.evict(evicted);
@@ -184,6 +222,7 @@ impl Desk {
             mailbox: self.mail.open(seated.seat),
             leaving: Leaving::new(self.requests.clone(), seated.seat, !can_return),
         };
+        self.hand_over(author);
         Ok((seat, view))
     }
 
@@ -258,22 +297,40 @@ impl Desk {
     ) -> Result<ServerMessage, Failure> {
         self.rooms.spoke(seat);
         let addressee = self.rooms.addressee(to)?;
-        let private =
-            Private { peer: self.rooms.person(seat), from, to: addressee.nick, at: self.latest, text, key: None };
+        let private = Private {
+            peer: self.rooms.person(seat),
+            from,
+            to: addressee.nick.clone(),
+            at: self.latest,
+            text,
+            key: None,
+        };
         let copy = Private { peer: Some(addressee.id), key: key.clone(), ..private.clone() };
-        let (addressee, copy) = (addressee.seat, ServerMessage::Private(copy));
+        let copy = ServerMessage::Private(copy);
         if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
-            let to = private.to.clone();
             // To oneself there is one copy, the echo.
-            if addressee != seat && !self.mail.deliver(addressee, ServerMessage::Private(private)) {
-                let words = format!("{to} takes nothing at the moment; try again");
-                return Err(Failure::new(ErrorCode::Unreachable, words));
-            }
-            if let Some(key) = key {
+            if addressee.seat != seat {
+                self.give(seat, addressee.author, private, key)?;
+            } else if let Some(key) = key {
                 self.rooms.note_private(seat, key);
             }
         }
         Ok(copy)
+    }
+
+    /// Gives somebody a private message, which is theirs until they have confirmed it.
+    fn give(&mut self, from: SeatId, to: Author, private: Private, key: Option<IdempotencyKey>) -> Result<(), Failure> {
+        let words = format!("{} takes nothing at the moment; try again", private.to);
+        let sender = self.rooms.whereabouts(from).map(|(_, author, _)| Sender { author, key: key.clone() });
+        if !self.rooms.owe(to, ServerMessage::Private(private), sender) {
+            return Err(Failure::new(ErrorCode::Unreachable, words));
+        }
+        // Before it can turn out that nobody takes it.
+        if let Some(key) = key {
+            self.rooms.note_private(from, key);
+        }
+        self.hand_over(to);
+        Ok(())
     }
 
     async fn commit(&mut self, turn: Turn) {

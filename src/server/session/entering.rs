@@ -142,7 +142,7 @@ impl<'a, S: Transport> Entering<'a, S> {
                     Ok(_) => Failure::new(ErrorCode::UnexpectedHello, "say hello first"),
                     Err(failure) => failure,
                 },
-                Incoming::Alive => {
+                Incoming::Alive | Incoming::Confirmed(_) => {
                     let now = Instant::now();
                     self.not_before = now + self.pace.control(now);
                     self.socket.flush().await?;

@@ -37,6 +37,7 @@ use super::{
     end::End,
     frames::Frames,
     hub::{Ask, Hub, Place, Seat},
+    mailbox::is_owed,
     opening::Opening,
     origin::AllowedOrigin,
     rate::Rate,
@@ -168,6 +169,10 @@ struct Session<'a, S> {
     held: Option<(Meaning, Instant)>,
     /// What the peer said while something else was waited for: nothing else is read until its turn.
     heard: Option<Box<Incoming>>,
+    /// How much of what is owed to the person was written.
+    owed_written: u64,
+    /// How much of it the peer has been asked to confirm.
+    asked: Option<u64>,
     /// Whether something was said of which it is not known that it is stored.
     has_said: bool,
     /// Whether others than [`Seldom`] have waited for what it waits for, so that it must ask anew.
@@ -201,6 +206,8 @@ impl<'a, S: Transport> Session<'a, S> {
             control,
             held: None,
             heard: None,
+            owed_written: 0,
+            asked: None,
             has_said: false,
             has_waited: false,
             told_slow: None,
@@ -295,14 +302,42 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Asks the peer for a sign of life, when it is time for that.
     async fn ping_if_due(&mut self) -> Result<(), End> {
-        /// FIN, the opcode of a ping, and no payload (RFC 6455 section 5.5.2).
-        const PING: [u8; 2] = [0x89, 0];
         let now = Instant::now();
         if now < self.next_ping {
             return Ok(());
         }
         self.next_ping = now.max(self.next_ping + Limits::PING_EVERY);
-        self.write(PING.to_vec().into()).await
+        self.ping().await
+    }
+
+    /// Asks the peer for a sign of life, and with it whether it has got what is owed to its person: a peer may answer only the last of
+    /// several pings (RFC 6455 section 5.5.3).
+    async fn ping(&mut self) -> Result<(), End> {
+        /// FIN, and the opcode of a ping (RFC 6455 section 5.5.2).
+        const PING: u8 = 0x89;
+        let mut ping = vec![PING, 0];
+        if self.asked.is_some() {
+            self.asked = Some(self.owed_written);
+            ping[1] = 8;
+            ping.extend(self.owed_written.to_be_bytes());
+        }
+        self.write(ping.into()).await
+    }
+
+    /// Notes that the peer has got so much of what is owed to its person, and asks for what it was given since.
+    async fn confirmed(&mut self, count: u64) -> Result<(), End> {
+        self.asked = None;
+        self.shared.hub.confirm(self.seat.id, count).await?;
+        if self.owed_written > count { self.ask_to_confirm().await } else { Ok(()) }
+    }
+
+    /// Asks the peer whether it has got what is owed to its person, unless it is asked already.
+    async fn ask_to_confirm(&mut self) -> Result<(), End> {
+        if self.asked.is_some() {
+            return Ok(());
+        }
+        self.asked = Some(self.owed_written);
+        self.ping().await
     }
 
     /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
@@ -449,7 +484,12 @@ impl<'a, S: Transport> Session<'a, S> {
             ServerMessage::Message(_) => self.drain().await?,
             _ => {}
         }
-        self.send(event).await
+        self.send(event).await?;
+        if is_owed(event) {
+            self.owed_written += 1;
+            self.ask_to_confirm().await?;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, event: &ServerMessage) -> Result<(), End> {

@@ -82,7 +82,7 @@ impl<S: Transport> Session<'_, S> {
         while self.held.is_none() && self.heard.is_none() && !self.socket.has_queued() {
             match self.socket.poll_next(cx) {
                 Poll::Ready(Incoming::Alive) => self.count_control(),
-                Poll::Ready(said @ Incoming::Text(_)) => self.heard = Some(Box::new(said)),
+                Poll::Ready(said @ (Incoming::Text(_) | Incoming::Confirmed(_))) => self.heard = Some(Box::new(said)),
                 Poll::Ready(end) => return Poll::Ready(end.into()),
                 Poll::Pending => return Poll::Pending,
             }

@@ -46,6 +46,8 @@ enum Heard {
     Nothing,
     /// It may want an answer to a ping.
     Alive,
+    /// It has got so much of what is owed to its person.
+    Confirmed(u64),
     /// It came too early, by so much.
     Early(Meaning, Duration),
     Other(Meaning),
@@ -82,6 +84,7 @@ impl<S: Transport> Session<'_, S> {
         match rest {
             Heard::Said(_) | Heard::Nothing => {}
             Heard::Alive => Box::pin(self.socket.flush()).await?,
+            Heard::Confirmed(count) => Box::pin(self.confirmed(count)).await?,
             Heard::Early(meaning, wait) => Box::pin(self.hold(meaning, wait)).await?,
             Heard::Other(meaning) => Box::pin(self.act(meaning)).await?,
             Heard::End(end) => return Err(end),
@@ -92,7 +95,8 @@ impl<S: Transport> Session<'_, S> {
     fn hear(&mut self, incoming: Incoming, now: Instant) -> Heard {
         let meaning = match incoming {
             Incoming::Text(frame) => self.meaning(frame.as_str()),
-            Incoming::Alive => {
+            Incoming::Confirmed(count) if self.asked == Some(count) => return Heard::Confirmed(count),
+            Incoming::Alive | Incoming::Confirmed(_) => {
                 self.count_control();
                 return Heard::Alive;
             }

@@ -26,6 +26,8 @@ pub(crate) enum Incoming {
     Text(Text),
     /// It showed that it is alive, and no more: a ping, a pong, an empty frame.
     Alive,
+    /// It has got everything that was written before the ping that bore this number.
+    Confirmed(u64),
     /// It sent something that is neither text nor control.
     Binary,
     /// It said goodbye; whether for good, its close code tells.
@@ -143,12 +145,17 @@ impl<S: Transport> Socket<S> {
                 self.has_queued = true;
                 Incoming::Alive
             }
+            Some(Ok(message)) if message.is_pong() => {
+                // Others than ours are a sign of life (RFC 6455 section 5.5.3).
+                let number = <[u8; 8]>::try_from(&message.as_payload()[..]).map(u64::from_be_bytes);
+                number.map_or(Incoming::Alive, Incoming::Confirmed)
+            }
             Some(Ok(message)) => match message.as_close() {
                 Some((code, _)) => {
                     self.goodbye = Some(code);
                     Incoming::Closed(code.into())
                 }
-                None if message.as_payload().is_empty() || message.is_pong() => Incoming::Alive,
+                None if message.as_payload().is_empty() => Incoming::Alive,
                 None if message.is_text() => Incoming::Text(Text(message)),
                 None => Incoming::Binary,
             },

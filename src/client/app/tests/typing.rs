@@ -168,6 +168,23 @@ fn a_reply_goes_to_the_person_who_wrote() {
 }
 
 #[test]
+fn a_private_message_that_comes_again_is_shown_once() {
+    let mut chat = Chat::live();
+    let private = |at| {
+        let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
+        ServerMessage::Private(Private { peer: Some(PersonId(12)), from, to, at: Timestamp(at), text, key: None })
+    };
+    let shown = |chat: &Chat| {
+        let is_private = |shown: &&Shown| matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
+        chat.shown.iter().filter(is_private).count()
+    };
+    for (at, count) in [(1, 1), (2, 2), (1, 2), (2, 2), (3, 3)] {
+        chat.server(&private(at));
+        assert_eq!(shown(&chat), count);
+    }
+}
+
+#[test]
 fn the_people_of_another_history_are_others() {
     let mut chat = Chat::live();
     let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());

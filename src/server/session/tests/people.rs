@@ -63,6 +63,9 @@ async fn a_private_message_reaches_one_connection() {
     assert_eq!(one.event("private").await["key"], "k");
     bob.say("/msg ada spoke last").await;
     assert_eq!(one.event("private").await["text"], "spoke last");
+    // Reads the ping behind it as well, and so confirms that it came.
+    one.say(r#"{"type":"names"}"#).await;
+    one.event("names").await;
     assert_eq!(one.end().await, End::Lost);
     bob.say("/msg ada the other").await;
     assert_eq!(two.event("private").await["text"], "the other");
@@ -101,4 +104,76 @@ async fn a_room_too_many_is_refused_and_another_hello_may_follow() {
     assert_eq!(more.event("error").await["code"], "too_many_rooms");
     more.say(&json!({"type": "hello", "room": "r3", "session": session}).to_string()).await;
     assert_eq!(more.event("welcome").await["resumed"], json!(true));
+}
+
+/// Returns a connection of the person of this token whose peer never reads: as if it were dead and nobody knew.
+async fn dead(shared: &Arc<Shared>, token: u8) -> Peer {
+    Peer::person(shared, token, "bob", "lobby").await.0
+}
+
+async fn tell_bob(ada: &mut Peer, key: &str) {
+    ada.say(&json!({"type": "msg", "to": "bob", "key": key, "text": format!("text of {key}")}).to_string()).await;
+    assert_eq!(ada.event("private").await["key"], key);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_connection_was_given_goes_to_the_one_that_takes_its_place() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    let _dead = dead(&shared, 7).await;
+    let keys: Vec<_> = (0..2 * Limits::MAILBOX).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        tell_bob(&mut ada, key).await;
+    }
+    let (mut bob, _) = Peer::person(&shared, 7, "bob", "lobby").await;
+    for key in &keys {
+        assert_eq!(bob.event("private").await["text"], format!("text of {key}"));
+    }
+    tell_bob(&mut ada, "k1").await;
+    tell_bob(&mut ada, "new").await;
+    assert_eq!(bob.event("private").await["text"], "text of new", "a key that was delivered is used up");
+    // What was confirmed comes to nobody again.
+    for _ in 0..2 {
+        bob.say(r#"{"type":"names"}"#).await;
+        bob.event("names").await;
+    }
+    let (mut newest, _) = Peer::person(&shared, 7, "bob", "lobby").await;
+    newest.say(r#"{"type":"names"}"#).await;
+    let next: Value = serde_json::from_str(&newest.until(|line| !line.contains("presence")).await).unwrap();
+    assert_eq!(next["type"], "names");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_took_is_told_to_who_said_it_and_its_key_is_free() {
+    let shared = shared();
+    let hello = json!({"type": "hello", "nick": "ada", "session": Hex([1; 16]).to_string()});
+    let (mut ada, _) = Peer::json(&shared, hello.clone()).await;
+    let dead = dead(&shared, 7).await;
+    tell_bob(&mut ada, "k1").await;
+    tell_bob(&mut ada, "k2").await;
+    // Who said it is away as well when that comes out.
+    assert_eq!(dead.end().await, End::Lost);
+    tokio::time::sleep(Limits::GRACE / 2).await;
+    assert_eq!(ada.end().await, End::Lost);
+    tokio::time::sleep(Limits::GRACE.mul_f64(0.7)).await;
+    let (mut ada, _) = Peer::json(&shared, hello).await;
+    for key in ["k1", "k2"] {
+        let error = ada.event("error").await;
+        assert_eq!((&error["code"], &error["key"]), (&json!("unreachable"), &json!(key)));
+        assert_eq!(error["message"], format!("bob has gone and did not get \"text of {key}\""));
+    }
+    let (mut bob, _) = Peer::person(&shared, 8, "bob", "lobby").await;
+    tell_bob(&mut ada, "k1").await;
+    assert_eq!(bob.event("private").await["text"], "text of k1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_connection_was_given_goes_to_another_of_the_same_person() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    let (mut tea, _) = Peer::person(&shared, 7, "bob", "tea").await;
+    let dead = dead(&shared, 7).await;
+    tell_bob(&mut ada, "k1").await;
+    assert_eq!(dead.end().await, End::Lost);
+    assert_eq!(tea.event("private").await["text"], "text of k1");
 }

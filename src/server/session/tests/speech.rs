@@ -253,6 +253,8 @@ async fn a_reply_goes_to_the_person_and_not_to_who_has_their_nick_now() {
     bob.until(|line| line == "* private from eve to robert: no").await;
     let echo = eve.event("private").await;
     assert_eq!((&echo["peer"], &echo["to"]), (&peer, &json!("robert")));
+    bob.say("/who").await;
+    bob.until(|line| line.starts_with("* in")).await;
     bob.say("/quit").await;
     assert_eq!(bob.closed().await.0, 1000);
     ada.say("/reply still there?").await;

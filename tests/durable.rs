@@ -58,9 +58,8 @@ async fn a_restart_is_nobodys_coming_or_going_and_loses_nothing() {
     restart(&mut server, &path, &[]).await;
     let (mut ada, welcome) = resume(&server, &ada_welcome, before).await;
     assert_eq!((&welcome["epoch"], &welcome["nick"]), (&ada_welcome["epoch"], &ada_welcome["nick"]));
+    assert_eq!((&welcome["resumed"], &welcome["names"]), (&json!(true), &json!(["ada", "bob"])), "bob is expected");
     let (_bob, _) = resume(&server, &bob_welcome, before).await;
-    let returned = ada.event("presence").await;
-    assert_eq!((&returned["returned"], returned.get("joined")), (&json!(["bob"]), None));
     assert_eq!(say(&mut ada, "k1", "before").await, before, "sent again under its key, it is the same message");
     assert!(say(&mut ada, "k2", "after").await > before);
 
@@ -244,4 +243,49 @@ async fn times_do_not_fall_over_a_restart() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn places_and_nicks_are_held_through_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").display().to_string();
+    let mut server = start_with(&["--db", &path]).await;
+    let (mut ada, ada_welcome) = RawPeer::join(server.address, "/", "ada").await;
+    let (mut bob, bob_welcome) = RawPeer::join(server.address, "/rust", "bob").await;
+    let (mut eve, _) = RawPeer::join(server.address, "/", "eve").await;
+    bob.send_json(&json!({"type": "set_topic", "text": "tea"})).await;
+    bob.event("message").await;
+    bob.send_json(&json!({"type": "nick", "nick": "robert"})).await;
+    bob.event("nick").await;
+    eve.send_json(&json!({"type": "quit"})).await;
+    eve.ended().await;
+    // What is answered comes after what was kept.
+    say(&mut ada, "k1", "one").await;
+    let last = say(&mut ada, "k2", "two").await;
+    server.process.signal(Signal::Kill).await;
+    server.process.exit().await;
+    let address = server.address.to_string();
+    server.process = Process::server(&["--listen", &address, "--db", &path]);
+    server.process.address().await;
+
+    let mut stranger = RawPeer::connect_json(server.address, "/rust").await;
+    stranger.event("hello").await;
+    for (nick, free) in [("ada", "ada-2"), ("robert", "robert-2")] {
+        stranger.send_json(&json!({"type": "hello", "nick": nick})).await;
+        let refused = stranger.event("error").await;
+        assert_eq!((&refused["code"], &refused["free"]), (&json!("nick_taken"), &json!(free)));
+    }
+    stranger.send_json(&json!({"type": "hello", "nick": "eve"})).await;
+    let welcome = stranger.event("welcome").await;
+    assert_eq!((&welcome["nick"], &welcome["names"]), (&json!("eve"), &json!(["eve", "robert"])));
+    assert_eq!(welcome["topic"], "tea");
+    let mut text = RawPeer::connect(server.address, "/?nick=ada").await;
+    text.line_with("ada is taken; you are ada-2").await;
+    let (_ada, welcome) = resume(&server, &ada_welcome, last).await;
+    assert_eq!((&welcome["nick"], &welcome["resumed"]), (&json!("ada"), &json!(true)));
+    let mut bob = RawPeer::connect_json(server.address, "/rust").await;
+    bob.event("hello").await;
+    bob.send_json(&json!({"type": "hello", "nick": "bob", "session": bob_welcome["session"]})).await;
+    let welcome = bob.event("welcome").await;
+    assert_eq!((&welcome["nick"], &welcome["resumed"]), (&json!("robert"), &json!(true)));
 }

@@ -76,6 +76,28 @@ pub struct Page {
     pub gap: bool,
 }
 
+/// A seat that somebody had when the server ended, and can come back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// Whose.
+    pub author: Author,
+    /// Where.
+    pub room: RoomName,
+    /// What they are called.
+    pub nick: Nick,
+}
+
+/// Somebody's seat is another's, or nobody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatChange {
+    /// Whose.
+    pub author: Author,
+    /// Where.
+    pub room: RoomName,
+    /// What they are called; none if the seat is free.
+    pub nick: Option<Nick>,
+}
+
 /// How much history a log on disk keeps; what is past either is deleted, the oldest first. The default keeps everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -166,6 +188,36 @@ impl Log {
             Self::Sqlite(sqlite) => sqlite.runs(),
             #[cfg(test)]
             Self::Broken | Self::Silent => Arc::new(Runs::first(self.epoch())),
+        }
+    }
+
+    /// Returns the seats that were kept, at most [`Limits::GHOSTS`]. A log in memory keeps none. Cancel-safe.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn seats(&self) -> Result<Vec<Seat>, LogError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Sqlite(sqlite) => sqlite.seats().await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps who is where for the next start, soon: it is not waited for, and a power cut may take the last of it back.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log is closed.
+    pub async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), LogError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.keep_seats(changes).await,
+            #[cfg(test)]
+            Self::Broken => Err(LogError::Broken),
+            #[cfg(test)]
+            Self::Silent => Ok(()),
         }
     }
 

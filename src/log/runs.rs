@@ -18,6 +18,8 @@ pub struct Runs {
     present: Run,
     /// The first id that the present one may give.
     first: MessageId,
+    /// Which one the present one is, counted from 1.
+    number: u64,
 }
 
 /// What a client knows of the history that it has seen.
@@ -34,18 +36,24 @@ pub struct Known {
 impl Runs {
     /// Returns the first run of a history, which is named as the history is.
     pub(super) fn first(epoch: Epoch) -> Self {
-        Self::new(epoch, Vec::new(), (epoch, MessageId(1)))
+        Self::new(epoch, Vec::new(), (epoch, MessageId(1)), 1)
     }
 
-    /// Returns the runs of a history, each with the first id that it may have given.
-    pub(super) fn new(epoch: Epoch, earlier: Vec<(Run, MessageId)>, present: (Run, MessageId)) -> Self {
-        Self { epoch, earlier, present: present.0, first: present.1 }
+    /// Returns the runs of a history, each with the first id that it may have given; the present one is the `number`th.
+    pub(super) fn new(epoch: Epoch, earlier: Vec<(Run, MessageId)>, present: (Run, MessageId), number: u64) -> Self {
+        Self { epoch, earlier, present: present.0, first: present.1, number }
     }
 
     /// Returns the present run.
     #[must_use]
     pub fn present(&self) -> Run {
         self.present
+    }
+
+    /// Returns how many runs there were before the present one, those that are not remembered included.
+    #[must_use]
+    pub fn before(&self) -> u64 {
+        self.number.saturating_sub(1)
     }
 
     /// Returns up to which id the history that a client knows is this one, whose `last` id is given: 0 where nothing of it is known
@@ -93,7 +101,7 @@ mod tests {
     /// Returns what is shared with who has seen `after` in the run `name`; the runs are a to c, of 40, 20 and, so far, 90 ids.
     fn shared(name: Option<u8>, after: Option<u64>) -> Option<u64> {
         let earlier = vec![(run(b'a'), MessageId(1)), (run(b'b'), MessageId(41))];
-        let runs = Runs::new(EPOCH, earlier, (run(b'c'), MessageId(61)));
+        let runs = Runs::new(EPOCH, earlier, (run(b'c'), MessageId(61)), 3);
         let known = Known { epoch: Some(EPOCH), run: name.map(run), after: after.map(MessageId) };
         runs.shared(known, MessageId(150)).map(|id| id.0)
     }

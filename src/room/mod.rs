@@ -80,6 +80,8 @@ struct Place {
     dropped: Option<Duration>,
     /// How much of what is owed to its person it was given.
     given: u64,
+    /// Whether another connection can show that it is the same person.
+    can_return: bool,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,8 @@ pub struct Rooms {
     people_seen: u64,
     /// What nobody took, for those who said it.
     undelivered: Vec<(Author, Failure)>,
+    /// Seats of those who can come back that changed since they were last kept, with the nick of who has them.
+    changed: BTreeMap<(Author, RoomName), Option<Nick>>,
     seats: HashMap<SeatId, Place>,
     seats_given: u64,
     roster: Roster,
@@ -143,11 +147,11 @@ impl Rooms {
     /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`] for a person who has
     /// [`Limits::SEATS`] connections that are not lost.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seated, Failure> {
-        let Arrival { author, nick, if_taken, room, can_return: _, returning } = arrival;
+        let Arrival { author, nick, if_taken, room, can_return, returning } = arrival;
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
             Some(nick) => {
                 if let Some(evicted) = self.seat_of(&nick, &room) {
-                    let seat = self.new_seat(author, room.clone());
+                    let seat = self.new_seat(author, room.clone(), can_return);
                     self.replace(evicted, seat, &nick, &room);
                     return Ok(Seated { seat, nick, evicted: Some(evicted) });
                 }
@@ -156,7 +160,8 @@ impl Rooms {
             }
             None => self.introduce(author, nick, if_taken)?,
         };
-        let seat = self.new_seat(author, room.clone());
+        let seat = self.new_seat(author, room.clone(), can_return);
+        self.keep(seat, &room, Some(&nick));
         self.enter(author, seat, &nick, room, now, returning && now < Limits::GRACE);
         Ok(Seated { seat, nick, evicted: None })
     }
@@ -202,6 +207,8 @@ impl Rooms {
         let from = std::mem::replace(&mut place.room, to.clone());
         let author = place.author;
         let nick = self.people.get(&author)?.nick.clone();
+        self.keep(seat, &from, None);
+        self.keep(seat, &to, Some(&nick));
         self.exit(author, seat, &nick, &from, now);
         let evicted = self.seat_of(&nick, &to);
         match evicted {
@@ -247,14 +254,48 @@ impl Rooms {
         self.roster.free(&from, author);
         self.roster.take(to, author);
         for seat in &seats {
-            let Some(name) = self.seats.get(seat).map(|place| &place.room) else { continue };
-            let Some(room) = self.open.get_mut(name) else { continue };
+            let Some(name) = self.seats.get(seat).map(|place| place.room.clone()) else { continue };
+            self.keep(*seat, &name, Some(to));
+            let Some(room) = self.open.get_mut(&name) else { continue };
             room.members.remove(&from);
             room.members.insert(to.clone(), *seat);
             room.digest.renamed(author, *seat, from.clone(), to.clone());
-            room.tell_soon(name, now, &mut self.digests);
+            room.tell_soon(&name, now, &mut self.digests);
         }
         Ok(seats)
+    }
+
+    /// Begins with the people of an earlier run, as those whose connections are lost: of each the author, the room and the nick. People
+    /// who come are numbered after `people_seen`.
+    pub fn restore(&mut self, people_seen: u64, seats: impl IntoIterator<Item = (Author, RoomName, Nick)>) {
+        self.people_seen = people_seen;
+        for (author, room, nick) in seats {
+            let known = self.people.get(&author).map(|person| (person.nick == nick, person.seats.len()));
+            let is_free = match known {
+                Some((is_same, seats)) => is_same && seats < Limits::SEATS && self.seat_of(&nick, &room).is_none(),
+                None => self.introduce(author, Some(nick.clone()), IfTaken::Refuse).is_ok(),
+            };
+            if !is_free {
+                // Nothing that this program keeps together.
+                self.changed.insert((author, room), None);
+                continue;
+            }
+            let seat = self.new_seat(author, room.clone(), true);
+            self.open.entry(room).or_default().members.insert(nick, seat);
+            self.lose(seat, Duration::ZERO);
+        }
+    }
+
+    /// Returns what changed since this was last asked: the author and the room of a seat, and the nick of who has it, if anybody.
+    pub fn changed_seats(&mut self) -> BTreeMap<(Author, RoomName), Option<Nick>> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Notes who has a seat, if they can come back to it.
+    fn keep(&mut self, seat: SeatId, room: &RoomName, nick: Option<&Nick>) {
+        if let Some(place) = self.seats.get(&seat).filter(|place| place.can_return) {
+            self.changed.insert((place.author, room.clone()), nick.cloned());
+        }
     }
 
     /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and nobody is told.
@@ -270,6 +311,9 @@ impl Rooms {
     /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing happens if the place has gone
     /// to a newer connection.
     pub fn leave(&mut self, seat: SeatId, now: Duration) {
+        if let Some(room) = self.seats.get(&seat).map(|place| place.room.clone()) {
+            self.keep(seat, &room, None);
+        }
         let Some(Place { author, room, .. }) = self.take_seat(seat) else { return };
         let Some(person) = self.people.get_mut(&author) else { return };
         let nick = person.nick.clone();
@@ -398,12 +442,12 @@ impl Rooms {
     }
 
     /// Returns a seat for somebody who is here; it is not in the room yet.
-    fn new_seat(&mut self, author: Author, room: RoomName) -> SeatId {
+    fn new_seat(&mut self, author: Author, room: RoomName, can_return: bool) -> SeatId {
         self.seats_given += 1;
         let seat = SeatId(self.seats_given);
         if let Some(person) = self.people.get_mut(&author) {
             person.seats.push(seat);
-            self.seats.insert(seat, Place { author, room, dropped: None, given: 0 });
+            self.seats.insert(seat, Place { author, room, dropped: None, given: 0, can_return });
         }
         seat
     }

@@ -10,6 +10,7 @@ mod readers;
 mod rows;
 mod salvage;
 mod schema;
+mod seats;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -32,7 +33,10 @@ use self::{
     readers::Job,
     writer::{Request, Writer},
 };
-use super::{Appended, Draft, Found, Keep, LogError, OpenError, Page, Runs, budget::Budget, wall_clock, words::Query};
+use super::{
+    Appended, Draft, Found, Keep, LogError, OpenError, Page, Runs, Seat, SeatChange, budget::Budget, wall_clock,
+    words::Query,
+};
 use crate::wire::{Epoch, MessageId, RoomName, Timestamp, Topic};
 
 /// Threads that read pages: a second one goes on while the first waits for the disk.
@@ -119,6 +123,7 @@ impl Sqlite {
         schema::version(&connection, path)?;
         place.prepare(&connection)?;
         let epoch = schema::migrate(&mut connection, path)?;
+        seats::forget_too_many(&connection).map_err(failed)?;
         let runs = Arc::new(schema::begin_run(&mut connection, epoch, path)?);
         let readers = |count| (0..count).map(|_| place.reader()).collect::<Result<Vec<_>, _>>().map_err(failed);
         let (pages, mut threads) = readers::start("log pages", readers(PAGE_READERS)?).map_err(no_thread)?;
@@ -144,6 +149,15 @@ impl Sqlite {
 
     pub(super) fn runs(&self) -> Arc<Runs> {
         Arc::clone(&self.runs)
+    }
+
+    pub(super) async fn seats(&self) -> Result<Vec<Seat>, LogError> {
+        self.read(seats::load).await
+    }
+
+    pub(super) async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), LogError> {
+        let writes = self.sender(|senders| &senders.writes)?;
+        writes.send(Request::Seats(changes)).await.map_err(|_| LogError::Closed)
     }
 
     pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, LogError> {

@@ -63,6 +63,10 @@ const MIGRATIONS: [&[&str]; 3] = [
         NEW_INDEX,
         // Each start of the server begins a run, and `first` is the first id that it may give.
         "CREATE TABLE runs (number INTEGER PRIMARY KEY, run BLOB NOT NULL, first INTEGER NOT NULL) STRICT;",
+        // Who is where, for the next start.
+        "CREATE TABLE seats (
+             author BLOB NOT NULL, room TEXT NOT NULL, nick TEXT NOT NULL, PRIMARY KEY (author, room)
+         ) STRICT, WITHOUT ROWID;",
     ],
 ];
 
@@ -147,9 +151,10 @@ fn store_run(connection: &mut Connection, epoch: Epoch, run: Run) -> Result<Runs
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     transaction.execute("INSERT INTO runs (run, first) VALUES (?1, ?2)", params![run.0, read::integer(first.0)])?;
+    let number = read::number(transaction.last_insert_rowid());
     transaction.execute("DELETE FROM runs WHERE number <= (SELECT max(number) FROM runs) - ?1", [runs::MOST])?;
     transaction.commit()?;
-    Ok(Runs::new(epoch, earlier.into_iter().rev().collect(), (run, first)))
+    Ok(Runs::new(epoch, earlier.into_iter().rev().collect(), (run, first), number))
 }
 
 /// Returns bytes that no other log has.

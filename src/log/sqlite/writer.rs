@@ -18,11 +18,11 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use super::{
-    super::{Appended, Clock, Complaints, Draft, Keep, LogError, Reading},
+    super::{Appended, Clock, Complaints, Draft, Keep, LogError, Reading, SeatChange},
     IndexError, append, chores,
     keys::Keys,
     read::{self, integer, number},
-    rows,
+    rows, seats,
 };
 use crate::wire::Timestamp;
 
@@ -64,6 +64,8 @@ type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 pub(super) enum Request {
     /// Store these together.
     Append(Vec<Draft>, Reply<Vec<Appended>>),
+    /// Keep these for the next start, some time.
+    Seats(Vec<SeatChange>),
     /// Do all chores, as of `now`.
     Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Make the index for searches anew: somebody has found it damaged.
@@ -87,6 +89,8 @@ pub(super) struct Writer {
     indexed: i64,
     /// What those weigh that are not; when it is opened, an estimate.
     unindexed: u64,
+    /// Whether the last seats could be kept.
+    keeps_seats: bool,
     /// Whether no request has come for [`QUIET`].
     quiet: bool,
     /// When what need not be kept is deleted next.
@@ -126,6 +130,7 @@ impl Writer {
             keys,
             indexed,
             unindexed: unindexed(last - indexed),
+            keeps_seats: true,
             quiet: false,
             retention_due: now,
             keys_from: now,
@@ -198,7 +203,7 @@ impl Writer {
     /// Serves a request and, together with it, those that wait already.
     fn serve(&mut self, first: Request) {
         self.quiet = false;
-        let (mut lists, mut replies, mut drafts) = (Vec::new(), Vec::new(), 0);
+        let (mut lists, mut replies, mut drafts, mut changes) = (Vec::new(), Vec::new(), 0, Vec::new());
         let mut next = Some(first);
         while let Some(request) = next {
             next = match request {
@@ -207,6 +212,10 @@ impl Writer {
                     lists.push(list);
                     replies.push(reply);
                     if drafts < GROUP { self.requests.try_recv().ok() } else { None }
+                }
+                Request::Seats(more) => {
+                    changes.extend(more);
+                    self.requests.try_recv().ok()
                 }
                 Request::Tidy { keep, now, reply } => {
                     self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
@@ -226,6 +235,8 @@ impl Writer {
                 }
             };
         }
+        // First, so that whoever is answered has a place that is kept.
+        self.keep_seats(&changes);
         self.commit(lists, replies);
     }
 
@@ -242,6 +253,20 @@ impl Writer {
         if self.index_may_have_its_turn(now) {
             self.feed_index(now);
         }
+    }
+
+    /// Keeps who is where. What fails is not tried again, and said once: it would cost somebody at most their nick at the next start.
+    fn keep_seats(&mut self, changes: &[SeatChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        let kept = self.sync_commits(false).and_then(|()| seats::keep(&mut self.connection, changes));
+        if let Err(error) = &kept
+            && self.keeps_seats
+        {
+            warn!(%error, "who is here now may lose place and nick at the next start");
+        }
+        self.keeps_seats = kept.is_ok();
     }
 
     fn commit(&mut self, lists: Vec<Vec<Draft>>, replies: Vec<Reply<Vec<Appended>>>) {

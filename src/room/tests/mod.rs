@@ -464,3 +464,39 @@ fn after_a_restart_who_was_here_has_never_been_away() {
     rooms.arrive(back(3, "eve"), late).unwrap();
     assert_eq!(told(&mut rooms, late), ["* eve joined"]);
 }
+
+#[test]
+fn after_a_restart_places_and_nicks_are_held_for_the_grace() {
+    let mut before = Rooms::default();
+    let text = Arrival { can_return: false, ..arrival(9, Some("text"), "lobby") };
+    before.arrive(text, NOW).unwrap();
+    let ada = seat(&mut before, 1, "ada");
+    seat_in(&mut before, 1, "tea");
+    let bob = seat(&mut before, 2, "bob");
+    let eve = seat(&mut before, 3, "eve");
+    before.rename(ada, &nick("lovelace"), NOW).unwrap();
+    before.lose(bob, NOW);
+    before.leave(eve, NOW);
+    let changed = before.changed_seats();
+    let kept: Vec<_> = changed.into_iter().filter_map(|((author, room), nick)| Some((author, room, nick?))).collect();
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(before.changed_seats().is_empty());
+
+    let mut rooms = Rooms::default();
+    let twice = (Hex([4; 16]), RoomName::lobby(), nick("Bob"));
+    rooms.restore(100, kept.into_iter().chain([twice.clone()]));
+    assert_eq!(names(&rooms), ["bob", "lovelace"]);
+    assert_eq!(rooms.changed_seats().into_iter().collect::<Vec<_>>(), [((twice.0, twice.1), None)]);
+    let start = Duration::from_secs(1);
+    let stranger = Arrival { if_taken: IfTaken::Refuse, ..arrival(5, Some("bob"), "lobby") };
+    assert_eq!(rooms.arrive(stranger, start).unwrap_err().code, ErrorCode::NickTaken);
+    let back = rooms.arrive(arrival(1, Some("ada"), "lobby"), start).unwrap();
+    assert_eq!((back.nick, back.evicted.is_some()), (nick("lovelace"), true));
+    assert_eq!(rooms.person(back.seat).map(|PersonId(number)| number > 100), Some(true));
+    assert_eq!(told(&mut rooms, start), Vec::<String>::new(), "nobody came");
+    rooms.due(Limits::GRACE);
+    assert_eq!(told(&mut rooms, Limits::GRACE), ["* bob left"]);
+    assert_eq!((names(&rooms), names_in(&rooms, "tea").len()), (vec!["lovelace".to_owned()], 0));
+    rooms.leave(back.seat, NOW);
+    assert_eq!(rooms.changed_seats().into_values().flatten().count(), 0, "all are forgotten");
+}

@@ -20,7 +20,7 @@ use super::{
     rings::Rings,
 };
 use crate::{
-    log::{Appended, Clock, Complaints, Draft, Log, Reading},
+    log::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
     room::{Arrival, Notice, Rooms, SeatId, Sender, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
@@ -100,7 +100,33 @@ impl Desk {
         }
     }
 
+    /// Holds the places of those who were here when the server ended, as if their connections had been lost just now.
+    async fn restore(&mut self) {
+        /// Bits of the number of a person that count within a run: in one log none is given twice.
+        const WITHIN_RUN: u32 = 32;
+        let seats = match self.log.seats().await {
+            Ok(seats) => seats,
+            Err(error) => {
+                self.complaints.log("it cannot be read who was here", &error);
+                Vec::new()
+            }
+        };
+        let people = seats.into_iter().map(|seat| (seat.author, seat.room, seat.nick));
+        self.rooms.restore(self.log.runs().before() << WITHIN_RUN, people);
+    }
+
+    /// Keeps who is where now for the next start.
+    async fn keep_seats(&mut self) {
+        let changed = self.rooms.changed_seats();
+        if !changed.is_empty() {
+            let change = |((author, room), nick)| SeatChange { author, room, nick };
+            // It is closed only when the server has ended.
+            drop(self.log.keep_seats(changed.into_iter().map(change).collect()).await);
+        }
+    }
+
     async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
+        self.restore().await;
         let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
         let mut gathering = Gathering::default();
         loop {
@@ -123,6 +149,7 @@ impl Desk {
             turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
             self.tell_undelivered();
             self.commit(turn).await;
+            self.keep_seats().await;
             self.close_empty_rooms();
         }
     }

@@ -162,7 +162,7 @@ impl Rooms {
         };
         let seat = self.new_seat(author, room.clone(), can_return);
         self.keep(seat, &room, Some(&nick));
-        self.enter(author, seat, &nick, room, now, returning && now < Limits::GRACE);
+        self.enter(author, seat, &nick, &room, now, returning && now < Limits::GRACE);
         Ok(Seated { seat, nick, evicted: None })
     }
 
@@ -202,17 +202,17 @@ impl Rooms {
     }
 
     /// Moves somebody to another room. Returns their other connection there, which has lost its place.
-    pub fn go(&mut self, seat: SeatId, to: RoomName, now: Duration) -> Option<SeatId> {
-        let place = self.seats.get_mut(&seat).filter(|place| place.room != to)?;
+    pub fn go(&mut self, seat: SeatId, to: &RoomName, now: Duration) -> Option<SeatId> {
+        let place = self.seats.get_mut(&seat).filter(|place| place.room != *to)?;
         let from = std::mem::replace(&mut place.room, to.clone());
         let author = place.author;
         let nick = self.people.get(&author)?.nick.clone();
         self.keep(seat, &from, None);
-        self.keep(seat, &to, Some(&nick));
+        self.keep(seat, to, Some(&nick));
         self.exit(author, seat, &nick, &from, now);
-        let evicted = self.seat_of(&nick, &to);
+        let evicted = self.seat_of(&nick, to);
         match evicted {
-            Some(evicted) => self.replace(evicted, seat, &nick, &to),
+            Some(evicted) => self.replace(evicted, seat, &nick, to),
             None => self.enter(author, seat, &nick, to, now, false),
         }
         self.spoke(seat);
@@ -452,7 +452,7 @@ impl Rooms {
         seat
     }
 
-    fn enter(&mut self, author: Author, seat: SeatId, nick: &Nick, name: RoomName, now: Duration, returns: bool) {
+    fn enter(&mut self, author: Author, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration, returns: bool) {
         let room = self.open.entry(name.clone()).or_default();
         room.members.insert(nick.clone(), seat);
         // Who comes into an empty room is nobody's news.
@@ -462,7 +462,7 @@ impl Rooms {
         let digest = &mut room.digest;
         let come = if returns { Digest::returned } else { Digest::joined };
         come(digest, author, seat, nick.clone());
-        room.tell_soon(&name, now, &mut self.digests);
+        room.tell_soon(name, now, &mut self.digests);
     }
 
     fn exit(&mut self, author: Author, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration) {

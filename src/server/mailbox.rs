@@ -50,13 +50,10 @@ impl Mailbox {
     /// Returns why the seat is lost, once it is, whatever else is there.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Unseated> {
         let mut contents = self.shared.lock();
-        match contents.closed {
-            Some(unseated) => Poll::Ready(unseated),
-            None => {
-                contents.waiting = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if contents.closed.is_none() {
+            contents.waiting = Some(cx.waker().clone());
         }
+        contents.closed.map_or(Poll::Pending, Poll::Ready)
     }
 }
 

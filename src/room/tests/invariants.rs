@@ -62,7 +62,7 @@ impl Stage {
         let at = |seat: usize| seats[seat % seats.len()];
         match deed {
             Deed::Go { seat, room } if !seats.is_empty() => {
-                rooms.go(at(seat), RoomName::new(ROOMS[room]).unwrap(), *now);
+                rooms.go(at(seat), &RoomName::new(ROOMS[room]).unwrap(), *now);
             }
             // Another may have it.
             Deed::Rename { seat, nick } if !seats.is_empty() => {

@@ -246,7 +246,7 @@ fn a_room_waits_once_for_its_digest() {
         let eve = seat_in(&mut rooms, 3, "tea");
         seat_in(&mut rooms, 4, "tea");
         rooms.leave(eve, NOW);
-        rooms.go(SeatId(rooms.seats_given), RoomName::new("art").unwrap(), NOW);
+        rooms.go(SeatId(rooms.seats_given), &RoomName::new("art").unwrap(), NOW);
         rooms.leave(SeatId(rooms.seats_given), NOW);
     }
     assert_eq!(rooms.digests.len(), 1, "{:?}", rooms.digests);
@@ -320,7 +320,7 @@ fn who_goes_where_they_have_another_connection_takes_its_place() {
     let lobby = seat(&mut rooms, 1, "ada");
     let tea = seat_in(&mut rooms, 1, "tea");
     told(&mut rooms, NOW);
-    assert_eq!(rooms.go(tea, RoomName::lobby(), NOW), Some(lobby));
+    assert_eq!(rooms.go(tea, &RoomName::lobby(), NOW), Some(lobby));
     assert_eq!(told(&mut rooms, NOW), Vec::<String>::new(), "the lobby saw nobody come or go");
     assert_eq!((names(&rooms), rooms.count()), (vec!["ada".to_owned(), "bob".to_owned()], 1));
     assert_eq!(rooms.whereabouts(lobby), None);
@@ -355,7 +355,7 @@ fn a_person_is_in_so_many_rooms_and_no_more() {
     let refused = rooms.arrive(arrival(1, None, "more"), NOW).unwrap_err();
     assert_eq!((refused.code, rooms.count()), (ErrorCode::TooManyRooms, Limits::SEATS));
     assert_eq!(rooms.arrive(arrival(1, None, "r5"), NOW).unwrap().evicted, Some(seats[5]), "it is one of them");
-    assert_eq!(rooms.go(seats[7], RoomName::new("other").unwrap(), NOW), None);
+    assert_eq!(rooms.go(seats[7], &RoomName::new("other").unwrap(), NOW), None);
     rooms.lose(seats[9], NOW);
     rooms.lose(seats[8], NOW);
     seat_in(&mut rooms, 1, "more");

@@ -172,7 +172,7 @@ impl Desk {
             Request::Go(seat, room, reply) => {
                 // What was said before is in the ring that is left behind.
                 self.commit(std::mem::take(turn)).await;
-                if let Some(evicted) = self.rooms.go(seat, room.clone(), now) {
+                if let Some(evicted) = self.rooms.go(seat, &room, now) {
                     self.mail.evict(evicted);
                     self.hand_over_from(seat);
                 }
@@ -200,9 +200,9 @@ impl Desk {
         let author = self.rooms.whereabouts(seat).map(|(_, author, _)| author);
         self.mail.close(seat);
         if for_good {
-            self.rooms.leave(seat, now)
+            self.rooms.leave(seat, now);
         } else {
-            self.rooms.lose(seat, now)
+            self.rooms.lose(seat, now);
         }
         // Another connection of the same person may take what this one did not.
         if let Some(author) = author {

@@ -271,13 +271,12 @@ impl<S: Transport> Socket<S> {
         let Some(stream) = self.bare() else { return Poll::Ready(Err(GONE)) };
         while frames.has_remaining() {
             let mut stream = Pin::new(&mut *stream);
-            let written = match frames.as_one() {
-                Some(frames) => ready!(stream.as_mut().poll_write(cx, frames)),
-                None => {
-                    let mut parts = [IoSlice::new(&[]); PARTS];
-                    let count = frames.chunks_vectored(&mut parts);
-                    ready!(stream.as_mut().poll_write_vectored(cx, &parts[..count]))
-                }
+            let written = if let Some(frames) = frames.as_one() {
+                ready!(stream.as_mut().poll_write(cx, frames))
+            } else {
+                let mut parts = [IoSlice::new(&[]); PARTS];
+                let count = frames.chunks_vectored(&mut parts);
+                ready!(stream.as_mut().poll_write_vectored(cx, &parts[..count]))
             };
             match written {
                 Ok(0) | Err(_) => return Poll::Ready(Err(GONE)),

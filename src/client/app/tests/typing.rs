@@ -150,7 +150,9 @@ fn a_reply_goes_to_the_person_who_wrote() {
     let mut chat = Chat::live();
     let mut reply_to = |events: &[ServerMessage]| {
         chat.sent.clear();
-        events.iter().for_each(|event| chat.server(event));
+        for event in events {
+            chat.server(event);
+        }
         chat.line("/reply yes");
         chat.sent.iter().find_map(|sent| match sent {
             ClientMessage::Msg { to, peer, .. } => Some((to.to_string(), peer.map(|PersonId(number)| number))),
@@ -160,7 +162,7 @@ fn a_reply_goes_to_the_person_who_wrote() {
     let renamed = presence(&[("bob", "robert")], &[]);
     let some = |to: &str, peer| Some((to.to_owned(), peer));
     assert_eq!(reply_to(&[private(Some(12))]), some("bob", Some(12)));
-    assert_eq!(reply_to(&[renamed.clone()]), some("robert", Some(12)));
+    assert_eq!(reply_to(std::slice::from_ref(&renamed)), some("robert", Some(12)));
     assert_eq!(reply_to(&[presence(&[], &["robert"])]), some("robert", Some(12)), "the server knows better");
     // One that does not tell persons apart.
     assert_eq!(reply_to(&[private(None), renamed]), some("robert", None));

@@ -13,7 +13,7 @@ use super::{
     },
     *,
 };
-use crate::wire::{Body, Kind, Limits, Message};
+use crate::wire::{Body, Hex, Kind, Limits, Message, Nick};
 
 #[tokio::test]
 async fn a_file_conforms() {
@@ -636,4 +636,30 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
         log.close().await;
     }
     assert!(has_hole && most_lost < 20, "one page of messages costs what is on it, and no more: {most_lost}");
+}
+
+#[tokio::test]
+async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.db");
+    let lobby = RoomName::lobby();
+    let change = |author: u8, nick: Option<&str>| SeatChange {
+        author: Hex([author; 16]),
+        room: lobby.clone(),
+        nick: nick.map(|nick| Nick::new(nick).unwrap()),
+    };
+    let log = Log::open(&path, Keep::default()).unwrap();
+    assert_eq!((log.runs().before(), log.seats().await.unwrap()), (0, vec![]));
+    log.keep_seats(vec![change(1, Some("ada")), change(2, Some("bob")), change(3, Some("eve"))]).await.unwrap();
+    log.keep_seats(vec![change(1, Some("lovelace")), change(2, None)]).await.unwrap();
+    log.close().await;
+    Connection::open(&path).unwrap().execute("UPDATE seats SET nick = 'e e' WHERE nick = 'eve'", []).unwrap();
+    let log = Log::open(&path, Keep::default()).unwrap();
+    let seats: Vec<_> =
+        log.seats().await.unwrap().into_iter().map(|seat| (seat.author, seat.nick.to_string())).collect();
+    assert_eq!(
+        (log.runs().before(), seats),
+        (1, vec![(Hex([1; 16]), "lovelace".to_owned()), (Hex([3; 16]), "e\u{fffd}e".to_owned())])
+    );
+    log.close().await;
 }

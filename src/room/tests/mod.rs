@@ -4,6 +4,7 @@ use super::*;
 use crate::wire::Hex;
 
 mod invariants;
+mod private;
 
 const NOW: Duration = Duration::from_secs(100);
 
@@ -364,25 +365,6 @@ fn a_person_is_in_so_many_rooms_and_no_more() {
 }
 
 #[test]
-fn a_private_message_goes_to_the_connection_that_spoke_or_came_last_and_is_there() {
-    let mut rooms = Rooms::default();
-    let lobby = seat(&mut rooms, 1, "ada");
-    let tea = seat_in(&mut rooms, 1, "tea");
-    let addressee = |rooms: &Rooms| rooms.addressee(&to("ada")).map(|addressee| addressee.seat);
-    assert_eq!(addressee(&rooms), Ok(tea));
-    rooms.spoke(lobby);
-    assert_eq!(addressee(&rooms), Ok(lobby));
-    rooms.lose(lobby, NOW);
-    assert_eq!(addressee(&rooms), Ok(tea));
-    rooms.note_private(tea, key("k"));
-    assert!(!rooms.is_new_private(lobby, &key("k")), "keys are the person's");
-    rooms.lose(tea, NOW);
-    assert_eq!(addressee(&rooms).unwrap_err().code, ErrorCode::Unreachable);
-    let back = seat(&mut rooms, 1, "ada");
-    assert_eq!(addressee(&rooms), Ok(back));
-}
-
-#[test]
 fn a_rename_frees_the_old_nick_and_is_told() {
     let mut rooms = Rooms::default();
     let ada = seat(&mut rooms, 1, "ada");
@@ -408,46 +390,6 @@ fn rooms_close_behind_the_last_and_are_listed_by_size() {
     let sizes: Vec<_> = entries.iter().map(|entry| (entry.room.as_str(), entry.people)).collect();
     assert_eq!((sizes, total), (vec![("rust", 2), ("art", 1), ("tea", 1)], 3));
     assert!(!rooms.is_open(&RoomName::new("gone").unwrap()));
-}
-
-#[test]
-fn a_private_message_goes_to_whoever_is_there_whatever_the_room() {
-    let mut rooms = Rooms::default();
-    let bob = rooms.arrive(arrival(2, Some("Bob"), "other"), NOW).unwrap().seat;
-    let found = rooms.addressee(&to("bob")).unwrap();
-    assert_eq!((found.seat, found.nick), (bob, nick("Bob")));
-    assert_eq!(rooms.addressee(&to("eve")).unwrap_err().message, "nobody called eve is here");
-    rooms.lose(bob, NOW);
-    assert_eq!(rooms.addressee(&to("bob")).unwrap_err().code, ErrorCode::Unreachable);
-}
-
-#[test]
-fn a_person_is_found_whatever_the_nick_and_a_namesake_is_another() {
-    let mut rooms = Rooms::default();
-    let bob = seat(&mut rooms, 2, "bob");
-    let to_bob = To { peer: rooms.person(bob), ..to("bob") };
-    rooms.rename(bob, &nick("robert"), NOW).unwrap();
-    let carol = seat(&mut rooms, 3, "bob");
-    assert_eq!(rooms.addressee(&to("bob")).unwrap().seat, carol);
-    let found = rooms.addressee(&to_bob).unwrap();
-    assert_eq!((found.seat, found.nick, Some(found.id)), (bob, nick("robert"), to_bob.peer));
-    rooms.leave(bob, NOW);
-    assert_eq!(rooms.addressee(&to_bob).unwrap_err().code, ErrorCode::NoSuchNick);
-    seat(&mut rooms, 2, "robert");
-    assert!(rooms.addressee(&to_bob).is_err(), "a number is not given twice");
-    assert_eq!((rooms.numbers.len(), rooms.people.len()), (2, 2));
-}
-
-#[test]
-fn the_keys_of_private_messages_are_remembered_but_not_for_ever() {
-    let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
-    rooms.note_private(ada, key("k"));
-    assert!(!rooms.is_new_private(ada, &key("k")));
-    for number in 0..Limits::PRIVATE_KEYS {
-        rooms.note_private(ada, key(&number.to_string()));
-    }
-    assert!(rooms.is_new_private(ada, &key("k")));
 }
 
 #[test]

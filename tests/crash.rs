@@ -3,7 +3,10 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use support::{
     DEADLINE,
@@ -126,10 +129,13 @@ impl Writers {
 
 /// Returns everything the server has, as a newcomer is sent it who asks for all.
 async fn history(address: SocketAddr, count: usize) -> Vec<Seen> {
+    // Each is another person, and the nick of one who has gone is held for a while.
+    static READERS: AtomicU32 = AtomicU32::new(1);
     let (_task, task) = watch::channel(Task::SeeAll(count));
     let (_address, address) = watch::channel(address);
     let (moments, _unheard) = mpsc::unbounded_channel();
-    within("the history", Writer::new("reader", address, task, moments).run()).await.seen
+    let nick = format!("reader-{}", READERS.fetch_add(1, Ordering::Relaxed));
+    within("the history", Writer::new(&nick, address, task, moments).run()).await.seen
 }
 
 /// Checks that everybody saw the same, which is what everybody said, and returns how much that is.

@@ -234,10 +234,11 @@ async fn times_do_not_fall_over_a_restart() {
     drop(database);
     start_again(&mut server, &path, &[]).await;
     server.process.stderr.line_with("of a time to come").await;
-    let (mut ada, _) = RawPeer::join(server.address, "/?history=0", "ada").await;
-    ada.send_json(&json!({"type": "say", "key": "2", "text": "second"})).await;
+    // The nick of the first is held for who has its token.
+    let (mut bob, _) = RawPeer::join(server.address, "/?history=0", "bob").await;
+    bob.send_json(&json!({"type": "say", "key": "2", "text": "second"})).await;
     loop {
-        let message = ada.event("message").await;
+        let message = bob.event("message").await;
         assert_eq!(message["at"], LATER);
         if message["key"] == "2" {
             break;

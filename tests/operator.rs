@@ -39,7 +39,12 @@ async fn start(folder: &Path, file: &str) -> (Process, RawPeer) {
     let db = folder.join(file).display().to_string();
     let mut process = Process::server(&["--listen", "127.0.0.1:0", "--rate", "0", "--db", &db]);
     let address = process.address().await;
-    let (peer, _) = RawPeer::join(address, "/?history=0", "ada").await;
+    let mut peer = RawPeer::connect_json(address, "/?history=0").await;
+    peer.event("hello").await;
+    // The same person each time: a nick is held through a restart for who has the token.
+    let session = "5e55000000000000000000000000a0a0";
+    peer.send_json(&json!({"type": "hello", "nick": "ada", "session": session})).await;
+    peer.event("welcome").await;
     (process, peer)
 }
 

@@ -50,13 +50,13 @@ impl App {
         let request = match command {
             Command::Help => return effects.push(notice(command::help())),
             Command::Quit => return self.end(Ending::quit(now)),
-            Command::Reply(text) => match self.correspondent.clone() {
-                Some((to, peer)) => ClientMessage::Msg { key: self.key(), to, peer, text },
-                None => {
+            Command::Reply(text) => {
+                let Some((to, peer)) = self.correspondent.clone() else {
                     let words = "there is no private message to answer, or who wrote the last one has gone";
                     return self.refuse(words, effects);
-                }
-            },
+                };
+                ClientMessage::Msg { key: self.key(), to, peer, text }
+            }
             Command::Me(text) => ClientMessage::Me { key: self.key(), text },
             Command::Msg(to, text) => ClientMessage::Msg { key: self.key(), to, peer: None, text },
             Command::SetTopic(text) => ClientMessage::SetTopic { key: self.key(), text },

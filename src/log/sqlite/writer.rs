@@ -89,8 +89,6 @@ pub(super) struct Writer {
     indexed: i64,
     /// What those weigh that are not; when it is opened, an estimate.
     unindexed: u64,
-    /// Whether the last seats could be kept.
-    keeps_seats: bool,
     /// Whether no request has come for [`QUIET`].
     quiet: bool,
     /// When what need not be kept is deleted next.
@@ -130,7 +128,6 @@ impl Writer {
             keys,
             indexed,
             unindexed: unindexed(last - indexed),
-            keeps_seats: true,
             quiet: false,
             retention_due: now,
             keys_from: now,
@@ -255,18 +252,14 @@ impl Writer {
         }
     }
 
-    /// Keeps who is where. What fails is not tried again, and said once: it would cost somebody at most their nick at the next start.
+    /// Keeps who is where. What fails is not tried again: it would cost somebody at most their nick at the next start.
     fn keep_seats(&mut self, changes: &[SeatChange]) {
         if changes.is_empty() {
             return;
         }
-        let kept = self.sync_commits(false).and_then(|()| seats::keep(&mut self.connection, changes));
-        if let Err(error) = &kept
-            && self.keeps_seats
-        {
-            warn!(%error, "who is here now may lose place and nick at the next start");
+        if let Err(error) = self.sync_commits(false).and_then(|()| seats::keep(&mut self.connection, changes)) {
+            self.complaints.log("who is here now may lose place and nick at the next start", &error);
         }
-        self.keeps_seats = kept.is_ok();
     }
 
     fn commit(&mut self, lists: Vec<Vec<Draft>>, replies: Vec<Reply<Vec<Appended>>>) {

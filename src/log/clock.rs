@@ -53,7 +53,7 @@ impl Clock {
     }
 
     /// Returns the time at this reading. Where the wall clock has jumped ahead, the time goes on as before until the jump has stood for
-    /// [`BELIEVED`]; where it has gone back, the time stands still until the wall clock has reached it again.
+    /// a minute; where it has gone back, the time stands still until the wall clock has reached it again.
     pub fn time(&mut self, reading: Reading) -> Timestamp {
         let look = Look::of(reading);
         if !look.is_even_with(self.seen) {

@@ -39,6 +39,8 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) struct Person {
     name: String,
     nick: String,
+    /// The nick that was asked for last, which one may have by now.
+    wanted: String,
     room: String,
     world: World,
     rng: fastrand::Rng,
@@ -61,6 +63,8 @@ pub(crate) struct Person {
     live: bool,
     /// Whether the connection is to end by itself, after which another begins.
     goes: bool,
+    /// Whether one has left, so that the nick may be another's.
+    left: bool,
     privates: u64,
 }
 
@@ -69,6 +73,7 @@ impl Person {
         let name = format!("person-{number}");
         Self {
             nick: name.clone(),
+            wanted: name.clone(),
             name,
             room: room.to_owned(),
             world,
@@ -85,6 +90,7 @@ impl Person {
             page: None,
             live: false,
             goes: false,
+            left: false,
             privates: 0,
         }
     }
@@ -222,8 +228,9 @@ impl Person {
             }
             80..=82 => {
                 self.count("renames");
-                let nick = format!("{}x{}", self.name, self.rng.u32(..1000));
-                self.ask(socket, "nick", json!({ "type": "nick", "nick": nick })).await
+                self.wanted = format!("{}x{}", self.name, self.rng.u32(..1000));
+                let wanted = self.wanted.clone();
+                self.ask(socket, "nick", json!({ "type": "nick", "nick": wanted })).await
             }
             83..=86 => {
                 self.count("private messages");
@@ -247,7 +254,7 @@ impl Person {
             }
             96..=97 if self.unsent.is_empty() => {
                 self.count("departures");
-                self.goes = true;
+                (self.goes, self.left) = (true, true);
                 send(socket, &json!({ "type": "quit" })).await
             }
             _ => Continue(()),
@@ -313,7 +320,14 @@ impl Person {
                 return send(socket, &hello).await;
             }
             "welcome" => {
-                self.nick = event["nick"].as_str().unwrap_or_default().to_owned();
+                let nick = event["nick"].as_str().unwrap_or_default();
+                if self.stay.is_some() && !self.left && nick != self.nick && nick != self.wanted {
+                    self.fault(&format!("came back as {nick}"));
+                }
+                (self.nick, self.left) = (nick.to_owned(), false);
+                if !event["shared"].is_null() {
+                    self.fault(&format!("was told of another history: {event}"));
+                }
                 if !self.epoch.is_null() && self.epoch != event["epoch"] {
                     self.fault("the epoch changed");
                 }

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-/// The first wait, and the last that doubling reaches.
+/// The first wait, and the last that doubling reaches: a pipe that gives up after 30 s has tried again at least once before.
 const SHORTEST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// A connection that stood for so long was a good one: what failed before it counts no more.
 pub(super) const HEALTHY: Duration = Duration::from_mins(1);
 
-/// Waits that double from 0.5 s to 30 s, each shortened by chance to between a half and the whole of it, so that the clients
+/// Waits that double from 0.5 s to 15 s, each shortened by chance to between a half and the whole of it, so that the clients
 /// of a server that was restarted do not all come back at once.
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
     failures: u32,
+    /// The last wait.
+    waited: Duration,
 }
 
 impl Backoff {
@@ -21,13 +23,17 @@ impl Backoff {
     pub fn wait(&mut self, chance: f64) -> Duration {
         let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        whole.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+        self.waited = whole.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
+        self.waited
     }
 
-    /// Takes note that a connection stood for `length`.
+    /// Takes note that a connection stood for `length`. One that stood longer than the wait before it was worth that wait, and the
+    /// next is shorter: over a network that cuts each connection, more time is spent connected than waiting.
     pub fn connected_for(&mut self, length: Duration) {
         if length >= HEALTHY {
             self.failures = 0;
+        } else if length > self.waited {
+            self.failures = self.failures.saturating_sub(2);
         }
     }
 }
@@ -44,23 +50,41 @@ mod tests {
     fn waits_double_up_to_the_longest() {
         assert_eq!(
             waits(&mut Backoff::default(), 9, 1.0),
-            [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]
+            [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 15_000]
         );
     }
 
     #[test]
     fn chance_takes_at_most_half_of_a_wait() {
         assert_eq!(waits(&mut Backoff::default(), 3, 0.0), [250, 500, 1000]);
-        assert_eq!(waits(&mut Backoff { failures: u32::MAX }, 1, f64::INFINITY), [30_000]);
+        let mut backoff = Backoff { failures: u32::MAX, ..Backoff::default() };
+        assert_eq!(waits(&mut backoff, 1, f64::INFINITY), [15_000]);
     }
 
     #[test]
-    fn only_a_healthy_minute_starts_over() {
+    fn a_healthy_minute_starts_over() {
         let mut backoff = Backoff::default();
-        waits(&mut backoff, 3, 1.0);
-        backoff.connected_for(Duration::from_secs(59));
-        assert_eq!(waits(&mut backoff, 1, 1.0), [4000]);
+        waits(&mut backoff, 4, 1.0);
+        backoff.connected_for(Duration::from_secs(4));
+        assert_eq!(waits(&mut backoff, 1, 1.0), [8000], "it stood no longer than was waited for it");
         backoff.connected_for(Duration::from_mins(1));
         assert_eq!(waits(&mut backoff, 1, 1.0), [500]);
+    }
+
+    #[test]
+    fn who_is_connected_longer_than_they_wait_waits_less() {
+        let mut backoff = Backoff::default();
+        waits(&mut backoff, 6, 1.0);
+        let mut all = Vec::new();
+        for _ in 0..8 {
+            backoff.connected_for(Duration::from_secs(20));
+            all.extend(waits(&mut backoff, 1, 1.0));
+        }
+        assert_eq!(all, [8000, 4000, 2000, 1000, 500, 500, 500, 500]);
+        // Each connection is cut after two seconds.
+        for _ in 0..20 {
+            backoff.connected_for(Duration::from_secs(2));
+            assert!(backoff.wait(1.0) <= Duration::from_secs(2));
+        }
     }
 }

@@ -92,8 +92,10 @@ pub async fn run(options: Options) -> Result<(), Error> {
     drop(io::stderr().write_all(left.as_bytes()));
     let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
     let close = async {
-        chat.state.finish().await;
-        chat.unsent.finish().await;
+        // What failed of it was told when it did.
+        drop(chat.state.finish().await);
+        let kept = chat.unsent.finish().await;
+        drop(io::stderr().write_all(clean::lines(&kept).as_bytes()));
         chat.tabs.close_all().await;
     };
     tokio::select! {
@@ -380,14 +382,21 @@ impl FullScreen {
             if let Shown::Event { event: ServerMessage::Welcome(welcome), .. } = &shown {
                 self.epoch = Some(welcome.epoch);
             }
-            let enters = matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. })
-                || shown == Shown::Connected(Dialect::Text);
+            let is_text = shown == Shown::Connected(Dialect::Text);
+            let enters = is_text || matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. });
+            let has_read = is_text || matches!(shown, Shown::Event { event: ServerMessage::Live { .. }, .. });
+            if let Shown::Event { event: ServerMessage::Message(message), .. } = &shown {
+                self.was_said(message.key.as_ref());
+            }
             let me = self.tabs.apps().get(tab).and_then(|app| app.nick().cloned());
             for wish in self.tui.show(now, tab, &shown, me.as_ref()) {
                 self.grant(now, wish);
             }
             if enters {
                 self.send_kept(now, tab);
+            }
+            if has_read {
+                self.give_back_kept(now, tab);
             }
         }
         // What was entered is kept before it can be lost; what was echoed since may be kept a moment longer.

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Writer<T> {
     latest: watch::Sender<Arc<T>>,
     complaints: mpsc::Receiver<String>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), String>>,
 }
 
 impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
@@ -57,31 +57,39 @@ impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
     }
 
     /// Resolves when all is written that was given, or cannot be.
-    pub async fn finish(self) {
+    ///
+    /// # Errors
+    /// Words for people about why what was given last is not written.
+    pub async fn finish(self) -> Result<(), String> {
         drop(self.latest);
         // It ends by itself, or with the program.
-        drop(timeout(PATIENCE, self.task).await);
+        match timeout(PATIENCE, self.task).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) => Err("writing it has failed".to_owned()),
+            Err(_) => Err("the disk takes too long".to_owned()),
+        }
     }
 }
 
-/// Writes what changes until nobody can change it any more.
+/// Writes what changes until nobody can change it any more. Returns whether the last of it is written.
 async fn write_all<T: Send + Sync + 'static>(
     mut written: Arc<T>,
     mut changes: watch::Receiver<Arc<T>>,
     write: Arc<impl Fn(&T, &T) -> Result<(), String> + Send + Sync + 'static>,
     complain: mpsc::Sender<String>,
-) {
-    let mut complain = Some(complain);
+) -> Result<(), String> {
+    let (mut complain, mut last) = (Some(complain), Ok(()));
     while changes.changed().await.is_ok() {
         let next = Arc::clone(&changes.borrow_and_update());
         let (before, after, write) = (Arc::clone(&written), Arc::clone(&next), Arc::clone(&write));
-        match spawn_blocking(move || write(&before, &after)).await {
-            Ok(Ok(())) => written = next,
+        last = spawn_blocking(move || write(&before, &after)).await.map_err(|error| error.to_string())?;
+        match &last {
+            Ok(()) => written = next,
             // There is room for the one.
-            Ok(Err(complaint)) => drop(complain.take().map(|complain| complain.try_send(complaint))),
-            Err(_) => return,
+            Err(complaint) => drop(complain.take().map(|complain| complain.try_send(complaint.clone()))),
         }
     }
+    last
 }
 
 #[cfg(test)]
@@ -107,9 +115,17 @@ mod tests {
         writer.put(3);
         writer.put(3);
         writer.put(4);
-        writer.finish().await;
+        assert_eq!(writer.finish().await, Ok(()));
         let written = written.lock().unwrap();
         assert_eq!(written.last().unwrap().1, 4);
         assert_eq!(written[0].0, 0, "what failed does not count as written");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_written_at_the_end_is_told() {
+        let writer = Writer::start(0, |_: &u32, &after: &u32| if after == 2 { Err("full".to_owned()) } else { Ok(()) });
+        writer.put(1);
+        writer.put(2);
+        assert_eq!(writer.finish().await, Err("full".to_owned()));
     }
 }

@@ -119,3 +119,16 @@ pub enum ClientMessage {
     /// Leaves for good: the nick is free at once.
     Quit,
 }
+
+impl ClientMessage {
+    /// Returns the key of what is a text.
+    #[must_use]
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        match self {
+            Self::Say { key, .. } | Self::Me { key, .. } | Self::Msg { key, .. } | Self::SetTopic { key, .. } => {
+                key.as_ref()
+            }
+            _ => None,
+        }
+    }
+}

@@ -129,3 +129,71 @@ async fn a_draft_in_another_room_outlives_the_end() {
     after.write("\u{1b}2");
     after.typed("> half a line").await;
 }
+
+/// Leaves a file of a client that ended `age` seconds ago, with two lines that it saw no echo of.
+fn leave(home: &Folder, server: &Server, age: u64) {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+    let line = |text: &str| serde_json::json!({"type": "say", "key": format!("key-of-{text}"), "text": text});
+    let kept = serde_json::json!({
+        "server": server.address.to_string(), "saved": now - age, "session": "5e55000000000000000000000000a0a0",
+        "rooms": [{"room": "lobby", "unsent": [line("stored"), line("lost")]}],
+    });
+    let folder = home.file(".local/state/broadcast-chat/unsent");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("0123456789abcdef.json"), kept.to_string()).expect("a file");
+}
+
+#[tokio::test]
+async fn what_the_history_shows_was_sent_and_is_no_draft() {
+    let home = Arc::new(Folder::new());
+    let server = start().await;
+    let (mut bob, _) = RawPeer::join(server.address, "/", "bob").await;
+    bob.send_json(&serde_json::json!({"type": "say", "key": "key-of-stored", "text": "stored"})).await;
+    bob.event("message").await;
+    leave(&home, &server, 3600);
+    let mut after = client(&server, &home);
+    after.shows("not sent the last time").await;
+    after.typed("> lost").await;
+}
+
+#[tokio::test]
+async fn lines_get_no_younger_while_no_server_is_met() {
+    let home = Arc::new(Folder::new());
+    let mut server = start().await;
+    leave(&home, &server, 3600);
+    stop(&mut server).await;
+    // Somebody accepts and answers nothing.
+    let silent = tokio::net::TcpListener::bind(server.address).await.expect("the port is free");
+    let mut meanwhile = client(&server, &home);
+    meanwhile.shows(">").await;
+    meanwhile.write("half");
+    kept(&home, "half", true).await;
+    meanwhile.signal("KILL");
+    meanwhile.exit().await;
+    drop(silent);
+    start_again(&mut server, &[]).await;
+    let mut after = client(&server, &home);
+    after.shows("not sent the last time").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_told_in_full() {
+    let home = Arc::new(Folder::new());
+    let mut server = start().await;
+    let mut client = client(&server, &home);
+    client.shows("#lobby").await;
+    stop(&mut server).await;
+    client.shows("offline").await;
+    // Where the folder was is a file: nothing more can be written there.
+    let folder = home.file(".local/state/broadcast-chat/unsent");
+    fs::remove_dir_all(&folder).expect("the folder");
+    fs::write(&folder, "").expect("a file");
+    client.write("not yet sent\r");
+    client.shows("cannot keep what is typed").await;
+    client.write("half a line");
+    client.typed("> half a line").await;
+    client.signal("TERM");
+    client.shows("could not be kept").await;
+    client.shows("#lobby: not yet sent").await;
+    client.shows("#lobby: half a line").await;
+}

@@ -44,7 +44,7 @@ impl Outbox {
 
     /// Returns the texts that nobody may have seen yet, oldest first.
     pub(super) fn texts(&self) -> impl Iterator<Item = &ClientMessage> {
-        self.entries.iter().map(|entry| &entry.message).filter(|message| key(message).is_some())
+        self.entries.iter().map(|entry| &entry.message).filter(|message| message.key().is_some())
     }
 
     /// Returns how many texts nobody may have seen yet.
@@ -59,7 +59,7 @@ impl Outbox {
 
     /// Takes in texts with their keys that are older than all others.
     pub(super) fn put_first(&mut self, texts: Vec<ClientMessage>) {
-        for message in texts.into_iter().rev().filter(|message| key(message).is_some()) {
+        for message in texts.into_iter().rev().filter(|message| message.key().is_some()) {
             self.entries.push_front(Entry { message, asker: Asker::User, sent: false });
         }
     }
@@ -92,7 +92,7 @@ impl Outbox {
 
     /// Takes out and returns the text with this key: it was echoed, or it failed for good.
     pub(super) fn take(&mut self, wanted: &IdempotencyKey) -> Option<ClientMessage> {
-        self.remove(|entry| key(&entry.message) == Some(wanted)).map(|entry| entry.message)
+        self.remove(|entry| entry.message.key() == Some(wanted)).map(|entry| entry.message)
     }
 
     /// Takes out the oldest request under way that is no text and that `is_it` says the answer belongs to, and returns it and
@@ -109,7 +109,7 @@ impl Outbox {
 
     /// Makes the text with this key wait for its turn again; returns whether there is one.
     pub(super) fn retry(&mut self, wanted: &IdempotencyKey) -> bool {
-        let entry = self.entries.iter_mut().find(|entry| key(&entry.message) == Some(wanted));
+        let entry = self.entries.iter_mut().find(|entry| entry.message.key() == Some(wanted));
         entry.map(|entry| entry.sent = false).is_some()
     }
 
@@ -135,18 +135,7 @@ impl Outbox {
 }
 
 fn is_under_way(entry: &Entry, is_it: impl Fn(&ClientMessage) -> bool) -> bool {
-    entry.sent && key(&entry.message).is_none() && is_it(&entry.message)
-}
-
-/// Returns the key of what is a text.
-fn key(message: &ClientMessage) -> Option<&IdempotencyKey> {
-    match message {
-        ClientMessage::Say { key, .. }
-        | ClientMessage::Me { key, .. }
-        | ClientMessage::Msg { key, .. }
-        | ClientMessage::SetTopic { key, .. } => key.as_ref(),
-        _ => None,
-    }
+    entry.sent && entry.message.key().is_none() && is_it(&entry.message)
 }
 
 /// Returns the words of a text, for telling its writer about it.

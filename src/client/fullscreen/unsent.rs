@@ -8,12 +8,12 @@ use super::FullScreen;
 use crate::{
     client::{
         app::{Event, Shown},
-        unsent::{FRESH, Kept, KeptRoom, Slot, as_typed, now},
+        unsent::{self, FRESH, Kept, KeptRoom, Slot, as_typed, now},
         view::tui::Now,
         writer::Writer,
     },
     os,
-    wire::{ClientMessage, Epoch, RoomName, clean},
+    wire::{ClientMessage, Epoch, IdempotencyKey, RoomName, clean},
 };
 
 /// Between a key and its being kept.
@@ -32,6 +32,8 @@ pub(super) struct Unsent {
     held: Vec<Held>,
     writer: Writer<Kept>,
     is_kept: bool,
+    /// At the end: what was typed and not said, each with its room, to be told where it cannot be kept.
+    left: Vec<(RoomName, String)>,
     /// When what has changed is to be kept.
     pub(super) due: Option<Instant>,
     /// How long, after the start of the program, lines of an earlier client go out by themselves.
@@ -45,6 +47,8 @@ struct Held {
     texts: Vec<ClientMessage>,
     /// Which history they are for; in another, nobody knows what became of them.
     epoch: Option<Epoch>,
+    /// When their client ran last, in seconds since the Unix epoch.
+    saved: u64,
     /// Until when, after the start of the program, they go out by themselves.
     until: Option<Duration>,
 }
@@ -59,7 +63,7 @@ impl Unsent {
                 |error| format!("cannot keep what is typed: {}: {}", slot.path().display(), os::reason(&error));
             slot.write(kept, now()).map_err(failed)
         });
-        Self { closed: kept, held: Vec::new(), writer, is_kept, due: None, fresh_until }
+        Self { closed: kept, held: Vec::new(), writer, is_kept, left: Vec::new(), due: None, fresh_until }
     }
 
     /// Returns the rooms that are to be opened for what was typed there.
@@ -82,8 +86,28 @@ impl Unsent {
         self.writer.complaint().await
     }
 
-    pub(super) async fn finish(self) {
-        self.writer.finish().await;
+    /// Resolves when what was typed is kept or cannot be, with what the user is to be told of it.
+    pub(super) async fn finish(self) -> String {
+        let has_unsent = self.has_any();
+        let Self { writer, is_kept, left, .. } = self;
+        let kept = writer.finish().await;
+        let kept = if is_kept { kept } else { Err("there is no place for it".to_owned()) };
+        let mut words = String::new();
+        match kept {
+            _ if left.is_empty() => {}
+            Ok(()) if has_unsent => {
+                words.push_str("they are kept: within 10 minutes the next client sends them, later they are a draft\n");
+            }
+            Ok(()) => {}
+            Err(reason) => {
+                // Cannot fail: a String takes everything.
+                let _ = writeln!(words, "what was typed could not be kept: {reason}; here it is");
+                for (room, text) in left {
+                    let _ = writeln!(words, "#{room}: {text}");
+                }
+            }
+        }
+        words
     }
 }
 
@@ -100,12 +124,13 @@ impl FullScreen {
         let KeptRoom { room, draft, entered, unsent: texts } = kept;
         self.tui.restore(tab, draft, entered);
         if !texts.is_empty() {
-            let (epoch, until) = (self.unsent.closed.epoch, self.unsent.fresh_until);
-            self.unsent.held.push(Held { room, texts, epoch, until });
+            let Kept { epoch, saved, .. } = self.unsent.closed;
+            self.unsent.held.push(Held { room, texts, epoch, saved, until: self.unsent.fresh_until });
         }
     }
 
-    /// Sends the lines that an earlier client has left for the room of the tab, whose server has been met, or gives them back.
+    /// Sends the lines that an earlier client has left for the room of the tab, whose server has been met, if they still go out by
+    /// themselves.
     pub(super) fn send_kept(&mut self, now: Now, tab: usize) {
         let Some((room, ..)) = self.tui.typed(tab) else { return };
         let room = room.clone();
@@ -116,15 +141,34 @@ impl FullScreen {
                 // Somebody else may have the name by now.
                 same_history && is_fresh && !matches!(text, ClientMessage::Msg { .. })
             };
-            let (sent, back): (Vec<_>, Vec<_>) = held.texts.into_iter().partition(goes_out);
+            let (sent, texts): (Vec<_>, Vec<_>) = held.texts.into_iter().partition(goes_out);
             if !sent.is_empty() {
                 self.tell_in(now, tab, "sent now", &sent);
                 self.update(now, tab, Event::Resend(sent));
             }
-            if !back.is_empty() {
-                self.tell_in(now, tab, "not sent the last time, and back in the line or before it", &back);
-                self.give_back(tab, room.clone(), back);
+            if !texts.is_empty() {
+                self.unsent.held.push(Held { until: None, texts, room: held.room, ..held });
             }
+        }
+        self.unsent.soon();
+    }
+
+    /// Notes that a message is in the room: a line that bears its key was sent, though its echo was never seen.
+    pub(super) fn was_said(&mut self, key: Option<&IdempotencyKey>) {
+        if key.is_some() {
+            self.unsent.held.iter_mut().for_each(|held| held.texts.retain(|text| text.key() != key));
+        }
+    }
+
+    /// Gives the lines back that are still held for the room of the tab, now that what was said there has been shown.
+    pub(super) fn give_back_kept(&mut self, now: Now, tab: usize) {
+        let Some((room, ..)) = self.tui.typed(tab) else { return };
+        let room = room.clone();
+        let held = self.unsent.held.extract_if(.., |held| held.room == room);
+        let back: Vec<_> = held.flat_map(|held| held.texts).collect();
+        if !back.is_empty() {
+            self.tell_in(now, tab, "not sent the last time, and back in the line or before it", &back);
+            self.give_back(tab, room, back);
         }
         self.unsent.soon();
     }
@@ -152,8 +196,8 @@ impl FullScreen {
         let (room, draft) = (room.clone(), draft.to_owned());
         let entered = entered.map(str::to_owned).collect();
         if !texts.is_empty() {
-            let until = Some(now.elapsed + FRESH);
-            self.unsent.held.push(Held { room: room.clone(), texts, epoch: self.epoch, until });
+            let (epoch, saved, until) = (self.epoch, unsent::now(), Some(now.elapsed + FRESH));
+            self.unsent.held.push(Held { room: room.clone(), texts, epoch, saved, until });
         }
         let kept = self.unsent.closed.room_mut(&room);
         (kept.draft, kept.entered) = (draft, entered);
@@ -180,6 +224,13 @@ impl FullScreen {
             kept.entered = entered.map(str::to_owned).collect();
             kept.unsent.extend(app.unsent().cloned());
         }
+        // Lines of an earlier client get no younger while they wait for the server to be met.
+        let waiting = self.unsent.held.iter().map(|held| (held.saved, held.epoch));
+        let closed = Some((self.unsent.closed.saved, self.unsent.closed.epoch));
+        let waiting = waiting.chain(closed.filter(|_| self.unsent.closed.has_unsent()));
+        if let Some((saved, epoch)) = waiting.min_by_key(|(saved, _)| *saved) {
+            (kept.saved, kept.epoch) = (saved, epoch);
+        }
         if kept.has_unsent() {
             kept.session = apps.first().map(|app| app.session());
         }
@@ -195,9 +246,10 @@ impl FullScreen {
                 let _ = writeln!(self.last_words, "not sent in #{room}: {line}");
             }
         }
-        if kept.has_unsent() && self.unsent.is_kept {
-            self.last_words
-                .push_str("they are kept: within 10 minutes the next client sends them, later they are a draft\n");
+        for room in &kept.rooms {
+            let lines =
+                room.unsent.iter().map(as_typed).chain(Some(room.draft.clone()).filter(|draft| !draft.is_empty()));
+            self.unsent.left.extend(lines.map(|line| (room.room.clone(), line)));
         }
         self.unsent.writer.put(kept);
     }

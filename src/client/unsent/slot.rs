@@ -23,8 +23,8 @@ impl Slot {
     /// Returns a file in `folder` for a client on `server`, what clients there have left that have ended, and what is to be told about
     /// files that could not be read.
     ///
-    /// Lines that may still go out by themselves are of one client, whose session token comes with them; those of another stay for
-    /// the next client. Older ones are given back to be typed again.
+    /// The lines are of one client, whose session token comes with them. Those of another that may still go out by themselves stay
+    /// for the next client; older ones of it are given back to be typed again.
     ///
     /// # Errors
     /// When there can be no file.
@@ -80,11 +80,11 @@ impl Slot {
         left.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.saved));
         let mut merged = Kept { server: server.to_owned(), saved: now, ..Kept::default() };
         left.retain_mut(|(_, kept)| {
-            if kept.has_unsent() && kept.session.is_some() && kept.fresh_for(now).is_some() {
-                if merged.has_unsent() {
-                    return false;
-                }
+            let has_lines = kept.has_unsent() && kept.session.is_some();
+            if has_lines && !merged.has_unsent() {
                 (merged.saved, merged.session, merged.epoch) = (kept.saved, kept.session, kept.epoch);
+            } else if has_lines && kept.fresh_for(now).is_some() {
+                return false;
             } else {
                 kept.rooms.iter_mut().for_each(KeptRoom::give_back);
             }

@@ -89,11 +89,11 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Re
     }
     if terms.is_loopback && origin::is_rebound(head, terms.origins) {
         let words = "pages may reach a server on their own machine by its address or as localhost; \
-                     by this name only where the server's --allow-origin has it";
+                     by another name only where the server is told so: --allow-origin https://chat.example";
         return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, words));
     }
     if head.method != Method::GET.as_str() && head.method != Method::HEAD.as_str() {
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is understood here")
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are understood here")
             .with("Allow: GET, HEAD\r\nConnection: close\r\n"));
     }
     let upgrade = head.method == Method::GET.as_str()
@@ -126,7 +126,7 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Re
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64"));
     };
     if !origin::is_welcome(head, terms.origins) {
-        let words = "pages of this origin may not connect; the server's --allow-origin lets them in";
+        let words = "pages of this origin may not connect unless the server is told so: --allow-origin ORIGIN";
         return Err(Refusal::new(StatusCode::FORBIDDEN, words));
     }
     if let Some(full) = terms.full {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Body, Limits, NameError, Nick, Query, RoomName, Topic};
+use super::{Body, Limits, NameError, Nick, Query, RoomName, Topic, clean::is_blank};
 
 /// One command as `/help` shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -182,12 +182,13 @@ fn command(typed: &str) -> Result<Command, CommandError> {
 }
 
 /// Returns what is wrong with `line` where it is a text, and was perhaps meant to be a command: others would read what is for one
-/// person alone. `is_command` knows the names of commands, `is_nick` who is there.
+/// person alone. What nobody sees in it does not count. `is_command` knows the names of commands, `is_nick` who is there.
 pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&str) -> bool) -> Option<String> {
     if line.starts_with('/') {
         return None;
     }
-    let typed = line.trim_start();
+    let visible: String = line.chars().filter(|c| c.is_whitespace() || !is_blank(*c)).collect();
+    let typed = visible.trim_start();
     let mut words = typed.split_whitespace();
     if words.next()?.eq_ignore_ascii_case("msg") {
         let is_private = words.next().is_some_and(is_nick) && words.next().is_some();
@@ -198,11 +199,16 @@ pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&s
     let name = rest.as_str().split(char::is_whitespace).next().unwrap_or("");
     let is_word = !name.is_empty() && name.chars().all(char::is_alphabetic);
     match first {
-        '/' if is_word => Some("it begins with a blank".to_owned()),
+        '/' if is_word && visible.len() == line.len() => Some("it begins with a blank".to_owned()),
+        '/' if is_word => Some("it begins with an unseen sign".to_owned()),
         // Input methods write the wide one.
         '／' | '⁄' | '∕' if is_word => Some(format!("it begins with {first}")),
-        // The keys beside the slash, and those that are a slash with Shift, on many keyboards.
-        '\\' | '.' | '-' | '7' | ':' if is_command(name) => Some(format!("it begins with {first}")),
+        // The keys beside the slash, and those that are a slash with Shift, on many keyboards: in its place, or before it.
+        '\\' | '.' | '-' | '7' | ':' | '`' | '\'' | '>' | '!' | '?'
+            if is_command(name.strip_prefix('/').unwrap_or(name)) =>
+        {
+            Some(format!("it begins with {first}"))
+        }
         _ => None,
     }
 }
@@ -285,7 +291,7 @@ mod tests {
     #[test]
     fn what_is_nearly_a_command_is_seen() {
         let is_command = |name: &str| COMMANDS.iter().any(|spec| spec.is_named(name));
-        let nearly = |line| nearly(line, is_command, |nick| nick == "bob").is_some();
+        let nearly = |line: &str| nearly(line, is_command, |nick| nick == "bob").is_some();
         for line in [
             " /msg bob x",
             "\t/quit",
@@ -304,8 +310,24 @@ mod tests {
         ] {
             assert!(nearly(line), "{line:?}");
         }
+        // Signs that nobody sees.
+        let unseen =
+            "\u{200e}\u{200f}\u{200c}\u{200d}\u{61c}\u{fe0f}\u{34f}\u{180b}\u{2065}\u{3164}\u{2800}\u{115f}\u{e0041}";
+        for c in unseen.chars() {
+            for line in
+                [format!("{c}/msg bob x"), format!(" {c} /msg bob x"), format!("{c}msg bob x"), format!("{c}.quit")]
+            {
+                assert!(nearly(&line), "{line:?}");
+            }
+        }
+        // What is pressed instead of the slash, or just before it.
+        for c in "\\.-7:`'>!?".chars() {
+            for line in [format!("{c}msg bob x"), format!("{c}/msg bob x")] {
+                assert!(nearly(&line), "{line:?}");
+            }
+        }
         let texts = "|/msg bob x|/nonsense|//msg bob x|hello| /usr/bin/env|/ msg| / | 1/2|me too|msg me later|msg bob|7 up|7up|\
-                     - help|:-)|...|reply soon| hello|\\o/|join us";
+                     - help|:-)|...|reply soon| hello|\\o/|join us|> me too|!important|?|\u{200e}hello|'me'|./run|>/dev/null";
         for line in texts.split('|') {
             assert!(!nearly(line), "{line:?}");
         }

@@ -104,7 +104,7 @@ impl Arguments {
 
 /// Returns whether stdout shows colours, and takes a cursor that moves.
 fn can_draw() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb" && !term.is_empty())
 }
 
 /// Reads an id, which is a number, or a length of time, which has a unit.

@@ -62,6 +62,11 @@ impl History {
         if as_entered.is_some_and(|line| line == text) { self.changed.get(&0).map_or("", String::as_str) } else { text }
     }
 
+    /// Returns whether the editor holds the draft, and no older line.
+    pub(super) fn is_at_draft(&self) -> bool {
+        self.age == 0
+    }
+
     /// Returns the lines, the latest first.
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)

@@ -208,6 +208,18 @@ impl Editor {
         self.history.draft(&self.text)
     }
 
+    /// Returns whether `key` would put an older line in the place of a draft that is not empty.
+    #[must_use]
+    pub fn would_leave_draft(&self, key: KeyEvent) -> bool {
+        let line = match Action::of(key) {
+            Some(Action::Up) => motion::above,
+            Some(Action::Down) => motion::below,
+            _ => return false,
+        };
+        let is_draft = self.search.is_none() && self.history.is_at_draft() && !self.text.is_empty();
+        is_draft && line(&self.text, self.cursor, 0).is_none()
+    }
+
     /// Returns the lines entered before, the latest first.
     pub fn entered(&self) -> impl Iterator<Item = &str> {
         self.history.lines()

@@ -75,9 +75,17 @@ pub(super) fn is_known(line: &str) -> bool {
     line.strip_prefix('/').is_some_and(|typed| is_name(typed.split(char::is_whitespace).next().unwrap_or("")))
 }
 
-/// Returns what is wrong with `line` where it would be said, and was perhaps meant to be a command; `is_nick` tells who is there.
-pub(super) fn nearly(line: &str, is_nick: impl Fn(&str) -> bool) -> Option<String> {
-    command::nearly(line, is_name, is_nick)
+/// Returns what is wrong with `text` where it would be said, and was perhaps meant to be a command. With `verbatim` it is said as it
+/// stands, whatever it begins with; `is_nick` tells who is there.
+pub(super) fn nearly(text: &str, verbatim: bool, is_nick: impl Fn(&str) -> bool) -> Option<String> {
+    if text.starts_with('/') && !verbatim {
+        return None;
+    }
+    // Lines that were typed ahead and read late look like a paste.
+    if text.lines().any(|line| is_known(line.trim_start())) && (verbatim || text.lines().count() > 1) {
+        return Some("its command counts as text".to_owned());
+    }
+    command::nearly(text, is_name, is_nick)
 }
 
 fn is_name(name: &str) -> bool {

@@ -10,7 +10,7 @@ pub(super) static KEYS: [(&str, &str); 22] = [
     ("Enter", "send"),
     ("Alt-Enter", "line break"),
     ("Tab", "complete a nick, a room or a command"),
-    ("Up, Down", "what was sent before"),
+    ("Up, Down", "what was sent before, on an empty line"),
     ("Ctrl-R", "search in what was sent before"),
     ("Ctrl-A E K U W Y", "as in a shell; Ctrl-_ takes back"),
     ("Alt-1 to Alt-9", "go to a room"),
@@ -45,6 +45,9 @@ impl Help {
 
     /// Draws the page over `area`.
     pub(super) fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette) {
+        if area.is_empty() {
+            return;
+        }
         let lines = lines();
         let height = usize::from(area.height.saturating_sub(1));
         self.above = self.above.min(lines.len().saturating_sub(height));

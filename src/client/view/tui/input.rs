@@ -85,7 +85,7 @@ impl Tui {
         // All of it or nothing: who sends the half of a text has said something else.
         let (is, fits) = (clean::lines(&text).len(), room.editor.room());
         if is > fits && room.editor.searching().is_none() {
-            self.told = Some(format!("not inserted: {is} bytes, and a message has room for {fits}"));
+            self.told = Some(format!("not inserted: {}, and a message has room for {fits}", prompt::bytes(is)));
             return;
         }
         self.question = Question::about_paste(&text);
@@ -121,10 +121,7 @@ impl Tui {
                     self.told = Some(format!("not inserted: {}", prompt::size(&text)));
                     return Vec::new();
                 }
-                (Answer::None, question) => {
-                    self.question = Some(question);
-                    return Vec::new();
-                }
+                (Answer::Stays, question) => self.question = Some(question),
                 (Answer::Otherwise, _) => {}
             }
         }
@@ -149,7 +146,13 @@ impl Tui {
         if submits(key) && self.asks_first(confirmed.as_deref()) {
             return Vec::new();
         }
-        match self.rooms[self.current].editor.key(key) {
+        let editor = &mut self.rooms[self.current].editor;
+        if editor.would_leave_draft(key) {
+            // Terminals send arrows for the wheel, too.
+            self.told = Some("what was sent before comes on an empty line; Ctrl-R searches in it".to_owned());
+            return Vec::new();
+        }
+        match editor.key(key) {
             Outcome::Submit(text) => self.submit(now, text, apps),
             Outcome::Full => {
                 self.told = Some(full());
@@ -168,17 +171,17 @@ impl Tui {
     fn asks_first(&mut self, confirmed: Option<&str>) -> bool {
         let Some(room) = self.rooms.get(self.current).filter(|_| !self.choices.no_commands) else { return false };
         let line = room.editor.text();
-        if room.editor.is_verbatim() || confirmed == Some(line) {
+        if confirmed == Some(line) {
             return false;
         }
         let is_nick = |word: &str| {
             let mut nicks = room.names.iter().chain(room.conversation.speakers());
             nicks.any(|nick| nick.as_str().eq_ignore_ascii_case(word))
         };
-        let because = command::nearly(line, is_nick);
+        let because = command::nearly(line, room.editor.is_verbatim(), is_nick);
         let question = because.map(|because| Question::Aloud { line: line.to_owned(), because });
         let asks = question.is_some();
-        self.question = question;
+        self.question = question.or(self.question.take());
         asks
     }
 

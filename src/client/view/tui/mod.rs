@@ -165,6 +165,8 @@ impl Tui {
             return;
         }
         self.rooms[self.current].watch(false);
+        // A question is about the line that it was asked at.
+        self.question = None;
         self.current = tab;
         // Whoever goes somewhere is here.
         self.rooms[tab].watch(true);

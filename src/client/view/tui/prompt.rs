@@ -30,8 +30,8 @@ pub(super) enum Answer {
     No,
     /// The key is about something else, and the question is taken back.
     Otherwise,
-    /// The key is no answer, and the question stays.
-    None,
+    /// The key is about something else, and the question stays.
+    Stays,
 }
 
 impl Question {
@@ -49,11 +49,11 @@ impl Question {
             (Self::Aloud { .. }, _) if submits(key) => Answer::Yes,
             (Self::Quit | Self::Aloud { .. }, KeyCode::Esc) => Answer::No,
             (Self::Quit | Self::Aloud { .. }, _) => Answer::Otherwise,
+            // Keys that no text needs: somebody may be writing.
+            (Self::Paste(_), KeyCode::Char('y')) if control => Answer::Yes,
             (Self::Paste(_), KeyCode::Char('c')) if control => Answer::No,
-            (Self::Paste(_), _) if control => Answer::None,
-            (Self::Paste(_), KeyCode::Char('y' | 'Y') | KeyCode::Enter) => Answer::Yes,
-            (Self::Paste(_), KeyCode::Char('n' | 'N') | KeyCode::Esc) => Answer::No,
-            (Self::Paste(_), _) => Answer::None,
+            (Self::Paste(_), KeyCode::Esc) => Answer::No,
+            (Self::Paste(_), _) => Answer::Stays,
         }
     }
 
@@ -62,7 +62,7 @@ impl Question {
         match self {
             Self::Quit => "Ctrl-C again quits".to_owned(),
             Self::Paste(text) => {
-                format!("insert {}? y inserts, n does not", size(text))
+                format!("insert {}? Ctrl-Y inserts, Esc does not", size(text))
             }
             Self::Aloud { because, .. } => format!("{because}, so all would read it: Enter says it, Esc does not"),
         }
@@ -72,6 +72,11 @@ impl Question {
 /// Returns whether `key` submits the line.
 pub(super) fn submits(key: KeyEvent) -> bool {
     key.code == KeyCode::Enter && key.modifiers.is_empty()
+}
+
+/// Returns how many bytes that is, in words.
+pub(super) fn bytes(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "byte" } else { "bytes" })
 }
 
 /// Returns how much `text` is.
@@ -107,9 +112,12 @@ mod tests {
         let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
         let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
         let paste = Question::Paste("x".to_owned());
-        assert_eq!(paste.answer(key(KeyCode::Enter)), Answer::Yes);
+        assert_eq!(paste.answer(control('y')), Answer::Yes);
         assert_eq!(paste.answer(key(KeyCode::Esc)), Answer::No);
-        assert_eq!(paste.answer(key(KeyCode::Char('x'))), Answer::None);
+        for text in [KeyCode::Char('y'), KeyCode::Char('n'), KeyCode::Enter] {
+            assert_eq!(paste.answer(key(text)), Answer::Stays);
+        }
+        assert_eq!(paste.answer(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT)), Answer::Stays);
         assert_eq!(paste.answer(control('c')), Answer::No);
         assert_eq!(Question::Quit.answer(control('c')), Answer::Yes);
         assert_eq!(Question::Quit.answer(key(KeyCode::Char('x'))), Answer::Otherwise);

@@ -54,12 +54,23 @@ fn a_dropped_paste_is_told_and_one_that_is_wanted_is_inserted() {
     let mut stage = Stage::live();
     stage.type_in("before ");
     stage.input(Input::Paste("line\r".repeat(9)));
-    stage.type_in("xn");
+    stage.type_in("yn");
+    assert!(stage.bottom(2).contains("insert 9 lines"), "what is typed is no answer: {}", stage.bottom(2));
+    stage.key(KeyCode::Esc);
     assert!(stage.bottom(2).contains("not inserted: 9 lines"), "{}", stage.bottom(2));
-    assert_eq!(stage.bottom(1), "> before");
+    assert_eq!(stage.bottom(1), "> before yn");
     stage.input(Input::Paste("line\r".repeat(9)));
     stage.key(KeyCode::Enter);
-    assert!(stage.tui.rooms[0].editor.text().starts_with("before line\nline\n"));
+    assert_eq!(stage.apps[0].pending().count(), 1, "the line that was typed");
+    assert_eq!(stage.bottom(1), ">");
+    stage.control('y');
+    assert!(stage.tui.rooms[0].editor.text().starts_with("line\nline\n"));
+    stage.input(Input::Paste("line\r".repeat(9)));
+    stage.open("rust");
+    stage.enter(1, None);
+    stage.alt('2');
+    stage.control('y');
+    assert_eq!(stage.bottom(1), ">", "it goes nowhere else");
 }
 
 #[test]
@@ -280,4 +291,12 @@ fn history_is_scrolled_to_and_clear_clears() {
     assert_eq!(asked(&mut stage), []);
     let screen = stage.screen(80, 24);
     assert!(!screen.contains("message") && !screen.contains("nothing has been said"), "{screen}");
+}
+
+#[test]
+fn on_a_screen_of_one_row_the_help_leaves_the_line() {
+    let mut stage = Stage::live();
+    stage.type_in("a draft");
+    stage.key(KeyCode::F(1));
+    assert_eq!(stage.screen(80, 1).trim_end(), "> a draft");
 }

@@ -33,7 +33,7 @@ impl Stage {
 fn what_is_pasted_is_said_as_it_is() {
     let mut stage = Stage::live();
     for (number, text) in
-        ["// TODO", "/usr/bin/env sh", "/usr/bin/env sh\necho", "/quit\nand more", "// a\n// b", "  /x\ny"]
+        ["// TODO", "/usr/bin/env sh", "/usr/bin/env sh\necho", "/quitter\nand more", "// a\n// b", "/ x\ny"]
             .into_iter()
             .enumerate()
     {
@@ -43,6 +43,53 @@ fn what_is_pasted_is_said_as_it_is() {
         assert_eq!(stage.typed(), "");
     }
     assert!(!stage.wishes.contains(&Wish::Quit));
+}
+
+#[test]
+fn what_looks_like_a_paste_and_holds_a_command_is_not_said_without_a_question() {
+    let mut stage = Stage::live();
+    for text in [
+        "/msg bob secret\rhow are you\r",
+        "  /msg bob secret\rhow are you",
+        "hello\r/msg bob secret",
+        "hello\r  /REPLY secret\r",
+        "\u{200e}/msg bob secret\rhow are you",
+        "/quit\rand more",
+    ] {
+        stage.paste(text);
+        stage.key(KeyCode::Enter);
+        assert!(stage.bottom(4).contains("so all would read it: Enter says it"), "{text:?}: {}", stage.bottom(4));
+        assert_eq!(stage.said_last().0, 0, "{text:?}");
+        stage.key(KeyCode::Esc);
+        stage.control('c');
+    }
+    stage.type_in("hello");
+    stage.press(KeyCode::Enter, KeyModifiers::ALT);
+    stage.enter_line("/msg bob is what you type");
+    assert_eq!(stage.said_last().0, 0);
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.said_last(), (1, "hello\n/msg bob is what you type".to_owned()));
+    assert!(!stage.wishes.contains(&Wish::Quit));
+}
+
+#[test]
+fn a_draft_is_not_exchanged_for_what_was_sent() {
+    let mut stage = Stage::live();
+    stage.enter_line("sent");
+    stage.type_in("a draft");
+    for code in [KeyCode::Up, KeyCode::Up, KeyCode::Down] {
+        stage.key(code);
+        assert_eq!(stage.typed(), "a draft");
+        assert!(stage.bottom(2).contains("comes on an empty line"), "{}", stage.bottom(2));
+    }
+    stage.control('c');
+    stage.key(KeyCode::Up);
+    assert_eq!(stage.typed(), "sent");
+    stage.type_in("!");
+    stage.key(KeyCode::Down);
+    assert_eq!(stage.typed(), "");
+    stage.key(KeyCode::Up);
+    assert_eq!(stage.typed(), "sent!", "a line called back goes on as ever");
 }
 
 #[test]
@@ -75,7 +122,7 @@ fn of_a_paste_that_is_too_long_nothing_is_inserted() {
     assert_eq!(stage.typed(), "before ");
     // What fits is asked about, and inserted whole.
     stage.paste(&"x".repeat(LENGTH - 7));
-    stage.type_in("y");
+    stage.control('y');
     assert_eq!(stage.typed().len(), LENGTH);
     stage.key(KeyCode::Enter);
     assert_eq!((stage.said_last().0, stage.said_last().1.len()), (1, LENGTH));
@@ -90,6 +137,8 @@ fn of_a_paste_that_is_too_long_nothing_is_inserted() {
 fn a_key_that_does_not_fit_is_told() {
     let mut stage = Stage::live();
     stage.tui.rooms[0].editor.paste(&"x".repeat(LENGTH));
+    stage.paste("x");
+    assert!(stage.bottom(24).contains("not inserted: 1 byte, and"));
     stage.type_in("y");
     assert!(stage.bottom(24).contains("this is all that fits: a message has 16384 bytes"));
     stage.key(KeyCode::Backspace);

@@ -90,7 +90,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let result = result.and_then(|()| chat.failed.take().map_or(Ok(()), Err));
     // Whoever closed stderr does not want to be told.
     drop(io::stderr().write_all(left.as_bytes()));
-    let signals = os::stop_requested().map_err(|error| Error::Start(os::reason(&error)))?;
+    let signals = os::end_requested().map_err(|error| Error::Start(os::reason(&error)))?;
     let close = async {
         // What failed of it was told when it did.
         drop(chat.state.finish().await);
@@ -101,7 +101,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     tokio::select! {
         () = close => {}
         // Somebody does not want to wait for a server that takes its time.
-        () = signals => {}
+        _ = signals => {}
     }
     result
 }

@@ -5,6 +5,7 @@ mod lossy;
 #[cfg(target_os = "linux")]
 mod pages;
 mod signals;
+mod terminal;
 
 use std::{
     fs::{self, File},
@@ -21,6 +22,7 @@ pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
 #[cfg(target_os = "linux")]
 pub use self::pages::Pages;
 pub use self::signals::Signals;
+pub use self::terminal::{TerminalBytes, TerminalWaker};
 
 /// Connections that the kernel keeps until they are accepted; more than its own limit counts as that. A restart brings everybody
 /// back within a second, and whoever does not fit waits a second for the next try.
@@ -108,67 +110,30 @@ pub fn uptime() -> Duration {
     }
 }
 
-/// Returns what resolves when the program is asked to stop: by SIGINT or SIGTERM on Unix, by Ctrl-C elsewhere.
-///
-/// From this call on these signals do not end the program by themselves, and one that comes before anybody waits is remembered.
-/// Cancel-safe.
-///
-/// # Errors
-/// When the signals cannot be watched; they end the program then, as they always do.
-pub fn stop_requested() -> io::Result<impl Future<Output = ()> + Send> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
-}
-
-/// Returns what resolves with the number of the signal that asks the program to end: SIGINT, SIGTERM or SIGHUP on Unix, Ctrl-C as
-/// SIGINT elsewhere. From this call on they do not end the program by themselves. Cancel-safe.
+/// Returns what resolves with the number of the signal that asks the program to end: SIGHUP, and whatever stops a service, on Unix,
+/// Ctrl-C as SIGINT elsewhere. From this call on they do not end the program by themselves. Cancel-safe.
 ///
 /// What was started to outlive its terminal, as by `nohup`, is left alone by SIGHUP.
 ///
 /// # Errors
 /// When the signals cannot be watched.
 pub fn end_requested() -> io::Result<impl Future<Output = u8> + Send> {
+    let mut stops = Signals::stops()?;
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(async move {
-            let hung_up = async {
-                match &mut hangup {
-                    Some(hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let kind = tokio::select! {
-                _ = interrupt.recv() => SignalKind::interrupt(),
-                _ = terminate.recv() => SignalKind::terminate(),
-                _ = hung_up => SignalKind::hangup(),
-            };
-            u8::try_from(kind.as_raw_value()).unwrap_or_default()
-        })
-    }
+    let mut hangups = if ignores_hangup() { None } else { Some(Signals::hangups()?) };
     #[cfg(not(unix))]
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+    let mut hangups = None::<Signals>;
+    Ok(async move {
+        let hung_up = async {
+            match &mut hangups {
+                Some(hangups) => hangups.number().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            number = stops.number() => number,
+            number = hung_up => number,
         }
-        2
     })
 }
 

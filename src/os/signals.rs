@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
-    watched: Vec<(&'static str, tokio::signal::unix::Signal)>,
+    watched: Vec<(&'static str, u8, tokio::signal::unix::Signal)>,
     /// Whether Ctrl-C is one of them, where there are no signals.
     #[cfg(not(unix))]
     has_interrupt: bool,
@@ -59,24 +59,48 @@ impl Signals {
         Ok(Self { has_interrupt: false })
     }
 
+    /// Watches for another size of the terminal: for SIGWINCH on Unix, for nothing elsewhere.
+    ///
+    /// # Errors
+    /// When the signal cannot be watched.
+    pub fn resizes() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            Self::watch(&[("SIGWINCH", rustix::process::Signal::WINCH)])
+        }
+        #[cfg(not(unix))]
+        Ok(Self { has_interrupt: false })
+    }
+
     #[cfg(unix)]
     fn watch(signals: &[(&'static str, rustix::process::Signal)]) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let watch = |(name, number): &(_, rustix::process::Signal)| {
-            signal(SignalKind::from_raw(number.as_raw())).map(|signal| (*name, signal))
+        let watch = |(name, number): &(&'static str, rustix::process::Signal)| {
+            let number = number.as_raw();
+            let signal = signal(SignalKind::from_raw(number))?;
+            Ok((*name, u8::try_from(number).unwrap_or_default(), signal))
         };
         Ok(Self { watched: signals.iter().map(watch).collect::<io::Result<_>>()? })
     }
 
     /// Resolves to the name of the next one. Cancel-safe.
     pub async fn next(&mut self) -> &'static str {
+        self.came().await.0
+    }
+
+    /// Resolves to the number of the next one. Cancel-safe.
+    pub async fn number(&mut self) -> u8 {
+        self.came().await.1
+    }
+
+    async fn came(&mut self) -> (&'static str, u8) {
         #[cfg(unix)]
         {
             use std::task::Poll;
             let watched = &mut self.watched;
             std::future::poll_fn(|cx| {
-                let came = watched.iter_mut().find_map(|(name, signal)| match signal.poll_recv(cx) {
-                    Poll::Ready(Some(())) => Some(*name),
+                let came = watched.iter_mut().find_map(|(name, number, signal)| match signal.poll_recv(cx) {
+                    Poll::Ready(Some(())) => Some((*name, *number)),
                     _ => None,
                 });
                 came.map_or(Poll::Pending, Poll::Ready)
@@ -86,7 +110,7 @@ impl Signals {
         #[cfg(not(unix))]
         {
             if self.has_interrupt && tokio::signal::ctrl_c().await.is_ok() {
-                return "Ctrl-C";
+                return ("Ctrl-C", 2);
             }
             std::future::pending().await
         }

@@ -124,11 +124,11 @@ async fn a_paste_never_sends_and_a_long_one_asks() {
     let long = "line\r".repeat(7);
     client.write(format!("\u{1b}[200~{long}\u{1b}[201~"));
     client.shows("insert 7 lines").await;
-    client.write("n");
+    client.write("\u{1b}");
     client.shows("not inserted: 7 lines").await;
     client.write(format!("\u{1b}[200~{long}\u{1b}[201~"));
     client.shows("insert 7 lines").await;
-    client.write("y");
+    client.write("\u{19}");
     client.wait("the lines to be inserted", |screen| screen.contents().matches("line").count() >= 7).await;
     client.write("\u{3}said by hand\r");
     assert_eq!(peer.line_with("ada: ").await, "ada: said by hand");
@@ -147,7 +147,7 @@ async fn a_paste_that_nobody_announced_waits_for_enter() {
     // More of it than is read at a time.
     client.write("word\r".repeat(500));
     client.shows("insert 500 lines").await;
-    client.write("n");
+    client.write("\u{1b}");
     client.shows("not inserted: 500 lines").await;
     // All of a long line or nothing of it, although its beginning alone would be one.
     client.write("word ".repeat(20_000));
@@ -185,6 +185,51 @@ async fn what_is_for_one_alone_is_never_said_to_all() {
 }
 
 #[tokio::test]
+async fn lines_typed_ahead_are_each_what_they_are_where_pastes_have_brackets() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    client.shows("2 here").await;
+    client.write("\u{1b}[?2004;1$y/msg bob secret\rhow are you\r");
+    assert_eq!(peer.line_with("secret").await, "* private from ada to bob: secret");
+    assert_eq!(peer.line_with("how").await, "ada: how are you");
+}
+
+#[tokio::test]
+async fn where_pastes_are_guessed_a_command_in_one_is_asked_about() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    client.shows("2 here").await;
+    client.write("/msg bob secret\rhow are you\r");
+    client.shows("  how are you").await;
+    client.write("\r");
+    client.shows("all would read it").await;
+    client.write("\u{3}");
+    client.typed(">").await;
+    client.write("said by hand\r");
+    assert_eq!(peer.line_with("ada: ").await, "ada: said by hand");
+}
+
+#[tokio::test]
+async fn what_is_no_key_takes_no_key_with_it() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    client.shows("2 here").await;
+    client.write(b"caf\xe9 ole\xc3");
+    client.write("\u{1b}[?2026;2$y\u{1b}[>1;2;3c\u{1b}]11;rgb:0000/0000/0000\u{7}\u{1b}P>|tmux\u{1b}\\!");
+    client.wait("all of it", |screen| screen.contents().contains('!')).await;
+    client.write("\r");
+    assert_eq!(peer.line_with("ole").await, "ada: caf\u{fffd} ole\u{fffd}!");
+    // A paste without its end is one after a while, and the keyboard lives.
+    client.write("\u{1b}[200~pasted");
+    client.typed("> pasted").await;
+    client.write(" and typed");
+    client.typed("> pasted and typed").await;
+}
+
+#[tokio::test]
 async fn the_wheel_scrolls_and_leaves_the_draft() {
     let server = start_with(&["--rate", "0"]).await;
     let mut client = joined(&server, 80, 24).await;
@@ -205,7 +250,12 @@ async fn the_wheel_scrolls_and_leaves_the_draft() {
     client.shows("line 49.").await;
     client.write("!");
     client.typed("> a draft!").await;
-    // A hand, which presses it once.
+    // Some send the arrows one by one, as a hand presses them.
+    client.write("\u{1b}[A");
+    client.shows("Ctrl-R searches").await;
+    client.typed("> a draft!").await;
+    client.write("\u{3}");
+    client.typed(">").await;
     client.write("\u{1b}[A");
     client.typed("> sent before").await;
 }
@@ -237,7 +287,9 @@ async fn the_terminal_is_given_back_after_quit_and_after_signals() {
     let mut client = joined(&server, 80, 24).await;
     client.write("/quit\r");
     assert_eq!(client.ended().await, 0);
-    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+    let signals =
+        [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131), ("USR1", 138), ("USR2", 140), ("ALRM", 142)];
+    for (signal, code) in signals {
         let mut client = joined(&server, 80, 24).await;
         client.signal(signal);
         assert_eq!(client.ended().await, code, "SIG{signal}");

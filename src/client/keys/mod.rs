@@ -1,18 +1,18 @@
 //! The keys that were pressed: put together again where a read of the terminal cut them, and told from what only looks like keys.
 //! Pure: no terminal, and time is an argument.
 //!
-//! **Cut keys.** //! A key can be a sequence of bytes that begins with ESC. crossterm 0.29 keeps the beginning of a sequence until the rest is read,
-//! but for one place: when a read ends behind the ESC, that is the Esc key to it, and the rest, read next, is text. Two more things
-//! come of that. The end of a paste whose beginning was cut there never arrives, because crossterm drops it as a sequence without
-//! a meaning: such a paste ends with a silence. And where two ESC are read together, crossterm reports one Esc and again text.
+//! **Sequences.** A key can be a sequence of bytes that begins with ESC, and a read can end anywhere in it. Esc alone is told from
+//! it by the time. What else a terminal sends are answers: nobody typed them, so they are swallowed.
 //!
-//! **Pastes.** The Linux console and old terminals do not say what is pasted. What hands type is read key by key, at the most a line
-//! with its Enter where a network is slow. So a line break with more behind it that came with it is a paste, and so is what is
-//! longer than such a line.
+//! **Pastes.** A terminal that can puts brackets round what is pasted; a paste without its end ends with a silence. The Linux console
+//! and old terminals do not say what is pasted. What hands type is read key by key, at the most a line with its Enter where a network
+//! is slow. So there a line break with more behind it that came with it is a paste, and so is what is longer than such a line. That
+//! is a guess: lines typed ahead look the same. Nothing is guessed where the terminal has said or shown that it brackets pastes.
 //!
 //! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at once. A key that repeats itself
 //! comes one by one.
 
+mod bytes;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -21,14 +21,18 @@ use std::{mem, time::Duration};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+pub use self::bytes::Bytes;
 use self::sequence::Sequence;
 
 /// What belongs to one key follows the ESC within this time; nobody presses two keys so fast, and nobody feels Esc come so late.
 pub const ESCAPE: Duration = Duration::from_millis(50);
 
-/// A paste whose end cannot arrive has ended when nothing came for so long: more than a network pauses within one, less than it
-/// takes to look at what was pasted and press Enter.
+/// A paste without brackets has ended when nothing came for so long: more than a network pauses within one, less than it takes to
+/// look at what was pasted and press Enter. So has an answer of the terminal.
 pub const SILENCE: Duration = Duration::from_millis(250);
+
+/// A paste with brackets has ended when nothing came for so long: its end is lost, and the keyboard must not be.
+pub const LOST: Duration = Duration::from_secs(1);
 
 /// What follows within this time came together, where a network or a read has parted it. Hands do not break a line and begin the
 /// next so fast, and nobody feels a line be sent so late.
@@ -42,6 +46,9 @@ const ARROWS: usize = 3;
 
 /// Nobody types as much while nothing is read: what is longer is a paste.
 const LINE: usize = 1000;
+
+/// The longest answer that is swallowed; the longest that a terminal gives unasked are colours, titles and clipboards.
+const ANSWER: usize = 1024 * 1024;
 
 /// What a terminal has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +72,12 @@ pub struct Keys {
     held: Vec<KeyEvent>,
     /// What was pasted so far, while a paste without brackets, or one that was cut, goes on.
     pasted: Option<String>,
+    /// Whether that paste began with a bracket.
+    is_bracketed: bool,
+    /// Whether the terminal brackets pastes, as far as it has said or shown.
+    brackets: bool,
+    /// How much of an answer of the terminal was swallowed, while it goes on.
+    answer: Option<usize>,
     /// Keys that came together: of a text that can become a paste, or one and the same arrow. Nothing else waits beside them.
     burst: Vec<KeyEvent>,
     /// When what waits stops waiting for more.
@@ -83,12 +96,14 @@ impl Keys {
         match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => {}
             Event::Key(key) if self.pasted.is_some() => self.paste_key(key, now, &mut inputs),
+            Event::Key(key) if self.answer.is_some() => self.answer_key(key, now, &mut inputs),
             Event::Key(key) => self.key(key, now, &mut inputs),
             // No sequence of bytes: it can come in the middle of one.
             Event::Resize(columns, rows) => inputs.push(Input::Resize(columns, rows)),
             Event::Mouse(_) => {}
             Event::Paste(text) => {
                 self.flush(&mut inputs);
+                self.brackets = true;
                 inputs.push(Input::Paste(text));
             }
             Event::FocusGained | Event::FocusLost => {
@@ -102,7 +117,7 @@ impl Keys {
     /// Returns when to call [`Self::wake`], if nothing comes before.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        let waits = !self.held.is_empty() || !self.burst.is_empty() || self.pasted.is_some();
+        let waits = !self.held.is_empty() || !self.burst.is_empty() || self.pasted.is_some() || self.answer.is_some();
         waits.then_some(self.until)
     }
 
@@ -110,6 +125,8 @@ impl Keys {
     pub fn wake(&mut self, now: Duration) -> Vec<Input> {
         let mut inputs = Vec::new();
         if now >= self.until {
+            // What is left of a paste without its end may come as keys, and is then to be taken for a paste.
+            self.brackets &= !(self.pasted.is_some() && self.is_bracketed);
             self.flush(&mut inputs);
         }
         inputs
@@ -130,7 +147,10 @@ impl Keys {
 
     fn key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
         if is_escape(key) {
-            self.flush(inputs);
+            // It may begin one more of the same arrow.
+            if !self.held.is_empty() || !self.burst.iter().any(|first| arrow(*first).is_some()) {
+                self.flush(inputs);
+            }
             self.hold(key, now + ESCAPE);
         } else if self.held.is_empty() {
             self.gather(key, now, inputs);
@@ -142,7 +162,9 @@ impl Keys {
             self.flush(inputs);
             self.gather(with_alt.unwrap_or(key), now, inputs);
         } else {
-            self.hold(key, now + ESCAPE);
+            // Nobody types so much of one at once: the rest is on its way.
+            let patience = if self.held.len() > 1 { SILENCE } else { ESCAPE };
+            self.hold(key, now + patience);
             self.look(now, inputs);
         }
     }
@@ -162,7 +184,7 @@ impl Keys {
         }
         // There is a hand at the keys.
         self.turning_until = now;
-        if is_text(key) {
+        if is_text(key) && !self.brackets {
             self.write(key, now);
         } else {
             inputs.push(Input::Key(key));
@@ -200,21 +222,47 @@ impl Keys {
     /// Acts on what is held if that is a whole sequence, or none.
     fn look(&mut self, now: Duration, inputs: &mut Vec<Input>) {
         let bytes: Option<Vec<u8>> = self.held[1..].iter().map(|key| sequence::byte(*key)).collect();
-        let found = bytes.map_or(Sequence::Other, |bytes| sequence::read(&bytes));
+        let found = bytes.map_or_else(|| sequence::broken(self.held[1]), |bytes| sequence::read(&bytes));
         if found == Sequence::Unfinished {
             return;
         }
         let held = mem::take(&mut self.held);
+        if !matches!(found, Sequence::Key(_)) {
+            self.flush(inputs);
+        }
         match found {
             Sequence::Key(key) if key.kind == KeyEventKind::Release => {}
             Sequence::Key(key) => self.gather(key, now, inputs),
             Sequence::Focus(focus) => inputs.push(Input::Focus(focus)),
             Sequence::PasteBegins => {
                 self.pasted = Some(String::new());
+                self.is_bracketed = true;
+                self.until = now + LOST;
+            }
+            Sequence::Brackets(brackets) => self.brackets = brackets,
+            Sequence::AnswerBegins => {
+                self.answer = Some(held.len());
                 self.until = now + SILENCE;
             }
             Sequence::Unfinished | Sequence::PasteEnds | Sequence::Meaningless => {}
+            Sequence::WithAlt => {
+                let (with_alt, key) = (with_alt(held[1]), held[held.len() - 1]);
+                inputs.extend(with_alt.map(Input::Key));
+                self.gather(key, now, inputs);
+            }
             Sequence::Other => inputs.extend(held.into_iter().map(Input::Key)),
+        }
+    }
+
+    /// Swallows a key of an answer. BEL and ST end it, and any other control does, which is no part of one.
+    fn answer_key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
+        let length = self.answer.take().unwrap_or_default() + 1;
+        let is_bell = key.code == KeyCode::Char('g') && key.modifiers == KeyModifiers::CONTROL;
+        if is_text(key) && !is_break(key) && length < ANSWER {
+            self.answer = Some(length);
+            self.until = now + SILENCE;
+        } else if !is_bell {
+            self.key(key, now, inputs);
         }
     }
 
@@ -222,14 +270,15 @@ impl Keys {
     fn paste_key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
         if is_escape(key) {
             self.pour();
-            self.hold(key, now + SILENCE);
+            self.hold(key, now + self.silence());
         } else if !self.held.is_empty() && sequence::byte(key).is_some() {
-            self.hold(key, now + SILENCE);
+            self.hold(key, now + self.silence());
             let bytes: Vec<u8> = self.held[1..].iter().filter_map(|key| sequence::byte(*key)).collect();
             match sequence::read(&bytes) {
                 Sequence::Unfinished => {}
                 Sequence::PasteEnds => {
                     self.held.clear();
+                    self.brackets = self.is_bracketed;
                     self.flush(inputs);
                 }
                 _ => self.pour(),
@@ -237,12 +286,17 @@ impl Keys {
         } else if is_of_a_paste(key) {
             self.pour();
             self.pasted.get_or_insert_default().extend(written(key));
-            self.until = now + SILENCE;
+            self.until = now + self.silence();
         } else {
             // No byte of a paste makes such a key: it was pressed.
             self.flush(inputs);
             inputs.push(Input::Key(key));
         }
+    }
+
+    /// Returns how long nothing comes before the paste has ended.
+    fn silence(&self) -> Duration {
+        if self.is_bracketed { LOST } else { SILENCE }
     }
 
     fn hold(&mut self, key: KeyEvent, until: Duration) {
@@ -260,8 +314,10 @@ impl Keys {
     fn flush(&mut self, inputs: &mut Vec<Input>) {
         if self.pasted.is_some() {
             self.pour();
+            self.is_bracketed = false;
             inputs.extend(self.pasted.take().map(Input::Paste));
         }
+        self.answer = None;
         inputs.extend(self.burst.drain(..).map(Input::Key));
         // Esc and one key, which could have begun a sequence, are that key with Alt.
         if let &[_, key] = self.held.as_slice()
@@ -327,6 +383,8 @@ fn written(key: KeyEvent) -> Option<char> {
     match key.code {
         KeyCode::Enter => Some('\r'),
         KeyCode::Tab => Some('\t'),
+        // Whole sequences are taken out later.
+        KeyCode::Esc => Some('\u{1b}'),
         KeyCode::Char('j') if control => Some('\n'),
         KeyCode::Char(c) if !control => Some(c),
         _ => None,

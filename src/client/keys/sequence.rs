@@ -14,6 +14,12 @@ pub(super) enum Sequence {
     Focus(bool),
     PasteBegins,
     PasteEnds,
+    /// Whether the terminal brackets pastes (DECRPM for mode 2004).
+    Brackets(bool),
+    /// The beginning of a string, as terminals answer: OSC, DCS, APC, PM or SOS. It goes on to its end.
+    AnswerBegins,
+    /// A key with Alt, and another behind it.
+    WithAlt,
     /// A sequence, but no key: a terminal answers like that. Nobody typed it.
     Meaningless,
     /// No sequence of a terminal.
@@ -28,15 +34,30 @@ pub(super) fn byte(key: KeyEvent) -> Option<u8> {
     }
 }
 
-/// Returns whether `byte` behind an ESC can begin a sequence, CSI or SS3.
+/// Returns whether `byte` behind an ESC can begin a sequence, CSI or SS3, or a string, or is the end of one (ST).
 pub(super) fn begins(byte: u8) -> bool {
-    matches!(byte, b'[' | b'O')
+    matches!(byte, b'[' | b'O' | b'\\') || begins_string(byte)
+}
+
+fn begins_string(byte: u8) -> bool {
+    matches!(byte, b']' | b'P' | b'_' | b'^' | b'X')
+}
+
+/// Returns what is left of a sequence that begins with ESC and `first`, when a key comes that can stand in none.
+pub(super) fn broken(first: KeyEvent) -> Sequence {
+    if byte(first).is_some_and(begins_string) { Sequence::WithAlt } else { Sequence::Other }
 }
 
 /// Returns what `bytes`, those behind the ESC, are.
 pub(super) fn read(bytes: &[u8]) -> Sequence {
     match *bytes {
         [b'[' | b'O'] | [b'[', b'['] => Sequence::Unfinished,
+        [b'\\'] => Sequence::Meaningless,
+        [first] if begins_string(first) => Sequence::Unfinished,
+        // Numbers, and what else tells one answer from another.
+        [first, b'0'..=b'?' | b'!' | b'$' | b'+'] if begins_string(first) => Sequence::AnswerBegins,
+        [b'_', b'G'] | [b']', b'l' | b'L' | b'I'] => Sequence::AnswerBegins,
+        [first, _] if begins_string(first) => Sequence::WithAlt,
         [b'O', last] => letter(last, KeyModifiers::NONE, KeyEventKind::Press).map_or(Sequence::Other, Sequence::Key),
         // F1 to F5 of the Linux console.
         [b'[', b'[', last @ b'A'..=b'E'] => Sequence::Key(KeyCode::F(1 + last - b'A').into()),
@@ -60,6 +81,9 @@ fn control(parameters: &[u8], last: u8) -> Sequence {
         _ => KeyEventKind::Press,
     };
     let key = match (last, first) {
+        (b'y', _) if parameters.starts_with(b"?2004;") => {
+            return Sequence::Brackets(matches!(parameters, b"?2004;1$" | b"?2004;2$" | b"?2004;3$"));
+        }
         (b'I', None) => return Sequence::Focus(true),
         (b'O', None) => return Sequence::Focus(false),
         (b'~', Some(200)) => return Sequence::PasteBegins,

@@ -20,22 +20,12 @@ fn typed(c: char) -> Input {
     key(KeyCode::Char(c), if c.is_uppercase() { SHIFT } else { NONE })
 }
 
-/// Returns the event that crossterm makes of one byte or character that begins no sequence.
+/// Returns the event of one character.
 fn event(c: char) -> Event {
-    let control = |letter| KeyEvent::new(KeyCode::Char(letter), CONTROL);
-    Event::Key(match c {
-        '\u{1b}' => KeyCode::Esc.into(),
-        '\r' => KeyCode::Enter.into(),
-        '\t' => KeyCode::Tab.into(),
-        '\u{7f}' => KeyCode::Backspace.into(),
-        c @ '\u{1}'..='\u{1a}' => control((c as u8 - 1 + b'a') as char),
-        c if c.is_uppercase() => KeyEvent::new(KeyCode::Char(c), SHIFT),
-        c => KeyCode::Char(c).into(),
-    })
+    Event::Key(bytes::key(c))
 }
 
-/// Feeds what crossterm makes of `text` when a read ends behind each ESC, `pause` before each character. Without a pause all of it
-/// is read together.
+/// Feeds `text`, `pause` before each character. Without a pause all of it is read together.
 fn feed(keys: &mut Keys, text: &str, now: &mut Duration, pause: Duration) -> Vec<Input> {
     let mut inputs = Vec::new();
     for c in text.chars() {
@@ -225,16 +215,20 @@ fn other_events_come_between_without_harm() {
 }
 
 #[test]
-fn a_paste_whose_beginning_was_cut_is_one_paste_and_ends_with_a_silence() {
+fn a_paste_whose_end_is_lost_ends_with_a_silence() {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
     let pause = WITHIN;
     assert_eq!(feed(&mut keys, "\u{1b}[200~one\r\n\ttwo\u{3}\rAB", &mut now, pause), []);
-    now += Duration::from_millis(249);
+    now += Duration::from_millis(999);
     assert_eq!(keys.wake(now), []);
     assert_eq!(feed(&mut keys, "\r", &mut now, Duration::ZERO), []);
     let at = keys.wake_at().unwrap();
-    assert_eq!((at, keys.wake(at)), (now + SILENCE, vec![Input::Paste("one\r\n\ttwo\rAB\r".to_owned())]));
-    assert_eq!(feed(&mut keys, "\r", &mut now, SILENCE), [key(KeyCode::Enter, NONE)]);
+    assert_eq!((at, keys.wake(at)), (now + LOST, vec![Input::Paste("one\r\n\ttwo\rAB\r".to_owned())]));
+    assert_eq!(feed(&mut keys, "\r", &mut now, LOST), [key(KeyCode::Enter, NONE)]);
+    // What comes of it later is not typed either.
+    now += LOST;
+    assert_eq!(feed(&mut keys, "more\r/quit\r", &mut now, Duration::ZERO), []);
+    assert_eq!(silence(&mut keys), [Input::Paste("more\r/quit\r".to_owned())]);
 }
 
 #[test]
@@ -242,7 +236,7 @@ fn the_end_of_a_paste_can_be_cut_too() {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
     let mut inputs = feed(&mut keys, "\u{1b}[200~a\u{1b}[20b\u{1b}\u{1b}[201~", &mut now, Duration::ZERO);
     inputs.extend(feed(&mut keys, "\r", &mut now, Duration::ZERO));
-    assert_eq!(inputs, [Input::Paste("a[20b".to_owned()), key(KeyCode::Enter, NONE)]);
+    assert_eq!(inputs, [Input::Paste("a\u{1b}[20b\u{1b}".to_owned()), key(KeyCode::Enter, NONE)]);
     assert_eq!(keys.wake_at(), None);
 }
 
@@ -251,7 +245,7 @@ fn a_key_that_no_paste_contains_ends_it() {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
     feed(&mut keys, "\u{1b}[200~a\u{1b}[2", &mut now, Duration::ZERO);
     let inputs = keys.feed(Event::Key(KeyCode::Left.into()), now);
-    assert_eq!(inputs, [Input::Paste("a[2".to_owned()), key(KeyCode::Left, NONE)]);
+    assert_eq!(inputs, [Input::Paste("a\u{1b}[2".to_owned()), key(KeyCode::Left, NONE)]);
 }
 
 #[test]
@@ -265,6 +259,67 @@ fn lines_that_are_read_together_are_a_paste_and_wait_for_enter() {
     now += SILENCE;
     let inputs = feed(&mut keys, "\r", &mut now, Duration::ZERO);
     assert_eq!(inputs, [Input::Paste("one\rtwo".to_owned()), key(KeyCode::Enter, NONE)]);
+}
+
+#[test]
+fn where_pastes_have_brackets_lines_typed_ahead_are_lines() {
+    let lines = "/msg bob secret\rhow are you\r";
+    for (shown, is_known) in [
+        ("\u{1b}[?2004;1$y", true),
+        ("\u{1b}[?2004;2$y", true),
+        ("\u{1b}[?2004;3$y", true),
+        ("\u{1b}[200~pasted\u{1b}[201~", true),
+        ("\u{1b}[?2004;0$y", false),
+        ("\u{1b}[?2004;4$y", false),
+        ("\u{1b}[?2026;2$y", false),
+        ("\u{1b}[201~", false),
+    ] {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        let mut inputs = feed(&mut keys, shown, &mut now, Duration::ZERO);
+        inputs.retain(|input| *input != Input::Paste("pasted".to_owned()));
+        inputs.extend(feed(&mut keys, lines, &mut now, Duration::ZERO));
+        inputs.extend(silence(&mut keys));
+        let expected = if is_known { typed_text(lines) } else { vec![Input::Paste(lines.to_owned())] };
+        assert_eq!(inputs, expected, "{shown:?}");
+    }
+}
+
+#[test]
+fn what_a_terminal_answers_is_swallowed_wherever_a_read_has_cut_it() {
+    for answer in [
+        "\u{1b}]11;rgb:1e1e/1e1e/2e2e\u{7}",
+        "\u{1b}]11;rgb:1e1e/1e1e/2e2e\u{1b}\\",
+        "\u{1b}]52;c;c2VjcmV0\u{1b}\\",
+        "\u{1b}]lé title\u{1b}\\",
+        "\u{1b}P>|XTerm(390)\u{1b}\\",
+        "\u{1b}P1$r0m\u{1b}\\",
+        "\u{1b}P!|00000000\u{1b}\\",
+        "\u{1b}_Gi=31;OK\u{1b}\\",
+        "\u{1b}[>1;2;3c",
+        "\u{1b}[?2026;2$y",
+        "\u{1b}[?62;22c",
+        "\u{1b}[8;24;80t",
+    ] {
+        for pause in [Duration::ZERO, WITHIN] {
+            let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+            assert_eq!(feed(&mut keys, answer, &mut now, pause), [], "{answer:?}");
+            assert_eq!(feed(&mut keys, "x", &mut now, TOGETHER), [typed('x')], "{answer:?}");
+            assert_eq!(keys.wake_at(), None);
+        }
+    }
+    // One without an end keeps nobody from typing, neither for long nor if it is.
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    assert_eq!(feed(&mut keys, "\u{1b}]11;rgb", &mut now, Duration::ZERO), []);
+    assert_eq!(feed(&mut keys, "x", &mut now, SILENCE), [typed('x')]);
+    assert_eq!(feed(&mut keys, "\u{1b}]11;rgb\r", &mut now, WITHIN), [key(KeyCode::Enter, NONE)]);
+    feed(&mut keys, "\u{1b}]11;", &mut now, Duration::ZERO);
+    assert_eq!(feed(&mut keys, &"x".repeat(ANSWER), &mut now, Duration::ZERO), []);
+    assert_eq!(keys.answer, None);
+    // What begins as one is a key with Alt, whatever is typed behind it.
+    for behind in ["", "x", "é", "\r"] {
+        let expected = [vec![key(KeyCode::Char('P'), ALT | SHIFT)], typed_text(behind)].concat();
+        assert_eq!(fed(&format!("\u{1b}P{behind}")), expected, "{behind:?}");
+    }
 }
 
 #[test]
@@ -327,6 +382,24 @@ fn arrows_that_are_read_together_are_the_wheel() {
     let inputs = read(&mut keys, arrows(KeyCode::Up, 2).chain(arrows(KeyCode::Down, 1)), now);
     let hand = [KeyCode::Up, KeyCode::Up, KeyCode::Down].map(|code| key(code, NONE));
     assert_eq!([inputs, silence(&mut keys)].concat(), hand);
+}
+
+#[test]
+fn the_wheel_is_one_wherever_a_read_has_parted_its_arrows() {
+    let text = "\u{1b}OA".repeat(5);
+    for at in 0..text.len() {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        let mut inputs = feed(&mut keys, &text[..at], &mut now, Duration::ZERO);
+        now += WHEEL / 2;
+        inputs.extend(feed(&mut keys, &text[at..], &mut now, Duration::ZERO));
+        assert_eq!(inputs, [Input::Wheel(-3), Input::Wheel(-1), Input::Wheel(-1)], "{at}");
+        assert_eq!(silence(&mut keys), []);
+    }
+    // What comes between has its place.
+    let up = || key(KeyCode::Up, NONE);
+    assert_eq!(fed("\u{1b}[A\u{1b}[I\u{1b}[A\u{1b}x"), [up(), Input::Focus(true), up(), key(KeyCode::Char('x'), ALT)]);
+    assert_eq!(fed("\u{1b}[A\u{1b}"), [up(), key(KeyCode::Esc, NONE)]);
+    assert_eq!(fed("\u{1b}[A\u{1b}[200~x\u{1b}[201~"), [up(), Input::Paste("x".to_owned())]);
 }
 
 #[test]

@@ -45,14 +45,12 @@ impl Question {
     pub(super) fn answer(&self, key: KeyEvent) -> Answer {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (self, key.code) {
-            (Self::Quit, KeyCode::Char('c' | 'd')) if control => Answer::Yes,
+            // A paste is answered by keys that no text needs: somebody may be writing.
+            (Self::Quit, KeyCode::Char('c' | 'd')) | (Self::Paste(_), KeyCode::Char('y')) if control => Answer::Yes,
             (Self::Aloud { .. }, _) if submits(key) => Answer::Yes,
-            (Self::Quit | Self::Aloud { .. }, KeyCode::Esc) => Answer::No,
-            (Self::Quit | Self::Aloud { .. }, _) => Answer::Otherwise,
-            // Keys that no text needs: somebody may be writing.
-            (Self::Paste(_), KeyCode::Char('y')) if control => Answer::Yes,
+            (_, KeyCode::Esc) => Answer::No,
             (Self::Paste(_), KeyCode::Char('c')) if control => Answer::No,
-            (Self::Paste(_), KeyCode::Esc) => Answer::No,
+            (Self::Quit | Self::Aloud { .. }, _) => Answer::Otherwise,
             (Self::Paste(_), _) => Answer::Stays,
         }
     }

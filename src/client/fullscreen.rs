@@ -451,7 +451,9 @@ impl FullScreen {
 
     fn close(&mut self, tab: usize) {
         self.tabs.close(tab);
-        self.tui.close(tab);
+        for wish in self.tui.close(tab) {
+            self.grant(self.now(), wish);
+        }
     }
 
     /// Ends every conversation; asked again, at once.

@@ -1,30 +1,48 @@
 //! Whose words are not shown. Pure.
 //!
 //! The server does not tell persons, so they are known by their nicks: by all that look alike (UTS 39), by the numbers that a
-//! server gives to those whose nick is taken, and by the nick that they change to.
+//! server gives to those whose nick is taken, and by the nick that they change to. That one is another's as soon as they have left
+//! it, so it counts only while they are seen to have it.
 
-use crate::wire::{Limits, Nick, Rename};
+use std::time::Duration;
+
+use jiff::Timestamp as Moment;
+
+use crate::wire::{Limits, Nick, Presence, RoomName};
 
 /// How often a number is taken off a nick; nobody gets `eve-2-2-2-2` by chance.
 const NUMBERS: usize = 4;
 
+/// How long before a change of nick is told its new nick may have spoken: a server gathers who came and went ([`Limits::PRESENCE`]),
+/// and what it tells takes its time.
+const UNTOLD: Duration = Duration::from_secs(1);
+
+/// Changed nicks that are followed; past it the first is forgotten.
+const FOLLOWED: usize = 200;
+
 /// Those who are ignored.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ignored {
+    /// Those that the user chose.
     nicks: Vec<Nick>,
     /// What `nicks` look like, at the same places.
     keys: Vec<[String; 2]>,
-    /// Those of `nicks` that nobody chose: somebody who is ignored has changed to them.
-    followed: Vec<Nick>,
+    followed: Vec<Followed>,
+    /// Those of `nicks` of whom it was told that they have another nick.
+    told: Vec<Nick>,
 }
 
-impl PartialEq for Ignored {
-    fn eq(&self, other: &Self) -> bool {
-        self.nicks == other.nicks
-    }
+/// The nick that somebody has now who is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Followed {
+    /// Where the change was seen, and is seen to last.
+    room: RoomName,
+    nick: Nick,
+    /// By which of the chosen nicks they are ignored.
+    of: Nick,
+    /// From when on it may have been theirs.
+    since: Moment,
 }
-
-impl Eq for Ignored {}
 
 /// What a `/ignore` has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +60,19 @@ impl Ignored {
     #[must_use]
     pub fn new(nicks: Vec<Nick>) -> Self {
         let keys = nicks.iter().map(Nick::look_alikes).collect();
-        Self { nicks, keys, followed: Vec::new() }
+        Self { nicks, keys, ..Self::default() }
     }
 
-    /// Returns their nicks, the first who was ignored first.
+    /// Returns the nicks that the user chose, the first who was ignored first.
     #[must_use]
     pub fn nicks(&self) -> &[Nick] {
         &self.nicks
+    }
+
+    /// Returns the nicks that are theirs now, each with the chosen one.
+    pub fn followed(&self) -> impl Iterator<Item = (&Nick, &Nick)> {
+        let is_first = |at: usize| !self.followed[..at].iter().any(|other| other.nick == self.followed[at].nick);
+        self.followed.iter().enumerate().filter(move |(at, _)| is_first(*at)).map(|(_, one)| (&one.nick, &one.of))
     }
 
     /// Returns whether `nick` is somebody who is ignored.
@@ -57,36 +81,73 @@ impl Ignored {
         self.as_whom(nick).is_some()
     }
 
+    /// Returns whether `nick` is one that the user chose, in any of its forms.
+    #[must_use]
+    pub fn chose(&self, nick: &Nick) -> bool {
+        self.chosen(nick).is_some()
+    }
+
+    /// Returns which of the chosen nicks makes `nick` one who is ignored.
+    #[must_use]
+    pub fn as_whom(&self, nick: &Nick) -> Option<&Nick> {
+        self.chosen(nick).or_else(|| Some(&self.followed.iter().find(|one| one.nick == *nick)?.of))
+    }
+
+    /// Returns by which of the chosen nicks somebody is ignored who had another one, `nick`, at that time.
+    #[must_use]
+    pub fn as_whom_at(&self, nick: &Nick, at: Moment) -> Option<&Nick> {
+        Some(&self.followed.iter().find(|one| one.nick == *nick && one.since <= at)?.of)
+    }
+
     /// Ignores `nick`, or shows it again where it is ignored.
     pub fn toggle(&mut self, nick: &Nick) -> Toggled {
         if self.remove(nick) {
             return Toggled::Shown;
         }
-        if let Some(as_whom) = self.as_whom(nick) {
+        let followed = || Some(&self.followed.iter().find(|one| share(&one.nick, nick))?.of);
+        if let Some(as_whom) = self.chosen(nick).or_else(followed) {
             return Toggled::With(as_whom.clone());
         }
         self.add(nick.clone());
         Toggled::Ignored
     }
 
-    /// Takes note of a change of nick; returns whether somebody is known by another nick now.
-    pub fn follow(&mut self, rename: &Rename) -> bool {
-        if !self.has(&rename.from) {
-            return false;
+    /// Takes note of who came, went and changed their nick; returns who of the ignored has another nick for the first time, and
+    /// which.
+    pub fn follow(&mut self, presence: &Presence, now: Moment) -> Vec<(Nick, Nick)> {
+        let since = now.checked_sub(UNTOLD).unwrap_or(now);
+        let changed = presence.renamed.iter().filter_map(|rename| {
+            let of = self.as_whom(&rename.from)?.clone();
+            let (room, nick) = (presence.room.clone(), rename.to.clone());
+            // The chosen nick is theirs in all of its forms.
+            (!self.chose(&nick)).then_some(Followed { room, nick, of, since })
+        });
+        let changed: Vec<_> = changed.collect();
+        // Where not all are spelled out, nobody knows who is still here.
+        let all = presence.more_left > 0 || presence.more_renamed > 0;
+        let left = presence.left.iter().chain(presence.renamed.iter().map(|rename| &rename.from));
+        // Who comes with the nick is another.
+        let others: Vec<_> = left.chain(&presence.joined).chain(&presence.returned).collect();
+        self.followed.retain(|one| one.room != presence.room || !(all || others.contains(&&one.nick)));
+        let mut news = Vec::new();
+        for one in changed {
+            if !self.told.contains(&one.of) {
+                self.told.push(one.of.clone());
+                news.push((one.of.clone(), one.nick.clone()));
+            }
+            self.followed.push(one);
         }
-        // What somebody has changed to and left again is free for others. What the user chose stays: it is in the history.
-        let left = self.followed.iter().position(|nick| *nick == rename.from).map(|at| self.followed.remove(at));
-        let changed = left.is_some_and(|left| self.remove(&left));
-        let is_known = self.has(&rename.to);
-        if !is_known {
-            self.followed.push(rename.to.clone());
-            self.add(rename.to.clone());
-        }
-        changed || !is_known
+        self.followed.drain(..self.followed.len().saturating_sub(FOLLOWED));
+        news
     }
 
-    /// Returns which of the nicks makes `nick` one who is ignored.
-    fn as_whom(&self, nick: &Nick) -> Option<&Nick> {
+    /// Follows nobody in `room` any more: who has which nick is not seen there.
+    pub fn lose_sight(&mut self, room: &RoomName) {
+        self.followed.retain(|one| one.room != *room);
+    }
+
+    /// Returns which of the chosen nicks `nick` is a form of.
+    fn chosen(&self, nick: &Nick) -> Option<&Nick> {
         if self.nicks.is_empty() {
             return None;
         }
@@ -121,7 +182,10 @@ impl Ignored {
         let before = self.nicks.len();
         self.nicks.retain(|known| !share(known, nick));
         self.keys = self.nicks.iter().map(Nick::look_alikes).collect();
-        self.nicks.len() < before
+        let Self { nicks, followed, told, .. } = self;
+        followed.retain(|one| nicks.contains(&one.of));
+        told.retain(|one| nicks.contains(one));
+        nicks.len() < before
     }
 }
 
@@ -146,6 +210,9 @@ fn numbered(nick: &Nick) -> Option<(Option<Nick>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Rename;
+
+    const NOW: Moment = Moment::UNIX_EPOCH;
 
     fn nick(text: &str) -> Nick {
         Nick::new(text).unwrap()
@@ -155,8 +222,31 @@ mod tests {
         Ignored::new(nicks.iter().map(|text| nick(text)).collect())
     }
 
-    fn rename(from: &str, to: &str) -> Rename {
-        Rename { from: nick(from), to: nick(to) }
+    fn presence(room: &str) -> Presence {
+        Presence {
+            room: RoomName::new(room).unwrap(),
+            joined: vec![],
+            more_joined: 0,
+            returned: vec![],
+            more_returned: 0,
+            left: vec![],
+            more_left: 0,
+            renamed: vec![],
+            more_renamed: 0,
+            people: 3,
+        }
+    }
+
+    fn rename(from: &str, to: &str) -> Presence {
+        Presence { renamed: vec![Rename { from: nick(from), to: nick(to) }], ..presence("lobby") }
+    }
+
+    /// Returns those whom eve is followed as once `seen` was seen after she became boss.
+    fn followed_after(seen: &Presence) -> Vec<Nick> {
+        let mut all = ignored(&["eve"]);
+        all.follow(&rename("eve", "boss"), NOW);
+        all.follow(seen, NOW);
+        all.followed().map(|(nick, _)| nick.clone()).collect()
     }
 
     #[test]
@@ -197,28 +287,77 @@ mod tests {
     }
 
     #[test]
-    fn who_changes_their_nick_is_followed() {
+    fn who_changes_their_nick_is_followed_and_told_once() {
         let mut all = ignored(&["eve"]);
-        assert!(!all.follow(&rename("bob", "rob")));
-        assert!(all.follow(&rename("eve", "zoe")));
-        assert!(all.has(&nick("eve")) && all.has(&nick("zoe-2")));
-        assert!(all.follow(&rename("zoe", "mia")));
+        assert_eq!(all.follow(&rename("bob", "rob"), NOW), []);
+        assert_eq!(all.follow(&rename("eve", "zoe"), NOW), [(nick("eve"), nick("zoe"))]);
+        assert!(all.has(&nick("eve")) && all.has(&nick("zoe")) && !all.has(&nick("zoe-2")), "zoe-2 is another");
+        assert_eq!(all.follow(&rename("zoe", "mia"), NOW), []);
         assert!(all.has(&nick("eve")) && all.has(&nick("mia")) && !all.has(&nick("zoe")), "zoe may be another now");
-        assert!(all.follow(&rename("mia", "eve")));
-        assert_eq!(all.nicks(), [nick("eve")]);
-        assert!(!all.follow(&rename("eve", "eve-2")), "they are known by it already");
-        assert_eq!(all.nicks(), [nick("eve")]);
+        assert_eq!(all.toggle(&nick("MIA")), Toggled::With(nick("eve")));
+        assert_eq!(all.nicks(), [nick("eve")], "the user chose no other");
+        all.follow(&rename("mia", "eve"), NOW);
+        all.follow(&rename("eve", "eve-2"), NOW);
+        assert_eq!(all, Ignored { told: vec![nick("eve")], ..ignored(&["eve"]) }, "she is known by these already");
+    }
+
+    #[test]
+    fn a_nick_is_another_s_once_they_may_have_left_it() {
+        assert_eq!(followed_after(&presence("lobby")), [nick("boss")]);
+        let boss = || vec![nick("boss")];
+        for seen in [
+            Presence { left: boss(), ..presence("lobby") },
+            Presence { joined: boss(), ..presence("lobby") },
+            Presence { left: boss(), joined: boss(), ..presence("lobby") },
+            Presence { returned: boss(), ..presence("lobby") },
+            Presence { more_left: 1, ..presence("lobby") },
+            Presence { more_renamed: 1, ..presence("lobby") },
+        ] {
+            assert_eq!(followed_after(&seen), [], "{seen:?}");
+        }
+        assert_eq!(followed_after(&Presence { left: boss(), ..presence("tea") }), boss(), "they have it in the lobby");
+        let mut all = ignored(&["eve"]);
+        all.follow(&rename("eve", "boss"), NOW);
+        all.lose_sight(&RoomName::new("tea").unwrap());
+        assert!(all.has(&nick("boss")));
+        all.lose_sight(&RoomName::lobby());
+        assert!(!all.has(&nick("boss")) && all.has(&nick("eve")));
+    }
+
+    #[test]
+    fn somebody_is_followed_where_they_are_seen() {
+        let mut all = ignored(&["eve"]);
+        let in_tea = |from, to| Presence { room: RoomName::new("tea").unwrap(), ..rename(from, to) };
+        assert_eq!(all.follow(&rename("eve", "boss"), NOW).len(), 1);
+        assert_eq!(all.follow(&in_tea("eve", "boss"), NOW), [], "it was told");
+        all.follow(&Presence { left: vec![nick("boss")], ..presence("lobby") }, NOW);
+        assert!(all.has(&nick("boss")), "she is still in the other room");
+        all.follow(&in_tea("boss", "mia"), NOW);
+        assert!(!all.has(&nick("boss")) && all.has(&nick("mia")));
+    }
+
+    #[test]
+    fn a_new_nick_is_theirs_from_shortly_before_it_is_told() {
+        let mut all = ignored(&["eve"]);
+        all.follow(&rename("eve", "boss"), NOW);
+        assert_eq!(all.as_whom_at(&nick("boss"), NOW - UNTOLD), Some(&nick("eve")));
+        assert_eq!(all.as_whom_at(&nick("boss"), NOW - 2 * UNTOLD), None, "that was another");
+    }
+
+    #[test]
+    fn who_is_shown_again_is_shown_under_every_nick() {
+        let mut all = ignored(&["eve"]);
+        all.follow(&rename("eve", "boss"), NOW);
+        assert_eq!(all.toggle(&nick("eve")), Toggled::Shown);
+        assert_eq!(all, Ignored::default());
     }
 
     #[test]
     fn changes_of_nick_do_not_make_it_grow() {
         let mut all = ignored(&["eve"]);
-        let mut before = nick("eve");
         for number in 0..1000 {
-            let now = Nick::guest(number);
-            all.follow(&Rename { from: before, to: now.clone() });
-            before = now;
+            all.follow(&rename("eve", Nick::guest(number).as_str()), NOW);
         }
-        assert_eq!(all.nicks(), [nick("eve"), before]);
+        assert_eq!((all.nicks().len(), all.told.len(), all.followed.len()), (1, 1, FOLLOWED));
     }
 }

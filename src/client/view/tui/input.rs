@@ -417,7 +417,9 @@ impl Tui {
                 return vec![Wish::Remember];
             }
             ScreenCommand::Ignore(None) => {
-                let all: Vec<_> = self.ignored.nicks().iter().map(Nick::as_str).collect();
+                let chosen = self.ignored.nicks().iter().map(ToString::to_string);
+                let others = self.ignored.followed().map(|(nick, whom)| format!("{nick} ({whom})"));
+                let all: Vec<_> = chosen.chain(others).collect();
                 let words = if all.is_empty() {
                     "nobody is ignored".to_owned()
                 } else {

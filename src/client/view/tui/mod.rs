@@ -150,13 +150,15 @@ impl Tui {
     }
 
     /// Takes the tab out.
-    pub fn close(&mut self, tab: usize) {
+    pub fn close(&mut self, tab: usize) -> Vec<Wish> {
+        let wishes = self.lose_sight(tab);
         if tab < self.rooms.len() {
             self.rooms.remove(tab);
         }
         if self.current > tab || self.current >= self.rooms.len() {
             self.current = self.current.saturating_sub(1);
         }
+        wishes
     }
 
     /// Shows the tab.
@@ -174,7 +176,7 @@ impl Tui {
 
     /// Takes what the app of the tab shows; `me` is the nick one has there.
     pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
-        let mut wishes = self.follow(shown);
+        let mut wishes = self.follow(now, tab, shown, me);
         let here = self.focus.is_here(now.elapsed);
         if let Some(ServerMessage::Rooms { rooms, .. }) = shown.event() {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
@@ -314,24 +316,50 @@ impl Tui {
         }
     }
 
-    /// Goes on ignoring who is ignored and has another nick now.
-    fn follow(&mut self, shown: &Shown) -> Vec<Wish> {
-        let Shown::Event { event: ServerMessage::Presence(presence), .. } = shown else { return Vec::new() };
-        if self.ignored.nicks().is_empty() || presence.renamed.is_empty() {
+    /// Goes on ignoring who is ignored and has another nick now, for as long as they have it.
+    fn follow(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
+        let presence = match shown {
+            Shown::Event { event: ServerMessage::Presence(presence), .. } => presence,
+            // Nobody has seen what became of anybody meanwhile. A list of names that was not asked for stands for presences.
+            Shown::Disconnected { .. }
+            | Shown::Event { event: ServerMessage::Welcome(_) | ServerMessage::Joined(_), .. }
+            | Shown::Event { event: ServerMessage::Names(_), quiet: true } => return self.lose_sight(tab),
+            _ => return Vec::new(),
+        };
+        if self.ignored.nicks().is_empty() {
             return Vec::new();
         }
         let mut ignored = Ignored::clone(&self.ignored);
-        let changes = presence.renamed.iter().filter(|rename| ignored.follow(rename)).count();
-        if changes > 0 { self.ignore(ignored) } else { Vec::new() }
+        let news = ignored.follow(presence, now.moment);
+        let wishes = self.ignore(ignored);
+        if let Some(room) = self.rooms.get_mut(tab) {
+            for (whom, nick) in news {
+                let words = format!("{whom} is {nick} now, and stays ignored");
+                room.conversation.take(&Shown::Notice(words), me, now.moment);
+            }
+        }
+        wishes
+    }
+
+    /// Follows nobody any more in the room of the tab.
+    fn lose_sight(&mut self, tab: usize) -> Vec<Wish> {
+        let Some(room) = self.rooms.get(tab).and_then(|room| room.name.as_ref()) else { return Vec::new() };
+        let mut ignored = Ignored::clone(&self.ignored);
+        ignored.lose_sight(room);
+        self.ignore(ignored)
     }
 
     /// Takes whose words are not shown.
     fn ignore(&mut self, ignored: Ignored) -> Vec<Wish> {
+        if *self.ignored == ignored {
+            return Vec::new();
+        }
+        let chosen = self.ignored.nicks() != ignored.nicks();
         self.ignored = Arc::new(ignored);
         for room in &mut self.rooms {
             room.ignore(&self.ignored);
         }
-        vec![Wish::Ignore, Wish::Remember]
+        std::iter::once(Wish::Ignore).chain(chosen.then_some(Wish::Remember)).collect()
     }
 }
 

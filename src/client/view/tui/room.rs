@@ -24,7 +24,7 @@ pub(super) struct Room {
     pub(super) editor: Editor,
     pub(super) completer: Completer,
     pub(super) topic: Option<Topic>,
-    /// Who set which topic last, as far as that was seen.
+    /// Who set which topic last, as far as that was seen. Of somebody who is ignored under another nick, the nick that was chosen.
     topic_set: Option<(Topic, Nick)>,
     ignored: Arc<Ignored>,
     pub(super) people: usize,
@@ -120,7 +120,8 @@ impl Room {
             ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
             ServerMessage::Message(message) if message.kind == Kind::Topic => {
                 self.topic = topic_of(message);
-                self.topic_set = self.topic.clone().zip(Some(message.nick.clone()));
+                let who = self.ignored.as_whom(&message.nick).unwrap_or(&message.nick);
+                self.topic_set = self.topic.clone().zip(Some(who.clone()));
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),

@@ -13,7 +13,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use jiff::civil::{Date, DateTime};
+use jiff::{
+    Timestamp as Moment,
+    civil::{Date, DateTime},
+};
 
 use super::{
     super::{
@@ -24,7 +27,7 @@ use super::{
     wrap::{Margins, Piece, Row, columns, wrap},
 };
 use crate::{
-    client::app::Pending,
+    client::{app::Pending, ignored::Ignored},
     wire::{Body, Kind, Message, MessageId, Nick, Presence, Private},
 };
 
@@ -70,6 +73,10 @@ pub(super) struct Entry {
     pub(super) mentioned: Option<Nick>,
     /// Whether it is of somebody who is ignored: it has no rows.
     pub(super) hidden: bool,
+    /// When it came, if it was said then and not long ago.
+    pub(super) came: Option<Moment>,
+    /// By which nick its speaker is ignored, who had another one by then.
+    pub(super) ignored_as: Option<Nick>,
     laid: Option<Laid>,
 }
 
@@ -99,7 +106,17 @@ pub(super) struct Context {
 
 impl Entry {
     pub(super) fn new(content: Content, upto: MessageId, local: Option<DateTime>) -> Self {
-        Self { content, upto, local, day: None, mentioned: None, hidden: false, laid: None }
+        Self {
+            content,
+            upto,
+            local,
+            day: None,
+            mentioned: None,
+            hidden: false,
+            came: None,
+            ignored_as: None,
+            laid: None,
+        }
     }
 
     /// Returns its id, when it is a message of the log and of the history that the server has now.
@@ -114,6 +131,23 @@ impl Entry {
             Content::Private(private, false) => Some(&private.from),
             _ => None,
         }
+    }
+
+    /// Takes whose words are not shown; one's own, `me`, always are. A nick that somebody changed to hides what came meanwhile,
+    /// and goes on hiding it: before and after it is another's. What is of the past is hidden as long as they have it.
+    pub(super) fn hide(&mut self, ignored: &Ignored, me: Option<&Nick>) {
+        let Some(nick) = self.speaker().filter(|nick| me != Some(*nick)) else {
+            self.hidden = false;
+            return;
+        };
+        let Some(came) = self.came else {
+            self.hidden = ignored.has(nick);
+            return;
+        };
+        let chosen = ignored.chose(nick);
+        let now = ignored.as_whom_at(nick, came).cloned();
+        self.ignored_as = self.ignored_as.take().or(now);
+        self.hidden = chosen || self.ignored_as.as_ref().is_some_and(|nick| ignored.chose(nick));
     }
 
     /// Returns whether the server said when it was.

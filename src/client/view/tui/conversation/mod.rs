@@ -120,7 +120,7 @@ impl Conversation {
         let (me, ignored) = (&self.me, &self.ignored);
         let segments = self.detached.iter_mut().chain([&mut self.live]);
         for entry in segments.flat_map(Segment::entries_mut) {
-            entry.hidden = entry.speaker().is_some_and(|nick| me.as_ref() != Some(nick) && ignored.has(nick));
+            entry.hide(ignored, me.as_ref());
         }
         self.speakers.retain(|nick| !ignored.has(nick));
         if let Some(results) = &mut self.results {
@@ -189,8 +189,8 @@ impl Conversation {
 
     fn event(&mut self, event: &ServerMessage, at: Moment) -> Attention {
         match event {
-            ServerMessage::Message(message) => return self.message(message),
-            ServerMessage::Private(private) => return self.private(private),
+            ServerMessage::Message(message) => return self.message(message, at),
+            ServerMessage::Private(private) => return self.private(private, at),
             ServerMessage::Presence(presence) => self.presence(presence, at),
             ServerMessage::Found { query, messages, more, incomplete, .. } => {
                 if self.found(query, messages, !more) {
@@ -229,12 +229,12 @@ impl Conversation {
         Attention::None
     }
 
-    fn message(&mut self, message: &Arc<Message>) -> Attention {
+    fn message(&mut self, message: &Arc<Message>, came: Moment) -> Attention {
         // Nothing that is not later than what is here can belong at the end.
         if message.id <= self.live.latest() {
             return Attention::None;
         }
-        let entry = self.message_entry(message);
+        let entry = self.message_entry(message, Some(came));
         let own = self.is_me(&message.nick);
         let attention = match entry.mentioned {
             _ if own || entry.hidden => Attention::None,
@@ -251,30 +251,32 @@ impl Conversation {
         attention
     }
 
-    fn message_entry(&self, message: &Arc<Message>) -> Entry {
+    fn message_entry(&self, message: &Arc<Message>, came: Option<Moment>) -> Entry {
         let mut entry =
             Entry::new(Content::Message(Arc::clone(message)), message.id, moment(message.at).map(|at| self.local(at)));
         if !self.is_me(&message.nick) {
             let text = message.text.as_ref().map_or("", |text| text.as_str());
             entry.mentioned = self.me.clone().filter(|me| styled::mentions(text, me));
         }
-        entry.hidden = self.hides(&message.nick);
+        entry.came = came;
+        entry.hide(&self.ignored, self.me.as_ref());
         entry
     }
 
-    fn private(&mut self, private: &Private) -> Attention {
+    fn private(&mut self, private: &Private, came: Moment) -> Attention {
         let own = self.is_me(&private.from);
-        let hidden = self.hides(&private.from);
         let at = moment(private.at);
         if let Some(at) = at
             && !own
-            && !hidden
+            && !self.hides(&private.from)
         {
             self.speakers.spoke(&private.from, at);
         }
         let content = Content::Private(private.clone(), own);
         let mut entry = Entry::new(content, MessageId(0), at.map(|at| self.local(at)));
-        entry.hidden = hidden;
+        entry.came = Some(came);
+        entry.hide(&self.ignored, self.me.as_ref());
+        let hidden = entry.hidden;
         self.push(entry);
         if own || hidden { Attention::None } else { Attention::Private }
     }

@@ -199,7 +199,7 @@ impl Conversation {
         for message in messages {
             // Whatever a server sends: ids rise.
             if message.id > segment.latest() {
-                segment.push(self.message_entry(message));
+                segment.push(self.message_entry(message, None));
             }
         }
         segment

@@ -134,16 +134,86 @@ fn their_topic_is_not_shown() {
     assert!(stage.bottom(2).contains("biscuits"));
 }
 
-#[test]
-fn who_changes_their_nick_is_still_ignored() {
-    let mut stage = ignoring();
-    let rename = Rename { from: nick("eve"), to: nick("zoe") };
-    let renamed = Presence { renamed: vec![rename], ..presence(&stage) };
+fn renamed(stage: &mut Stage, from: &str, to: &str) {
+    let rename = Rename { from: nick(from), to: nick(to) };
+    let renamed = Presence { renamed: vec![rename], ..presence(stage) };
     stage.server(0, &ServerMessage::Presence(renamed));
-    assert!(stage.wishes.contains(&Wish::Remember), "{:?}", stage.wishes);
+}
+
+fn left(stage: &mut Stage, who: &str) {
+    let left = Presence { left: vec![nick(who)], ..presence(stage) };
+    stage.server(0, &ServerMessage::Presence(left));
+}
+
+#[test]
+fn who_changes_their_nick_is_still_ignored_and_that_is_told_once() {
+    let mut stage = ignoring();
+    renamed(&mut stage, "eve", "zoe");
     stage.said(0, "zoe", "buy this");
-    assert!(!stage.screen(80, 24).contains("buy this"));
-    assert_eq!(stage.tui.ignored().nicks(), [nick("eve"), nick("zoe")]);
+    whisper(&mut stage, "zoe", "buy this");
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("buy this") && screen.contains("eve is zoe now, and stays ignored"), "{screen}");
+    assert_eq!(stage.tui.ignored().nicks(), [nick("eve")]);
+    assert_eq!(stage.wishes, [Wish::Ignore], "only what the user chose is remembered");
+    stage.enter_line("/ignore");
+    assert!(stage.screen(80, 24).contains("ignored: eve, zoe (eve)"));
+    renamed(&mut stage, "zoe", "mia");
+    let screen = stage.screen(80, 24);
+    assert!(!screen.contains("mia"), "{screen}");
+    stage.enter_line("/ignore mia");
+    assert!(stage.screen(80, 24).contains("mia is ignored with eve; /ignore eve shows what they say"));
+}
+
+#[test]
+fn who_gets_the_nick_of_somebody_ignored_is_not_ignored() {
+    let mut stage = ignoring();
+    stage.said(0, "boss", "I go to lunch");
+    left(&mut stage, "boss");
+    stage.elapsed += Duration::from_secs(60);
+    // What she says before anybody hears of her nick is hidden, too.
+    stage.said(0, "boss", "buy this");
+    renamed(&mut stage, "eve", "boss");
+    stage.said(0, "boss", "and buy that");
+    topic(&mut stage, "boss", "buy all");
+    assert!(stage.screen(80, 24).contains("I go to lunch"));
+    left(&mut stage, "boss");
+    stage.said(0, "boss", "I am back");
+    whisper(&mut stage, "boss", "ada, a word");
+    let screen = stage.screen(80, 24);
+    for shown in ["I go to lunch", "I am back", "a word"] {
+        assert!(screen.contains(shown), "{screen}");
+    }
+    assert!(!screen.contains("buy"), "{screen}");
+    stage.enter_line("/ignore eve");
+    assert!(stage.screen(80, 24).contains("and buy that"));
+    // It is the same for a nick that she has when she is shown again.
+    stage.enter_line("/ignore eve");
+    renamed(&mut stage, "eve", "chief");
+    stage.enter_line("/ignore eve");
+    stage.said(0, "chief", "at your service");
+    assert!(stage.screen(80, 24).contains("at your service"));
+}
+
+#[test]
+fn nobody_is_followed_through_what_was_not_seen() {
+    for lost in 0..3 {
+        let mut stage = ignoring();
+        stage.open("tea");
+        stage.enter(1, None);
+        renamed(&mut stage, "eve", "boss");
+        match lost {
+            0 => stage.event(0, Event::Dropped { reason: "test".to_owned() }),
+            1 => {
+                let view = RoomView { room: room("lobby"), topic: None, people: 1, names: vec![nick("ada")] };
+                stage.server(0, &ServerMessage::Names(view));
+            }
+            _ => {
+                let wishes = stage.tui.close(0);
+                assert_eq!(wishes, [Wish::Ignore]);
+            }
+        }
+        assert_eq!(stage.tui.ignored().followed().count(), 0, "{lost}");
+    }
 }
 
 #[test]

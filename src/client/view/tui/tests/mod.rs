@@ -129,7 +129,8 @@ impl Stage {
                 }
                 Wish::Close(tab) => {
                     self.apps.remove(tab);
-                    self.tui.close(tab);
+                    let wishes = self.tui.close(tab);
+                    self.wishes.extend(wishes);
                 }
                 Wish::Ignore => {
                     for tab in 0..self.apps.len() {

@@ -2,7 +2,8 @@
 //!
 //! What is removed: escape sequences (whole), C0 and C1 controls, bidi embeddings, overrides and isolates (they reach past
 //! the text they stand in, UAX 9 section 2), invisible formatting, and combining marks past [`Limits::COMBINING_MARKS`].
-//! What stays, because scripts and emoji need it: ZWJ, ZWNJ, LRM, RLM, variation selectors and tag characters.
+//! What stays, because scripts and emoji need it: ZWJ, ZWNJ, LRM, RLM, one variation selector behind what has variants, and the tag
+//! characters of a flag. Anywhere else the latter two show nothing, and carry a text that people do not see.
 
 use std::borrow::Cow;
 
@@ -21,20 +22,30 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     let stripped = anstream::adapter::strip_str(text).to_string();
     let mut out = String::with_capacity(stripped.len());
     let mut marks = 0;
-    let mut chars = stripped.chars().peekable();
+    let mut before = None;
+    let mut chars = stripped.chars();
     while let Some(c) = chars.next() {
         let c = match c {
-            '\r' if chars.peek() == Some(&'\n') => continue,
+            '\r' if chars.as_str().starts_with('\n') => continue,
+            '\u{1f3f4}' => {
+                let tags = tags_of_flag(chars.as_str());
+                out.push(c);
+                out.push_str(tags);
+                chars = chars.as_str()[tags.len()..].chars();
+                (marks, before) = (0, Some(c));
+                continue;
+            }
             // A lone carriage return overwrites the line on a terminal; here it begins a new one.
             '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
             c => c,
         };
-        if c.is_control() && c != '\n' && c != '\t' || is_invisible(c) {
+        if c.is_control() && c != '\n' && c != '\t' || is_invisible(c) || is_tag(c) || !may_select(before, c) {
             continue;
         }
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
         if marks <= Limits::COMBINING_MARKS {
             out.push(c);
+            before = Some(c);
         }
     }
     Cow::Owned(out)
@@ -57,12 +68,44 @@ pub fn is_printable(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }
 
-/// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it.
+/// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it, or carry another text: what Unicode
+/// lets a screen ignore and no script needs, and what is no character (`Noncharacter_Code_Point`, UAX 44).
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0001}')
+        '\u{ad}' | '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}'
+        | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e001f}' | '\u{e0080}'..='\u{e00ff}'
+        | '\u{e01f0}'..='\u{e0fff}' | '\u{fdd0}'..='\u{fdef}')
+        || u32::from(c) & 0xfffe == 0xfffe
         || is_bidi_control(c)
+}
+
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0020}'..='\u{e007f}')
+}
+
+/// Returns the tag characters with which `text` begins, if they make a flag of the black one before it: of a region, which has up to
+/// six letters and digits (UTS 51 section 1.4.9), with the end of a tag.
+fn tags_of_flag(text: &str) -> &str {
+    let is_spelling = |c: &char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
+    let length: usize = text.chars().take(6).take_while(is_spelling).map(char::len_utf8).sum();
+    match text[length..].strip_prefix('\u{e007f}') {
+        Some(rest) if length > 0 => &text[..text.len() - rest.len()],
+        _ => "",
+    }
+}
+
+/// Returns whether `c` selects a variant of what is `before` it, or is no variation selector: a Mongolian letter has those of its
+/// script, an ideograph has many, and whatever is seen may be a picture or not.
+fn may_select(before: Option<char>, c: char) -> bool {
+    match c {
+        '\u{180b}'..='\u{180d}' | '\u{180f}' => before.is_some_and(|c| matches!(c, '\u{1820}'..='\u{18aa}')),
+        '\u{fe00}'..='\u{fe0f}' => before.is_some_and(|before| !is_blank(before)),
+        '\u{e0100}'..='\u{e01ef}' => before.is_some_and(
+            |c| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'),
+        ),
+        _ => true,
+    }
 }
 
 /// Returns whether `c` leaves the place empty where it stands: a space, a control, what Unicode lets a screen ignore
@@ -78,7 +121,7 @@ pub(super) fn is_blank(c: char) -> bool {
             '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
             | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-        || matches!(c, '\u{2800}' | '\u{13441}' | '\u{13442}' | '\u{16fe4}' | '\u{1d159}')
+        || matches!(c, '\u{2800}' | '\u{13430}'..='\u{13442}' | '\u{16fe4}' | '\u{1d159}')
 }
 
 fn is_bidi_control(c: char) -> bool {
@@ -108,10 +151,41 @@ mod tests {
 
     #[test]
     fn scripts_and_emoji_stay() {
-        for text in ["👩‍👩‍👧‍👦 e\u{301}", "می‌خواهم", "שלום\u{200f}!", "🏴\u{e0067}\u{e0062}\u{e007f}", "❤\u{fe0f}"]
-        {
+        for text in [
+            "👩‍👩‍👧‍👦 e\u{301}",
+            "می‌خواهم",
+            "שלום\u{200f}!",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}!",
+            "❤\u{fe0f}",
+            "1\u{fe0f}\u{20e3}",
+            "葛\u{e0100}",
+            "ᠠ\u{180b}",
+            "𓂀\u{13430}𓂀",
+        ] {
             assert_eq!(lines(text), text);
         }
+    }
+
+    #[test]
+    fn nothing_carries_a_hidden_text() {
+        let tagged =
+            |text: &str| text.chars().map(|c| char::from_u32(0xe0000 + u32::from(c)).unwrap()).collect::<String>();
+        for hidden in [
+            tagged("buy this"),
+            format!("{}\u{e007f}", tagged("gbengland")),
+            "\u{e007f}".to_owned(),
+            "\u{fe00}\u{fe01}".repeat(9),
+            "\u{e0100}\u{e01ef}\u{180b}\u{180f}".to_owned(),
+            "\u{34f}\u{17b4}\u{17b5}\u{180e}\u{2065}\u{fff0}\u{1bca0}\u{1d173}\u{e0000}\u{e0fff}".to_owned(),
+            "\u{fdd0}\u{fdef}\u{fffe}\u{ffff}\u{1fffe}\u{10ffff}".to_owned(),
+        ] {
+            // One variation selector may be meant.
+            let shown = |text: &str| lines(text).replace('\u{fe00}', "");
+            assert_eq!(shown(&format!("a{hidden}b")), "ab", "{hidden:?}");
+            assert_eq!(shown(&format!("\u{1f3f4}{hidden}b")), "\u{1f3f4}b", "{hidden:?}");
+            assert!(shown(&hidden).is_empty(), "{hidden:?}");
+        }
+        assert_eq!(lines(&format!("👩\u{fe0f}{}", "\u{fe00}".repeat(50))), "👩\u{fe0f}");
     }
 
     #[test]
@@ -121,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_leaves_its_place_empty_is_blank() {
-        let blank = " \t\n\u{a0}\u{3000}\u{ad}\u{200b}\u{200d}\u{200e}\u{202e}\u{fe0f}\u{e0041}\u{2800}\u{3164}\u{115f}\u{1160}\u{ffa0}";
+        let blank = " \t\n\u{a0}\u{3000}\u{ad}\u{200b}\u{200d}\u{200e}\u{202e}\u{fe0f}\u{e0041}\u{2800}\u{3164}\u{115f}\u{1160}\u{ffa0}\u{13430}\u{fffe}\u{fdd0}";
         for c in blank.chars() {
             assert!(is_blank(c), "{c:?}");
         }
@@ -137,7 +211,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_clean_stays_as_it_is(text in any::<String>()) {
+        fn what_is_clean_stays_as_it_is(
+            text in prop_oneof![any::<String>(), "[a\u{1f3f4}\u{e0030}-\u{e0032}\u{e007f}\u{fe00}\u{301}\u{200b}\u{180b}ᠠ葛\u{e0100}\r]{0,12}"],
+        ) {
             let once = lines(&text).into_owned();
             prop_assert_eq!(lines(&once), once.as_str());
             prop_assert!(once.chars().all(|c| is_printable(c) || c == '\n' || c == '\t'));

@@ -60,6 +60,27 @@ pub(super) fn has_refused_punctuation(nick: &str) -> bool {
     !alike.all(is_a_letter) || AugmentedScriptSet::for_str(nick).is_empty() || !has_context()
 }
 
+/// Returns whether `c` is drawn like the lines, arrows and blocks that a screen is made of, or like a space with a line through it.
+pub(super) fn is_drawn_by_screens(c: char) -> bool {
+    matches!(c,
+        '\u{2190}'..='\u{21ff}' | '\u{239b}'..='\u{23bd}' | '\u{23d0}' | '\u{2400}'..='\u{243f}' | '\u{2500}'..='\u{259f}'
+        | '\u{2758}'..='\u{275a}' | '\u{2794}' | '\u{2798}'..='\u{27af}' | '\u{27b1}'..='\u{27be}'
+        | '\u{27f0}'..='\u{27ff}' | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2b11}' | '\u{2b30}'..='\u{2b4f}'
+        | '\u{2b5a}'..='\u{2bbf}' | '\u{303f}' | '\u{1f800}'..='\u{1f8ff}' | '\u{1fb00}'..='\u{1fbff}')
+}
+
+/// Returns whether a nick may begin with `c`: a letter, a digit, ASCII or an emoji, but no dash, dot or mark that looks like ours.
+pub(super) fn may_begin(c: char) -> bool {
+    c.is_ascii()
+        || c.is_alphanumeric()
+        || matches!(c, '\u{2600}'..='\u{27bf}' | '\u{2b12}'..='\u{2b59}' | '\u{1f000}'..)
+}
+
+/// Returns whether `nick` looks like what a client calls its user.
+pub(super) fn is_the_reader(nick: &str) -> bool {
+    skeleton(nick) == "you"
+}
+
 fn look(text: &str) -> String {
     unicode_security::skeleton(text).collect()
 }

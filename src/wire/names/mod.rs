@@ -31,7 +31,7 @@ use super::Limits;
 pub enum NameError {
     /// Not a [`Nick`].
     #[error(
-        "a nick has 1 to {} visible characters, letters or digits among them, and no space nor what looks like one of : * / # @ , < > \" ! ? $ % & + ~",
+        "a nick has 1 to {} visible characters, letters or digits among them, is not `you`, and has no space, arrow or line nor what looks like one of : * / # @ , < > \" ! ? $ % & + ~",
         Limits::NICK_CHARS
     )]
     Nick,

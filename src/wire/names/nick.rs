@@ -13,7 +13,7 @@ use super::{
 };
 use crate::wire::{
     Limits, clean,
-    skeleton::{has_refused_punctuation, skeleton},
+    skeleton::{has_refused_punctuation, is_drawn_by_screens, is_the_reader, may_begin, skeleton},
 };
 
 /// What a person is called: unique on a server, in the form of RFC 8266 (PRECIS Nickname) and narrower.
@@ -46,8 +46,10 @@ impl Nick {
         let is_nick = nick.chars().count() <= Limits::NICK_CHARS
             && nick.chars().any(char::is_alphanumeric)
             && nick.chars().all(is_seen)
-            && nick.chars().next().is_some_and(|first| !is_combining_mark(first))
+            && nick.chars().next().is_some_and(|first| may_begin(first) && !is_combining_mark(first))
+            && !nick.chars().any(is_drawn_by_screens)
             && !has_refused_punctuation(&nick)
+            && !is_the_reader(&nick)
             && clean::lines(&nick) == nick;
         if is_nick { Ok(Self(nick.into())) } else { Err(NameError::Nick) }
     }
@@ -118,4 +120,6 @@ fn is_simple(text: &str) -> bool {
     text.len() <= Limits::NICK_CHARS
         && text.bytes().all(may_stand)
         && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+        // No character but one of ASCII looks like several.
+        && !(text.len() == "you".len() && is_the_reader(text))
 }

@@ -37,6 +37,13 @@ fn nicks_of_many_scripts_are_nicks() {
         "Иван",
         "ᏣᎳᎨᎯ",
         "col·lega",
+        "🌻ada",
+        "_ada",
+        "ada|away",
+        "⭐x",
+        "ーa",
+        "you-2",
+        "youth",
         "guest-7",
         "x",
         "7",
@@ -69,6 +76,33 @@ fn what_is_no_nick_is_refused() {
         let nick = format!("a{c}b");
         assert_eq!(Nick::new(&nick), Err(NameError::Nick), "{nick:?}");
     }
+    // What a screen draws with, or what begins no name, and what a client calls its user.
+    for nick in [
+        "│a",
+        "a─b",
+        "a→you",
+        "a⇒b",
+        "a⟶b",
+        "a➜b",
+        "▌a",
+        "a⎸b",
+        "a〿b",
+        "a␠b",
+        "a🠒b",
+        "—a",
+        "–a",
+        "•a",
+        "·a",
+        "・ア",
+        "−a",
+        "you",
+        "YOU",
+        "y0u",
+        "уou",
+        "ｙｏｕ",
+    ] {
+        assert_eq!(Nick::new(nick), Err(NameError::Nick), "{nick:?}");
+    }
     for nick in ["ः", "ノ", "ノノ", "adaノ", "ǃkung", "ꓮꓓꓮꓽ", "∗⠀bob⠀joined", "ada꞉"] {
         assert_eq!(Nick::new(nick), Err(NameError::Nick), "{nick:?}");
     }
@@ -88,7 +122,7 @@ fn a_look_at_the_bytes_says_what_precis_says() {
             assert_eq!(Nick::new(&text), Nick::by_precis(&text), "{text:?}");
         }
     }
-    for text in ["x".repeat(32), "x".repeat(33), "-".repeat(32)] {
+    for text in ["x".repeat(32), "x".repeat(33), "-".repeat(32), "you".into(), "Y0U".into(), "you-2".into()] {
         assert_eq!(Nick::new(&text), Nick::by_precis(&text), "{text:?}");
     }
 }
@@ -139,7 +173,7 @@ fn a_numbered_nick_fits() {
     // Each of these would end, or begin, where it may not.
     for (nick, numbered) in [
         ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxl·lx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxl-2"),
-        ("・・・・・・・・・・・・・・・・・・・・・・・・・・・・・・・ア", "guest-2"),
+        ("-・・・・・・・・・・・・・・・・・・・・・・・・・・・・・・ア", "guest-2"),
         ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-2", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx-2"),
     ] {
         assert_eq!(Nick::new(nick).unwrap().numbered(2).as_str(), numbered);
@@ -159,9 +193,19 @@ fn rooms_take_their_normal_form_or_are_refused() {
 #[test]
 fn a_body_is_cleaned_and_bounded() {
     assert_eq!(Body::new("\n  hi\u{7} \r\n").unwrap().as_str(), "  hi");
-    for blank in
-        [" \u{200b} ", "\u{2800}", "\u{200d}", "\u{fe0f}", "\u{3164}", "\u{200e}", "\u{115f}\n\u{1160}\t\u{e0041}"]
-    {
+    for blank in [
+        " \u{200b} ",
+        "\u{2800}",
+        "\u{200d}",
+        "\u{fe0f}",
+        "\u{3164}",
+        "\u{200e}",
+        "\u{115f}\n\u{1160}\t\u{e0041}",
+        "\u{13430}\u{13438}",
+        "\u{fffe}",
+        "\u{ffff}",
+        "\u{fdd0}",
+    ] {
         assert_eq!(Body::new(blank), Err(NameError::Empty), "{blank:?}");
         assert_eq!(Topic::new(blank), Err(NameError::Empty), "{blank:?}");
         assert_eq!(Query::new(blank), Err(NameError::Empty), "{blank:?}");

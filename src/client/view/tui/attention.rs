@@ -39,13 +39,20 @@ impl fmt::Display for Bell {
 /// that it lost it: tmux does not when the connection to it breaks.
 const LOOKING: Duration = Duration::from_secs(45);
 
-/// Whether somebody looks at the screen.
+/// How long it is quiet after a call: nobody needs a second one as soon, and a bell for each message of a flood is noise.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Whether somebody looks at the screen, and how they were called.
 #[derive(Debug, Default)]
 pub(super) struct Focus {
     /// The last sign of somebody: a key, or that the terminal has the keyboard now. The start of the program is one.
     sign: Duration,
     /// Whether the terminal has said since that it does not have the keyboard; many never say anything.
     lost: bool,
+    /// When they were called last.
+    called: Option<Duration>,
+    /// How many times they were not called since, for it was too soon.
+    uncalled: usize,
 }
 
 impl Focus {
@@ -60,7 +67,17 @@ impl Focus {
 
     /// Takes note of a key: whatever the terminal said, somebody is here.
     pub(super) fn key(&mut self, now: Duration) {
-        (self.sign, self.lost) = (now, false);
+        (self.sign, self.lost, self.uncalled) = (now, false, 0);
+    }
+
+    /// Returns whether to call them now: how many calls were left out before this one, or nothing where it is too soon.
+    pub(super) fn call(&mut self, now: Duration) -> Option<usize> {
+        if self.called.is_some_and(|called| now.saturating_sub(called) < PAUSE) {
+            self.uncalled += 1;
+            return None;
+        }
+        self.called = Some(now);
+        Some(std::mem::take(&mut self.uncalled))
     }
 
     pub(super) fn is_here(&self, now: Duration) -> bool {
@@ -86,6 +103,18 @@ mod tests {
         assert!(!focus.is_here(at(252)));
         focus.key(at(253));
         assert!(focus.is_here(at(254)), "a key comes from somebody");
+    }
+
+    #[test]
+    fn nobody_is_called_again_at_once() {
+        let mut focus = Focus::default();
+        let at = Duration::from_millis;
+        let calls: Vec<_> = (0..50).filter_map(|step| focus.call(at(step * 100))).collect();
+        assert_eq!(calls, [0, 29]);
+        assert_eq!(focus.call(at(6000)), Some(19));
+        assert_eq!(focus.call(at(6100)), None);
+        focus.key(at(7000));
+        assert_eq!(focus.call(at(9000)), Some(0), "they have seen the rest");
     }
 
     #[test]

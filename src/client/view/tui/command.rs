@@ -66,7 +66,10 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         "bell" if word.is_empty() => ScreenCommand::Bell(None),
         "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
         _ if word.is_empty() => ScreenCommand::Ignore(None),
-        _ => ScreenCommand::Ignore(Some(Nick::new(word)?)),
+        // A nick that breaks the rules of today may be that of somebody on a server of another version.
+        _ => ScreenCommand::Ignore(Some(Nick::new(word).or_else(|error| {
+            Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word).ok_or(error)
+        })?)),
     }))
 }
 
@@ -114,6 +117,7 @@ mod tests {
             ("/bell", Some(ScreenCommand::Bell(None))),
             ("/bell off", Some(ScreenCommand::Bell(Some(Bell::Off)))),
             ("/ignore eve", Some(ScreenCommand::Ignore(Some(Nick::new("eve").unwrap())))),
+            ("/ignore ☃", Some(ScreenCommand::Ignore(Some(Nick::read("☃"))))),
             ("/join #Tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
             ("/help", Some(ScreenCommand::Help)),
             ("/quit", Some(ScreenCommand::Quit)),

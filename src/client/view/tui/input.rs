@@ -399,7 +399,11 @@ impl Tui {
                 }
             }
             ScreenCommand::History(count) => {
-                let count = count.unwrap_or(HISTORY).min(Limits::HISTORY);
+                let asked = count.unwrap_or(HISTORY);
+                let count = asked.min(Limits::HISTORY);
+                if asked > count {
+                    self.told = Some(format!("/history goes back {count} messages at most; scroll up for more"));
+                }
                 self.rooms[self.current].conversation.show_older(count as usize);
             }
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),

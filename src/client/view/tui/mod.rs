@@ -216,10 +216,15 @@ impl Tui {
         if matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. }) {
             wishes.push(Wish::Remember);
         }
-        if room.caught_up && !here && self.calls(attention) {
+        if room.caught_up
+            && !here
+            && self.calls(attention)
+            && let Some(before) = self.focus.call(now.elapsed)
+        {
             wishes.push(Wish::Ring);
             if self.choices.notify {
-                wishes.extend(notification(shown).map(Wish::Notify));
+                let more = if before > 0 { format!("{before} more, and ") } else { String::new() };
+                wishes.extend(notification(shown).map(|words| Wish::Notify(more + &words)));
             }
         }
         wishes

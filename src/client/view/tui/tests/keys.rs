@@ -300,3 +300,28 @@ fn on_a_screen_of_one_row_the_help_leaves_the_line() {
     stage.key(KeyCode::F(1));
     assert_eq!(stage.screen(80, 1).trim_end(), "> a draft");
 }
+
+#[test]
+fn a_flood_of_mentions_calls_once_and_counts() {
+    let mut stage = Stage::live();
+    stage.input(Input::Focus(false));
+    for _ in 0..50 {
+        stage.elapsed += Duration::from_millis(20);
+        stage.said(0, "bob", "ada: ping");
+    }
+    assert_eq!(stage.wishes.iter().filter(|wish| matches!(wish, Wish::Ring | Wish::Notify(_))).count(), 2);
+    stage.wishes.clear();
+    stage.elapsed += Duration::from_secs(3);
+    stage.said(0, "bob", "ada: are you there?");
+    let told = Wish::Notify("49 more, and bob in #lobby: ada: are you there?".to_owned());
+    assert!(stage.wishes.contains(&Wish::Ring) && stage.wishes.contains(&told), "{:?}", stage.wishes);
+}
+
+#[test]
+fn history_says_how_far_it_goes() {
+    let mut stage = Stage::live();
+    stage.enter_line("/history 1000");
+    assert!(!stage.screen(80, 24).contains("at most"));
+    stage.enter_line("/history 5000");
+    assert!(stage.screen(80, 24).contains("/history goes back 1000 messages at most; scroll up for more"));
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Appended, Draft, Log};
-use crate::wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic};
+use crate::wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy};
 
 /// More than a search takes, however slow the machine is.
 pub(super) const LONG: Duration = Duration::from_hours(1);
@@ -120,7 +120,10 @@ async fn the_last_topic_is_the_topic(log: Log) {
         ..draft("a", "x", None)
     };
     log.append(vec![topic(Some("tea")), topic(Some("coffee")), draft("a", "x", None)]).await.unwrap();
-    assert_eq!(log.topic(&room).await.unwrap(), Some(Topic::new("coffee").unwrap()));
+    assert_eq!(
+        log.topic(&room).await.unwrap(),
+        Some(TopicBy { topic: Topic::new("coffee").unwrap(), by: Some(Nick::new("ada").unwrap()) })
+    );
     log.append(vec![topic(None)]).await.unwrap();
     assert_eq!(log.topic(&room).await.unwrap(), None);
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{Appended, Draft, Found, Page, Runs, budget::Budget, lock, size, words::Query};
-use crate::wire::{Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic};
+use crate::wire::{
+    Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic, TopicBy,
+};
 
 /// Messages in the order of their ids, and what is derived from them: each room's ids, and which keys were used.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ struct Stored {
 #[derive(Debug, Default)]
 struct Room {
     ids: VecDeque<MessageId>,
-    topic: Option<Topic>,
+    topic: Option<TopicBy>,
     /// The highest id of this room that was forgotten.
     forgotten: MessageId,
 }
@@ -92,7 +94,8 @@ impl Memory {
         let entry = self.rooms.entry(room.clone()).or_default();
         entry.ids.push_back(id);
         if kind == Kind::Topic {
-            entry.topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
+            let topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
+            entry.topic = topic.map(|topic| TopicBy { topic, by: Some(nick.clone()) });
         }
         let message = Arc::new(Message { id, room, at, nick, kind, text, key });
         self.text += size(&message);
@@ -154,7 +157,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn topic(&self, room: &RoomName) -> Option<Topic> {
+    pub(super) fn topic(&self, room: &RoomName) -> Option<TopicBy> {
         self.rooms.get(room).and_then(|room| room.topic.clone())
     }
 

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::{budget::Budget, memory::Memory, sqlite::Sqlite, words::Query};
 use crate::{
     os,
-    wire::{Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic},
+    wire::{Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, TopicBy},
 };
 
 /// What somebody said, before it has its place in the order.
@@ -303,11 +303,11 @@ impl Log {
         }
     }
 
-    /// Returns what the room's last topic message says. Cancel-safe.
+    /// Returns what the room's last topic message says, and whose it is where the file knows. Cancel-safe.
     ///
     /// # Errors
     /// A [`LogError`] when the log cannot be read.
-    pub async fn topic(&self, room: &RoomName) -> Result<Option<Topic>, LogError> {
+    pub async fn topic(&self, room: &RoomName) -> Result<Option<TopicBy>, LogError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).topic(room)),
             Self::Sqlite(sqlite) => sqlite.topic(room).await,

@@ -23,6 +23,7 @@ pub use self::{
 };
 use crate::wire::{
     Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, Presence, RoomEntry, RoomName, RoomView, Topic,
+    TopicBy,
 };
 
 /// What happens when the nick somebody wants is taken.
@@ -109,11 +110,11 @@ struct Room {
 enum RoomTopic {
     #[default]
     Unknown,
-    Known(Option<Topic>),
+    Known(Option<TopicBy>),
 }
 
 impl RoomTopic {
-    fn get(&self) -> Option<&Topic> {
+    fn get(&self) -> Option<&TopicBy> {
         match self {
             Self::Unknown => None,
             Self::Known(topic) => topic.as_ref(),
@@ -316,7 +317,7 @@ impl Rooms {
     }
 
     /// Sets what is told to whoever comes in, if anybody is there to be told.
-    pub fn set_topic(&mut self, room: &RoomName, topic: Option<Topic>) {
+    pub fn set_topic(&mut self, room: &RoomName, topic: Option<TopicBy>) {
         if let Some(room) = self.open.get_mut(room) {
             room.topic = RoomTopic::Known(topic);
         }
@@ -330,20 +331,28 @@ impl Rooms {
 
     /// Takes what `seat` has read of the topic of `room`, if it is unknown and the seat is still there. What was set meanwhile is
     /// newer; and who has left may have read before a topic was set and the room became empty.
-    pub fn learn_topic(&mut self, seat: SeatId, room: &RoomName, topic: Option<Topic>) {
+    pub fn learn_topic(&mut self, seat: SeatId, room: &RoomName, topic: Option<TopicBy>) {
         let is_there = self.seats.get(&seat).is_some_and(|place| place.room == *room);
         if is_there && !self.knows_topic(room) {
             self.set_topic(room, topic);
         }
     }
 
+    /// Returns the topic of a room and who set it, as far as they are known.
+    fn topic(&self, room: &RoomName) -> (Option<Topic>, Option<Nick>) {
+        let topic = self.open.get(room).and_then(|room| room.topic.get().cloned());
+        topic.map_or_else(Default::default, |TopicBy { topic, by }| (Some(topic), by))
+    }
+
     /// Returns a room as one finds it who comes in.
     #[must_use]
     pub fn view(&self, name: &RoomName) -> RoomView {
         let room = self.open.get(name);
+        let (topic, topic_by) = self.topic(name);
         RoomView {
             room: name.clone(),
-            topic: room.and_then(|room| room.topic.get().cloned()),
+            topic,
+            topic_by,
             people: room.map_or(0, |room| room.members.len()),
             names: room.map_or(Vec::new(), |room| room.members.keys().take(Limits::NAMES).cloned().collect()),
         }
@@ -356,10 +365,9 @@ impl Rooms {
             self.open.iter().map(|(name, room)| (std::cmp::Reverse(room.members.len()), name)).collect();
         names.sort_unstable();
         names.truncate(Limits::ROOMS);
-        let entry = |(people, name): (std::cmp::Reverse<usize>, &RoomName)| RoomEntry {
-            room: name.clone(),
-            people: people.0,
-            topic: self.open.get(name).and_then(|room| room.topic.get().cloned()),
+        let entry = |(people, name): (std::cmp::Reverse<usize>, &RoomName)| {
+            let (topic, topic_by) = self.topic(name);
+            RoomEntry { room: name.clone(), people: people.0, topic, topic_by }
         };
         (names.into_iter().map(entry).collect(), self.open.len())
     }

@@ -12,7 +12,7 @@ use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
     room::{Arrival, SeatId, To},
     wire::{
-        Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage, Topic,
+        Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage, TopicBy,
     },
 };
 
@@ -81,7 +81,7 @@ pub(super) enum Request {
     Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
     Say(SeatId, Vec<Said>),
     Go(SeatId, RoomName, oneshot::Sender<(Place, RoomView)>),
-    LearnTopic(SeatId, RoomName, Option<Topic>),
+    LearnTopic(SeatId, RoomName, Option<TopicBy>),
     Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
     /// The peer has so much of what is owed to its person and was given to this seat.
@@ -165,7 +165,7 @@ impl Hub {
     }
 
     /// Hands in what the log has of the topic of a room, read by somebody who sits there after they had their seat.
-    pub(crate) async fn learn_topic(&self, seat: SeatId, room: RoomName, topic: Option<Topic>) -> Result<(), Gone> {
+    pub(crate) async fn learn_topic(&self, seat: SeatId, room: RoomName, topic: Option<TopicBy>) -> Result<(), Gone> {
         self.requests.send(Request::LearnTopic(seat, room, topic)).await.map_err(|_| Gone)
     }
 

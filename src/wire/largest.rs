@@ -41,6 +41,7 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
     let view = RoomView {
         room: room(),
         topic: Some(topic.clone()),
+        topic_by: Some(nick.clone()),
         people: usize::MAX,
         names: vec![nick.clone(); Limits::NAMES],
     };
@@ -48,7 +49,8 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
     let rename = Rename { from: nick.clone(), to: nick.clone() };
     // As many as a list has before it is begun anew.
     let listed = vec![message(Kind::Topic); (Limits::LIST_PAYLOAD / message(Kind::Topic).size()).max(1)];
-    let entry = RoomEntry { room: room(), people: usize::MAX, topic: Some(topic.clone()) };
+    let entry =
+        RoomEntry { room: room(), people: usize::MAX, topic: Some(topic.clone()), topic_by: Some(nick.clone()) };
     let failure = Failure {
         key: Some(key()),
         free: Some(nick.clone()),
@@ -104,7 +106,7 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
             total: usize::MAX,
             more: false,
         },
-        ServerMessage::Topic { room: room(), topic: Some(topic) },
+        ServerMessage::Topic { room: room(), topic: Some(topic), topic_by: Some(nick.clone()) },
         ServerMessage::Nick { nick: nick.clone() },
         ServerMessage::Slow { retry_after_ms: u64::MAX },
         ServerMessage::Error(failure),

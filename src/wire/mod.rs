@@ -29,7 +29,7 @@ pub use self::{
     limits::Limits,
     names::{Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
     person::{PersonError, PersonId},
-    server::{ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, Welcome},
+    server::{ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, TopicBy, Welcome},
 };
 
 /// The subprotocol (RFC 6455 section 1.9) that selects [`Dialect::Json`].

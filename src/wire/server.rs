@@ -10,6 +10,15 @@ use super::{
     names::{read, read_key},
 };
 
+/// A topic, and who set it, where that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicBy {
+    /// The topic.
+    pub topic: Topic,
+    /// Who set it.
+    pub by: Option<Nick>,
+}
+
 /// A room as somebody finds it who comes in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomView {
@@ -19,6 +28,9 @@ pub struct RoomView {
     /// Its topic.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
+    /// Who set it, where that is known.
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+    pub topic_by: Option<Nick>,
     /// How many are in it, oneself included.
     pub people: usize,
     /// Who is in it, in alphabetical order, up to [`Limits::NAMES`](super::Limits::NAMES).
@@ -63,13 +75,17 @@ pub struct RoomEntry {
     /// Its topic.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
+    /// Who set it, where that is known.
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+    pub topic_by: Option<Nick>,
 }
 
 impl RoomEntry {
-    /// Returns the most bytes that it takes in an event of JSON, which at worst doubles a topic.
+    /// Returns the most bytes that it takes in an event of JSON, which at worst doubles a topic and a nick.
     #[must_use]
     pub fn size(&self) -> usize {
-        128 + 2 * self.topic.as_ref().map_or(0, |topic| topic.as_str().len())
+        let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
+        144 + 2 * (topic + self.topic_by.as_ref().map_or(0, |nick| nick.as_str().len()))
     }
 }
 
@@ -288,6 +304,9 @@ pub enum ServerMessage {
         /// The topic, where there is one.
         #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         topic: Option<Topic>,
+        /// Who set it, where that is known.
+        #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+        topic_by: Option<Nick>,
     },
     /// One has another nick: it was asked for here, or on another connection of the same person.
     Nick {

@@ -52,8 +52,8 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
             }
             out
         }
-        ServerMessage::Topic { room, topic: Some(topic) } => format!("* topic of #{room}: {topic}"),
-        ServerMessage::Topic { room, topic: None } => format!("* #{room} has no topic"),
+        ServerMessage::Topic { room, topic: Some(topic), .. } => format!("* topic of #{room}: {topic}"),
+        ServerMessage::Topic { room, topic: None, .. } => format!("* #{room} has no topic"),
         ServerMessage::Nick { nick } => format!("* you are {nick} now"),
         ServerMessage::Slow { retry_after_ms } => {
             format!(
@@ -226,6 +226,7 @@ mod tests {
         let view = RoomView {
             room: RoomName::lobby(),
             topic: Some(Topic::new("tea").unwrap()),
+            topic_by: None,
             people: 2,
             names: vec![nick("ada"), nick("bob")],
         };
@@ -242,6 +243,7 @@ mod tests {
             room: RoomName::lobby(),
             people: 1,
             topic: topic.map(|topic| Topic::new(&topic).unwrap()),
+            topic_by: None,
         };
         let rooms = topics.map(entry).to_vec();
         let lines = encode(&ServerMessage::Rooms { rooms, total: 9, more: false }).unwrap();

@@ -276,7 +276,8 @@ mod tests {
         let who = Nick::new(text).unwrap_or_else(|_| nick("ada"));
         let body = Body::new(text).ok();
         let topic = Topic::new(text).ok();
-        let view = RoomView { room: room.clone(), topic: topic.clone(), people: 9, names: vec![who.clone()] };
+        let view =
+            RoomView { room: room.clone(), topic: topic.clone(), topic_by: None, people: 9, names: vec![who.clone()] };
         let message = |kind| {
             Arc::new(Message {
                 id: MessageId(1),
@@ -320,11 +321,11 @@ mod tests {
                 people: 3,
             }),
             ServerMessage::Rooms {
-                rooms: vec![RoomEntry { room: room.clone(), people: 1, topic: topic.clone() }],
+                rooms: vec![RoomEntry { room: room.clone(), people: 1, topic: topic.clone(), topic_by: None }],
                 total: 1,
                 more: false,
             },
-            ServerMessage::Topic { room, topic },
+            ServerMessage::Topic { room, topic, topic_by: None },
             ServerMessage::Nick { nick: who.clone() },
             ServerMessage::Slow { retry_after_ms: 1 },
             ServerMessage::Error(Failure::new(ErrorCode::Other, text)),

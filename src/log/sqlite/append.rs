@@ -78,9 +78,10 @@ impl Store<'_> {
             let topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
             self.connection
                 .prepare_cached(
-                    "INSERT INTO rooms (room, topic) VALUES (?1, ?2) ON CONFLICT (room) DO UPDATE SET topic = excluded.topic",
+                    "INSERT INTO rooms (room, topic, topic_by) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (room) DO UPDATE SET topic = excluded.topic, topic_by = excluded.topic_by",
                 )?
-                .execute(params![room.as_str(), topic.as_ref().map(Topic::as_str)])?;
+                .execute(params![room.as_str(), topic.as_ref().map(Topic::as_str), nick.as_str()])?;
         }
         if let Some(unique) = unique {
             self.keys.note(unique, self.last);

@@ -37,7 +37,7 @@ use super::{
     Appended, Draft, Found, Keep, LogError, OpenError, Page, Runs, Seat, SeatChange, budget::Budget, wall_clock,
     words::Query,
 };
-use crate::wire::{Epoch, MessageId, RoomName, Timestamp, Topic};
+use crate::wire::{Epoch, MessageId, RoomName, Timestamp, TopicBy};
 
 /// Threads that read pages: a second one goes on while the first waits for the disk.
 pub(super) const PAGE_READERS: usize = 2;
@@ -196,7 +196,7 @@ impl Sqlite {
         self.read(read::count).await
     }
 
-    pub(super) async fn topic(&self, room: &RoomName) -> Result<Option<Topic>, LogError> {
+    pub(super) async fn topic(&self, room: &RoomName) -> Result<Option<TopicBy>, LogError> {
         let room = room.clone();
         self.read(move |connection| read::topic(connection, &room)).await
     }

@@ -12,7 +12,7 @@ use super::{
     super::{Found, LogError, Page, budget::Budget, size, words::Query},
     IndexError,
 };
-use crate::wire::{Body, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic};
+use crate::wire::{Body, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy};
 
 /// The columns that [`message`] reads, in its order.
 macro_rules! columns {
@@ -95,10 +95,13 @@ pub(super) fn last_at(connection: &Connection) -> Result<Timestamp, LogError> {
     Ok(Timestamp(number(at.unwrap_or_default())))
 }
 
-pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<Topic>, LogError> {
+pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<TopicBy>, LogError> {
     let topic = connection
-        .prepare_cached("SELECT topic FROM rooms WHERE room = ?1")?
-        .query_row([room.as_str()], |row| Ok(text(row, 0)?.map(|topic| Topic::read(&topic))))
+        .prepare_cached("SELECT topic, topic_by FROM rooms WHERE room = ?1")?
+        .query_row([room.as_str()], |row| {
+            let by = text(row, 1)?.map(|nick| Nick::read(&nick));
+            Ok(text(row, 0)?.map(|topic| TopicBy { topic: Topic::read(&topic), by }))
+        })
         .optional()?;
     Ok(topic.flatten())
 }

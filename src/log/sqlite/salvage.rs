@@ -53,7 +53,10 @@ fn copy(old: &Connection, new: &Transaction<'_>) -> Result<Salvaged, LogError> {
     if let Ok(epoch) = epoch {
         new.execute("UPDATE meta SET value = ?1 WHERE name = 'epoch'", [epoch])?;
     }
-    copy_rows(old, new, "rooms", "room, topic, forgotten", "");
+    if copy_rows(old, new, "rooms", "room, topic, topic_by, forgotten", "").rows == 0 {
+        // A file of an earlier version does not tell who set a topic.
+        copy_rows(old, new, "rooms", "room, topic, forgotten", "");
+    }
     copy_rows(old, new, "runs", "number, run, first", "");
     let mut salvaged = Salvaged::default();
     let mut after = i64::MIN;

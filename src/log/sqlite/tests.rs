@@ -13,7 +13,11 @@ use super::{
     },
     *,
 };
-use crate::wire::{Body, Hex, Kind, Limits, Message, Nick};
+use crate::wire::{Body, Hex, Kind, Limits, Message, Nick, Topic, TopicBy};
+
+fn tea_by_ada() -> TopicBy {
+    TopicBy { topic: Topic::new("tea").unwrap(), by: Some(Nick::new("ada").unwrap()) }
+}
 
 #[tokio::test]
 async fn a_file_conforms() {
@@ -119,7 +123,7 @@ async fn what_was_said_is_there_after_a_restart() {
     let log = open(&path);
     assert_eq!(log.epoch(), epoch);
     assert_eq!(log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap(), before);
-    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap(), Some(Topic::new("tea").unwrap()));
+    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap(), Some(tea_by_ada()));
     let again = log.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
     assert_eq!(again, [Appended::Again(Arc::clone(&before.messages[0]))]);
     assert_eq!(say(&log, "3").await, Ok(3));
@@ -165,7 +169,7 @@ async fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
     let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
 
     change("PRAGMA user_version = 1000");
-    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 3, .. }));
+    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 4, .. }));
     change("PRAGMA application_id = 7");
     assert!(matches!(refusal(&path), OpenError::Foreign(_)));
     change("PRAGMA application_id = 0; PRAGMA user_version = 0");
@@ -291,7 +295,7 @@ async fn an_id_never_comes_back_and_a_topic_stays() {
     log.close().await;
     let log = Log::open(&path, keep).unwrap();
     assert_eq!(log.last().await, Ok(MessageId(2)));
-    assert_eq!(log.topic(&RoomName::lobby()).await, Ok(Some(Topic::new("tea").unwrap())));
+    assert_eq!(log.topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
     assert_eq!(ids(&log, 1).await, (vec![], true));
     let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
     assert_eq!(ids(&log, cursor.0).await, (vec![], false));
@@ -382,7 +386,7 @@ async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
         ]
     );
     assert!(page.messages.iter().all(|message| message.text_len() <= Limits::MESSAGE));
-    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap().unwrap().as_str(), "(this topic cannot be shown)");
+    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap().unwrap().topic.as_str(), "(this topic cannot be shown)");
     // Found before and after it is in the index.
     for _ in 0..2 {
         let found = log.search(&RoomName::lobby(), "tea", 100).await.unwrap();
@@ -611,6 +615,7 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
     let saved = |number: usize| directory.path().join(format!("saved-{number}.db"));
     assert_eq!(Log::salvage(&path, &saved(0)), Ok(Salvaged { messages: 80, holes: 0 }));
     assert!(matches!(Log::salvage(&path, &saved(0)), Err(OpenError::Create { .. })), "nothing is written over");
+    assert_eq!(open(&saved(0)).topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
 
     let whole = fs::read(&path).unwrap();
     let (mut most_lost, mut has_hole) = (0, false);

@@ -24,7 +24,7 @@ use crate::{
     room::{Arrival, Notice, Rooms, SeatId, Sender, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
-        ServerMessage, Timestamp, Topic,
+        ServerMessage, Timestamp, Topic, TopicBy,
     },
 };
 
@@ -304,7 +304,10 @@ impl Desk {
             Ask::Topic if !self.rooms.knows_topic(room) => {
                 ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "the topic cannot be read at the moment"))
             }
-            Ask::Topic => ServerMessage::Topic { room: room.clone(), topic: self.rooms.view(room).topic },
+            Ask::Topic => {
+                let RoomView { topic, topic_by, .. } = self.rooms.view(room);
+                ServerMessage::Topic { room: room.clone(), topic, topic_by }
+            }
             Ask::Tell { to, text, key } => {
                 let from = nick.clone();
                 self.tell(seat, from, &to, text, key.clone())
@@ -391,7 +394,8 @@ impl Desk {
                         self.last = message.id;
                         if message.kind == Kind::Topic {
                             let topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
-                            self.rooms.set_topic(&message.room, topic);
+                            let by = Some(message.nick.clone());
+                            self.rooms.set_topic(&message.room, topic.map(|topic| TopicBy { topic, by }));
                         }
                         self.rings.message(message);
                     }

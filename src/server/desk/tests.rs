@@ -9,6 +9,10 @@ fn arrival(room: RoomName) -> Arrival {
     Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, can_return: false, returning: false }
 }
 
+fn by_ada(topic: &str) -> TopicBy {
+    TopicBy { topic: Topic::new(topic).unwrap(), by: Some(Nick::new("ada").unwrap()) }
+}
+
 async fn somebody(hub: &Hub) -> Seat {
     hub.arrive(arrival(RoomName::lobby())).await.unwrap().unwrap().0
 }
@@ -38,7 +42,7 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
         for known in [None, Some(tea.clone())] {
             let (seat, _) = desk.arrive(arrival(room.clone()), Duration::ZERO).unwrap();
             assert!(!seat.place.knows_topic);
-            assert_eq!(desk.log.topic(&room).await.unwrap(), known);
+            assert_eq!(desk.log.topic(&room).await.unwrap().map(|topic| topic.topic), known);
             let said = Said { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), key: None };
             let mut turn = Turn::default();
             desk.say(seat.id, vec![said], &mut turn);
@@ -66,16 +70,23 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
         // Who has left the room has no say in it.
         let other =
             hub.arrive(Arrival { author: Hex([3; 16]), ..arrival(RoomName::lobby()) }).await.unwrap().unwrap().0;
-        hub.learn_topic(seat.id, RoomName::lobby(), Some(Topic::new("coffee").unwrap())).await.unwrap();
+        hub.learn_topic(seat.id, RoomName::lobby(), Some(by_ada("coffee"))).await.unwrap();
         assert!(matches!(hub.ask(other.id, Ask::Topic).await.unwrap(), ServerMessage::Error(_)));
         for topic in ["tea", "what another has read earlier"] {
-            hub.learn_topic(seat.id, rust.clone(), Some(Topic::new(topic).unwrap())).await.unwrap();
+            hub.learn_topic(seat.id, rust.clone(), Some(by_ada(topic))).await.unwrap();
         }
         hub.ask(seat.id, Ask::Topic).await.unwrap()
     };
     let topic = timeout(Duration::from_secs(10), asked).await.unwrap();
     let tea = Some(Topic::new("tea").unwrap());
-    assert_eq!(topic, ServerMessage::Topic { room: RoomName::new("rust").unwrap(), topic: tea });
+    assert_eq!(
+        topic,
+        ServerMessage::Topic {
+            room: RoomName::new("rust").unwrap(),
+            topic: tea,
+            topic_by: Some(Nick::new("ada").unwrap())
+        }
+    );
 }
 
 /// Returns what comes of several things that are asked in one turn.

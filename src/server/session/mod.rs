@@ -130,7 +130,8 @@ async fn read_topic(shared: &Shared, seat: SeatId, place: &mut Place, view: &mut
     if !place.knows_topic {
         match shared.log.topic(&place.room).await {
             Ok(topic) => {
-                view.topic.clone_from(&topic);
+                view.topic = topic.as_ref().map(|topic| topic.topic.clone());
+                view.topic_by = topic.as_ref().and_then(|topic| topic.by.clone());
                 place.knows_topic = true;
                 shared.hub.learn_topic(seat, place.room.clone(), topic).await?;
             }

@@ -49,7 +49,7 @@ fn every_question_may_be_the_views() {
         (ClientMessage::Search { query, limit: None }, found),
         (ClientMessage::Names, ServerMessage::Names(view("lobby"))),
         (ClientMessage::Rooms, ServerMessage::Rooms { rooms: vec![], total: 0, more: false }),
-        (ClientMessage::Topic, ServerMessage::Topic { room, topic: None }),
+        (ClientMessage::Topic, ServerMessage::Topic { room, topic: None, topic_by: None }),
         (ClientMessage::Topic, failure(ErrorCode::Unavailable, None)),
     ] {
         let mut chat = Chat::live();
@@ -67,7 +67,8 @@ fn a_list_of_rooms_is_shown_once_it_is_whole() {
     let mut chat = Chat::live();
     chat.event(Event::Ask(ClientMessage::Rooms));
     let part = |names: &[&str], more| {
-        let entry = |name: &&str| RoomEntry { room: RoomName::new(name).unwrap(), people: 1, topic: None };
+        let entry =
+            |name: &&str| RoomEntry { room: RoomName::new(name).unwrap(), people: 1, topic: None, topic_by: None };
         ServerMessage::Rooms { rooms: names.iter().map(entry).collect(), total: 3, more }
     };
     chat.server(&part(&["a", "b"], true));

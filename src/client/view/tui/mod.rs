@@ -194,15 +194,11 @@ impl Tui {
         let watched = tab == self.current && here;
         room.watch(watched);
         room.learn(shown);
-        let attention = match shown {
-            Shown::Event { event: ServerMessage::Topic { topic: Some(topic), .. }, quiet: false }
-                if room.hides_topic(topic) =>
-            {
-                let words = "the topic is of somebody who is ignored".to_owned();
-                room.conversation.take(&Shown::Notice(words), me, now.moment)
-            }
-            shown => room.conversation.take(shown, me, now.moment),
+        let less = match shown {
+            Shown::Event { event, quiet: false } => room.without_topics(event),
+            _ => None,
         };
+        let attention = room.conversation.take(less.as_ref().unwrap_or(shown), me, now.moment);
         if matches!(shown, Shown::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
             let reads_help = tab == self.current && (self.help.is_some() || self.question.is_some());
             // Nothing opens over a sentence that is being typed.

@@ -24,8 +24,7 @@ pub(super) struct Room {
     pub(super) editor: Editor,
     pub(super) completer: Completer,
     pub(super) topic: Option<Topic>,
-    /// Who set which topic last, as far as that was seen. Of somebody who is ignored under another nick, the nick that was chosen.
-    topic_set: Option<(Topic, Nick)>,
+    topic_set: Option<TopicSet>,
     ignored: Arc<Ignored>,
     pub(super) people: usize,
     /// The nick one has there.
@@ -40,6 +39,15 @@ pub(super) struct Room {
     asked: Vec<Page>,
     /// What has come of the one that is arriving.
     arriving: Vec<Arc<Message>>,
+}
+
+/// Who set which topic last, as far as that is known.
+#[derive(Debug)]
+struct TopicSet {
+    topic: Topic,
+    by: Nick,
+    /// Of somebody who is ignored under another nick, the nick that was chosen.
+    of: Nick,
 }
 
 impl Room {
@@ -86,7 +94,37 @@ impl Room {
 
     /// Returns whether a topic is of somebody who is ignored.
     pub(super) fn hides_topic(&self, topic: &Topic) -> bool {
-        self.topic_set.as_ref().is_some_and(|(set, nick)| set == topic && self.ignores(nick))
+        self.topic_set.as_ref().is_some_and(|set| set.topic == *topic && self.hides_topics_of(&set.of))
+    }
+
+    /// Returns whether topics that somebody of this nick has set are hidden. A nick that is followed now may have been another's.
+    fn hides_topics_of(&self, nick: &Nick) -> bool {
+        self.me.as_ref() != Some(nick) && self.ignored.chose(nick)
+    }
+
+    /// Returns what is shown of `event`, if that is less than is in it: it tells a topic of somebody who is ignored.
+    pub(super) fn without_topics(&self, event: &ServerMessage) -> Option<Shown> {
+        let mut event = match event {
+            ServerMessage::Topic { topic: Some(topic), .. } if self.hides_topic(topic) => {
+                return Some(Shown::Notice("the topic is of somebody who is ignored".to_owned()));
+            }
+            ServerMessage::Joined(_) | ServerMessage::Rooms { .. } if !self.ignored.nicks().is_empty() => event.clone(),
+            _ => return None,
+        };
+        match &mut event {
+            ServerMessage::Joined(view) => {
+                view.topic.take_if(|topic| self.hides_topic(topic));
+            }
+            ServerMessage::Rooms { rooms, .. } => {
+                for entry in
+                    rooms.iter_mut().filter(|entry| entry.topic_by.as_ref().is_some_and(|by| self.hides_topics_of(by)))
+                {
+                    entry.topic = None;
+                }
+            }
+            _ => {}
+        }
+        Some(Shown::Event { event, quiet: false })
     }
 
     /// Returns what the tab is called.
@@ -117,11 +155,11 @@ impl Room {
                 self.names.insert(nick.clone());
             }
             ServerMessage::Joined(view) | ServerMessage::Names(view) => self.entered(view),
-            ServerMessage::Topic { topic, .. } => self.topic.clone_from(topic),
+            ServerMessage::Topic { topic, topic_by, .. } => self.topic_told(topic.as_ref(), topic_by.as_ref()),
             ServerMessage::Message(message) if message.kind == Kind::Topic => {
                 self.topic = topic_of(message);
-                let who = self.ignored.as_whom(&message.nick).unwrap_or(&message.nick);
-                self.topic_set = self.topic.clone().zip(Some(who.clone()));
+                let (by, of) = (&message.nick, self.ignored.as_whom(&message.nick).unwrap_or(&message.nick));
+                self.topic_set = self.topic.clone().map(|topic| TopicSet { topic, by: by.clone(), of: of.clone() });
             }
             ServerMessage::Live { .. } => self.caught_up = true,
             ServerMessage::Presence(presence) => self.came_and_went(presence),
@@ -192,17 +230,27 @@ impl Room {
     fn look_for_topic(&mut self, messages: &[Arc<Message>]) {
         let mut sets = messages.iter().rev().filter(|message| message.kind == Kind::Topic);
         if let Some(message) = sets.find(|message| self.topic.is_some() && topic_of(message) == self.topic)
-            && self.topic_set.as_ref().is_none_or(|(topic, _)| Some(topic) != self.topic.as_ref())
+            && self.topic_set.as_ref().is_none_or(|set| Some(&set.topic) != self.topic.as_ref())
         {
-            self.topic_set = self.topic.clone().zip(Some(message.nick.clone()));
+            self.topic_told(self.topic.clone().as_ref(), Some(&message.nick));
         }
     }
 
     fn entered(&mut self, view: &RoomView) {
         self.name = Some(view.room.clone());
-        self.topic.clone_from(&view.topic);
+        self.topic_told(view.topic.as_ref(), view.topic_by.as_ref());
         self.people = view.people;
         self.names = view.names.iter().cloned().collect();
+    }
+
+    /// Takes the topic and who set it, where that is known.
+    fn topic_told(&mut self, topic: Option<&Topic>, by: Option<&Nick>) {
+        self.topic = topic.cloned();
+        let (Some(topic), Some(by)) = (topic, by) else { return };
+        // Who it was that had this nick is known better where it was seen.
+        if self.topic_set.as_ref().is_none_or(|set| (&set.topic, &set.by) != (topic, by)) {
+            self.topic_set = Some(TopicSet { topic: topic.clone(), by: by.clone(), of: by.clone() });
+        }
     }
 
     fn came_and_went(&mut self, presence: &Presence) {

@@ -1,7 +1,7 @@
 //! Whose words are not shown, by whatever way they come.
 
 use super::*;
-use crate::wire::{Presence, Private, Query, Rename};
+use crate::wire::{Presence, Private, Query, Rename, RoomEntry};
 
 /// Returns a stage on which ada ignores eve and looks elsewhere.
 fn ignoring() -> Stage {
@@ -127,7 +127,10 @@ fn their_topic_is_not_shown() {
     let mut stage = ignoring();
     topic(&mut stage, "eve", "buy this");
     stage.enter_line("/topic");
-    stage.server(0, &ServerMessage::Topic { room: room("lobby"), topic: Some(Topic::new("buy this").unwrap()) });
+    stage.server(
+        0,
+        &ServerMessage::Topic { room: room("lobby"), topic: Some(Topic::new("buy this").unwrap()), topic_by: None },
+    );
     let screen = stage.screen(80, 24);
     assert!(!screen.contains("buy this") && screen.contains("the topic is of somebody"), "{screen}");
     topic(&mut stage, "bob", "biscuits");
@@ -204,7 +207,8 @@ fn nobody_is_followed_through_what_was_not_seen() {
         match lost {
             0 => stage.event(0, Event::Dropped { reason: "test".to_owned() }),
             1 => {
-                let view = RoomView { room: room("lobby"), topic: None, people: 1, names: vec![nick("ada")] };
+                let view =
+                    RoomView { room: room("lobby"), topic: None, topic_by: None, people: 1, names: vec![nick("ada")] };
                 stage.server(0, &ServerMessage::Names(view));
             }
             _ => {
@@ -233,7 +237,8 @@ fn nobody_ignores_themselves() {
 #[test]
 fn the_column_marks_them_and_tab_names_them_only_to_ignore() {
     let mut stage = Stage::live();
-    let view = RoomView { room: room("lobby"), topic: None, people: 3, names: vec![nick("ada"), nick("eve")] };
+    let view =
+        RoomView { room: room("lobby"), topic: None, topic_by: None, people: 3, names: vec![nick("ada"), nick("eve")] };
     stage.server(0, &ServerMessage::Names(view));
     stage.enter_line("/ignore eve");
     assert!(stage.screen(120, 24).contains("eve (ignored)"));
@@ -254,4 +259,39 @@ fn nobody_is_promised_what_a_server_of_lines_cannot_keep() {
     stage.enter_line("/ignore eve");
     assert!(stage.screen(80, 24).contains("! this server speaks plain text only"));
     assert!(stage.tui.ignored().nicks().is_empty());
+}
+
+#[test]
+fn a_topic_of_theirs_is_hidden_wherever_the_server_tells_whose_it_is() {
+    let told = |by: &str| {
+        let topic = Topic::new(&format!("{by} sells tea")).unwrap();
+        (Some(topic), Some(nick(by)))
+    };
+    let mut stage = ignoring();
+    let view = |by| {
+        let (topic, topic_by) = told(by);
+        RoomView { room: room("lobby"), topic, topic_by, people: 2, names: vec![nick("ada"), nick("bob")] }
+    };
+    let entry = |by| {
+        let (topic, topic_by) = told(by);
+        RoomEntry { room: room("tea"), people: 1, topic, topic_by }
+    };
+    for (by, shows) in [("eve", false), ("EVE", false), ("bob", true), ("ada", true)] {
+        stage.server(0, &ServerMessage::Names(view(by)));
+        assert_eq!(stage.bottom(2).contains("sells tea"), shows, "{by}");
+        let (topic, topic_by) = told(by);
+        stage.event(0, Event::Line("/topic".to_owned()));
+        stage.server(0, &ServerMessage::Topic { room: room("lobby"), topic, topic_by });
+        let words = format!("topic of #lobby: {by} sells tea");
+        assert_eq!(stage.screen(80, 24).contains(&words), shows, "{by}");
+        stage.server(0, &ServerMessage::Rooms { rooms: vec![entry(by)], total: 1, more: false });
+        assert_eq!(stage.screen(80, 24).contains(&format!("1  {by} sells tea")), shows, "{by}");
+        stage.server(0, &ServerMessage::Joined(view(by)));
+        assert_eq!(stage.screen(80, 24).contains(&format!("topic: {by} sells tea")), shows, "{by}");
+    }
+    // Whose it is is not known, as from an earlier version.
+    stage.server(0, &ServerMessage::Names(RoomView { topic_by: None, ..view("eve") }));
+    stage.enter_line("/ignore bob");
+    stage.server(0, &ServerMessage::Names(RoomView { topic_by: None, ..view("zoe") }));
+    assert!(stage.bottom(2).contains("zoe sells tea"));
 }

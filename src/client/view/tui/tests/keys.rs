@@ -104,7 +104,7 @@ fn a_room_is_opened_once_and_left() {
 #[test]
 fn rooms_that_were_listed_are_completed() {
     let mut stage = Stage::live();
-    let rooms = ["tea", "rust"].map(|name| RoomEntry { room: room(name), people: 1, topic: None });
+    let rooms = ["tea", "rust"].map(|name| RoomEntry { room: room(name), people: 1, topic: None, topic_by: None });
     stage.server(0, &ServerMessage::Rooms { rooms: rooms.to_vec(), total: 2, more: false });
     stage.type_in("/join t");
     stage.key(KeyCode::Tab);
@@ -138,7 +138,7 @@ fn the_history_of_a_room_just_entered_is_not_unread() {
     let mut stage = Stage::live();
     stage.open("rust");
     stage.event(1, Event::Connected(Dialect::Json));
-    let view = RoomView { room: room("rust"), topic: None, people: 1, names: vec![nick("ada")] };
+    let view = RoomView { room: room("rust"), topic: None, topic_by: None, people: 1, names: vec![nick("ada")] };
     let welcome =
         Welcome { nick: nick("ada"), session: None, epoch: EPOCH, run: None, shared: None, resumed: false, view };
     stage.server(1, &ServerMessage::Welcome(welcome));

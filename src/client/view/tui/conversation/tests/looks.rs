@@ -222,9 +222,15 @@ fn who_came_and_went_is_one_line() {
 fn what_the_server_tells() {
     let mut reader = Reader::new(60, 8);
     reader.hear(1, 0, "bob", "hi");
-    let view = RoomView { room: RoomName::lobby(), topic: None, people: 3, names: vec![nick("ada"), nick("bob")] };
+    let view = RoomView {
+        room: RoomName::lobby(),
+        topic: None,
+        topic_by: None,
+        people: 3,
+        names: vec![nick("ada"), nick("bob")],
+    };
     reader.event(ServerMessage::Names(view));
-    let rooms = vec![crate::wire::RoomEntry { room: RoomName::lobby(), people: 2, topic: None }];
+    let rooms = vec![crate::wire::RoomEntry { room: RoomName::lobby(), people: 2, topic: None, topic_by: None }];
     reader.event(ServerMessage::Rooms { rooms, total: 1, more: false });
     reader.event(ServerMessage::Error(Failure::new(ErrorCode::NoSuchNick, "nobody here is called zed")));
     reader.take(&Shown::Disconnected { reason: "the server is gone".to_owned() });

@@ -114,7 +114,7 @@ impl Reader {
 
     /// Comes to a history that is the one known so far up to `shared`.
     fn welcome_to(&mut self, epoch: Epoch, shared: Option<u64>) {
-        let view = RoomView { room: RoomName::lobby(), topic: None, people: 1, names: vec![] };
+        let view = RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![] };
         let welcome = Welcome {
             nick: nick("ada"),
             session: None,

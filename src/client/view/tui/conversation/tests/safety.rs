@@ -10,18 +10,19 @@ fn everything(text: &str) -> Vec<Shown> {
     let room = RoomName::new(text).unwrap_or_else(|_| RoomName::lobby());
     let who = Nick::new(text).unwrap_or_else(|_| nick("bob"));
     let topic = Topic::new(text).ok();
-    let view = RoomView { room: room.clone(), topic: topic.clone(), people: 9, names: vec![who.clone()] };
+    let view =
+        RoomView { room: room.clone(), topic: topic.clone(), topic_by: None, people: 9, names: vec![who.clone()] };
     let names = vec![who.clone()];
     let renamed = vec![Rename { from: who.clone(), to: who.clone() }];
     let presence = Presence { joined: names.clone(), left: names, renamed, more_joined: 3, ..nobody_moved() };
-    let rooms = vec![RoomEntry { room: room.clone(), people: 1, topic: topic.clone() }];
+    let rooms = vec![RoomEntry { room: room.clone(), people: 1, topic: topic.clone(), topic_by: None }];
     let mut events = vec![
         ServerMessage::Hello { server: text.to_owned(), nonce: Hex([0; 16]) },
         ServerMessage::Joined(view.clone()),
         ServerMessage::Names(view),
         ServerMessage::Gap { room: room.clone() },
         ServerMessage::Rooms { rooms, total: 1, more: false },
-        ServerMessage::Topic { room: room.clone(), topic },
+        ServerMessage::Topic { room: room.clone(), topic, topic_by: None },
         ServerMessage::Nick { nick: who.clone() },
         ServerMessage::Slow { retry_after_ms: 1 },
         ServerMessage::Error(Failure::new(ErrorCode::Other, text)),

@@ -172,7 +172,7 @@ fn who_gets_the_nick_of_somebody_ignored_is_not_ignored() {
     let mut stage = ignoring();
     stage.said(0, "boss", "I go to lunch");
     left(&mut stage, "boss");
-    stage.elapsed += Duration::from_secs(60);
+    stage.elapsed += Duration::from_mins(1);
     // What she says before anybody hears of her nick is hidden, too.
     stage.said(0, "boss", "buy this");
     renamed(&mut stage, "eve", "boss");

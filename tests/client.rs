@@ -44,7 +44,8 @@ async fn a_taken_nick_becomes_the_next_and_is_told() {
     let mut first = Process::client(&[&url, "--nick", "ada"]);
     first.stdout.line_with("#lobby").await;
     let mut second = Process::client(&[&url, "--nick", "ada"]);
-    second.stderr.line_with("ada is taken; you are ada-2").await;
+    let told = second.stderr.line_with("ada is taken; you are ada-2").await;
+    assert!(told.ends_with("; /nick ada asks again"), "{told}");
     second.write_line("hello").await;
     first.stdout.line_with("ada-2: hello").await;
 }
@@ -100,17 +101,71 @@ async fn a_reader_that_has_gone_is_a_success_without_another_message() {
 }
 
 #[tokio::test]
-async fn what_is_cut_off_with_its_reader_is_no_success() {
-    let server = start_with(&["--rate", "1", "--burst", "1"]).await;
+async fn what_is_at_hand_is_said_though_the_reader_has_gone() {
+    let server = start_with(&["--rate", "20", "--burst", "1"]).await;
+    let mut reader = RawPeer::connect(server.address, "/").await;
+    reader.line_with("welcome").await;
     let mut command = tokio::process::Command::new("sh");
     let script = r#"exec 3<&0; { "$0" "$1" --nick ada <&3; echo "code $?" >&2; } | head -n 1"#;
     command.args(["-c", script, env!("CARGO_BIN_EXE_client"), &format!("ws://{}", server.address)]);
     let mut pipe = Process::start(&mut command);
-    // More than the server takes by the time that the first line is read.
-    pipe.write("line\n".repeat(100).as_bytes()).await;
-    let told = pipe.stderr.line_with("not sent").await;
-    assert!(told.starts_with("error: ") && told.ends_with(": nobody reads the output any more"), "{told}");
+    // More than the server takes by the time that the first line is read; and the input stays open.
+    let lines: String = (0..20).map(|number| format!("line {number}\n")).collect();
+    pipe.write((lines + "/no such command\n").as_bytes()).await;
+    for number in 0..20 {
+        assert_eq!(reader.line_with("line ").await, format!("ada: line {number}"));
+    }
+    pipe.stderr.line_with("unknown command /no").await;
+    pipe.stderr.line_with("error: 1 line was refused").await;
     pipe.stderr.line_with("code 1").await;
+    let mut command = tokio::process::Command::new("sh");
+    let script = r#"{ printf 'a\nb\nc\n' | "$0" "$1" --nick ada; echo "code $?" >&2; } | true"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_client"), &format!("ws://{}", server.address)]);
+    let mut pipe = Process::start(&mut command);
+    for text in ["a", "b", "c"] {
+        reader.line_with(&format!("ada: {text}")).await;
+    }
+    assert_eq!(pipe.stderr.next().await.unwrap(), "error: the output was cut off: nobody reads it any more");
+    pipe.stderr.line_with("code 1").await;
+}
+
+#[tokio::test]
+async fn lines_behind_an_end_count_as_not_sent() {
+    let server = start().await;
+    let address = server.address.to_string();
+    for (lines, told) in [
+        ("L1\n/quit\n\n", None),
+        ("L1\n/quit\nL2\n\nL3\n", Some("error: 2 lines were not sent: they stand behind /quit")),
+        ("L1\n/etc\n/quit\nL2\n", Some("error: 1 line was not sent: they stand behind /quit")),
+        (
+            "L1\n/join Bad.Room\nL2\nL3\n",
+            Some("error: 2 lines were not sent: they were for the room of a /join that was refused"),
+        ),
+    ] {
+        let mut client = Process::client(&[&address, "--nick", "ada"]);
+        client.write(lines.as_bytes()).await;
+        client.stdout.line_with("ada: L1").await;
+        let code = client.exit().await.code();
+        let (said, words) = (client.stdout.rest().await, client.stderr.rest().await);
+        assert_eq!(code, Some(i32::from(told.is_some())), "{lines:?}: {words:?}");
+        assert_eq!(words.last().filter(|last| last.starts_with("error")).map(String::as_str), told, "{lines:?}");
+        assert!(!said.iter().any(|line| line.contains("L2")), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_long_line_and_of_no_text_is_told_once() {
+    let server = start().await;
+    let mut client = Process::client(&[&server.address.to_string(), "--nick", "ada"]);
+    for _ in 0..2 {
+        client.write(&[&[b'x'; 20_000], b"\nhello\xff\n".as_slice()].concat()).await;
+    }
+    client.close_stdin();
+    client.stdout.line_with("hello\u{fffd}").await;
+    assert_eq!(client.exit().await.code(), Some(0));
+    let told = client.stderr.rest().await;
+    let told: Vec<_> = told.iter().filter(|line| line.contains("input")).collect();
+    assert!(told.len() == 2 && told[0].contains("16 KiB") && told[1].contains("UTF-8"), "{told:?}");
 }
 
 #[tokio::test]
@@ -149,7 +204,8 @@ async fn a_signal_tells_how_many_lines_were_not_sent() {
     client.signal(Signal::Term).await;
     assert_eq!(client.exit().await.code(), Some(143));
     let told = client.stderr.rest().await;
-    assert!(told.iter().any(|line| line.contains(" lines were not sent: the connection is lost: ")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains(" may have been said: the connection is lost: ")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains(" lines were not sent, and ")), "{told:?}");
 }
 
 #[tokio::test]

@@ -212,7 +212,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     let input = Input::from_stdin().map_err(failed)?;
     let link = Link::start(address);
     let (app, began) = (App::new(settings), Instant::now());
-    let mut chat = Chat { app, view, input, link, output, stop, connection: 0, began };
+    let mut chat = Chat { app, view, input, link, output, stop, connection: 0, began, cut: None };
     let result = chat.run(interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
@@ -238,6 +238,15 @@ struct Chat {
     /// Which connection of the link the app knows of.
     connection: u64,
     began: Instant,
+    cut: Option<Cut>,
+}
+
+/// That the output has ended before the conversation: what is at hand is said, since its echo needs no reader of the output.
+struct Cut {
+    /// How it ended.
+    result: Result<(), Error>,
+    /// Lines of the input that are still taken.
+    lines: usize,
 }
 
 impl Chat {
@@ -246,18 +255,43 @@ impl Chat {
         let mut heard = Vec::new();
         loop {
             let wake = self.app.wake_at().map(|at| self.began + at);
+            if input_open && self.cut.as_ref().is_some_and(|cut| cut.lines == 0) {
+                input_open = false;
+                if let Some(result) = self.carry_out(self.began.elapsed(), Event::InputEnded).await {
+                    return result;
+                }
+            }
             let event = tokio::select! {
                 () = self.link.events(&mut heard) => None,
                 // A terminal is told why a line is not taken; a pipe waits.
-                typed = self.input.next(), if input_open && (interactive || self.app.wants_input()) => Some(match typed {
-                    Some(Typed::Line(line)) => Event::Line(line),
-                    Some(Typed::Continued(text)) => Event::Continued(text),
-                    None => {
-                        input_open = false;
-                        Event::InputEnded
+                typed = self.input.next(), if input_open && (interactive || self.app.wants_input()) => {
+                    if let (Some(cut), Some(typed)) = (&mut self.cut, &typed) {
+                        cut.lines -= typed.lines().min(cut.lines);
                     }
-                }),
-                ended = self.output.ended() => return ended.and_then(|()| self.cut_off("nobody reads the output any more")),
+                    match typed {
+                        Some(Typed::Line(line)) => Some(Event::Line(line)),
+                        Some(Typed::Continued(text)) => Some(Event::Continued(text)),
+                        Some(Typed::Remark(words)) => {
+                            if let Some(block) = self.view.render(&Shown::Notice(words.to_owned())) {
+                                self.output.write(block).await;
+                            }
+                            continue;
+                        }
+                        None => {
+                            input_open = false;
+                            Some(Event::InputEnded)
+                        }
+                    }
+                }
+                // Before there is a connection nobody knows what there is to say.
+                result = self.output.ended(), if self.cut.is_none() && self.connection > 0 => {
+                    let lines = self.input.waiting();
+                    if lines + self.app.pending().count() == 0 {
+                        return result;
+                    }
+                    self.cut = Some(Cut { result, lines });
+                    continue;
+                }
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Some(Event::Woke),
                 () = self.stop.cancelled() => return self.stopped().await,
             };
@@ -333,22 +367,26 @@ impl Chat {
                 Effect::Show(_) | Effect::Reconnect { .. } => {}
             }
         }
-        result.and_then(|()| self.cut_off("there was no time for them"))
-    }
-
-    /// Counts with the lines that were not sent those that the app has not even seen.
-    fn finished(&self, result: Result<(), Failure>) -> Result<(), Error> {
-        result.map_err(|failure| match failure {
-            Failure::Unsent { lines, why } => Failure::Unsent { lines: lines + self.input.waiting(), why }.into(),
-            failure => failure.into(),
+        result.and_then(|()| match self.app.pending().count() + self.input.waiting() {
+            0 => Ok(()),
+            lines => Err(Failure::Unsent { lines, doubtful: 0, why: "there was no time for them".to_owned() }.into()),
         })
     }
 
-    /// Returns how the program ends where nothing more can be done for lines that wait; `why` is for people.
-    fn cut_off(&self, why: &str) -> Result<(), Error> {
-        match self.app.pending().count() + self.input.waiting() {
-            0 => Ok(()),
-            lines => Err(Failure::Unsent { lines, why: why.to_owned() }.into()),
+    /// Counts with the lines that were not sent those that the app has not even seen.
+    fn finished(&mut self, result: Result<(), Failure>) -> Result<(), Error> {
+        let cut = self.cut.take();
+        let left = cut.as_ref().map(|_| "nobody reads the output any more").or(self.app.left_behind());
+        match (result, self.input.waiting(), left) {
+            (Err(Failure::Unsent { lines, doubtful, why }), waiting, _) => {
+                Err(Failure::Unsent { lines: lines + waiting, doubtful, why }.into())
+            }
+            // That lines were refused has been told of each.
+            (Ok(()) | Err(Failure::LinesRefused(_)), waiting @ 1.., Some(why)) => {
+                Err(Failure::Unsent { lines: waiting, doubtful: 0, why: why.to_owned() }.into())
+            }
+            (Ok(()), ..) => cut.map_or(Ok(()), |cut| cut.result.and(Err(Error::CutOff))),
+            (Err(failure), ..) => Err(failure.into()),
         }
     }
 }

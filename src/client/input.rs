@@ -1,6 +1,7 @@
 //! Lines from a pipe, or from a terminal that edits its lines itself: read by a thread, because tokio's own stdin keeps a process alive until stdin ends.
 
 use std::{
+    borrow::Cow,
     io::{self, Read as _},
     sync::{
         Arc,
@@ -25,7 +26,15 @@ pub enum Typed {
     Line(String),
     /// The line before goes on.
     Continued(String),
+    /// Something is done with what follows that its writer may not expect; said once of each kind.
+    Remark(&'static str),
 }
+
+/// What is remarked of a line that is cut.
+const CUT: &str = "a line of the input is longer than a message (16 KiB), and is said in several";
+
+/// What is remarked of bytes that are no text.
+const NO_TEXT: &str = "the input is not all UTF-8: each byte that is not becomes \u{fffd}";
 
 /// What is read from stdin.
 #[derive(Debug)]
@@ -63,8 +72,10 @@ impl Input {
 }
 
 impl Typed {
-    fn lines(&self) -> usize {
-        usize::from(matches!(self, Self::Line(_)))
+    /// Returns how many lines this counts as: a blank one is none, since it says nothing.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        usize::from(matches!(self, Self::Line(line) if !line.trim().is_empty()))
     }
 }
 
@@ -85,7 +96,7 @@ fn read(sender: &mpsc::Sender<Typed>, waiting: &AtomicUsize) {
             }
         }
     }
-    if let Some(line) = lines.rest() {
+    for line in lines.rest() {
         waiting.fetch_add(line.lines(), Ordering::Relaxed);
         // A reader that is gone wants no more lines.
         drop(sender.blocking_send(line));
@@ -98,6 +109,9 @@ struct Lines {
     partial: Vec<u8>,
     /// Whether a piece of the current line is out already.
     continued: bool,
+    /// Whether a line was cut, and whether something was no text; each is remarked once.
+    cut: bool,
+    no_text: bool,
 }
 
 impl Lines {
@@ -111,7 +125,10 @@ impl Lines {
                 self.partial.extend_from_slice(fits);
                 let whole = whole_characters(&self.partial);
                 let tail = self.partial.split_off(whole);
-                typed.push(self.piece());
+                if !std::mem::replace(&mut self.cut, true) {
+                    typed.push(Typed::Remark(CUT));
+                }
+                self.piece(&mut typed);
                 self.continued = true;
                 self.partial = tail;
                 text = rest;
@@ -121,7 +138,7 @@ impl Lines {
                 if self.partial.last() == Some(&b'\r') {
                     self.partial.pop();
                 }
-                typed.push(self.piece());
+                self.piece(&mut typed);
                 self.continued = false;
             }
         }
@@ -129,14 +146,23 @@ impl Lines {
     }
 
     /// Returns a last line that no line break ended.
-    fn rest(&mut self) -> Option<Typed> {
-        if self.partial.is_empty() { None } else { Some(self.piece()) }
+    fn rest(&mut self) -> Vec<Typed> {
+        let mut typed = Vec::new();
+        if !self.partial.is_empty() {
+            self.piece(&mut typed);
+        }
+        typed
     }
 
-    fn piece(&mut self) -> Typed {
-        let text = String::from_utf8_lossy(&self.partial).into_owned();
+    fn piece(&mut self, typed: &mut Vec<Typed>) {
+        let text = String::from_utf8_lossy(&self.partial);
+        // Only then it is another text.
+        if matches!(text, Cow::Owned(_)) && !std::mem::replace(&mut self.no_text, true) {
+            typed.push(Typed::Remark(NO_TEXT));
+        }
+        let text = text.into_owned();
         self.partial.clear();
-        if self.continued { Typed::Continued(text) } else { Typed::Line(text) }
+        typed.push(if self.continued { Typed::Continued(text) } else { Typed::Line(text) });
     }
 }
 
@@ -164,8 +190,10 @@ mod tests {
     use super::*;
 
     fn text(typed: &Typed) -> &str {
-        let (Typed::Line(text) | Typed::Continued(text)) = typed;
-        text
+        match typed {
+            Typed::Line(text) | Typed::Continued(text) => text,
+            Typed::Remark(_) => "",
+        }
     }
 
     #[test]
@@ -173,8 +201,8 @@ mod tests {
         let mut lines = Lines::default();
         assert_eq!(lines.feed(b"he"), []);
         assert_eq!(lines.feed(b"llo\r\n\nwor"), [Typed::Line("hello".to_owned()), Typed::Line(String::new())]);
-        assert_eq!(lines.rest(), Some(Typed::Line("wor".to_owned())));
-        assert_eq!(lines.rest(), None);
+        assert_eq!(lines.rest(), [Typed::Line("wor".to_owned())]);
+        assert_eq!(lines.rest(), []);
     }
 
     #[test]
@@ -185,15 +213,24 @@ mod tests {
             pieces.extend(lines.feed(&vec![0; CHUNK]));
             assert!(lines.partial.len() <= Limits::MESSAGE && lines.partial.capacity() <= 2 * Limits::MESSAGE);
         }
-        assert!(matches!(pieces[0], Typed::Line(_)) && matches!(pieces[1], Typed::Continued(_)));
+        assert_eq!(pieces.remove(0), Typed::Remark(CUT));
+        assert!(matches!(pieces[0], Typed::Line(_)));
+        assert!(pieces[1..].iter().all(|piece| matches!(piece, Typed::Continued(_))), "it is remarked once");
         assert!(pieces.iter().all(|piece| text(piece).len() <= Limits::MESSAGE));
         lines.feed(b"\n");
         assert_eq!(lines.feed(b"next\n"), [Typed::Line("next".to_owned())]);
     }
 
     #[test]
-    fn what_is_no_utf_8_is_replaced() {
-        assert_eq!(Lines::default().feed(b"a\xffb\n"), [Typed::Line("a\u{fffd}b".to_owned())]);
+    fn what_is_no_utf_8_is_replaced_and_remarked_once() {
+        let line = Typed::Line("a\u{fffd}b".to_owned());
+        let mut lines = Lines::default();
+        assert_eq!(lines.feed(b"a\xffb\na\xffb\n"), [Typed::Remark(NO_TEXT), line.clone(), line]);
+    }
+
+    #[test]
+    fn a_blank_line_says_nothing_and_does_not_count() {
+        assert_eq!(["x", " ", ""].map(|line| Typed::Line(line.to_owned()).lines()), [1, 0, 0]);
     }
 
     proptest! {

@@ -48,6 +48,9 @@ pub enum Error {
     /// The settings file cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// Who read the output went away before the end; nothing is left unsaid.
+    #[error("the output was cut off: nobody reads it any more")]
+    CutOff,
     /// What was to be shown could not be written.
     #[error("cannot write the output: {0}")]
     Output(String),

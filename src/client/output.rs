@@ -23,6 +23,8 @@ pub struct Output {
     ended: oneshot::Receiver<Result<(), Error>>,
     /// Whether the end has been told.
     told: bool,
+    /// Closed when the thread has ended: what goes to stderr is written to the last, also where nobody reads stdout.
+    done: oneshot::Receiver<()>,
     watch: Option<StdoutWatch>,
 }
 
@@ -34,13 +36,18 @@ impl Output {
     pub fn to_stdout(is_terminal: bool) -> io::Result<Self> {
         let (blocks, blocks_in) = mpsc::channel(BLOCKS);
         let (ended_out, ended) = oneshot::channel();
+        let (done_out, done) = oneshot::channel();
         std::thread::Builder::new().name("output".to_owned()).spawn(move || {
-            let result = write_all(blocks_in, is_terminal, &mut io::stdout().lock(), &mut io::stderr().lock());
-            // Nobody waits any more for what nobody reads.
-            drop(ended_out.send(result));
+            let mut ended_out = Some(ended_out);
+            let end = |result| {
+                // Nobody waits any more for what nobody reads.
+                drop(ended_out.take().map(|ended_out| ended_out.send(result)));
+            };
+            write_all(blocks_in, is_terminal, &mut io::stdout().lock(), &mut io::stderr().lock(), end);
+            drop(done_out);
         })?;
         let watch = (!is_terminal).then(StdoutWatch::new);
-        Ok(Self { blocks, gathered: Block::default(), ended, told: false, watch })
+        Ok(Self { blocks, gathered: Block::default(), ended, told: false, done, watch })
     }
 
     /// Gives `block` to be written, at the next [`Self::flush`] or where much has gathered before; it is dropped when the output
@@ -103,16 +110,32 @@ impl Output {
         self.flush().await;
         let (closed, _) = mpsc::channel(1);
         self.blocks = closed;
-        self.ended().await
+        let result = self.ended().await;
+        // It closes without a word.
+        drop(self.done.await);
+        result
     }
 }
 
+/// Writes what comes, and calls `end` with what became of stdout: at the latest when nothing comes any more.
 fn write_all(
     mut blocks: mpsc::Receiver<Block>,
     is_terminal: bool,
     stdout: &mut impl Write,
     stderr: &mut impl Write,
-) -> Result<(), Error> {
+    mut end: impl FnMut(Result<(), Error>),
+) {
+    let mut is_open = true;
+    let mut write = |text: &str, aside: bool| {
+        if aside {
+            // Whoever closed stderr does not want to be told.
+            drop(stderr.write_all(text.as_bytes()));
+        } else if is_open && let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            is_open = false;
+            let is_unread = error.kind() == io::ErrorKind::BrokenPipe;
+            end(if is_unread { Ok(()) } else { Err(Error::Output(os::reason(&error))) });
+        }
+    };
     while let Some(first) = blocks.blocking_recv() {
         let mut aside = first.aside && !is_terminal;
         let mut text = first.text;
@@ -120,33 +143,15 @@ fn write_all(
             && let Ok(block) = blocks.try_recv()
         {
             if (block.aside && !is_terminal) != aside {
-                if !write(&text, aside, stdout, stderr)? {
-                    return Ok(());
-                }
+                write(&text, aside);
                 text.clear();
                 aside = !aside;
             }
             text.push_str(&block.text);
         }
-        if !write(&text, aside, stdout, stderr)? {
-            return Ok(());
-        }
+        write(&text, aside);
     }
-    Ok(())
-}
-
-/// Returns whether anybody still reads stdout.
-fn write(text: &str, aside: bool, stdout: &mut impl Write, stderr: &mut impl Write) -> Result<bool, Error> {
-    if aside {
-        // Whoever closed stderr does not want to be told.
-        drop(stderr.write_all(text.as_bytes()));
-        return Ok(true);
-    }
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Error::Output(os::reason(&error))),
-    }
+    end(Ok(()));
 }
 
 #[cfg(test)]
@@ -161,11 +166,15 @@ mod tests {
         receiver
     }
 
+    fn output(blocks: mpsc::Sender<Block>) -> Output {
+        let ((_, ended), (_, done)) = (oneshot::channel(), oneshot::channel());
+        Output { blocks, gathered: Block::default(), ended, told: false, done, watch: None }
+    }
+
     #[tokio::test]
     async fn lines_leave_together_and_in_their_order() {
         let (blocks, mut blocks_in) = mpsc::channel(BLOCKS);
-        let (_ended, ended) = oneshot::channel();
-        let mut output = Output { blocks, gathered: Block::default(), ended, told: false, watch: None };
+        let mut output = output(blocks);
         for (text, aside) in [("a\n", false), ("b\n", false), ("x\n", true), ("c\n", false)] {
             output.write(Block { text: text.to_owned(), aside }).await;
         }
@@ -182,8 +191,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_for_room_is_not_lost_with_whoever_waits() {
         let (blocks, mut blocks_in) = mpsc::channel(1);
-        let (_ended, ended) = oneshot::channel();
-        let mut output = Output { blocks, gathered: Block::default(), ended, told: false, watch: None };
+        let mut output = output(blocks);
         for text in ["a\n", "b\n"] {
             output.write(Block { text: text.to_owned(), aside: false }).await;
             // The second time there is no room.
@@ -214,17 +222,26 @@ mod tests {
         let texts = [("a\n", false), ("x\n", true), ("y\n", true), ("b\n", false)];
         for (is_terminal, out, err) in [(false, "a\nb\n", "x\ny\n"), (true, "a\nx\ny\nb\n", "")] {
             let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-            write_all(blocks(&texts), is_terminal, &mut stdout, &mut stderr).unwrap();
+            write_all(blocks(&texts), is_terminal, &mut stdout, &mut stderr, |result| result.unwrap());
             assert_eq!((stdout.as_slice(), stderr.as_slice()), (out.as_bytes(), err.as_bytes()));
         }
     }
 
     #[test]
-    fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
-        let mut stderr = Failing(io::ErrorKind::Other);
+    fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one_and_asides_are_still_written() {
+        let texts = [("x\n", true), ("a\n", false), ("b\n", false), ("y\n", true)];
+        for (kind, told) in [
+            (io::ErrorKind::BrokenPipe, None),
+            (io::ErrorKind::StorageFull, Some("cannot write the output: no storage space")),
+        ] {
+            let (mut stderr, mut ended) = (Vec::new(), Vec::new());
+            write_all(blocks(&texts), false, &mut Failing(kind), &mut stderr, |result| ended.push(result));
+            let words = ended.swap_remove(0).err().map(|error| error.to_string());
+            assert_eq!((words.as_deref(), stderr.as_slice()), (told, b"x\ny\n".as_slice()));
+        }
         let texts = [("x\n", true), ("a\n", false)];
-        assert!(write_all(blocks(&texts), false, &mut Failing(io::ErrorKind::BrokenPipe), &mut stderr).is_ok());
-        let full = write_all(blocks(&texts), false, &mut Failing(io::ErrorKind::StorageFull), &mut stderr);
-        assert_eq!(full.unwrap_err().to_string(), "cannot write the output: no storage space");
+        let mut stdout = Vec::new();
+        write_all(blocks(&texts), false, &mut stdout, &mut Failing(io::ErrorKind::Other), |result| result.unwrap());
+        assert_eq!(stdout, b"a\n", "a stderr that nobody reads ends nothing");
     }
 }

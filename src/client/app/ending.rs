@@ -15,6 +15,12 @@ const QUIT_PATIENCE: Duration = Duration::from_secs(5);
 /// For a server without acknowledgements to send a line back.
 const TEXT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Why lines behind a `/quit` are not said.
+const AFTER_QUIT: &str = "they stand behind /quit";
+
+/// Why lines behind a `/join` that was refused are not said.
+const AFTER_JOIN: &str = "they were for the room of a /join that was refused";
+
 /// That an end was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ending {
@@ -53,6 +59,29 @@ impl App {
         }
     }
 
+    /// Ends as the user said.
+    pub(super) fn quit(&mut self, now: Duration) {
+        self.left_behind.get_or_insert(AFTER_QUIT);
+        self.end(Ending::quit(now));
+    }
+
+    /// Takes note that a `/join` was refused. What a program has written behind it is for the people of another room than this, so
+    /// that nothing more is said.
+    pub(super) fn join_refused(&mut self, now: Duration) {
+        if self.settings.piped {
+            self.left_behind = Some(AFTER_JOIN);
+            self.end(Ending::InputEnded(now));
+        }
+    }
+
+    /// The same where the server has refused it: what is in the outbox stands behind it.
+    pub(super) fn join_failed(&mut self, now: Duration) {
+        if self.settings.piped {
+            self.unsaid += self.outbox.drain().count();
+        }
+        self.join_refused(now);
+    }
+
     /// Takes note that the server has taken something, or that there was nothing to take.
     pub(super) fn progressed(&mut self, now: Duration) {
         self.stall = Stall { since: now, asked: Duration::ZERO };
@@ -83,14 +112,14 @@ impl App {
         if settled && (quits || self.phase == Phase::Live) {
             self.finish(self.all_taken(), effects);
         } else if self.gives_up_at().is_some_and(|at| now >= at) {
-            let result = match self.outbox.unsent_texts() {
+            let result = match self.outbox.unsent_texts() + self.unsaid {
                 0 if self.unconfirmed.is_some() => {
                     effects.push(notice("the server did not confirm that it took the last line"));
                     self.all_taken()
                 }
                 0 if quits => self.all_taken(),
                 0 => Err(Failure::Silent),
-                lines => Err(Failure::Unsent { lines, why: self.why_unsent() }),
+                _ => Err(self.unsent_failure()),
             };
             self.finish(result, effects);
         }
@@ -100,7 +129,7 @@ impl App {
     pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
         let result = match self.outbox.unsent_texts() {
             0 => self.all_taken(),
-            lines => Err(Failure::Unsent { lines, why: self.why_unsent() }),
+            _ => Err(self.unsent_failure()),
         };
         self.finish(result, effects);
     }
@@ -108,7 +137,17 @@ impl App {
     /// Returns the success of a conversation whose texts are all said, unless lines of a pipe were refused: who wrote them does not
     /// read what we say of each.
     fn all_taken(&self) -> Result<(), Failure> {
+        if self.unsaid > 0 {
+            return Err(Failure::Unsent { lines: self.unsaid, doubtful: 0, why: AFTER_JOIN.to_owned() });
+        }
         if self.settings.piped && self.refused > 0 { Err(Failure::LinesRefused(self.refused)) } else { Ok(()) }
+    }
+
+    /// Returns what became of the texts that wait.
+    fn unsent_failure(&self) -> Failure {
+        let doubtful = self.outbox.doubtful_texts();
+        let lines = self.outbox.unsent_texts() - doubtful + self.unsaid;
+        Failure::Unsent { lines, doubtful, why: self.why_unsent() }
     }
 
     /// Returns why texts wait, in words that may be the server's.

@@ -166,10 +166,12 @@ impl Shown {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Texts that were never echoed.
-    #[error("{} not sent: {why}", counted(*lines))]
+    #[error("{}: {why}", never_echoed(*lines, *doubtful))]
     Unsent {
-        /// How many.
+        /// How many were not said.
         lines: usize,
+        /// How many more went out, and nobody knows what became of them.
+        doubtful: usize,
         /// Why not.
         why: String,
     },
@@ -212,6 +214,17 @@ enum Phase {
     Replaying,
     /// What was asked for has been sent.
     Live,
+}
+
+/// What becomes of the rest of a line that was too long to be read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// The line is a text, and goes on as one.
+    Said,
+    /// The line is a command: its rest is not for all to read.
+    Refused,
+    /// The same, and its writer knows.
+    Told,
 }
 
 /// The state of the conversation.
@@ -260,6 +273,12 @@ pub struct App {
     trouble: Option<String>,
     /// Lines that were refused, by us or by the server.
     refused: usize,
+    /// Lines that were taken and are not said, because they stand behind a `/join` that was refused.
+    unsaid: usize,
+    /// Why the rest of the input is not taken, once it is not.
+    left_behind: Option<&'static str>,
+    /// What becomes of the rest of the last line, where that was too long to be read at once.
+    rest: Rest,
     /// In the text dialect: what we said last, until a line with it has come back.
     unconfirmed: Option<String>,
     /// The line that was refused because it is nearly a command.
@@ -298,6 +317,9 @@ impl App {
             stall: Stall::default(),
             trouble: None,
             refused: 0,
+            unsaid: 0,
+            left_behind: None,
+            rest: Rest::Said,
             unconfirmed: None,
             doubted: None,
         }
@@ -314,7 +336,7 @@ impl App {
             Event::Line(line) if self.doubts(&line, &mut effects) => {}
             Event::Line(line) => self.line(now, &line, &mut effects),
             Event::Ask(question) => self.ask_for_view(question),
-            Event::Continued(text) => self.text(now, &text, &mut effects),
+            Event::Continued(text) => self.rest_of_line(now, &text, &mut effects),
             Event::Ignore(ignored) => {
                 self.correspondent.take_if(|(nick, _)| ignored.has(nick));
                 self.ignored = ignored;
@@ -339,6 +361,12 @@ impl App {
     #[must_use]
     pub fn wants_input(&self) -> bool {
         !self.outbox.is_full() && self.ending.is_none()
+    }
+
+    /// Returns why lines of a pipe that were not taken are not said; nothing as long as they may be.
+    #[must_use]
+    pub fn left_behind(&self) -> Option<&'static str> {
+        self.left_behind.filter(|_| self.settings.piped)
     }
 
     /// Returns when, after the start of the program, [`Event::Woke`] is due.
@@ -457,7 +485,9 @@ impl App {
         if self.paused_until.is_some_and(|until| now >= until) {
             self.paused_until = None;
         }
-        if self.phase == Phase::Live && self.paused_until.is_none() {
+        // What would go out with the end would be in doubt without need.
+        let gives_up = self.gives_up_at().is_some_and(|at| now >= at);
+        if self.phase == Phase::Live && self.paused_until.is_none() && !gives_up {
             match self.dialect {
                 Dialect::Json => {
                     while let Some(message) = self.outbox.next() {
@@ -480,6 +510,16 @@ impl App {
     fn key(&mut self) -> Option<IdempotencyKey> {
         self.keys_made += 1;
         secret::key(self.settings.secret, self.keys_made)
+    }
+}
+
+/// Returns what became of lines that were never echoed, as the beginning of a sentence that says why.
+fn never_echoed(lines: usize, doubtful: usize) -> String {
+    let many = if doubtful == 1 { "line" } else { "lines" };
+    match (lines, doubtful) {
+        (lines, 0) => format!("{} not sent", counted(lines)),
+        (0, doubtful) => format!("{doubtful} {many} may have been said"),
+        (lines, doubtful) => format!("{} not sent, and {doubtful} {many} may have been said", counted(lines)),
     }
 }
 

@@ -21,6 +21,8 @@ struct Entry {
     message: ClientMessage,
     asker: Asker,
     sent: bool,
+    /// Whether it ever went out without the server saying that it was not taken.
+    tried: bool,
 }
 
 /// Who wants the answer.
@@ -52,15 +54,20 @@ impl Outbox {
         self.texts().count()
     }
 
+    /// Returns how many of these went out, so that somebody may have seen them.
+    pub(super) fn doubtful_texts(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.tried && entry.message.key().is_some()).count()
+    }
+
     /// Takes in what was typed.
     pub(super) fn push(&mut self, message: ClientMessage) {
-        self.entries.push_back(Entry { message, asker: Asker::User, sent: false });
+        self.entries.push_back(Entry { message, asker: Asker::User, sent: false, tried: false });
     }
 
     /// Takes in texts with their keys that are older than all others.
     pub(super) fn put_first(&mut self, texts: Vec<ClientMessage>) {
         for message in texts.into_iter().rev().filter(|message| message.key().is_some()) {
-            self.entries.push_front(Entry { message, asker: Asker::User, sent: false });
+            self.entries.push_front(Entry { message, asker: Asker::User, sent: false, tried: true });
         }
     }
 
@@ -68,7 +75,7 @@ impl Outbox {
     pub(super) fn push_for_view(&mut self, message: ClientMessage) {
         let is_asked = |entry: &Entry| entry.asker == Asker::View && entry.message == message;
         if !self.entries.iter().any(is_asked) {
-            self.entries.push_back(Entry { message, asker: Asker::View, sent: false });
+            self.entries.push_back(Entry { message, asker: Asker::View, sent: false, tried: false });
         }
     }
 
@@ -86,7 +93,7 @@ impl Outbox {
         if joins(next) && under_way > 0 {
             return None;
         }
-        next.sent = true;
+        (next.sent, next.tried) = (true, true);
         Some(&next.message)
     }
 
@@ -107,10 +114,10 @@ impl Outbox {
         Some((entry.asker, entry.message.clone()))
     }
 
-    /// Makes the text with this key wait for its turn again; returns whether there is one.
+    /// Makes the text with this key, which the server has not taken, wait for its turn again; returns whether there is one.
     pub(super) fn retry(&mut self, wanted: &IdempotencyKey) -> bool {
         let entry = self.entries.iter_mut().find(|entry| entry.message.key() == Some(wanted));
-        entry.map(|entry| entry.sent = false).is_some()
+        entry.map(|entry| (entry.sent, entry.tried) = (false, false)).is_some()
     }
 
     /// Makes everything wait for its turn again: the connection it was sent on is gone.

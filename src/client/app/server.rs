@@ -168,7 +168,9 @@ impl App {
         let quiet = !first && same_room;
         effects.push(Effect::Show(Shown::Event { event: ServerMessage::Welcome(welcome), quiet }));
         if let Some(taken) = self.taken.take() {
-            effects.push(notice(format!("{taken} is taken; you are {nick}")));
+            effects.push(notice(format!(
+                "{taken} is taken; you are {nick}. Perhaps a connection of yours that was lost has it still; /nick {taken} asks again"
+            )));
         }
         if !same_history {
             effects.push(notice(if asked.is_some() { NOT_SO_FAR } else { OTHER_HISTORY }));
@@ -253,6 +255,9 @@ impl App {
             asked = self.question_failed(now, failure.code);
             let is_users = matches!(asked, Some((Asker::User, _)));
             self.refused += usize::from(is_users);
+            if matches!(asked, Some((Asker::User, ClientMessage::Join { .. }))) {
+                self.join_failed(now);
+            }
         }
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{App, Effect, Phase, ending::Ending, notice, outbox, quoted};
+use super::{App, Effect, Phase, Rest, notice, outbox, quoted};
 use crate::wire::{
     Body, ClientMessage, Limits, NameError, clean,
     command::{self, Command, CommandError, Line},
@@ -13,22 +13,45 @@ impl App {
         if self.ending.is_some() {
             return;
         }
+        self.rest = Rest::Said;
         if self.settings.no_commands {
             return self.text(now, line, effects);
         }
         match command::parse(line) {
             Ok(Line::Blank) => {}
             Ok(Line::Say(text)) => self.say(now, text, effects),
-            Ok(Line::Command(command)) => self.command(now, command, effects),
+            Ok(Line::Command(command)) => {
+                self.rest = Rest::Refused;
+                self.command(now, command, effects);
+            }
             Err(CommandError::Argument(NameError::TooLong { .. })) if is_text(line) => {
                 self.text(now, line.strip_prefix('/').unwrap_or(line), effects);
             }
             // Who wrote it does not see it beside the answer.
             Err(error) if self.settings.piped => {
-                let line = quoted(line);
-                self.refuse(format!("not sent: {line}: {error}; --no-commands says every line as it is"), effects);
+                self.rest = Rest::Told;
+                let quoted = quoted(line);
+                self.refuse(format!("not sent: {quoted}: {error}; --no-commands says every line as it is"), effects);
+                if is_join(line) {
+                    self.join_refused(now);
+                }
             }
-            Err(error) => self.refuse(error.to_string(), effects),
+            Err(error) => {
+                self.rest = Rest::Told;
+                self.refuse(error.to_string(), effects);
+            }
+        }
+    }
+
+    /// Says what comes behind the part of a long line that was read before, where all may read it.
+    pub(super) fn rest_of_line(&mut self, now: Duration, text: &str, effects: &mut Vec<Effect>) {
+        match self.rest {
+            Rest::Said => self.text(now, text, effects),
+            Rest::Refused => {
+                self.rest = Rest::Told;
+                self.refuse("not sent: the rest of a command that is longer than a message", effects);
+            }
+            Rest::Told => {}
         }
     }
 
@@ -49,7 +72,7 @@ impl App {
     fn command(&mut self, now: Duration, command: Command, effects: &mut Vec<Effect>) {
         let request = match command {
             Command::Help => return effects.push(notice(command::help())),
-            Command::Quit => return self.end(Ending::quit(now)),
+            Command::Quit => return self.quit(now),
             Command::Reply(text) => {
                 let Some((to, peer)) = self.correspondent.clone() else {
                     let words = "there is no private message to answer, or who wrote the last one has gone";
@@ -100,15 +123,20 @@ impl App {
 
     /// Says everything that waits to a server that knows lines only; there is no acknowledgement to wait for.
     pub(super) fn send_lines(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        for request in self.outbox.drain() {
+        let mut requests = self.outbox.drain();
+        while let Some(request) = requests.next() {
             self.progressed(now);
             match request {
                 ClientMessage::Say { text, .. } => {
                     self.unconfirmed = Some(text.as_str().to_owned());
                     effects.push(Effect::Send(text.as_str().to_owned()));
                 }
-                _ => {
+                request => {
                     self.refuse("this server speaks plain text only: of the commands, /help and /quit work", effects);
+                    if self.settings.piped && matches!(request, ClientMessage::Join { .. }) {
+                        self.unsaid += requests.by_ref().count();
+                        self.join_refused(now);
+                    }
                 }
             }
         }
@@ -125,6 +153,11 @@ fn only_asks(request: &ClientMessage) -> bool {
             | ClientMessage::History { .. }
             | ClientMessage::Search { .. }
     )
+}
+
+fn is_join(line: &str) -> bool {
+    let name = line.strip_prefix('/').and_then(|typed| typed.split(char::is_whitespace).next());
+    name.is_some_and(|name| name.eq_ignore_ascii_case("join"))
 }
 
 fn is_text(line: &str) -> bool {

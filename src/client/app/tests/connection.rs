@@ -134,7 +134,10 @@ fn a_taken_nick_is_replaced_and_the_user_is_told() {
     chat.server(&ServerMessage::Error(Refused { free, ..Refused::new(ErrorCode::NickTaken, "taken") }));
     assert!(matches!(&chat.sent[1], ClientMessage::Hello(hello) if hello.nick == Some(nick("ada-2"))));
     chat.server(&welcome(EPOCH, "ada-2"));
-    assert_eq!(chat.notices(), ["ada is taken; you are ada-2"]);
+    assert_eq!(
+        chat.notices(),
+        ["ada is taken; you are ada-2. Perhaps a connection of yours that was lost has it still; /nick ada asks again"]
+    );
 }
 
 #[test]

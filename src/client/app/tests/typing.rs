@@ -243,14 +243,71 @@ fn lines_that_are_never_echoed_are_counted() {
     chat.wait(29);
     assert_eq!(chat.finished, None);
     chat.wait(1);
-    assert_eq!(chat.told_unsent(), "2 lines were not sent: the server has not confirmed it");
+    assert_eq!(chat.told_unsent(), "2 lines may have been said: the server has not confirmed it");
+}
+
+#[test]
+fn what_went_out_before_the_connection_was_lost_may_have_been_said() {
+    let mut chat = Chat::live();
+    chat.line("a");
+    chat.line("b");
+    chat.drop_connection();
+    chat.line("c");
+    chat.event(Event::Stop);
+    assert_eq!(chat.told_unsent(), "1 line was not sent, and 2 lines may have been said: the connection is lost: gone");
+}
+
+#[test]
+fn after_a_join_that_is_refused_a_pipe_says_nothing_more() {
+    let why = "they were for the room of a /join that was refused";
+    for (line, of_server) in [("/join Bad.Room", false), ("/JOIN", false), ("/join rust", true)] {
+        let mut chat = Chat::live();
+        chat.app.settings.piped = true;
+        chat.line("before");
+        chat.line(line);
+        assert_eq!(chat.app.wants_input(), of_server, "{line}");
+        if of_server {
+            chat.line("to rust");
+            chat.line("/me waves in rust");
+        }
+        assert_eq!((chat.finished.clone(), chat.texts()), (None, vec!["before".to_owned()]));
+        chat.echo();
+        if of_server {
+            chat.server(&failure(ErrorCode::TooManyRooms, None));
+            assert_eq!(chat.told_unsent(), format!("2 lines were not sent: {why}"));
+        } else {
+            assert_eq!(chat.finished, Some(Err(Failure::LinesRefused(1))));
+        }
+        assert_eq!((chat.texts(), chat.app.left_behind()), (vec![], Some(why)));
+    }
+    // Somebody who sees the answer goes on.
+    let mut chat = Chat::live();
+    chat.line("/join Bad.Room");
+    chat.line("hi");
+    assert_eq!((chat.texts(), chat.app.left_behind()), (vec!["hi".to_owned()], None));
+}
+
+#[test]
+fn the_rest_of_a_long_command_is_not_said_aloud() {
+    for (line, told) in [("/msg bob secret", 1), ("/no such command", 1), ("/nick bob", 1), ("//text", 0)] {
+        let mut chat = Chat::live();
+        chat.line(line);
+        let before = chat.texts().len();
+        for _ in 0..2 {
+            chat.event(Event::Continued("the rest".to_owned()));
+        }
+        assert_eq!((chat.notices().len(), chat.texts().len() - before), (told, 2 - 2 * told), "{line}");
+        chat.line("next");
+        chat.event(Event::Continued("line".to_owned()));
+        assert_eq!(chat.texts().iter().rev().take(2).collect::<Vec<_>>(), ["line", "next"]);
+    }
 }
 
 #[test]
 fn a_server_that_cannot_store_or_only_asks_to_wait_does_not_renew_the_patience() {
     for (event, words) in [
         (failure(ErrorCode::NotStored, None), "1 line was not sent: the server cannot take what is said: because"),
-        (ServerMessage::Slow { retry_after_ms: 500 }, "1 line was not sent: the server asks for patience"),
+        (ServerMessage::Slow { retry_after_ms: 500 }, "1 line may have been said: the server asks for patience"),
     ] {
         let mut chat = Chat::live();
         chat.line("a");
@@ -355,7 +412,7 @@ fn to_quit_says_so_and_waits_shortly() {
     chat.line("hi");
     chat.line("/quit");
     chat.wait(5);
-    assert_eq!(chat.told_unsent(), "1 line was not sent: the server has not confirmed it");
+    assert_eq!(chat.told_unsent(), "1 line may have been said: the server has not confirmed it");
 }
 
 #[test]
@@ -419,6 +476,18 @@ fn a_server_of_lines_gets_lines() {
     assert_eq!(chat.finished, None);
     chat.event(Event::Frame("me: /etc".to_owned()));
     assert_eq!(chat.finished, Some(Ok(())));
+}
+
+#[test]
+fn a_server_of_lines_has_no_other_room_for_what_a_pipe_says() {
+    let mut chat = Chat::new(Settings { piped: true, ..Settings::default() });
+    for line in ["here", "/join rust", "there"] {
+        chat.line(line);
+    }
+    chat.event(Event::Connected(Dialect::Text));
+    chat.event(Event::Frame("me: here".to_owned()));
+    assert_eq!(chat.lines, ["here"]);
+    assert!(chat.told_unsent().starts_with("1 line was not sent: "));
 }
 
 #[test]

@@ -89,6 +89,26 @@ async fn a_line_that_was_not_echoed_outlives_kill_minus_nine_and_goes_out_once()
 }
 
 #[tokio::test]
+async fn who_was_killed_has_nick_and_place_again_and_who_quits_leaves_no_token() {
+    let home = Arc::new(Folder::new());
+    let server = start().await;
+    let mut before = client(&server, &home);
+    before.shows("#lobby").await;
+    kept(&home, "\"session\"", true).await;
+    before.signal("KILL");
+    before.exit().await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    let mut after = client(&server, &home);
+    after.shows("#lobby").await;
+    after.write("again\r");
+    assert_eq!(peer.line_with("again").await, "ada: again");
+    kept(&home, "\"session\"", true).await;
+    after.write("\u{4}");
+    assert_eq!(after.ended().await, 0);
+    kept(&home, "\"session\"", false).await;
+}
+
+#[tokio::test]
 async fn in_another_history_a_line_that_was_not_sent_comes_back_as_a_draft() {
     let home = Arc::new(Folder::new());
     let mut server = start().await;

@@ -231,15 +231,15 @@ impl FullScreen {
         if let Some((saved, epoch)) = waiting.min_by_key(|(saved, _)| *saved) {
             (kept.saved, kept.epoch) = (saved, epoch);
         }
-        if kept.has_unsent() {
-            kept.session = apps.first().map(|app| app.session());
-        }
+        kept.session = apps.first().map(|app| app.session());
         kept
     }
 
     /// Keeps what is left at the end, and says which lines were not sent.
     pub(super) fn keep_for_good(&mut self) {
-        let kept = Kept { last: true, ..self.kept() };
+        let mut kept = Kept { last: true, ..self.kept() };
+        // Who has said good-bye leaves nothing to go on with.
+        kept.session.take_if(|_| !kept.rooms.iter().any(|room| !room.unsent.is_empty()));
         for KeptRoom { room, unsent, .. } in kept.rooms.iter().filter(|room| !room.unsent.is_empty()) {
             for line in quoted(unsent) {
                 // Cannot fail: a String takes everything.

@@ -46,7 +46,8 @@ pub struct Kept {
     pub server: String,
     /// When it was written, in seconds since the Unix epoch; what has not been is written as of then.
     pub saved: u64,
-    /// Whose lines these are to the server. A secret; without lines there is none.
+    /// Who the client is to the server. A secret: a client that ends keeps it for the lines alone that were not sent, and one that
+    /// was killed leaves it, so that the next has its nick and place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
     /// The history that the server had.

@@ -23,8 +23,9 @@ impl Slot {
     /// Returns a file in `folder` for a client on `server`, what clients there have left that have ended, and what is to be told about
     /// files that could not be read.
     ///
-    /// The lines are of one client, whose session token comes with them. Those of another that may still go out by themselves stay
-    /// for the next client; older ones of it are given back to be typed again.
+    /// The lines are of one client; those of another that may still go out by themselves stay for the next client, and older ones of it
+    /// are given back to be typed again. The token is that of the client whose lines go out, or else of the last that was killed;
+    /// another that was killed lately leaves its own to the next client.
     ///
     /// # Errors
     /// When there can be no file.
@@ -77,16 +78,22 @@ impl Slot {
 
     /// Puts together what was left; whose lines stay for another client is taken out of `left`.
     fn merge(left: &mut Vec<(Self, Kept)>, server: &str, now: u64) -> Kept {
-        left.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.saved));
+        let goes_out = |kept: &Kept| kept.has_unsent() && kept.session.is_some() && kept.fresh_for(now).is_some();
+        left.sort_by_key(|(_, kept)| std::cmp::Reverse((goes_out(kept), kept.saved)));
         let mut merged = Kept { server: server.to_owned(), saved: now, ..Kept::default() };
         left.retain_mut(|(_, kept)| {
-            let has_lines = kept.has_unsent() && kept.session.is_some();
-            if has_lines && !merged.has_unsent() {
-                (merged.saved, merged.session, merged.epoch) = (kept.saved, kept.session, kept.epoch);
-            } else if has_lines && kept.fresh_for(now).is_some() {
+            if kept.has_unsent() && kept.session.is_some() && !merged.has_unsent() {
+                (merged.saved, merged.epoch) = (kept.saved, kept.epoch);
+                // What goes out must come from the same person; what does not may be anybody's.
+                merged.session = merged.session.or(kept.session);
+            } else if goes_out(kept) {
                 return false;
-            } else {
+            } else if kept.has_unsent() {
                 kept.rooms.iter_mut().for_each(KeptRoom::give_back);
+            } else if merged.session.is_none() {
+                merged.session = kept.session;
+            } else if kept.session.is_some() && kept.fresh_for(now).is_some() {
+                return false;
             }
             merged.take_in(std::mem::take(kept));
             true
@@ -116,7 +123,7 @@ impl Slot {
     /// Whatever the system says.
     pub fn write(&self, kept: &Kept, now: u64) -> io::Result<()> {
         let kept = Kept { saved: if kept.saved == 0 { now } else { kept.saved }, ..kept.bounded() };
-        if kept.rooms.is_empty() {
+        if kept.rooms.is_empty() && kept.session.is_none() {
             return match fs::remove_file(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),

@@ -62,6 +62,40 @@ fn lines_of_two_clients_go_out_as_those_of_two() {
 }
 
 #[test]
+fn who_was_killed_goes_on_as_the_same_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = |session: u8, unsent: Vec<ClientMessage>| {
+        let (slot, ..) = Slot::take(folder.path(), "b:2", NOW).unwrap();
+        let mut kept = kept(session, "", unsent);
+        kept.rooms.retain(KeptRoom::is_unfinished);
+        slot.write(&kept, NOW + u64::from(session)).unwrap();
+    };
+    let token = |session| Some(SessionToken(Hex([session; 16])));
+    for session in [1, 2] {
+        killed(session, vec![]);
+    }
+    let (first, found) = take(folder.path(), NOW + 5);
+    assert_eq!((found.session, found.rooms), (token(2), vec![]));
+    let (second, found) = take(folder.path(), NOW + 5);
+    assert_eq!(found.session, token(1));
+    assert_eq!(take(folder.path(), NOW + 5).1.session, None, "each goes on once");
+    // A client that is killed before it has met the server leaves what it has found.
+    drop(first);
+    let (third, found) = take(folder.path(), NOW + 5000);
+    assert_eq!(found.session, token(2), "the server knows how long it waits");
+    for slot in [&second, &third] {
+        slot.write(&Kept::default(), NOW).unwrap();
+    }
+    drop((second, third));
+    // Lines count once for the person alone who wrote them.
+    killed(3, vec![say("a")]);
+    killed(4, vec![]);
+    let (_slot, found) = take(folder.path(), NOW + 5);
+    assert_eq!((found.session, found.has_unsent()), (token(3), true));
+    assert_eq!(take(folder.path(), NOW + 5).1.session, token(4));
+}
+
+#[test]
 fn old_lines_are_a_draft_and_what_was_for_one_is_never_in_it() {
     let secret =
         ClientMessage::Msg { key: None, to: Nick::new("bob").unwrap(), peer: None, text: Body::new("secret").unwrap() };

@@ -324,6 +324,7 @@ impl Chat {
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
                 LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                LinkEvent::Refused { reason } => Event::Refused { reason },
                 LinkEvent::GaveUp(error) => return Some(Err(error.into())),
             };
             let result = self.carry_out(now, event).await;

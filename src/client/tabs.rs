@@ -155,6 +155,7 @@ impl Tab {
             }
             LinkEvent::Frame(frame) => Event::Frame(frame),
             LinkEvent::Dropped { reason } => Event::Dropped { reason },
+            LinkEvent::Refused { reason } => Event::Refused { reason },
             LinkEvent::GaveUp(error) => {
                 self.finished = true;
                 return Err(error.into());

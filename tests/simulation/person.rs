@@ -86,6 +86,7 @@ async fn chat(
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
                 LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                LinkEvent::Refused { reason } => Event::Refused { reason },
                 LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
             },
             entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),

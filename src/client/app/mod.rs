@@ -82,6 +82,11 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// The server has refused a connection; another is being made.
+    Refused {
+        /// Why, for people.
+        reason: String,
+    },
     /// The user has entered a line.
     Line(String),
     /// The view asks something for itself: history, a search, names, rooms or the topic. It is asked as soon as there is a server
@@ -333,6 +338,12 @@ impl App {
             Event::Connected(dialect) => self.connected(now, dialect, &mut effects),
             Event::Frame(frame) => self.frame(now, frame, &mut effects),
             Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
+            // The same is not said for each try.
+            Event::Refused { reason } if self.lost_because == reason => {}
+            Event::Refused { reason } => {
+                effects.push(notice(format!("not connected yet: {reason}")));
+                self.lost_because = reason;
+            }
             Event::Line(line) if self.doubts(&line, &mut effects) => {}
             Event::Line(line) => self.line(now, &line, &mut effects),
             Event::Ask(question) => self.ask_for_view(question),

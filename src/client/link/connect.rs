@@ -19,6 +19,9 @@ use crate::{
 /// For the name to be resolved and one of its addresses to answer.
 const DIAL: Duration = Duration::from_secs(10);
 
+/// What is said of a name that no address is known for.
+const UNKNOWN_HOST: &str = "the host is not known";
+
 /// How a server is reached.
 pub trait Dial: Send + Sync + 'static {
     /// A connection.
@@ -84,6 +87,9 @@ impl ConnectError {
                 let listen = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
                 Some(format!("start one with: cargo run --bin server -- --listen {listen}"))
             }
+            Self::Dial { reason, .. } if reason == UNKNOWN_HOST => {
+                Some("check the name, and whether this machine has a network".to_owned())
+            }
             _ => None,
         }
     }
@@ -118,7 +124,7 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     let until = Instant::now() + DIAL;
     let resolved = timeout(DIAL, lookup_host((address.host(), address.port()))).await.map_err(late)?;
-    let candidates: Vec<_> = resolved.map_err(|_| io::Error::other("the host is not known"))?.collect();
+    let candidates: Vec<_> = self::resolved(resolved)?.collect();
     let mut last = io::Error::other("the host has no address");
     for (tried, candidate) in candidates.iter().enumerate() {
         // What is left is shared by those that are left, so that one dead address does not hide a living one.
@@ -133,6 +139,11 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// Returns what a name was resolved to, if it was.
+pub(super) fn resolved<T>(found: io::Result<T>) -> io::Result<T> {
+    found.map_err(|_| io::Error::other(UNKNOWN_HOST))
 }
 
 /// Says what `error` means to whoever wants to chat.

@@ -1,12 +1,15 @@
 //! Our half of the opening handshake (RFC 6455 section 4.1): the request, and an answer that is read under [`Limits`] and may be
-//! anything. It has no deadline of its own.
+//! anything. But for the words of a refusal it has no deadline of its own.
 
-use std::io;
+use std::{io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, header};
 use httparse::{EMPTY_HEADER, Error, Response, Status};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    time::timeout,
+};
 use tokio_websockets::ClientBuilder;
 
 use super::connect::Connection;
@@ -14,13 +17,38 @@ use crate::{
     client::address::Address,
     os,
     wire::{
-        Dialect, Limits, SUBPROTOCOL,
+        Dialect, Limits, SUBPROTOCOL, clean,
         handshake::{Headers, accept},
     },
 };
 
 /// What is read ahead: the usual answer, and few enough bytes that most later reads go past it.
 const AHEAD: usize = 1024;
+
+/// What is read of the words of a refusal, in bytes, what is shown of them, in characters, and how long they may take.
+const WORDS: usize = 1024;
+const SHOWN: usize = 300;
+const SOON: Duration = Duration::from_secs(1);
+
+/// The longest wait that a refusal may tell, in seconds.
+const LONGEST_WAIT: u32 = 24 * 60 * 60;
+
+/// What the head of an answer says.
+#[derive(Debug)]
+enum Answer {
+    Granted(Dialect),
+    Refused(Refusal),
+}
+
+/// An answer that is no WebSocket.
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    status: u16,
+    /// How many bytes of words follow.
+    words: usize,
+    /// In how many seconds the server wants to be asked again.
+    retry_after: Option<u32>,
+}
 
 /// Asks for a WebSocket on `stream`, and returns it with how the server will speak.
 ///
@@ -55,7 +83,7 @@ fn request(address: &Address, key: &str) -> String {
     )
 }
 
-/// Reads the head of the answer, and leaves what is behind it in the stream.
+/// Reads the head of the answer, and leaves what is behind it in the stream; of a refusal the words too.
 async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> Result<Dialect, String> {
     let mut head = Vec::with_capacity(AHEAD);
     loop {
@@ -69,9 +97,16 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
         let known = head.len();
         head.extend_from_slice(&chunk[..chunk.len().min(Limits::HEAD - known)]);
         let read = read(&head, key)?;
-        stream.consume(read.map_or(head.len(), |(length, _)| length) - known);
+        stream.consume(read.as_ref().map_or(head.len(), |(length, _)| *length) - known);
         match read {
-            Some((_, dialect)) => return Ok(dialect),
+            Some((_, Answer::Granted(dialect))) => return Ok(dialect),
+            Some((_, Answer::Refused(refusal))) => {
+                let mut words = Vec::new();
+                let most = u64::try_from(refusal.words.min(WORDS)).unwrap_or_default();
+                // What has come by then is better than nothing.
+                drop(timeout(SOON, stream.take(most).read_to_end(&mut words)).await);
+                return Err(refusal.in_words(&String::from_utf8_lossy(&words)));
+            }
             None if head.len() == Limits::HEAD => {
                 return Err("the server's answer to the handshake has no end".to_owned());
             }
@@ -80,11 +115,11 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
     }
 }
 
-/// Returns the length of the head that `bytes` begin with and what it grants, or nothing as long as more is needed.
+/// Returns the length of the head that `bytes` begin with and what it says, or nothing as long as more is needed.
 ///
 /// # Errors
-/// Why it is no head, or grants nothing, for people.
-fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Dialect)>, String> {
+/// Why it is no head, or says what it must not, for people.
+fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Answer)>, String> {
     let mut headers = [EMPTY_HEADER; Limits::HEADERS];
     let mut response = Response::new(&mut headers);
     match response.parse(bytes) {
@@ -98,10 +133,10 @@ fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Dialect)>, String> {
     }
 }
 
-/// Returns what an answer grants (RFC 6455 section 4.1, the checks of the client).
-fn decide(status: u16, headers: Headers<'_>, key: &str) -> Result<Dialect, String> {
+/// Returns what an answer says (RFC 6455 section 4.1, the checks of the client).
+fn decide(status: u16, headers: Headers<'_>, key: &str) -> Result<Answer, String> {
     if status != 101 {
-        return Err(in_words(status));
+        return Ok(Answer::Refused(Refusal::new(status, headers)));
     }
     let is_granted = headers.has_token(&header::UPGRADE, "websocket")
         && headers.has_token(&header::CONNECTION, "upgrade")
@@ -114,11 +149,46 @@ fn decide(status: u16, headers: Headers<'_>, key: &str) -> Result<Dialect, Strin
         return Err("the server chose an extension that was not offered".to_owned());
     }
     match headers.only(&header::SEC_WEBSOCKET_PROTOCOL) {
-        Some(chosen) if chosen == SUBPROTOCOL.as_bytes() => Ok(Dialect::Json),
+        Some(chosen) if chosen == SUBPROTOCOL.as_bytes() => Ok(Answer::Granted(Dialect::Json)),
         _ if has_any(&header::SEC_WEBSOCKET_PROTOCOL) => {
             Err("the server chose a subprotocol that was not offered".to_owned())
         }
-        _ => Ok(Dialect::Text),
+        _ => Ok(Answer::Granted(Dialect::Text)),
+    }
+}
+
+impl Refusal {
+    fn new(status: u16, headers: Headers<'_>) -> Self {
+        let text = |name| headers.only(name).and_then(|value| std::str::from_utf8(value).ok()).map(str::trim);
+        // A page is for a browser.
+        let is_text = text(&header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/plain"));
+        let length = text(&header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).filter(|_| is_text);
+        let retry_after = text(&header::RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        Self {
+            status,
+            words: length.unwrap_or(0),
+            retry_after: retry_after.filter(|seconds| (1..=LONGEST_WAIT).contains(seconds)),
+        }
+    }
+
+    /// Returns it for people: in the server's own words where there are any.
+    fn in_words(self, said: &str) -> String {
+        let said = clean::line(said);
+        let said = said.trim();
+        let mut shown: String = said.chars().take(SHOWN).collect();
+        if shown.len() < said.len() {
+            shown.push('…');
+        }
+        let status = self.status;
+        let mut words = if shown.is_empty() || (200..400).contains(&status) {
+            in_words(status)
+        } else {
+            format!("the server says: {shown} ({status})")
+        };
+        if let Some(seconds) = self.retry_after {
+            words.push_str(&format!("; try again in {seconds} s"));
+        }
+        words
     }
 }
 
@@ -150,7 +220,7 @@ mod tests {
     /// Returns what becomes of an answer that comes in pieces of `size` bytes, and what is behind it.
     fn told(bytes: &[u8], size: usize) -> Result<(Dialect, Vec<u8>), String> {
         let mut stream = BufReader::with_capacity(size, bytes);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async move {
             let dialect = answer(&mut stream, KEY).await?;
             let mut behind = Vec::new();
@@ -190,7 +260,7 @@ mod tests {
                 "the server chose a subprotocol that was not offered",
             ),
             (with("Sec-WebSocket-Extensions: x"), "the server chose an extension that was not offered"),
-            ("HTTP/1.1 503 No\r\nRetry-After: 10\r\n\r\n".to_owned(), &in_words(503)),
+            ("HTTP/1.1 503 No\r\nRetry-After: 10\r\n\r\n".to_owned(), &format!("{}; try again in 10 s", in_words(503))),
             ("HTTP/1.1 403 No\r\n\r\n".to_owned(), "the server does not let you in (403)"),
             ("HTTP/1.1 200 OK\r\n\r\n".to_owned(), "an HTTP server answers there, but no chat (200)"),
             (with(&"X: y\r\n".repeat(1000)), "the server's answer to the handshake has too many headers"),
@@ -204,6 +274,45 @@ mod tests {
             let beginning: String = answer.chars().take(200).collect();
             assert_eq!(told(answer.as_bytes(), 700), Err(words.to_owned()), "{beginning:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_servers_own_words() {
+        let plain = "Content-Type: text/plain; charset=utf-8\r\n";
+        let told = |status: &str, headers: &str, body: &str| {
+            let answer = format!("HTTP/1.1 {status} No\r\n{headers}\r\n{body}");
+            let words = told(answer.as_bytes(), 700).unwrap_err();
+            assert_eq!(told(answer.as_bytes(), 1).unwrap_err(), words);
+            words
+        };
+        let with = |length: usize| format!("{plain}Content-Length: {length}\r\n");
+        assert_eq!(told("421", &with(9), "ask here\nGET / "), "the server says: ask here (421)");
+        assert_eq!(
+            told("503", &format!("{}Retry-After: 10\r\n", with(12)), "it is full\r\n"),
+            "the server says: it is full (503); try again in 10 s"
+        );
+        assert_eq!(told("429", &with(20), "\u{1b}[31ma\tb"), "the server says: a b (429)", "clean, and cut off");
+        let long = "é".repeat(4000);
+        assert_eq!(told("404", &with(8000), &long), format!("the server says: {}… (404)", "é".repeat(SHOWN)));
+        for (headers, body) in [
+            (with(0), ""),
+            (with(2), "\r\n"),
+            (plain.to_owned(), "no length"),
+            ("Content-Length: 6\r\n".to_owned(), "<html>"),
+            ("Content-Type: text/html\r\nContent-Length: 6\r\n".to_owned(), "<html>"),
+            (format!("{plain}Content-Length: -1\r\nRetry-After: Fri, 01 Jan 2100 00:00:00 GMT\r\n"), "x"),
+        ] {
+            assert_eq!(told("404", &headers, body), in_words(404), "{headers:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_whose_words_do_not_come_is_told() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let head = "HTTP/1.1 503 No\r\nContent-Type: text/plain\r\nContent-Length: 20\r\n\r\nit is";
+        theirs.write_all(head.as_bytes()).await.unwrap();
+        let told = answer(&mut BufReader::new(ours), KEY).await;
+        assert_eq!(told, Err("the server says: it is (503)".to_owned()));
     }
 
     proptest! {

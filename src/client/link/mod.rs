@@ -59,6 +59,11 @@ pub enum LinkEvent {
         /// Why, for people; it may have words of the server in it.
         reason: String,
     },
+    /// The server has refused another connection; the link goes on trying.
+    Refused {
+        /// Why, for people; it may have words of the server in it.
+        reason: String,
+    },
     /// The link has ended and will not try again.
     GaveUp(ConnectError),
 }
@@ -206,6 +211,8 @@ impl<D: Dial> Policy<D> {
                     backoff.connected_for(began.elapsed());
                 }
                 Err(error) if connection == 0 && !self.patient => return self.give_up(error).await,
+                // A server that is there says why it is not ours.
+                Err(ConnectError::Handshake { reason, .. }) => self.tell(LinkEvent::Refused { reason }).await,
                 Err(_) => {}
             }
             tokio::select! {

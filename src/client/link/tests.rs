@@ -176,6 +176,41 @@ async fn nobody_there_is_an_error_with_a_hint() {
     assert_eq!(error.hint().unwrap(), format!("start one with: cargo run --bin server -- --listen {listen}"));
 }
 
+/// A network in which no name is known.
+struct Nameless;
+
+impl Dial for Nameless {
+    type Stream = TcpStream;
+
+    async fn dial(&self, _: &Address) -> std::io::Result<Self::Stream> {
+        connect::resolved(Err(std::io::Error::other("no such name")))
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_known_is_an_error_with_a_hint() {
+    let mut link = Link::start_over(Nameless, "nosuch.invalid".parse().unwrap());
+    let Some(LinkEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
+    assert!(error.to_string().ends_with(": the host is not known"), "{error}");
+    assert_eq!(error.hint().unwrap(), "check the name, and whether this machine has a network");
+}
+
+#[tokio::test]
+async fn a_server_that_lets_us_in_no_more_is_asked_again_and_says_why() {
+    let (listener, address) = listen().await;
+    let mut link = Link::start(address);
+    drop(accept(&listener).await);
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Dropped { .. })));
+    for _ in 0..2 {
+        let (mut stream, _) = soon(listener.accept()).await.unwrap();
+        stream.write_all(answer("403 No", "").as_bytes()).await.unwrap();
+        let Some(LinkEvent::Refused { reason }) = soon(link.event()).await else { panic!("the link says nothing") };
+        assert_eq!(reason, "the server does not let you in (403)");
+    }
+    link.close().await;
+}
+
 #[tokio::test]
 async fn a_refusal_is_said_in_words() {
     assert_eq!(

@@ -153,6 +153,23 @@ fn a_server_where_every_nick_is_taken_is_given_up() {
 }
 
 #[test]
+fn why_the_server_lets_nobody_back_is_told_once() {
+    let mut chat = Chat::live();
+    let refused = |chat: &mut Chat, reason: &str| chat.event(Event::Refused { reason: reason.to_owned() });
+    chat.drop_connection();
+    assert_eq!(chat.notices(), [""; 0]);
+    for _ in 0..3 {
+        refused(&mut chat, "it is full (503)");
+    }
+    assert_eq!(chat.notices(), ["not connected yet: it is full (503)"]);
+    let reason = match chat.app.connection() {
+        Connection::Offline { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason, "it is full (503)");
+}
+
+#[test]
 fn a_server_that_does_not_greet_is_left() {
     let mut chat = Chat::ada();
     chat.event(Event::Connected(Dialect::Json));

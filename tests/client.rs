@@ -110,8 +110,8 @@ async fn what_is_at_hand_is_said_though_the_reader_has_gone() {
     command.args(["-c", script, env!("CARGO_BIN_EXE_client"), &format!("ws://{}", server.address)]);
     let mut pipe = Process::start(&mut command);
     // More than the server takes by the time that the first line is read; and the input stays open.
-    let lines: String = (0..20).map(|number| format!("line {number}\n")).collect();
-    pipe.write((lines + "/no such command\n").as_bytes()).await;
+    let lines: Vec<_> = (0..20).map(|number| format!("line {number}")).collect();
+    pipe.write((lines.join("\n") + "\n/no such command\n").as_bytes()).await;
     for number in 0..20 {
         assert_eq!(reader.line_with("line ").await, format!("ada: line {number}"));
     }
@@ -158,7 +158,7 @@ async fn what_becomes_of_a_long_line_and_of_no_text_is_told_once() {
     let server = start().await;
     let mut client = Process::client(&[&server.address.to_string(), "--nick", "ada"]);
     for _ in 0..2 {
-        client.write(&[&[b'x'; 20_000], b"\nhello\xff\n".as_slice()].concat()).await;
+        client.write(&[b"x".repeat(20_000).as_slice(), b"\nhello\xff\n"].concat()).await;
     }
     client.close_stdin();
     client.stdout.line_with("hello\u{fffd}").await;

@@ -180,15 +180,15 @@ impl Refusal {
             shown.push('…');
         }
         let status = self.status;
-        let mut words = if shown.is_empty() || (200..400).contains(&status) {
+        let words = if shown.is_empty() || (200..400).contains(&status) {
             in_words(status)
         } else {
             format!("the server says: {shown} ({status})")
         };
-        if let Some(seconds) = self.retry_after {
-            words.push_str(&format!("; try again in {seconds} s"));
+        match self.retry_after {
+            Some(seconds) => format!("{words}; try again in {seconds} s"),
+            None => words,
         }
-        words
     }
 }
 

@@ -38,6 +38,9 @@ use tokio_util::sync::CancellationToken;
 /// Where a server is that was started without arguments.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080";
 
+/// For input that is there and was not read yet, when nobody reads the output any more.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// Chat on a broadcast-chat server, or on any server that sends lines over WebSocket.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -285,11 +288,11 @@ impl Chat {
                 }
                 // Before there is a connection nobody knows what there is to say.
                 result = self.output.ended(), if self.cut.is_none() && self.connection > 0 => {
-                    let lines = self.input.waiting();
-                    if lines + self.app.pending().count() == 0 {
+                    let has_texts = self.app.pending().next().is_some();
+                    if !has_texts && !self.input.comes_within(MOMENT).await {
                         return result;
                     }
-                    self.cut = Some(Cut { result, lines });
+                    self.cut = Some(Cut { result, lines: self.input.waiting() });
                     continue;
                 }
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Some(Event::Woke),

@@ -7,14 +7,21 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use crate::wire::Limits;
 
 /// Lines that wait to be taken; past it the pipe waits.
 const LINES: usize = 32;
+
+/// Between two looks for a line that is not there yet.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What one read takes at the most.
 const CHUNK: usize = 64 * 1024;
@@ -62,6 +69,18 @@ impl Input {
         let typed = self.typed.recv().await?;
         self.waiting.fetch_sub(typed.lines(), Ordering::Relaxed);
         Some(typed)
+    }
+
+    /// Returns whether there is a line to be taken within `moment`.
+    pub async fn comes_within(&mut self, moment: Duration) -> bool {
+        let more = async {
+            while self.waiting() == 0 && !self.typed.is_closed() {
+                sleep(LOOK).await;
+            }
+        };
+        // Late or never is the same.
+        drop(timeout(moment, more).await);
+        self.waiting() > 0
     }
 
     /// Returns how many lines were read and are not taken yet.

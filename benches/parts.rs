@@ -1,6 +1,6 @@
 //! What the parts cost that every message goes through, one by one: `cargo bench --bench parts -- [NAME]`.
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{hint::black_box, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use broadcast_chat::{
     client::{
@@ -95,7 +95,15 @@ fn room(criterion: &mut Criterion) {
         let mut author = [0; 16];
         author[..8].copy_from_slice(&number.to_be_bytes());
         let (nick, room) = (Some(nick(&format!("nick-{number}"))), RoomName::lobby());
-        Arrival { author: Hex(author), nick, if_taken: IfTaken::Next, room, can_return: true, returning: false }
+        Arrival {
+            author: Hex(author),
+            address: Ipv4Addr::LOCALHOST.into(),
+            nick,
+            if_taken: IfTaken::Next,
+            room,
+            can_return: true,
+            returning: false,
+        }
     };
     let mut rooms = Rooms::default();
     for number in 0..PEOPLE {

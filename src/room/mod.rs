@@ -6,6 +6,7 @@
 //! A person is whoever has one session token. They have one nick, and a seat in each room that they have a connection to.
 
 mod digest;
+mod ghosts;
 mod private;
 mod restart;
 mod roster;
@@ -13,10 +14,11 @@ mod seat;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::IpAddr,
     time::Duration,
 };
 
-use self::{digest::Digest, private::Owed, roster::Roster};
+use self::{digest::Digest, ghosts::Ghosts, private::Owed, roster::Roster};
 pub use self::{
     private::{Addressee, Sender, To},
     seat::SeatId,
@@ -40,6 +42,8 @@ pub enum IfTaken {
 pub struct Arrival {
     /// Who it is: an author who is still here, or dropped within the grace, is the same person.
     pub author: Author,
+    /// The address that their place is charged to while the connection is lost.
+    pub address: IpAddr,
     /// The nick wanted; without one they are a guest. Who is here already keeps the nick they have.
     pub nick: Option<Nick>,
     /// What happens when it is taken.
@@ -80,6 +84,8 @@ struct Place {
     room: RoomName,
     /// When the connection was lost, if it is.
     dropped: Option<Duration>,
+    /// The address the connection came from; none for what an earlier run has left.
+    address: Option<IpAddr>,
     /// How much of what is owed to its person it was given.
     given: u64,
     /// Whether another connection can show that it is the same person.
@@ -136,24 +142,32 @@ pub struct Rooms {
     seats_given: u64,
     roster: Roster,
     open: HashMap<RoomName, Room>,
-    /// Lost connections, the oldest first: the seats that are `dropped`, and no others.
-    dropped: BTreeSet<(Duration, SeatId)>,
+    /// Lost connections: the seats that are `dropped`, and no others.
+    ghosts: Ghosts,
     /// Rooms with a digest to tell, the oldest first: those that are `due`, and no others.
     digests: BTreeSet<(Duration, RoomName)>,
 }
 
 impl Rooms {
+    /// Returns rooms that keep the places of so many lost connections from one address, 0 for no cap, and of [`Limits::GHOSTS`] in
+    /// all. Past that an address gives up its own oldest place, and never another's while it has most itself.
+    #[must_use]
+    pub fn new(lost_per_address: u32) -> Self {
+        let per_address = usize::try_from(lost_per_address).unwrap_or(usize::MAX);
+        Self { ghosts: Ghosts::new(per_address, Limits::GHOSTS), ..Self::default() }
+    }
+
     /// Seats `arrival`, and tells the room unless it is somebody who has a seat there: that seat loses its place.
     ///
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`] for a person who has
     /// [`Limits::SEATS`] connections that are not lost.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seated, Failure> {
-        let Arrival { author, nick, if_taken, room, can_return, returning } = arrival;
+        let Arrival { author, address, nick, if_taken, room, can_return, returning } = arrival;
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
             Some(nick) => {
                 if let Some(evicted) = self.seat_of(&nick, &room) {
-                    let seat = self.new_seat(author, room.clone(), can_return);
+                    let seat = self.new_seat(author, Some(address), room.clone(), can_return);
                     self.replace(evicted, seat, &nick, &room);
                     return Ok(Seated { seat, nick, evicted: Some(evicted) });
                 }
@@ -162,7 +176,7 @@ impl Rooms {
             }
             None => self.introduce(author, nick, if_taken)?,
         };
-        let seat = self.new_seat(author, room.clone(), can_return);
+        let seat = self.new_seat(author, Some(address), room.clone(), can_return);
         self.keep(seat, &room, Some(&nick));
         self.enter(author, seat, &nick, &room, now, returning && now < Limits::GRACE);
         Ok(Seated { seat, nick, evicted: None })
@@ -271,9 +285,10 @@ impl Rooms {
     pub fn lose(&mut self, seat: SeatId, now: Duration) {
         let Some(place) = self.seats.get_mut(&seat).filter(|place| place.dropped.is_none()) else { return };
         place.dropped = Some(now);
-        self.dropped.insert((now, seat));
-        if self.dropped.len() > Limits::GHOSTS {
-            self.let_go(now);
+        let address = place.address;
+        self.ghosts.add((now, seat), address);
+        if let Some(surplus) = address.and_then(|address| self.ghosts.surplus(address)) {
+            self.leave(surplus, now);
         }
     }
 
@@ -383,15 +398,15 @@ impl Rooms {
     /// Returns when [`Self::due`] next has something to do.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
-        let dropped = self.dropped.first().map(|(since, _)| *since + Limits::GRACE);
+        let dropped = self.ghosts.oldest().map(|(since, _)| since + Limits::GRACE);
         let digest = self.digests.first().map(|(due, _)| *due);
         dropped.into_iter().chain(digest).min()
     }
 
     /// Lets go of whoever did not come back within the grace, and returns what is now to be told.
     pub fn due(&mut self, now: Duration) -> Vec<Notice> {
-        while self.dropped.first().is_some_and(|(since, _)| *since + Limits::GRACE <= now) {
-            self.let_go(now);
+        while let Some((_, seat)) = self.ghosts.oldest().filter(|(since, _)| *since + Limits::GRACE <= now) {
+            self.leave(seat, now);
         }
         let mut notices = Vec::new();
         while let Some((due, room)) = self.digests.first().filter(|(due, _)| *due <= now).cloned() {
@@ -401,29 +416,22 @@ impl Rooms {
         notices
     }
 
-    /// Ends the grace of the connection that was lost first.
-    fn let_go(&mut self, now: Duration) {
-        if let Some((_, seat)) = self.dropped.first().copied() {
-            self.leave(seat, now);
-        }
-    }
-
     /// Takes a seat away, with its grace if it is lost.
     fn take_seat(&mut self, seat: SeatId) -> Option<Place> {
         let place = self.seats.remove(&seat)?;
         if let Some(since) = place.dropped {
-            self.dropped.remove(&(since, seat));
+            self.ghosts.remove((since, seat), place.address);
         }
         Some(place)
     }
 
     /// Returns a seat for somebody who is here; it is not in the room yet.
-    fn new_seat(&mut self, author: Author, room: RoomName, can_return: bool) -> SeatId {
+    fn new_seat(&mut self, author: Author, address: Option<IpAddr>, room: RoomName, can_return: bool) -> SeatId {
         self.seats_given += 1;
         let seat = SeatId(self.seats_given);
         if let Some(person) = self.people.get_mut(&author) {
             person.seats.push(seat);
-            self.seats.insert(seat, Place { author, room, dropped: None, given: 0, can_return });
+            self.seats.insert(seat, Place { author, room, dropped: None, address, given: 0, can_return });
         }
         seat
     }

@@ -6,8 +6,9 @@ use super::{IfTaken, Rooms, SeatId};
 use crate::wire::{Author, Limits, Nick, RoomName};
 
 impl Rooms {
-    /// Begins with the people of an earlier run, as those whose connections are lost: of each the author, the room and the nick. People
-    /// who come are numbered after `people_seen`.
+    /// Begins with the people of an earlier run, as those whose connections are lost: of each the author, the room and the nick. They are
+    /// charged to no address: their number is bounded by what the earlier run kept. People who come are numbered after
+    /// `people_seen`.
     pub fn restore(&mut self, people_seen: u64, seats: impl IntoIterator<Item = (Author, RoomName, Nick)>) {
         self.people_seen = people_seen;
         for (author, room, nick) in seats {
@@ -21,7 +22,7 @@ impl Rooms {
                 self.changed.insert((author, room), None);
                 continue;
             }
-            let seat = self.new_seat(author, room.clone(), true);
+            let seat = self.new_seat(author, None, room.clone(), true);
             self.open.entry(room).or_default().members.insert(nick, seat);
             self.lose(seat, Duration::ZERO);
         }

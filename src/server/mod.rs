@@ -57,7 +57,7 @@ const TOLD_AHEAD: Duration = Duration::from_mins(1);
 pub struct Config {
     /// Connections at one time, 0 for no cap.
     pub max_connections: u32,
-    /// Connections at one time from one address (an IPv6 /64 is one), 0 for no cap.
+    /// Connections at one time from one address (an IPv6 /64 is one), and as many lost ones that keep their places; 0 for no cap.
     pub max_per_address: u32,
     /// Connections a second from one address, 0 for no limit; [`Limits::CONNECT_BURST`] seconds' worth may come at once.
     pub connect_rate: u32,
@@ -205,7 +205,7 @@ pub async fn serve(
             "the last message is of a time to come; what is said until then has its time, for times do not fall"
         );
     }
-    let (hub, run) = desk::open(log.clone(), log.last().await?, at);
+    let (hub, run) = desk::open(log.clone(), log.last().await?, at, config.max_per_address);
     let mut desk = tokio::spawn(run);
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared {

@@ -54,7 +54,8 @@ impl Limits {
     pub const DRAIN: Duration = Duration::from_secs(5);
     /// A dropped connection keeps its nick for so long, unseen by others: most networks are back within a minute.
     pub const GRACE: Duration = Duration::from_mins(1);
-    /// Lost connections in their grace at one time; past it the oldest is let go, so that churn cannot fill the memory.
+    /// Lost connections in their grace at one time, so that churn cannot fill the memory; one more, and the address that has most
+    /// gives up its oldest.
     pub const GHOSTS: usize = 10_000;
     /// Rooms that one person is in at a time, each on a connection of its own: more tabs than anybody looks at, few enough that
     /// whatever concerns all of them, such as another nick, costs no more than a handful of joins.
@@ -106,7 +107,7 @@ impl Limits {
 
     /// `--max-connections`: below the 20,000 files a process may commonly open.
     pub const CONNECTIONS: u32 = 10_000;
-    /// `--max-per-address`: a household or an office behind one address.
+    /// `--max-per-address`, connections and as many lost ones: a household or an office behind one address.
     pub const PER_ADDRESS: u32 = 64;
     /// `--connect-rate`, connections a second from one address: half a percent of a core, and a hall that reconnects is through with
     /// it before anybody has waited long.

@@ -20,9 +20,14 @@ fn to(name: &str) -> To {
     To { nick: nick(name), peer: None }
 }
 
+fn address(number: u8) -> IpAddr {
+    [10, 0, 0, number].into()
+}
+
 fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
     Arrival {
         author: Hex([author; 16]),
+        address: address(0),
         nick: name.map(nick),
         if_taken: IfTaken::Next,
         room: RoomName::new(room).unwrap(),
@@ -220,6 +225,25 @@ fn ghosts_are_bounded() {
 }
 
 #[test]
+fn an_address_that_loses_many_connections_gives_up_its_own_places() {
+    for (ghosts, kept) in [(Ghosts::new(3, 1000), 6 * 3), (Ghosts::new(0, 10), 10 - 1)] {
+        let mut rooms = Rooms { ghosts, ..Rooms::default() };
+        rooms.restore(0, [(Hex([1; 16]), RoomName::lobby(), nick("eve"))]);
+        let ada = seat(&mut rooms, 2, "ada");
+        rooms.lose(ada, NOW);
+        for number in 3..200 {
+            let stranger = Arrival { address: address(1 + number % 6), ..arrival(number, Some("bob"), "lobby") };
+            let stranger = rooms.arrive(stranger, NOW).unwrap().seat;
+            rooms.lose(stranger, NOW + Duration::from_secs(1));
+        }
+        let names = names(&rooms);
+        assert!(names.contains(&"ada".to_owned()), "she is the only one from her address: {names:?}");
+        assert!(names.contains(&"eve".to_owned()), "and the server itself has lost eve: {names:?}");
+        assert_eq!(names.len(), 2 + kept, "{names:?}");
+    }
+}
+
+#[test]
 fn who_comes_back_counts_as_no_ghost() {
     let mut rooms = Rooms::default();
     let mut restless = seat(&mut rooms, 1, "restless");
@@ -230,7 +254,7 @@ fn who_comes_back_counts_as_no_ghost() {
         restless = seat(&mut rooms, 1, "restless");
     }
     assert_eq!(names(&rooms), ["ada", "restless"], "nobody else's grace ends for that");
-    assert_eq!(rooms.dropped.len(), 1, "and nothing is kept of it");
+    rooms.ghosts.check([((NOW, ada), Some(address(0)))]);
     rooms.lose(ada, NOW + Limits::GRACE / 2);
     rooms.due(NOW + Limits::GRACE);
     assert_eq!(names(&rooms), ["restless"], "who is lost cannot be lost again");

@@ -35,10 +35,15 @@ const TOGETHER: usize = 1024;
 const EMPTY: usize = 16;
 
 /// Returns a hub over a log, which has given ids up to `last` and whose last message was said at `at`, and the task that serves it until
-/// all its clones are dropped.
-pub(crate) fn open(log: Log, last: MessageId, at: Timestamp) -> (Hub, impl Future<Output = ()> + Send) {
+/// all its clones are dropped. It keeps the places of so many lost connections from one address, 0 for no cap.
+pub(crate) fn open(
+    log: Log,
+    last: MessageId,
+    at: Timestamp,
+    lost_per_address: u32,
+) -> (Hub, impl Future<Output = ()> + Send) {
     let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-    let desk = Desk::new(log, last, at, requests.downgrade());
+    let desk = Desk::new(log, last, at, requests.downgrade(), Rooms::new(lost_per_address));
     (Hub::new(requests), desk.run(incoming))
 }
 
@@ -85,9 +90,9 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(log: Log, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>) -> Self {
+    fn new(log: Log, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>, rooms: Rooms) -> Self {
         Self {
-            rooms: Rooms::default(),
+            rooms,
             rings: Rings::default(),
             mail: Mail::default(),
             log,

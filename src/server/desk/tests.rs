@@ -6,7 +6,15 @@ use super::*;
 use crate::{room::IfTaken, wire::Hex};
 
 fn arrival(room: RoomName) -> Arrival {
-    Arrival { author: Hex([2; 16]), nick: None, if_taken: IfTaken::Next, room, can_return: false, returning: false }
+    Arrival {
+        author: Hex([2; 16]),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        nick: None,
+        if_taken: IfTaken::Next,
+        room,
+        can_return: false,
+        returning: false,
+    }
 }
 
 fn by_ada(topic: &str) -> TopicBy {
@@ -19,7 +27,7 @@ async fn somebody(hub: &Hub) -> Seat {
 
 #[tokio::test]
 async fn a_turn_commits_so_much_together_and_no_more() {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
+    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     tokio::spawn(run);
     let mut seat = somebody(&hub).await;
     let said = || Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
@@ -35,7 +43,13 @@ async fn a_turn_commits_so_much_together_and_no_more() {
 
 #[tokio::test]
 async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
-    let mut desk = Desk::new(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade());
+    let mut desk = Desk::new(
+        Log::memory(Hex([1; 8])),
+        MessageId(0),
+        Timestamp(0),
+        mpsc::channel(1).0.downgrade(),
+        Rooms::default(),
+    );
     let tea = Topic::new("tea").unwrap();
     for number in 0..2 * EMPTY {
         let room = RoomName::new(&format!("room-{number}")).unwrap();
@@ -57,7 +71,7 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
 /// A log that answers nothing: whatever waits for it waits for ever.
 #[tokio::test]
 async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
-    let (hub, run) = open(Log::Silent, MessageId(0), Timestamp(0));
+    let (hub, run) = open(Log::Silent, MessageId(0), Timestamp(0), 0);
     tokio::spawn(run);
     let asked = async {
         let mut seat = somebody(&hub).await;
@@ -91,7 +105,7 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
 
 /// Returns what comes of several things that are asked in one turn.
 async fn in_one_turn(requests: impl FnOnce(SeatId) -> Vec<Request>) {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
+    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     let desk = tokio::spawn(run);
     let seat = somebody(&hub).await;
     // Nobody else has a turn before all of them are asked.
@@ -122,8 +136,16 @@ async fn an_answer_knows_what_was_said_before() {
 
 #[tokio::test]
 async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_its_own() {
-    let (mut desk, tea) =
-        (Desk::new(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade()), "tea");
+    let (mut desk, tea) = (
+        Desk::new(
+            Log::memory(Hex([1; 8])),
+            MessageId(0),
+            Timestamp(0),
+            mpsc::channel(1).0.downgrade(),
+            Rooms::default(),
+        ),
+        "tea",
+    );
     let (mut seat, _) = desk.arrive(arrival(RoomName::lobby()), Duration::ZERO).unwrap();
     let (reply, mut settled) = oneshot::channel();
     let mut turn = Turn::default();
@@ -137,7 +159,7 @@ async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_it
 
 #[tokio::test]
 async fn a_session_that_panics_leaves_its_place() {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0));
+    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     tokio::spawn(run);
     let mut watcher = somebody(&hub).await;
     for can_return in [false, true] {

@@ -1,5 +1,7 @@
 //! A connection on its way in: who it is, where it goes, and the welcome.
 
+use std::net::IpAddr;
+
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Pace, Shared, read_topic};
@@ -36,13 +38,15 @@ pub(super) struct Entering<'a, S> {
     socket: &'a mut Socket<S>,
     shared: &'a Shared,
     pace: &'a mut Pace,
+    /// Who its place is charged to.
+    address: IpAddr,
     /// What was refused or carried nothing came so fast that the next frame is read only then.
     not_before: Instant,
 }
 
 impl<'a, S: Transport> Entering<'a, S> {
-    pub(super) fn new(socket: &'a mut Socket<S>, shared: &'a Shared, pace: &'a mut Pace) -> Self {
-        Self { socket, shared, pace, not_before: Instant::now() }
+    pub(super) fn new(socket: &'a mut Socket<S>, shared: &'a Shared, pace: &'a mut Pace, address: IpAddr) -> Self {
+        Self { socket, shared, pace, address, not_before: Instant::now() }
     }
 
     /// Finds a seat, and queues the welcome: it leaves with what the room has said.
@@ -54,6 +58,7 @@ impl<'a, S: Transport> Entering<'a, S> {
                 // Without a token nobody else can show that they are the same person.
                 let arrival = Arrival {
                     author: random()?,
+                    address: self.address,
                     nick,
                     if_taken: IfTaken::Next,
                     room,
@@ -84,6 +89,7 @@ impl<'a, S: Transport> Entering<'a, S> {
                     let token = hello.session.map_or_else(|| random().map(SessionToken), Ok)?;
                     let arrival = Arrival {
                         author: token.author(),
+                        address: self.address,
                         nick: hello.nick.or_else(|| nick.clone()),
                         if_taken: IfTaken::Refuse,
                         room: hello.room.unwrap_or_else(|| room.clone()),

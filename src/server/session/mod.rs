@@ -81,7 +81,7 @@ where
 {
     // Boxed, here and below, whatever is long and rare: a session that only listens should not keep room for it.
     let mut pace = Pace::new(shared);
-    let entered = Box::pin(Entering::new(socket, shared, &mut pace).enter(opening)).await;
+    let entered = Box::pin(Entering::new(socket, shared, &mut pace, address).enter(opening)).await;
     let end = match entered {
         Err(end) => end,
         Ok((seat, dialect, wanted)) => {

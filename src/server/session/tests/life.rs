@@ -251,6 +251,30 @@ async fn a_lost_connection_is_silent_for_its_grace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lost_connections_are_charged_to_the_address_they_came_from() {
+    let shared = shared();
+    let mut bob = Peer::text(&shared, "bob").await;
+    let begun = Instant::now();
+    for (address, name) in [(HERE, "ada"), ([10, 0, 0, 1].into(), "eve")] {
+        for number in 0..=LOST {
+            let name = format!("{name}-{number}");
+            let mut peer = Peer::connect_from(address, &shared, opening(Dialect::Json, &name), 64 * 1024);
+            peer.event("hello").await;
+            peer.say(r#"{"type":"hello"}"#).await;
+            peer.event("live").await;
+            bob.until(|line| line == format!("* {name} joined")).await;
+            assert_eq!(peer.end().await, End::Lost);
+        }
+        let is_left = |line: &str| {
+            assert!(!line.ends_with("-1 left"), "{line}, though only one is too many");
+            line == format!("* {name}-0 left")
+        };
+        bob.until(is_left).await;
+    }
+    assert!(begun.elapsed() < Limits::GRACE, "each address gave up its oldest");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_pings_is_read_no_faster_than_it_is_allowed() {
     let shared = shared();
     let mut ada = Peer::text(&shared, "ada").await;
@@ -326,7 +350,7 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let (mut peer, ours) = duplex(4096);
     let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
     let entered =
-        Entering::new(&mut socket, &shared, &mut Pace::new(&shared)).enter(opening(Dialect::Text, "ada")).await;
+        Entering::new(&mut socket, &shared, &mut Pace::new(&shared), HERE).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
     let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
     let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
@@ -357,7 +381,7 @@ async fn what_the_kernel_keeps_of_a_batch_is_sent_from_the_cursor_on() {
     let (ours, mut peer) = tcp_pair().await;
     let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
     let entered =
-        Entering::new(&mut socket, &shared, &mut Pace::new(&shared)).enter(opening(Dialect::Text, "ada")).await;
+        Entering::new(&mut socket, &shared, &mut Pace::new(&shared), HERE).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
     let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
     session.say_live().await.unwrap();

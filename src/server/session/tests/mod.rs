@@ -28,10 +28,13 @@ const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 /// Where all connections come from.
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+/// Lost connections from one address that keep their places.
+const LOST: u32 = 3;
+
 fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
     // A log in memory answers at once.
     let last = log.last().now_or_never().and_then(Result::ok).unwrap_or_default();
-    let (hub, desk) = desk::open(log.clone(), last, Timestamp(0));
+    let (hub, desk) = desk::open(log.clone(), last, Timestamp(0), LOST);
     tokio::spawn(desk);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());
@@ -58,14 +61,27 @@ struct Peer {
 
 /// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
 fn start(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
+    start_from(HERE, shared, opening, bytes)
+}
+
+fn start_from(
+    address: IpAddr,
+    shared: &Arc<Shared>,
+    opening: Opening,
+    bytes: usize,
+) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
     let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs), Vec::new()), Arc::clone(shared));
-    (ours, tokio::spawn(async move { run(&mut socket, opening, HERE, &shared).await }))
+    (ours, tokio::spawn(async move { run(&mut socket, opening, address, &shared).await }))
 }
 
 impl Peer {
     fn connect(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> Self {
-        let (stream, session) = start(shared, opening, bytes);
+        Self::connect_from(HERE, shared, opening, bytes)
+    }
+
+    fn connect_from(address: IpAddr, shared: &Arc<Shared>, opening: Opening, bytes: usize) -> Self {
+        let (stream, session) = start_from(address, shared, opening, bytes);
         Self { stream: ClientBuilder::new().take_over(stream), session, unread: VecDeque::new() }
     }
 

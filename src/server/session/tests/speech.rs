@@ -196,6 +196,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     // A reader of a broken log never comes in; the hub's own answer is what counts here.
     let seat = shared.hub.arrive(crate::room::Arrival {
         author: Hex([9; 16]),
+        address: HERE,
         nick: None,
         if_taken: crate::room::IfTaken::Next,
         room: crate::wire::RoomName::lobby(),

@@ -12,7 +12,7 @@ use std::{
 use broadcast_chat::{
     log::{Keep, Log, OpenError, Salvaged},
     os::{self, LossyWriter, Signals},
-    server::{self, AllowedOrigin, Config},
+    server::{self, AllowedOrigin, Config, Fit},
     wire::{Hex, Limits},
 };
 use clap::Parser;
@@ -204,12 +204,21 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     if let Some(limit) = files {
         let wanted = config.max_connections;
         // The log is open by now.
-        if config.fit(limit.saturating_sub(os::open_descriptors())) {
-            let fit = config.max_connections;
-            warn!(
-                "only {fit} connections fit, not {wanted} (--max-connections): the system lets the server open {limit} files \
-                 (ulimit -n, LimitNOFILE)"
-            );
+        match config.fit(limit.saturating_sub(os::open_descriptors())) {
+            Fit::All => {}
+            Fit::Fewer => {
+                let fit = config.max_connections;
+                warn!(
+                    "only {fit} connections fit, not {wanted} (--max-connections): the system lets the server open {limit} \
+                     files (ulimit -n, LimitNOFILE)"
+                );
+            }
+            Fit::TooFew => {
+                return Err(Failure {
+                    message: format!("the system lets the server open {limit} files, too few for its connections"),
+                    hint: Some("each connection is an open file; raise the limit: ulimit -n 1024, or LimitNOFILE=1024"),
+                });
+            }
         }
     }
     let mut stops = Signals::stops().map_err(no_signals)?;

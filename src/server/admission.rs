@@ -183,6 +183,12 @@ impl Refusals {
         })
         .collect()
     }
+
+    /// Returns what is left to be logged when no more will come.
+    pub(crate) fn rest(self) -> impl Iterator<Item = (Full, u64)> {
+        let counted = Self::KINDS.into_iter().zip(self.0).map(|(full, refused)| (full, refused.count));
+        counted.filter(|(_, count)| *count > 0)
+    }
 }
 
 /// Returns what one subscriber has: an IPv4 address, or the /64 that is the least an IPv6 network is given (RFC 6177).
@@ -295,5 +301,8 @@ mod tests {
         refusals.count(Full::TooOften);
         assert_eq!(refusals.take(NOW), [(Full::TooOften, 1)], "each kind has its own minute");
         assert_eq!((refusals.take(minute), refusals.due()), (vec![(Full::Server, 1000)], None));
+        refusals.count(Full::Server);
+        assert_eq!(refusals.take(minute), [], "there was a line just now");
+        assert_eq!(refusals.rest().collect::<Vec<_>>(), [(Full::Server, 1)]);
     }
 }

@@ -87,22 +87,39 @@ impl Default for Config {
 
 impl Config {
     /// Lowers the caps to what so many descriptors suffice for, so that who does not fit is told so: a connection that the system
-    /// refuses would wait without a word. Returns whether [`Self::max_connections`] cannot be reached.
-    pub fn fit(&mut self, descriptors: u64) -> bool {
+    /// refuses would wait without a word.
+    pub fn fit(&mut self, descriptors: u64) -> Fit {
         /// For what the log opens besides, and for a connection that is accepted to be closed.
         const OWN: u64 = 16;
         /// One in so many is for those that are refused.
         const SHARE: u64 = 8;
+        /// Connections below which nobody is served well.
+        const FEWEST: u64 = 4;
         let left = descriptors.saturating_sub(OWN);
         let refusals = (left / SHARE).max(1).min(self.refusals as u64);
-        let connections = u32::try_from(left.saturating_sub(refusals).max(1)).unwrap_or(u32::MAX);
+        let connections = left.saturating_sub(refusals);
+        if connections < FEWEST {
+            return Fit::TooFew;
+        }
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         self.refusals = usize::try_from(refusals).unwrap_or(self.refusals);
         let is_too_much = self.max_connections > connections;
         if is_too_much || self.max_connections == 0 {
             self.max_connections = connections;
         }
-        is_too_much
+        if is_too_much { Fit::Fewer } else { Fit::All }
     }
+}
+
+/// What descriptors suffice for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// For [`Config::max_connections`].
+    All,
+    /// For fewer connections, which are the cap now.
+    Fewer,
+    /// For a few connections at most: a server is not worth starting.
+    TooFew,
 }
 
 /// What carries a connection.
@@ -226,12 +243,14 @@ pub async fn serve(
         refusals: config.refusals,
     });
     let sessions = TaskTracker::new();
+    let mut refusals = Refusals::default();
     let served = tokio::select! {
-        () = accept(&listener, &door, &shared, &sessions) => Ok(()),
+        () = accept(&listener, &door, &shared, &sessions, &mut refusals) => Ok(()),
         () = shutdown => Ok(()),
         _ = &mut desk => Err(Error::Hub),
     };
     drop((listener, shared));
+    log_refusals(refusals.rest());
     info!(connections = sessions.len(), "stopping");
     stop.cancel();
     sessions.close();
@@ -249,11 +268,16 @@ pub async fn serve(
 }
 
 /// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is waited out.
-async fn accept(listener: &impl Listen, door: &Door, shared: &Arc<Shared>, sessions: &TaskTracker) {
+async fn accept(
+    listener: &impl Listen,
+    door: &Door,
+    shared: &Arc<Shared>,
+    sessions: &TaskTracker,
+    refusals: &mut Refusals,
+) {
     const FIRST_PAUSE: Duration = Duration::from_millis(10);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     let mut pause = FIRST_PAUSE;
-    let mut refusals = Refusals::default();
     loop {
         let due = refusals.due();
         let accepted = tokio::select! {
@@ -262,9 +286,7 @@ async fn accept(listener: &impl Listen, door: &Door, shared: &Arc<Shared>, sessi
             accepted = listener.accept() => Some(accepted),
         };
         let now = shared.started.elapsed();
-        for (full, count) in refusals.take(now) {
-            info!(count, "refused connections: {full}");
-        }
+        log_refusals(refusals.take(now));
         let (stream, peer) = match accepted {
             Some(Ok(accepted)) => accepted,
             Some(Err(error)) => {
@@ -289,6 +311,12 @@ async fn accept(listener: &impl Listen, door: &Door, shared: &Arc<Shared>, sessi
         if let Some(pass) = pass {
             sessions.spawn(connection(stream, peer, full, pass, Arc::clone(shared)));
         }
+    }
+}
+
+fn log_refusals(refused: impl IntoIterator<Item = (Full, u64)>) {
+    for (full, count) in refused {
+        info!(count, "refused connections: {full}");
     }
 }
 
@@ -324,16 +352,17 @@ mod tests {
     fn caps_are_lowered_to_what_the_descriptors_suffice_for_and_some_are_kept_for_refusals() {
         let fit = |max_connections, descriptors| {
             let mut config = Config { max_connections, ..Config::default() };
-            let is_too_much = config.fit(descriptors);
-            assert!(u64::from(config.max_connections) + config.refusals as u64 <= descriptors.max(2), "{config:?}");
-            (is_too_much, config.max_connections, config.refusals)
+            let fit = config.fit(descriptors);
+            assert!(fit == Fit::TooFew || u64::from(config.max_connections) + config.refusals as u64 <= descriptors);
+            (fit, config.max_connections, config.refusals)
         };
-        assert_eq!(fit(10_000, 1_000_000), (false, 10_000, 256));
-        assert_eq!(fit(0, 1_000_000), (false, 1_000_000 - 16 - 256, 256), "no cap is as many as fit");
-        assert_eq!(fit(10_000, 1000), (true, 861, 123));
-        assert_eq!(fit(100, 1000), (false, 100, 123));
-        assert_eq!(fit(10_000, 40), (true, 21, 3));
-        assert_eq!(fit(10_000, 0), (true, 1, 1), "one is let in whatever comes of it");
+        assert_eq!(fit(10_000, 1_000_000), (Fit::All, 10_000, 256));
+        assert_eq!(fit(0, 1_000_000), (Fit::All, 1_000_000 - 16 - 256, 256), "no cap is as many as fit");
+        assert_eq!(fit(10_000, 1000), (Fit::Fewer, 861, 123));
+        assert_eq!(fit(100, 1000), (Fit::All, 100, 123));
+        assert_eq!(fit(10_000, 40), (Fit::Fewer, 21, 3));
+        assert_eq!(fit(10_000, 21), (Fit::Fewer, 4, 1));
+        assert_eq!([20, 0].map(|descriptors| fit(10_000, descriptors).0), [Fit::TooFew; 2]);
     }
 
     /// Fails some times, has one connection, and then none.

@@ -103,7 +103,8 @@ pub(crate) fn is_rebound(head: Head<'_>, allowed: &[AllowedOrigin]) -> bool {
     !is_ours && !is_named
 }
 
-/// Reads HOST or HOST:PORT (RFC 3986 section 3.2, without the user); the host comes in lower case.
+/// Reads HOST or HOST:PORT (RFC 3986 section 3.2, without the user); the host comes in lower case, and without the dot that says
+/// that a name is a whole one (RFC 1034 section 3.1).
 fn host_and_port(text: &[u8]) -> Option<(String, Option<u16>)> {
     let authority = Authority::try_from(text).ok().filter(|authority| !authority.as_str().contains('@'))?;
     let host = authority.host();
@@ -114,7 +115,8 @@ fn host_and_port(text: &[u8]) -> Option<(String, Option<u16>)> {
         Some(digits) => Some(digits.parse().ok()?),
         None => return None,
     };
-    (!host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
+    let host = host.strip_suffix('.').unwrap_or(host);
+    (!host.is_empty() && !host.ends_with('.')).then(|| (host.to_ascii_lowercase(), port))
 }
 
 fn default_port(scheme: &str) -> Option<u16> {
@@ -152,6 +154,8 @@ mod tests {
             ("https://chat.example:443", "chat.example"),
             ("http://chat.example", "chat.example:80"),
             ("http://[::1]:8080", "[::1]:8080"),
+            ("http://localhost.:8080", "localhost.:8080"),
+            ("https://chat.example", "CHAT.example."),
         ] {
             assert!(asks(origin, host, "").0, "{origin} at {host}");
         }
@@ -162,6 +166,7 @@ mod tests {
             ("https://chat.example:8443", "chat.example"),
             ("https://chat.example@evil.example", "chat.example"),
             ("https://chat.example", "chat.example:443x"),
+            ("https://chat.example", "chat.example.."),
             ("null", "chat.example"),
             ("chat.example", "chat.example"),
         ] {
@@ -207,10 +212,25 @@ mod tests {
             assert!(asks(&format!("http://{host}"), host, "https://other.example").1, "{host}");
             assert!(!asks(&format!("http://{host}"), host, "*").1, "{host}");
         }
-        for host in ["127.0.0.1:8080", "192.168.1.2", "[::1]:8080", "localhost", "LocalHost:80", "chat.localhost:1"] {
+        for host in [
+            "127.0.0.1:8080",
+            "192.168.1.2",
+            "[::1]:8080",
+            "localhost",
+            "LocalHost:80",
+            "chat.localhost:1",
+            "localhost.",
+            "127.0.0.1.:80",
+        ] {
             assert!(!asks(&format!("http://{host}"), host, "").1, "{host}");
         }
-        assert!(!asks("https://chat.example", "chat.example:8080", "https://chat.example").1, "it is named");
+        for (host, flag) in [
+            ("chat.example:8080", "https://chat.example"),
+            ("CHAT.example.", "https://chat.example"),
+            ("c.d", "https://c.d."),
+        ] {
+            assert!(!asks("https://chat.example", host, flag).1, "{host} is named");
+        }
     }
 
     proptest! {

@@ -103,6 +103,31 @@ async fn the_caps_hold_and_say_so() {
 }
 
 #[tokio::test]
+async fn an_address_keeps_the_places_of_as_many_lost_connections_as_it_may_have() {
+    let server = start_with(&["--max-per-address", "2"]).await;
+    let mut watcher = RawPeer::connect(server.address, "/?nick=watcher").await;
+    let opening = Opening { target: "/", subprotocol: Some("broadcast-chat.v1"), ..Opening::default() };
+    for nick in ["ada", "bob", "eve"] {
+        let mut lost = within("a free place", async {
+            loop {
+                if let Ok(peer) = RawPeer::open(server.address, &opening).await {
+                    break peer;
+                }
+            }
+        })
+        .await;
+        lost.event("hello").await;
+        lost.send_json(&json!({ "type": "hello", "nick": nick })).await;
+        lost.event("welcome").await;
+        watcher.line_with(&format!("* {nick} joined")).await;
+    }
+    // Long before the grace is over.
+    watcher.line_with("* ada left").await;
+    watcher.say("/names").await;
+    watcher.line_with("bob, eve, watcher").await;
+}
+
+#[tokio::test]
 async fn pages_of_an_allowed_origin_may_connect() {
     let server = start_with(&["--allow-origin", "https://chat.example"]).await;
     let headers = &["Origin: https://chat.example"];

@@ -1,4 +1,7 @@
-//! Whether what a peer has sent so far ends where a message ends, so that nothing of it is kept anywhere. Pure.
+//! Whether what a peer has sent so far ends where a message ends, so that nothing of it is kept anywhere, and whether a message has too
+//! many frames. Pure.
+
+use crate::wire::Limits;
 
 /// Follows the heads of frames (RFC 6455 section 5.2) and skips what they bear.
 #[derive(Debug, Default)]
@@ -8,8 +11,8 @@ pub(crate) struct Boundary {
     length: u8,
     /// What is still to come of the payload.
     left: u64,
-    /// Whether a message in several frames is not complete.
-    unfinished: bool,
+    /// Frames of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too many, and the last is not among them.
+    frames: u8,
 }
 
 /// What the head of a frame says.
@@ -48,14 +51,20 @@ impl Boundary {
 
     /// Returns whether nothing that was read waits for more.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.length == 0 && self.left == 0 && !self.unfinished
+        self.length == 0 && self.left == 0 && self.frames == 0
+    }
+
+    /// Returns whether a message was read that has more than [`Limits::FRAMES`], once it is certain.
+    pub(crate) fn has_too_many_frames(&self) -> bool {
+        self.frames == Limits::FRAMES
     }
 
     fn begin(&mut self, head: &Head) {
         self.left = head.payload;
         // Control frames may come between those of a message.
-        if head.first & 0x0f < 8 {
-            self.unfinished = head.first & 0x80 == 0;
+        if head.first & 0x0f < 8 && !self.has_too_many_frames() {
+            let is_last = head.first & 0x80 != 0;
+            self.frames = if is_last { 0 } else { self.frames + 1 };
         }
     }
 }
@@ -111,6 +120,21 @@ mod tests {
             [rests(0x01), rests(0x89), rests(0x00), rests(0x80), rests(0x8a)],
             [false, false, false, true, true]
         );
+    }
+
+    #[test]
+    fn a_message_has_so_many_frames_and_no_more() {
+        for (before_the_last, is_too_many) in [(Limits::FRAMES - 1, false), (Limits::FRAMES, true)] {
+            let mut boundary = Boundary::default();
+            for _ in 0..2 {
+                (0..before_the_last).for_each(|number| boundary.feed(&frame(u8::from(number == 0), 0)));
+                // Control frames are not of it.
+                (0..Limits::FRAMES).for_each(|_| boundary.feed(&frame(0x89, 0)));
+                assert_eq!(boundary.has_too_many_frames(), is_too_many);
+                boundary.feed(&frame(0x80, 0));
+                assert_eq!(boundary.is_at_rest(), !is_too_many, "it is not forgotten");
+            }
+        }
     }
 
     proptest! {

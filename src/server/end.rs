@@ -29,6 +29,8 @@ pub(crate) enum End {
     Broken,
     /// It sent a message over the limit.
     TooBig,
+    /// It sent a message in too many frames.
+    TooManyFrames,
     /// It sent something that is not text.
     NotText,
     /// A newer connection of the same person has its place.
@@ -48,7 +50,10 @@ impl End {
     /// Returns whether its person has gone, rather than only the connection.
     pub(crate) fn is_for_good(self) -> bool {
         // 1001 is a page that is closed or a client that is stopping; it has no reason to come back.
-        matches!(self, Self::Quit | Self::Closed(1000 | 1001) | Self::Broken | Self::TooBig | Self::NotText)
+        matches!(
+            self,
+            Self::Quit | Self::Closed(1000 | 1001) | Self::Broken | Self::TooBig | Self::TooManyFrames | Self::NotText
+        )
     }
 
     /// Returns the close code and reason with which the connection ends, or `None` where there is nobody to tell.
@@ -61,6 +66,7 @@ impl End {
             Self::TooManyHellos => (CloseCode::POLICY_VIOLATION, "too many hellos were refused"),
             Self::Broken => (CloseCode::PROTOCOL_ERROR, "not a valid frame"),
             Self::TooBig => (CloseCode::MESSAGE_TOO_BIG, "a message has at most 64 KiB"),
+            Self::TooManyFrames => (CloseCode::MESSAGE_TOO_BIG, "a message has at most 64 frames"),
             Self::NotText => (CloseCode::UNSUPPORTED_DATA, "only text frames are understood"),
             Self::TakenOver => (
                 CloseCode::try_from(TAKEN_OVER).unwrap_or(CloseCode::NORMAL_CLOSURE),
@@ -79,6 +85,7 @@ impl From<Incoming> for End {
             Incoming::Closed(code) => Self::Closed(code),
             Incoming::Binary | Incoming::Failed(Failed::NotText) => Self::NotText,
             Incoming::Failed(Failed::TooBig) => Self::TooBig,
+            Incoming::Failed(Failed::TooManyFrames) => Self::TooManyFrames,
             Incoming::Failed(Failed::Protocol) => Self::Broken,
             Incoming::Failed(Failed::Gone) | Incoming::Text(_) | Incoming::Alive | Incoming::Confirmed(_) => Self::Lost,
         }

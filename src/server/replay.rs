@@ -22,17 +22,30 @@ pub(crate) struct Replay<S> {
     head: Bytes,
     inner: S,
     boundary: Boundary,
+    /// What may still be read, where that is bounded.
+    left: Option<usize>,
 }
 
 impl<S> Replay<S> {
     pub(crate) fn new(head: &[u8], inner: S) -> Self {
         // Copied out: even an empty slice keeps the whole buffer alive that it is of.
-        Self { head: Bytes::copy_from_slice(head), inner, boundary: Boundary::default() }
+        Self { head: Bytes::copy_from_slice(head), inner, boundary: Boundary::default(), left: None }
     }
 
     /// Returns whether what was read from this so far ends where a message ends.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.boundary.is_at_rest()
+    }
+
+    /// Returns whether a message has too many frames. Then nothing more is read: who polls this must ask whenever it is pending. It
+    /// is read again after [`Self::end_after`].
+    pub(crate) fn has_too_many_frames(&self) -> bool {
+        self.boundary.has_too_many_frames()
+    }
+
+    /// Ends what is read from this once it is so many bytes more, or a buffer above that.
+    pub(crate) fn end_after(&mut self, count: usize) {
+        self.left = Some(count);
     }
 }
 
@@ -63,6 +76,11 @@ impl<S: Transport> Replay<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.left {
+            Some(0) => return Poll::Ready(Ok(())),
+            None if self.has_too_many_frames() => return Poll::Pending,
+            Some(_) | None => {}
+        }
         let before = buf.filled().len();
         if self.head.is_empty() {
             ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
@@ -75,7 +93,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
                 self.head = Bytes::new();
             }
         }
-        self.boundary.feed(&buf.filled()[before..]);
+        let read = &buf.filled()[before..];
+        self.boundary.feed(read);
+        self.left = self.left.map(|left| left.saturating_sub(read.len()));
         Poll::Ready(Ok(()))
     }
 }
@@ -110,7 +130,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Replay<S> {
 mod tests {
     use tokio::io::AsyncReadExt as _;
 
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::wire::Limits;
 
     #[tokio::test]
     async fn what_was_read_too_early_is_read_first() {
@@ -120,5 +143,21 @@ mod tests {
         let mut rest = String::new();
         stream.read_to_string(&mut rest).await.unwrap();
         assert_eq!((&three, rest.as_str()), (b"hel", "lo world"));
+    }
+
+    #[tokio::test]
+    async fn after_too_many_frames_nothing_is_read_but_the_last_of_it() {
+        let more = [0x00, 0x80, 0, 0, 0, 0].repeat(1000);
+        let mut stream = Replay::new(&[0x01, 0x80, 0, 0, 0, 0], &more[..]);
+        let mut buffer = [0; 60];
+        let mut read = 0;
+        while let Some(Ok(length @ 1..)) = stream.read(&mut buffer).now_or_never() {
+            read += length;
+        }
+        assert!(stream.has_too_many_frames() && read / 6 <= usize::from(Limits::FRAMES) + 10, "{read}");
+        stream.end_after(100);
+        let mut last = Vec::new();
+        stream.read_to_end(&mut last).await.unwrap();
+        assert!((100..more.len() / 2).contains(&last.len()), "{}", last.len());
     }
 }

@@ -23,6 +23,9 @@ impl Limits {
     /// The payload of a WebSocket message, both ways: four times [`Self::MESSAGE`]. JSON at worst doubles what is left of a text
     /// once it is clean, and the text dialect makes three times as much of one that is all short lines.
     pub const PAYLOAD: usize = 64 * 1024;
+    /// The frames of a WebSocket message from a client: each costs work, also an empty one. Browsers and libraries send a message in
+    /// one; a proxy that passes on 1 KiB at a time needs as many for the longest.
+    pub const FRAMES: u8 = 64;
     /// The payload of an event that lists messages or rooms is kept below this, unless it has only one: with that,
     /// and whatever else is in it, it is below [`Self::PAYLOAD`].
     pub const LIST_PAYLOAD: usize = 48 * 1024;
@@ -50,6 +53,9 @@ impl Limits {
     pub const DEAD_AFTER: Duration = Duration::from_mins(1);
     /// For a peer to answer our close frame, and for what it still sends to be read away.
     pub const CLOSE: Duration = Duration::from_secs(2);
+    /// What is read of a peer after our close frame, while its own is waited for: four of the longest messages. An honest peer has
+    /// less under way, because the window of TCP does not grow while we read slowly. Another is cut off.
+    pub const LAST_READ: usize = 4 * Self::PAYLOAD;
     /// For every session to end once the server is told to stop.
     pub const DRAIN: Duration = Duration::from_secs(5);
     /// A dropped connection keeps its nick for so long, unseen by others: most networks are back within a minute.
@@ -79,8 +85,10 @@ impl Limits {
     pub const FOUND: u32 = 20;
     /// The most that one search may ask for.
     pub const FOUND_MOST: u32 = 100;
-    /// How long a search may take; what was found by then is the answer.
+    /// How long a search may take; what was found by then is the answer. Searches of several addresses share it.
     pub const SEARCH: Duration = Duration::from_millis(250);
+    /// What it has at the least, however many wait: most words of a large history are found in a tenth of it.
+    pub const SEARCH_LEAST: Duration = Duration::from_millis(25);
     /// Ping, pong and empty frames a second that cost us work but carry nothing; what comes faster is read later.
     pub const CONTROL_RATE: u32 = 20;
 

@@ -61,6 +61,8 @@ pub(crate) enum Failed {
     Gone,
     /// A message over [`Limits::PAYLOAD`].
     TooBig,
+    /// A message of more than [`Limits::FRAMES`].
+    TooManyFrames,
     /// Not UTF-8 where it must be.
     NotText,
     /// Not a WebSocket frame.
@@ -123,6 +125,10 @@ impl<S: Transport> Socket<S> {
             match &mut self.stream {
                 Some(Stream::Awake(library)) => match library.poll_next_unpin(cx) {
                     Poll::Ready(next) => return Poll::Ready(self.incoming(next)),
+                    // The library would go on for as long as they come: it has no message to return.
+                    Poll::Pending if library.get_ref().has_too_many_frames() => {
+                        return Poll::Ready(Incoming::Failed(Failed::TooManyFrames));
+                    }
                     Poll::Pending if self.has_queued || !library.get_ref().is_at_rest() => return Poll::Pending,
                     Poll::Pending => self.fall_asleep(),
                 },
@@ -309,7 +315,7 @@ impl<S: Transport> Socket<S> {
     }
 
     /// Says goodbye with a code and a reason of at most 123 bytes, or with the peer's own where it has said goodbye, hears the
-    /// peer out, and ends the stream, all under a deadline. Nothing can be done with it afterwards.
+    /// peer out, and ends the stream, all under a deadline and a bound in bytes. Nothing can be done with it afterwards.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
         if let Some(code) = self.goodbye
             && !self.has_queued
@@ -327,6 +333,7 @@ impl<S: Transport> Socket<S> {
             if is_answer {
                 return None;
             }
+            library.get_mut().end_after(Limits::LAST_READ);
             while let Some(Ok(_)) = library.next().await {}
             let stream = library.get_mut();
             stream.shutdown().await.ok()?;

@@ -144,3 +144,68 @@ async fn it_stays_until_a_ping_is_answered() {
     assert_eq!(&pong, b"\x8a\x01x");
     assert!(!is_awake(&mut socket).await);
 }
+
+/// Returns frames under a mask of zero of a text that is not complete.
+fn unfinished(count: u8) -> Vec<u8> {
+    (0..count).flat_map(|number| [u8::from(number == 0), 0x80, 0, 0, 0, 0]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_too_many_frames_is_noticed_though_it_has_no_end() {
+    let (mut socket, mut peer) = pair();
+    peer.write_all(&unfinished(Limits::FRAMES - 1)).await.unwrap();
+    peer.write_all(&[0x80, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+    assert_eq!(socket.next().await, Incoming::Text(Text(Message::text("x"))));
+    // A ping that is not answered yet, before all else.
+    peer.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+    assert_eq!(socket.next().await, Incoming::Alive);
+    peer.write_all(&unfinished(Limits::FRAMES)).await.unwrap();
+    for _ in 0..2 {
+        let heard = timeout(Limits::DEAD_AFTER, socket.next()).await;
+        assert_eq!(heard, Ok(Incoming::Failed(Failed::TooManyFrames)));
+    }
+    let said = async {
+        let mut heard = [0; 6];
+        peer.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, *b"\x8a\0\x88\x02\x03\xf1", "the pong is not torn");
+        peer.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+        drop(peer);
+    };
+    let begin = Instant::now();
+    tokio::join!(socket.close(CloseCode::MESSAGE_TOO_BIG, ""), said);
+    assert!(begin.elapsed().is_zero(), "its goodbye is heard all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_after_our_goodbye_is_read_up_to_a_bound() {
+    let ping = [0x89, 0x80, 0, 0, 0, 0].repeat(500);
+    let text = [&[0x81, 0xfe, 0x0f, 0xf0, 0, 0, 0, 0][..], &[b'x'; 0x0ff0]].concat();
+    let more = [0x00, 0x80, 0, 0, 0, 0].repeat(500);
+    for (name, first, said) in [
+        ("pings", 0, ping),
+        ("texts", 0, text),
+        ("a text without an end", 1, more.clone()),
+        ("one that has had too many frames", Limits::FRAMES, more),
+        ("no frames", 0, vec![0xff; 5000]),
+    ] {
+        let (mut socket, mut peer) = pair();
+        peer.write_all(&unfinished(first)).await.unwrap();
+        let (mut read, mut write) = tokio::io::split(peer);
+        let floods = tokio::spawn(async move {
+            let mut written = 0;
+            while written < 8 * Limits::LAST_READ && write.write_all(&said).await.is_ok() {
+                written += said.len();
+            }
+            written
+        });
+        let begin = Instant::now();
+        socket.close(CloseCode::POLICY_VIOLATION, "").await;
+        assert!(begin.elapsed() < Limits::CLOSE, "{name}");
+        drop(socket);
+        let written = floods.await.unwrap();
+        assert!((Limits::LAST_READ / 2..2 * Limits::LAST_READ).contains(&written), "{name}: {written}");
+        let mut heard = [0; 4];
+        read.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, *b"\x88\x02\x03\xf0");
+    }
+}

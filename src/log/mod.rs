@@ -127,7 +127,7 @@ pub enum Log {
 pub struct Found {
     /// The messages, newest first.
     pub messages: Vec<Arc<Message>>,
-    /// Whether it was cut short after [`Limits::SEARCH`], so that there may be more to find.
+    /// Whether it was cut short when its time was over, so that there may be more to find.
     pub is_incomplete: bool,
 }
 
@@ -361,7 +361,16 @@ impl Log {
     }
 
     /// Does the same within another time.
-    async fn search_within(&self, time: Duration, room: &RoomName, query: &str, limit: u32) -> Result<Found, LogError> {
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn search_within(
+        &self,
+        time: Duration,
+        room: &RoomName,
+        query: &str,
+        limit: u32,
+    ) -> Result<Found, LogError> {
         let Some(query) = Query::parse(query) else { return Ok(Found::default()) };
         let limit = limit.min(Limits::HISTORY);
         match self {

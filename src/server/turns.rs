@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -76,6 +77,12 @@ impl Turns {
     pub(super) fn waiting(&self) -> usize {
         let state = lock(&self.0);
         [&state.catch_ups, &state.questions].iter().flat_map(|queue| queue.waiting.values()).map(VecDeque::len).sum()
+    }
+
+    /// Returns the share of `time` that one of this purpose has, and each address of those who wait, but not less than `least`.
+    pub(crate) fn share(&self, purpose: Purpose, time: Duration, least: Duration) -> Duration {
+        let addresses = lock(&self.0).queue(purpose).waiting.len();
+        (time / u32::try_from(addresses.saturating_add(1)).unwrap_or(u32::MAX)).max(least)
     }
 
     fn turn(&self) -> Turn {
@@ -216,6 +223,25 @@ mod tests {
         let many: Vec<_> = (1..100).map(|who| (Question, who)).collect();
         let order = served(&turns, &[&many[..], &[(CatchUp, 201), (CatchUp, 202)]].concat());
         assert_eq!(order[..4], [201, 1, 202, 2]);
+    }
+
+    #[test]
+    fn time_is_shared_by_the_addresses_that_wait_however_many_are_at_each() {
+        use Purpose::{CatchUp, Question};
+        let turns = Turns::new(1);
+        let share = || turns.share(Question, Duration::from_secs(12), Duration::from_secs(2)).as_secs();
+        let mut all = vec![turns.take(CatchUp, address(0)).now_or_never()];
+        let mut waiting = Vec::new();
+        for (purpose, who, shared) in
+            [(CatchUp, 9, 12), (Question, 1, 6), (Question, 1, 6), (Question, 2, 4), (Question, 3, 3), (Question, 4, 2)]
+        {
+            let mut turn = turns.take(purpose, address(who)).boxed_local();
+            assert!((&mut turn).now_or_never().is_none());
+            waiting.push(turn);
+            assert_eq!(share(), shared, "{purpose:?} {who}");
+        }
+        all.extend((5..100).map(|who| turns.take(Question, address(who)).now_or_never()));
+        assert_eq!(share(), 2, "not less than that");
     }
 
     #[tokio::test]

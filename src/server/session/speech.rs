@@ -346,7 +346,8 @@ impl<S: Transport> Session<'_, S> {
         let (shared, address) = (self.shared, self.address);
         let search = async {
             let _turn = shared.searches.take(Purpose::Question, address).await;
-            shared.log.search(&room, query.as_str(), limit).await
+            let time = shared.searches.share(Purpose::Question, Limits::SEARCH, Limits::SEARCH_LEAST);
+            shared.log.search_within(time, &room, query.as_str(), limit).await
         };
         let found = match self.hearing(search).await? {
             Ok(found) => found,

@@ -44,8 +44,8 @@ impl Limits {
     pub const HELLO: Duration = Duration::from_secs(10);
     /// Frames that may be refused before one of them is a `hello` that is granted: more names than a person tries.
     pub const HELLOS: u32 = 20;
-    /// From one step of a write to the next; a reader that takes nothing for so long is stalled, and one that takes something again
-    /// and again is alive, however slow.
+    /// From one step of a write to the next; a reader that takes nothing for so long is stalled. How much one step is, the
+    /// kernel decides: on Linux up to a third of its buffer, more than a megabyte.
     pub const WRITE: Duration = Duration::from_secs(10);
     /// Between two pings: below the 30 s after which many middle boxes forget an idle connection.
     pub const PING_EVERY: Duration = Duration::from_secs(25);

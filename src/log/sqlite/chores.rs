@@ -92,6 +92,8 @@ fn replace_index(connection: &mut Connection) -> Result<(), LogError> {
 /// What a step of retention has found.
 #[derive(Debug, Default)]
 pub(super) struct Deleted {
+    /// How many messages are deleted.
+    pub(super) count: usize,
     /// Whether there may be more to delete.
     pub(super) more: bool,
     /// What is wrong with the index for searches, which keeps nothing from being deleted.
@@ -99,15 +101,15 @@ pub(super) struct Deleted {
 }
 
 /// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and returns whether there may be more.
-/// `last` is the last message. What the index has of them goes first, on its own, so that a damaged one keeps no message from it.
+/// `count` is how many there are. What the index has of them goes first, on its own, so that a damaged one keeps no message from it.
 pub(super) fn delete(
     connection: &mut Connection,
     keys: &mut Keys,
-    last: i64,
+    count: u64,
     keep: Keep,
     now: Timestamp,
 ) -> Result<Deleted, LogError> {
-    let Some((up_to, more)) = deletable(connection, last, keep, now)? else { return Ok(Deleted::default()) };
+    let Some((up_to, more)) = deletable(connection, count, keep, now)? else { return Ok(Deleted::default()) };
     let damage = match delete_from_index(connection, up_to) {
         Ok(()) => None,
         Err(IndexError::Damaged(error)) => Some(error),
@@ -128,10 +130,10 @@ pub(super) fn delete(
              (SELECT author, key FROM messages NOT INDEXED WHERE id <= ?1 AND key IS NOT NULL)",
         )?
         .execute([up_to])?;
-    transaction.prepare_cached("DELETE FROM messages WHERE id <= ?1")?.execute([up_to])?;
+    let count = transaction.prepare_cached("DELETE FROM messages WHERE id <= ?1")?.execute([up_to])?;
     transaction.commit()?;
     keys.delete(up_to);
-    Ok(Deleted { more, damage })
+    Ok(Deleted { count, more, damage })
 }
 
 fn delete_from_index(connection: &mut Connection, up_to: i64) -> Result<(), IndexError> {
@@ -150,21 +152,21 @@ fn delete_from_index(connection: &mut Connection, up_to: i64) -> Result<(), Inde
     transaction.commit().map_err(IndexError::of_index)
 }
 
-/// Returns up to which id one step may delete, and whether it reaches less far than it may.
+/// Returns up to which id one step may delete of so many messages, and whether it reaches less far than it may.
 pub(super) fn deletable(
     connection: &Connection,
-    last: i64,
+    count: u64,
     keep: Keep,
     now: Timestamp,
 ) -> Result<Option<(i64, bool)>, LogError> {
-    let by_count = keep.messages.map_or(0, |most| last.saturating_sub(integer(most)));
+    let too_many = keep.messages.map_or(0, |most| count.saturating_sub(most));
     let oldest = keep.age.map_or(0, |age| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut statement = connection.prepare_cached("SELECT id, at FROM messages ORDER BY id LIMIT ?1")?;
     let mut rows = statement.query([DELETED])?;
-    let (mut up_to, mut taken) = (None, 0);
+    let (mut up_to, mut taken) = (None, 0_u32);
     while let Some(row) = rows.next()? {
         let (id, at): (i64, i64) = (row.get(0)?, whole_number(row, 1)?);
-        if id > by_count && at >= integer(oldest) {
+        if u64::from(taken) >= too_many && at >= integer(oldest) {
             break;
         }
         up_to = Some(id);

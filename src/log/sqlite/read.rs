@@ -107,8 +107,11 @@ pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<T
 }
 
 /// Returns how many messages there are. Ids have no holes but those that retention leaves at the beginning, so that nobody needs
-/// to count.
+/// to count, unless some could not be saved of a damaged file.
 pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
+    if connection.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'holes')", [], |row| row.get(0))? {
+        return Ok(number(connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?));
+    }
     let range: (Option<i64>, Option<i64>) = connection
         .prepare_cached("SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;

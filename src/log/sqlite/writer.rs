@@ -84,6 +84,8 @@ pub(super) struct Writer {
     is_synced: bool,
     /// The highest id that was given.
     last: i64,
+    /// How many messages are stored.
+    count: u64,
     keys: Keys,
     /// The id up to which messages are in the index for searches.
     indexed: i64,
@@ -115,6 +117,7 @@ impl Writer {
     pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
         connection.set_prepared_statement_cache_capacity(rows::STATEMENTS + OTHERS);
         let last = integer(read::last(&connection)?.0);
+        let count = read::count(&connection)?;
         let indexed: i64 =
             connection.query_row("SELECT value FROM meta WHERE name = 'indexed'", [], |row| row.get(0))?;
         let keys = Keys::load(&connection)?;
@@ -125,6 +128,7 @@ impl Writer {
             keep,
             is_synced: false,
             last,
+            count,
             keys,
             indexed,
             unindexed: unindexed(last - indexed),
@@ -276,6 +280,7 @@ impl Writer {
                         if let Appended::New(message) = appended {
                             self.unindexed += chores::weight(message.text_len());
                             self.last = self.last.max(integer(message.id.0));
+                            self.count += 1;
                         }
                     }
                     // Whoever asked may have gone meanwhile.
@@ -369,7 +374,8 @@ impl Writer {
 
     /// Deletes a little, and returns whether there may be more to delete.
     fn delete(&mut self, keep: Keep, now: Timestamp) -> Result<bool, LogError> {
-        let deleted = chores::delete(&mut self.connection, &mut self.keys, self.last, keep, now)?;
+        let deleted = chores::delete(&mut self.connection, &mut self.keys, self.count, keep, now)?;
+        self.count = self.count.saturating_sub(deleted.count as u64);
         if let Some(damage) = deleted.damage {
             self.rebuild_index(&damage);
         }
@@ -379,17 +385,19 @@ impl Writer {
     /// Deletes a little of what need not be kept at this time, and returns whether there may be more.
     fn retain(&mut self, reading: Reading) -> Result<bool, LogError> {
         let time = self.clock.time(reading);
-        let mut keep = self.keep;
-        if self.clock.even_for(reading) < EVEN {
-            if !self.told_waiting && chores::deletable(&self.connection, self.last, self.keep, time)?.is_some() {
-                info!(wait = ?EVEN, "some messages are older than they are kept; the clock must have gone evenly before they are deleted");
-                self.told_waiting = true;
+        if self.clock.even_for(reading) >= EVEN {
+            if std::mem::take(&mut self.told_waiting) {
+                info!("messages that are older than they are kept are deleted now");
             }
-            keep.age = None;
-        } else if std::mem::take(&mut self.told_waiting) {
-            info!("messages that are older than they are kept are deleted now");
+            return self.delete(self.keep, time);
         }
-        self.delete(keep, time)
+        let more = self.delete(Keep { age: None, ..self.keep }, time)?;
+        // What is still there to delete waits for its age alone.
+        if !more && !self.told_waiting && chores::deletable(&self.connection, self.count, self.keep, time)?.is_some() {
+            info!(wait = ?EVEN, "some messages are older than they are kept; the clock must have gone evenly before they are deleted");
+            self.told_waiting = true;
+        }
+        Ok(more)
     }
 
     /// Feeds the index once, and returns whether there may be more.
@@ -529,6 +537,22 @@ mod tests {
             while writer.retain(*reading).unwrap() {}
         }
         writer.connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn only_what_waits_for_its_age_is_said_to_wait() {
+        for (days, messages, waits) in [(None, Some(2), false), (Some(1), Some(1), false), (Some(1), None, true)] {
+            let age = days.map(|days| Duration::from_hours(24 * days));
+            let mut writer = writer(Keep { age, messages });
+            say(&mut writer, 100, 1);
+            let (reply, _) = oneshot::channel();
+            let said = Draft { at: at(0, 0).wall, ..draft("lobby", "x", None) };
+            writer.serve(Request::Append(vec![said], reply));
+            writer.clock = Clock::new(Timestamp(0), at(0, 0));
+            while writer.retain(at(0, 0)).unwrap() {}
+            assert_eq!(writer.told_waiting, waits, "{:?}", writer.keep);
+            assert_eq!(writer.count, messages.unwrap_or(101));
+        }
     }
 
     #[test]

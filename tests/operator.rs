@@ -144,6 +144,31 @@ fn a_file_of_which_nothing_can_be_read_is_a_failure() {
             .unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(1) && told.starts_with("error: "), "{name}: {told}");
+        assert!(told.contains(&format!("{name} is not a database")), "{told}");
+        assert!(!told.contains("--db") && !told.contains("--salvage"), "that is what was done: {told}");
         assert!(!folder.path().join("new.db").exists(), "{name}: nothing is left behind");
     }
+}
+
+#[tokio::test]
+async fn only_what_no_server_has_is_salvaged_and_only_into_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let salvage = |to: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_server"))
+            .args(["--salvage", "chat.db", "--db", to])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (process, mut ada) = start(folder.path(), "chat.db").await;
+    say(&mut ada, "hi").await;
+    let (code, told) = salvage("new.db");
+    assert!(code == Some(1) && told.contains("in use") && told.contains("hint: stop the server"), "{told}");
+    stop(process, ada).await;
+    let (code, told) = salvage(":memory:");
+    assert!(code == Some(2) && told.contains("--db :memory:"), "{told}");
+    assert_eq!(salvage("new.db"), (Some(0), String::new()));
+    let (code, told) = salvage("new.db");
+    assert!(code == Some(1) && told.contains("there is a file already") && !told.contains(":memory:"), "{told}");
 }

@@ -15,13 +15,16 @@ use broadcast_chat::{
     server::{self, AllowedOrigin, Config, Fit},
     wire::{Hex, Limits},
 };
-use clap::Parser;
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, level_filters::LevelFilter, warn};
 use tracing_subscriber::EnvFilter;
 
 /// What the log can come from: the library and this program.
 const TARGETS: [&str; 2] = ["broadcast_chat", "server"];
+
+/// The `--db` that is no file.
+const MEMORY: &str = ":memory:";
 
 /// A chat server: one port for terminals, programs and browsers.
 #[derive(Debug, Parser)]
@@ -119,6 +122,10 @@ fn filter(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.salvage.is_some() && arguments.db.as_deref() == Some(Path::new(MEMORY)) {
+        let message = format!("--salvage saves in a file, and --db {MEMORY} is none");
+        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
     // Whatever becomes of stderr, and of whoever reads it, the chat goes on.
     let stderr = match LossyWriter::to(io::stderr()) {
         Ok(stderr) => stderr,
@@ -237,7 +244,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
 
 /// Opens the log, and returns it with the words for where it is.
 fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure> {
-    if path.as_deref() == Some(Path::new(":memory:")) {
+    if path.as_deref() == Some(Path::new(MEMORY)) {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         return Ok((Log::memory(Hex(epoch)), "in memory, until the server stops".to_owned()));
@@ -252,10 +259,11 @@ fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure>
 
 /// Saves what can be read of a damaged file, and says how much that was. None at all is a failure.
 fn salvage(from: &Path, to: &Path) -> Result<(), Failure> {
-    let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.hint() };
+    let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.salvage_hint() };
     let Salvaged { messages, holes } = Log::salvage(from, to).map_err(failed)?;
     if messages == 0 {
-        return Err(format!("no message of {} can be read", from.display()).into());
+        let message = format!("no message of {} can be read", from.display());
+        return Err(Failure { message, hint: Some("restore a backup") });
     }
     let (messages, holes) = (counted(messages, "message"), counted(holes, "place"));
     let words = format!("{messages} saved in {}; at {holes} messages could not be read", to.display());

@@ -127,6 +127,25 @@ impl OpenError {
         }
     }
 
+    /// Returns what can be done about it where a damaged file was to be saved in another.
+    #[must_use]
+    pub fn salvage_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InUse(_) => Some("stop the server that has it"),
+            Self::Newer { .. } => Some("run the newer version"),
+            Self::NotADatabase(_) | Self::Foreign(_) => {
+                Some("was another file meant? if it is this one, its beginning is lost, and only a backup helps")
+            }
+            Self::Damaged { .. } => Some("restore a backup"),
+            Self::ReadOnly(_) => {
+                Some("the server writes beside both files: copy the damaged one and its -wal, or another --db PATH")
+            }
+            Self::NoSpace(_) => Some("make room, or choose another place with --db PATH"),
+            Self::Create { .. } => Some("choose another place with --db PATH"),
+            Self::Open { .. } => None,
+        }
+    }
+
     /// Returns what an error of `SQLite` means while the file at `path` is opened.
     pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_path_buf();

@@ -43,21 +43,11 @@ impl Place {
         if path.is_dir() {
             return Err(OpenError::Open { path, reason: "it is a directory".to_owned() });
         }
-        let failed = |error: io::Error| OpenError::of_system(&path, &error);
-        // A file of its own: SQLite's locks on the database go when any descriptor of it is closed, even one of somebody else's.
-        // For the same reason the database is not touched before the lock is had.
-        let mut beside = path.clone().into_os_string();
-        beside.push(".lock");
-        let lock = os::open_private(Path::new(&beside)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path)),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        let lock = Lock::of(&path)?;
         if !path.exists() {
-            drop(os::open_private(&path).map_err(failed)?);
+            drop(os::open_private(&path).map_err(|error| OpenError::of_system(&path, &error))?);
         }
-        Ok((Self { path, in_memory: false }, Lock { _file: Some(lock) }))
+        Ok((Self { path, in_memory: false }, lock))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -118,6 +108,24 @@ impl Place {
 }
 
 impl Lock {
+    /// Locks the file at `path`, which no link may lead to.
+    ///
+    /// # Errors
+    /// An [`OpenError`] when it is in use, or there cannot be a file beside it.
+    pub(super) fn of(path: &Path) -> Result<Self, OpenError> {
+        let failed = |error: io::Error| OpenError::of_system(path, &error);
+        // A file of its own: SQLite's locks on the database go when any descriptor of it is closed, even one of somebody else's.
+        // For the same reason the database is not touched before the lock is had.
+        let mut beside = path.to_path_buf().into_os_string();
+        beside.push(".lock");
+        let lock = os::open_private(Path::new(&beside)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _file: Some(lock) }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_path_buf())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
     /// Returns the lock of a place that nobody else can know.
     #[cfg(test)]
     pub(super) fn none() -> Self {

@@ -643,6 +643,154 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
     assert!(has_hole && most_lost < 20, "one page of messages costs what is on it, and no more: {most_lost}");
 }
 
+/// Fills a new log with so many messages of 1000 bytes, half of them in an earlier run, and returns what a client knows that came in
+/// then and has seen those.
+async fn fill(path: &Path, count: u64) -> Known {
+    let mut known = Known { after: Some(MessageId(count / 2)), ..Known::default() };
+    for half in [1..=count / 2, count / 2 + 1..=count] {
+        let log = open(path);
+        known.epoch = Some(log.epoch());
+        known.run = known.run.or(Some(log.runs().present()));
+        for number in half {
+            say(&log, &format!("{number} {}", "x".repeat(1000))).await.unwrap();
+        }
+        log.close().await;
+    }
+    known
+}
+
+/// Returns the ids of the messages in a file that was saved, each of which must be whole.
+fn saved_ids(path: &Path) -> Vec<i64> {
+    let connection = Connection::open(path).unwrap();
+    let mut statement = connection.prepare("SELECT id, text FROM messages ORDER BY id").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let whole = |(id, text): (i64, String)| {
+        assert_eq!(text, format!("{id} {}", "x".repeat(1000)));
+        id
+    };
+    rows.map(Result::unwrap).map(whole).collect()
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_file_that_was_cut_short_is_saved() {
+    let (directory, path) = place();
+    let known = fill(&path, 300).await;
+    let whole = fs::read(&path).unwrap();
+    let mut before = 0;
+    for tenth in 1..10 {
+        let pages = whole.len() / 4096 * tenth / 10;
+        for bytes in [pages * 4096, pages * 4096 + 1777, pages * 4096 + 3777] {
+            fs::write(&path, &whole[..bytes]).unwrap();
+            let saved = directory.path().join(format!("{bytes}.db"));
+            let Salvaged { messages, holes } = Log::salvage(&path, &saved).unwrap();
+            assert!(messages >= before && holes > 0, "{bytes}: {messages}");
+            assert!(messages as usize * 10 >= 300 * (tenth - 1), "{bytes} of {}: {messages}", whole.len());
+            assert_eq!(saved_ids(&saved).len() as u64, messages);
+            assert_eq!(fs::read(&path).unwrap(), whole[..bytes], "the damaged one stays as it is");
+            before = messages;
+            let log = open(&saved);
+            let last = log.last().await.unwrap();
+            assert_eq!(log.runs().shared(known, last).is_some(), last < MessageId(150), "ids are given again");
+            log.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_are_saved_whatever_else_is_gone() {
+    let (directory, path) = place();
+    fill(&path, 80).await;
+    let whole = fs::read(&path).unwrap();
+    let roots: Vec<(String, u32)> = {
+        let connection = Connection::open(&path).unwrap();
+        let mut roots = connection
+            .prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0 AND name != 'messages'")
+            .unwrap();
+        let roots = roots.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        roots.unwrap().map(Result::unwrap).collect()
+    };
+    assert!(roots.len() > 8, "{roots:?}");
+    for (name, page) in roots {
+        for is_past_the_end in [false, true] {
+            fs::write(&path, &whole).unwrap();
+            if is_past_the_end {
+                let connection = Connection::open(&path).unwrap();
+                connection
+                    .execute_batch(&format!(
+                        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 99999 WHERE name = '{name}'"
+                    ))
+                    .unwrap();
+            } else {
+                let mut bytes = whole.clone();
+                bytes.chunks_mut(4096).nth(page as usize - 1).unwrap().fill(0);
+                fs::write(&path, bytes).unwrap();
+            }
+            let saved = directory.path().join(format!("{name}-{is_past_the_end}.db"));
+            assert_eq!(Log::salvage(&path, &saved), Ok(Salvaged { messages: 80, holes: 0 }), "{name}");
+            assert_eq!(saved_ids(&saved).len(), 80);
+            open(&saved).close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_between_many_that_are_gone_is_saved() {
+    let (directory, path) = place();
+    fill(&path, 300).await;
+    let whole = fs::read(&path).unwrap();
+    let is_leaf = |page: &[u8]| page[0] == 0x0d && page[3000..4000].iter().filter(|byte| **byte == b'x').count() > 900;
+    let leaves: Vec<_> = (0..whole.len() / 4096).filter(|page| is_leaf(&whole[page * 4096..][..4096])).collect();
+    assert!(leaves.len() > 80, "{leaves:?}");
+    for kept in leaves.iter().step_by(5) {
+        let mut bytes = whole.clone();
+        for page in leaves.iter().filter(|page| *page != kept) {
+            bytes[page * 4096..][..4096].fill(0);
+        }
+        fs::write(&path, bytes).unwrap();
+        let saved = directory.path().join(format!("{kept}.db"));
+        let Salvaged { messages, .. } = Log::salvage(&path, &saved).unwrap();
+        assert_eq!(saved_ids(&saved).len() as u64, messages);
+        assert!((2..10).contains(&messages), "{kept}: {messages}");
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_saved_does_not_count_as_kept() {
+    let (directory, path) = place();
+    fill(&path, 300).await;
+    let mut bytes = fs::read(&path).unwrap();
+    let third = bytes.len() / 4096 / 3 * 4096;
+    bytes[third..third + 3 * 4096].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    let saved = directory.path().join("saved.db");
+    let Salvaged { messages, .. } = Log::salvage(&path, &saved).unwrap();
+    assert!(messages < 300 && saved_ids(&saved).last() == Some(&300), "{messages}");
+    for keep in [messages + 1, messages, messages - 9, 1] {
+        let stored = saved_ids(&saved).len() as u64;
+        let log = Log::open(&saved, Keep { age: None, messages: Some(keep) }).unwrap();
+        log.tidy().await.unwrap();
+        let kept = keep.min(stored);
+        assert_eq!((log.count().await, saved_ids(&saved).len() as u64), (Ok(kept), kept));
+        say(&log, "more").await.unwrap();
+        log.tidy().await.unwrap();
+        assert_eq!(log.count().await, Ok(keep.min(kept + 1)));
+        log.close().await;
+        Connection::open(&saved).unwrap().execute("DELETE FROM messages WHERE text = 'more'", []).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_a_server_has_open_is_not_salvaged() {
+    let (directory, path) = place();
+    let log = open(&path);
+    say(&log, "1").await.unwrap();
+    let saved = directory.path().join("saved.db");
+    assert!(matches!(Log::salvage(&path, &saved), Err(OpenError::InUse(_))));
+    assert!(!saved.exists());
+    log.close().await;
+    assert_eq!(Log::salvage(&path, &saved), Ok(Salvaged { messages: 1, holes: 0 }));
+}
+
 #[tokio::test]
 async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
     let folder = TempDir::new().unwrap();

@@ -17,7 +17,7 @@ use super::{
 use crate::os;
 
 /// Ids after a message that cannot be read that are tried one by one: there is no order in which pages are lost, and between two of them
-/// may be one of a few messages. It takes some 30 ms.
+/// may be one of a few messages. It takes some 100 ms.
 const NEAR: i64 = 10_000;
 
 /// What became of a damaged file.

@@ -167,7 +167,7 @@ async fn only_what_no_server_has_is_salvaged_and_only_into_a_new_file() {
     assert!(code == Some(1) && told.contains("in use") && told.contains("hint: stop the server"), "{told}");
     stop(process, ada).await;
     let (code, told) = salvage(":memory:");
-    assert!(code == Some(2) && told.contains("--db :memory:"), "{told}");
+    assert!(code == Some(2) && told.contains("--db :memory:") && told.contains("Usage: server "), "{told}");
     assert_eq!(salvage("new.db"), (Some(0), String::new()));
     let (code, told) = salvage("new.db");
     assert!(code == Some(1) && told.contains("there is a file already") && !told.contains(":memory:"), "{told}");

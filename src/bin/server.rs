@@ -124,7 +124,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.salvage.is_some() && arguments.db.as_deref() == Some(Path::new(MEMORY)) {
         let message = format!("--salvage saves in a file, and --db {MEMORY} is none");
-        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+        Arguments::command().bin_name(env!("CARGO_BIN_NAME")).error(ErrorKind::ArgumentConflict, message).exit();
     }
     // Whatever becomes of stderr, and of whoever reads it, the chat goes on.
     let stderr = match LossyWriter::to(io::stderr()) {

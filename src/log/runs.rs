@@ -79,10 +79,11 @@ impl Runs {
         self.earlier.get(number).map(|(run, _)| *run)
     }
 
-    /// Returns the last id that an earlier run gave, or those before it.
+    /// Returns the last id of an earlier run, or of those before it, that no later one may have given again: a log that was cut goes
+    /// on below where it was.
     fn end(&self, run: Run) -> Option<MessageId> {
         let at = self.earlier.iter().rposition(|(earlier, _)| *earlier == run)?;
-        let next = self.earlier.get(at + 1).map_or(self.first, |(_, first)| *first);
+        let next = self.earlier.iter().skip(at + 1).map(|(_, first)| *first).fold(self.first, MessageId::min);
         Some(MessageId(next.0.saturating_sub(1)))
     }
 }
@@ -114,6 +115,25 @@ mod tests {
         assert_eq!([61, 100, 1000].map(|after| shared(Some(b'b'), Some(after))), [Some(60); 3], "b went on elsewhere");
         assert_eq!([150, 151].map(|after| shared(Some(b'c'), Some(after))), [None, Some(150)]);
         assert_eq!([1, 1000].map(|after| shared(Some(b'x'), Some(after))), [Some(0), Some(0)], "nobody here knows x");
+    }
+
+    #[test]
+    fn a_log_that_was_cut_has_in_common_what_was_left_of_it() {
+        // a gave 1 to 100, b 101 to 200; then it was cut after 60, and c began; d began after 80.
+        let earlier = vec![(run(b'a'), MessageId(1)), (run(b'b'), MessageId(101)), (run(b'c'), MessageId(61))];
+        let runs = Runs::new(EPOCH, earlier, (run(b'd'), MessageId(81)), 4);
+        let shared = |name, after| {
+            let known = Known { epoch: Some(EPOCH), run: Some(run(name)), after };
+            runs.shared(known, MessageId(300)).map(|id| id.0)
+        };
+        for name in [b'a', b'b'] {
+            assert_eq!(
+                [60, 61, 100, 200].map(|after| shared(name, Some(MessageId(after)))),
+                [None, Some(60), Some(60), Some(60)]
+            );
+            assert_eq!(shared(name, None), Some(60));
+        }
+        assert_eq!([80, 81].map(|after| shared(b'c', Some(MessageId(after)))), [None, Some(80)]);
     }
 
     #[test]

@@ -601,6 +601,30 @@ async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
 }
 
 #[tokio::test]
+async fn of_a_log_that_was_cut_every_earlier_run_has_what_is_left_in_common() {
+    let (_directory, path) = place();
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let log = open(&path);
+        for _ in 0..5 {
+            say(&log, "x").await.unwrap();
+        }
+        runs.push(log.runs().present());
+        log.close().await;
+    }
+    Connection::open(&path).unwrap().execute("DELETE FROM messages WHERE id > 3", []).unwrap();
+    let log = open(&path);
+    for number in 4..=9 {
+        assert_eq!(say(&log, "other").await, Ok(number));
+    }
+    let last = log.last().await.unwrap();
+    for (run, after, shared) in [(0, 3, None), (0, 5, Some(3)), (1, 8, Some(3)), (1, 3, None)] {
+        let known = Known { epoch: Some(log.epoch()), run: Some(runs[run]), after: Some(MessageId(after)) };
+        assert_eq!(log.runs().shared(known, last), shared.map(MessageId), "{run} {after}");
+    }
+}
+
+#[tokio::test]
 async fn what_can_be_read_of_a_damaged_file_is_saved() {
     let (directory, path) = place();
     let log = open(&path);

@@ -344,7 +344,7 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
         let (log, room) = (&self.shared.log, self.seat.place.room.clone());
-        self.cursor = match wanted {
+        let cursor = match wanted {
             Wanted::After(cursor) => cursor,
             Wanted::Since(time) => {
                 let cursor = self.hearing(log.since(&room, time)).await?;
@@ -356,7 +356,8 @@ impl<'a, S: Transport> Session<'a, S> {
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
         };
-        // What comes after the last is in the ring.
+        // What comes after the last is in the ring, and no cursor may hide it, wherever that is from.
+        self.cursor = cursor.min(self.seat.place.last);
         if self.cursor < self.seat.place.last {
             self.catch_up().await?;
         }

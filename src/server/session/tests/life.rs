@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
+    room::{Arrival, IfTaken},
     server::{
         batch::tests::{kept_as, message},
         hub::Said,
@@ -39,6 +40,25 @@ async fn whoever_wants_no_history_asks_the_log_nothing() {
     ada.until(|line| line.starts_with("* welcome")).await;
     ada.say("/names").await;
     ada.until(|line| line == "* in #lobby: ada").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_cursor_hides_what_is_said_from_now_on() {
+    let shared = shared();
+    let arrival = Arrival {
+        author: Hex([9; 16]),
+        nick: None,
+        if_taken: IfTaken::Next,
+        room: crate::wire::RoomName::lobby(),
+        can_return: false,
+        returning: false,
+    };
+    let (seat, _) = shared.hub.arrive(arrival).await.unwrap().unwrap();
+    let (_ours, theirs) = duplex(4096);
+    let mut socket = Socket::new(Replay::new(&[], theirs), Vec::new());
+    let mut session = Session::new(&mut socket, &shared, Dialect::Json, seat, Pace::new(&shared), HERE);
+    session.come_in(Wanted::After(MessageId(100))).await.unwrap();
+    assert_eq!(session.cursor, MessageId(0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,8 @@ pub struct Clock {
     told: Timestamp,
     /// What was believed last.
     believed: Look,
+    /// What was believed before it went back, until that has stood.
+    trusted: Look,
     /// What was seen last.
     seen: Look,
     /// The uptime since which the wall clock has gone evenly.
@@ -49,19 +51,25 @@ impl Clock {
     #[must_use]
     pub fn new(told: Timestamp, reading: Reading) -> Self {
         let look = Look::of(reading);
-        Self { told, believed: look, seen: look, even_since: reading.uptime }
+        Self { told, believed: look, trusted: look, seen: look, even_since: reading.uptime }
     }
 
     /// Returns the time at this reading. Where the wall clock has jumped ahead, the time goes on as before until the jump has stood for
-    /// a minute; where it has gone back, the time stands still until the wall clock has reached it again.
+    /// a minute; where it has gone back, the time stands still until the wall clock has reached it again. One that was back for less than a
+    /// minute is believed at once when it is right again.
     pub fn time(&mut self, reading: Reading) -> Timestamp {
         let look = Look::of(reading);
         if !look.is_even_with(self.seen) {
             self.even_since = look.uptime;
         }
         self.seen = look;
+        let has_stood = self.even_for(reading) >= BELIEVED;
+        let is_right_again = look.is_even_with(self.trusted);
         let is_back = look.ahead < self.believed.ahead;
-        if is_back || look.is_even_with(self.believed) || self.even_for(reading) >= BELIEVED {
+        if has_stood || is_right_again {
+            self.trusted = look;
+        }
+        if is_back || has_stood || is_right_again || look.is_even_with(self.believed) {
             self.believed = look;
         }
         self.told = self.told.max(self.believed.time_at(look.uptime));
@@ -160,10 +168,24 @@ mod tests {
             assert_eq!(clock.time(at(seconds, -60_000)), time(100));
         }
         assert_eq!(clock.time(at(161, -60_000)), time(101));
-        // One that is taken back is right again as soon as a jump ahead is believed.
+        // It has stood; what it was before is a jump ahead.
         assert_eq!(clock.time(at(162, -DAY)), time(101));
         assert_eq!(clock.time(at(163, 0)), time(101));
         assert_eq!(clock.time(at(223, 0)), time(223));
+    }
+
+    #[test]
+    fn a_clock_that_was_back_for_a_moment_is_right_again_at_once() {
+        let mut clock = Clock::new(Timestamp(0), at(0, 0));
+        assert_eq!(clock.time(at(100, 0)), time(100));
+        for seconds in [101, 102] {
+            assert_eq!(clock.time(at(seconds, -100 * DAY)), time(100));
+        }
+        assert_eq!(clock.time(at(103, 0)), time(103));
+        assert_eq!(clock.time(at(104, DAY)), time(104), "a jump ahead still is one");
+        // Back in two jumps, and forth.
+        assert_eq!([clock.time(at(105, -DAY)), clock.time(at(106, -2 * DAY))], [time(104); 2]);
+        assert_eq!(clock.time(at(107, 0)), time(107));
     }
 
     #[test]

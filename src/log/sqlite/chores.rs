@@ -2,11 +2,12 @@
 //! one short transaction, whole in itself: a crash between two leaves work to do and nothing to repair. So no step needs to wait
 //! for the disk either.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
     super::{Keep, LogError, words},
     IndexError,
+    holes::{complain, is_unreadable, skip},
     keys::Keys,
     read::{integer, text, whole_number},
     schema,
@@ -39,38 +40,63 @@ pub(super) fn weight(text: usize) -> u64 {
     MESSAGE + text as u64
 }
 
-/// Puts the next messages into the index, and returns how far it is then, or nothing if it had all.
+/// Puts the next messages into the index, past those that cannot be read, and returns how far it is then, or nothing if it had all.
 pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, IndexError> {
+    // Not in the transaction that writes: after something could not be read, nothing can be written there any more.
+    let Some((indexed, next)) = next_words(connection).map_err(IndexError::Other)? else { return Ok(None) };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut indexed: Option<Indexed> = None;
     {
-        let mut messages = transaction.prepare_cached(
-            "SELECT id, room, text FROM messages
-             WHERE id > (SELECT value FROM meta WHERE name = 'indexed') ORDER BY id LIMIT ?1",
-        )?;
         let mut insert = transaction
             .prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")
             .map_err(IndexError::of_index)?;
-        let mut rows = messages.query([INDEXED])?;
-        while indexed.as_ref().is_none_or(|indexed| indexed.weight < INDEXED_TEXT)
-            && let Some(row) = rows.next()?
-        {
-            let id: i64 = row.get(0)?;
-            let room = text(row, 1)?.unwrap_or_default();
-            let said = text(row, 2)?;
-            if let Some(said) = &said {
-                insert.execute(params![id, words::indexed(&room, said)]).map_err(IndexError::of_index)?;
-            }
-            let before = indexed.map_or(0, |indexed| indexed.weight);
-            indexed = Some(Indexed { last: id, weight: before + weight(said.map_or(0, |said| said.len())) });
+        for (id, words) in next {
+            insert.execute(params![id, words]).map_err(IndexError::of_index)?;
         }
     }
-    if let Some(Indexed { last, .. }) = indexed {
-        transaction.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'indexed'")?.execute([last])?;
-    }
+    transaction.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'indexed'")?.execute([indexed.last])?;
     // The index is written now, as a whole.
     transaction.commit().map_err(IndexError::of_index)?;
-    Ok(indexed)
+    Ok(Some(indexed))
+}
+
+/// Returns how far the index is after its next step, and what goes into it before, if there is a message that can be read.
+fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<(i64, String)>)>, LogError> {
+    const NEXT: &str = "SELECT id, room, text FROM messages WHERE id >= ?1 ORDER BY id LIMIT ?2";
+    let mut from: i64 = connection
+        .prepare_cached("SELECT value + 1 FROM meta WHERE name = 'indexed'")?
+        .query_row([], |row| row.get(0))?;
+    let first = |from: i64| -> Result<Option<i64>, LogError> {
+        Ok(connection.prepare_cached(NEXT)?.query_row([from, 1], |row| row.get(0)).optional()?)
+    };
+    if let Err(error) = first(from) {
+        if !is_unreadable(&error) {
+            return Err(error);
+        }
+        complain(&error);
+        let Some(next) = skip(i64::MAX - from, |by| first(from + by))? else { return Ok(None) };
+        from = next;
+    }
+    let mut messages = connection.prepare_cached(NEXT)?;
+    let mut rows = messages.query([from, INDEXED.into()])?;
+    let (mut indexed, mut next): (Option<Indexed>, _) = (None, Vec::new());
+    while indexed.as_ref().is_none_or(|indexed| indexed.weight < INDEXED_TEXT) {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            // It comes first in the next step.
+            Err(_) if indexed.is_some() => break,
+            Err(error) => return Err(error.into()),
+        };
+        let id: i64 = row.get(0)?;
+        let room = text(row, 1)?.unwrap_or_default();
+        let said = text(row, 2)?;
+        let before = indexed.map_or(0, |indexed| indexed.weight);
+        indexed = Some(Indexed { last: id, weight: before + weight(said.as_ref().map_or(0, |said| said.len())) });
+        if let Some(said) = &said {
+            next.push((id, words::indexed(&room, said)));
+        }
+    }
+    Ok(indexed.map(|indexed| (indexed, next)))
 }
 
 /// Replaces the index by an empty one.

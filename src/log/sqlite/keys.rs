@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{super::LogError, read};
+use super::{
+    super::LogError,
+    holes::{complain, is_unreadable, skip},
+    read,
+};
 use crate::wire::{Author, Hex, IdempotencyKey};
 
 /// Keys that are in memory, past which they go into the table even while others wait: some 3 MB.
@@ -16,6 +20,9 @@ const MOST: usize = 30_000;
 const UNTOLD: i64 = 100_000;
 /// Keys that go into the table in one step: some 2 ms.
 const STEP: usize = 500;
+
+/// The messages with a key from an id on.
+const LACKING: &str = "SELECT id, author, key FROM messages WHERE id >= ?1 AND key IS NOT NULL ORDER BY id";
 
 type Unique = (Author, IdempotencyKey);
 
@@ -39,17 +46,33 @@ impl Keys {
     pub(super) fn load(connection: &Connection) -> Result<Self, LogError> {
         let keyed = connection.query_row("SELECT value FROM meta WHERE name = 'keyed'", [], |row| row.get(0))?;
         let mut keys = Self { keyed, ..Self::default() };
-        let mut lacking =
-            connection.prepare("SELECT id, author, key FROM messages WHERE id > ?1 AND key IS NOT NULL ORDER BY id")?;
-        let mut rows = lacking.query([keyed])?;
+        let mut from = keyed.saturating_add(1);
+        while let Err(error) = keys.read(connection, &mut from) {
+            if !is_unreadable(&error) {
+                return Err(error);
+            }
+            complain(&error);
+            let next = skip(i64::MAX - from, |by| first_lacking(connection, from + by))?;
+            let Some(next) = next else { break };
+            from = next;
+        }
+        Ok(keys)
+    }
+
+    /// Reads the keys of the messages from an id on, which is then past the last that could be read.
+    fn read(&mut self, connection: &Connection, from: &mut i64) -> Result<(), LogError> {
+        let mut lacking = connection.prepare(LACKING)?;
+        let mut rows = lacking.query([*from])?;
         while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            *from = id.saturating_add(1);
             // What somebody has changed by hand is no key of anybody, and no reason not to start.
             let key = read::text(row, 2)?.and_then(|key| IdempotencyKey::new(&key).ok());
             if let (Ok(author), Some(key)) = (row.get(1), key) {
-                keys.newest.insert((Hex(author), key), row.get(0)?);
+                self.newest.insert((Hex(author), key), id);
             }
         }
-        Ok(keys)
+        Ok(())
     }
 
     /// Returns which message was sent under a key.
@@ -123,6 +146,11 @@ impl Keys {
         }
         Ok(())
     }
+}
+
+/// Returns the first message with a key from an id on.
+fn first_lacking(connection: &Connection, from: i64) -> Result<Option<i64>, LogError> {
+    Ok(connection.prepare_cached(LACKING)?.query_row([from], |row| row.get(0)).optional()?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod append;
 mod chores;
+mod holes;
 mod keys;
 mod place;
 mod read;

@@ -6,11 +6,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, types::ValueRef};
 
 use super::{
     super::{Found, LogError, Page, budget::Budget, size, words::Query},
     IndexError,
+    holes::{complain, is_unreadable, skip},
 };
 use crate::wire::{Body, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy};
 
@@ -35,16 +36,43 @@ pub(super) fn number(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or_default()
 }
 
+/// Returns a page; what cannot be read of it is left out, as what was deleted is.
 pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
     let transaction = connection.unchecked_transaction()?;
     let gap = after < forgotten(&transaction, room)?;
-    let mut statement = transaction.prepare_cached(concat!(
+    let mut page = Page { messages: Vec::new(), more: false, gap };
+    let mut from = integer(after.0).saturating_add(1);
+    loop {
+        match fill(&transaction, &mut page, room, from, limit) {
+            Err(error) if is_unreadable(&error) && page.messages.is_empty() => {
+                complain(&error);
+                page.gap = true;
+                let next = skip(i64::MAX - from, |by| first(&transaction, room, from + by))?;
+                let Some(next) = next else { break };
+                from = next;
+            }
+            // It comes first on the next page.
+            Err(error) if is_unreadable(&error) => {
+                page.more = true;
+                break;
+            }
+            filled => {
+                filled?;
+                break;
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// Adds to a page what comes at or after an id, until it is full or something cannot be read.
+fn fill(connection: &Connection, page: &mut Page, room: &RoomName, from: i64, limit: u32) -> Result<(), LogError> {
+    let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        " FROM messages WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+        " FROM messages WHERE room = ?1 AND id >= ?2 ORDER BY id LIMIT ?3"
     ))?;
-    let mut rows = statement.query(params![room.as_str(), integer(after.0), i64::from(limit) + 1])?;
-    let mut page = Page { messages: Vec::new(), more: false, gap };
+    let mut rows = statement.query(params![room.as_str(), from, i64::from(limit) + 1])?;
     let mut text = 0;
     while let Some(row) = rows.next()? {
         if page.messages.len() >= limit as usize {
@@ -59,21 +87,66 @@ pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, l
         }
         page.messages.push(Arc::new(message));
     }
-    Ok(page)
+    Ok(())
 }
 
+/// Reads the first message of the room whose id is at least `from`, and returns the id. Not past the one before: to seek that may meet what cannot be read.
+fn first(connection: &Connection, room: &RoomName, from: i64) -> Result<Option<i64>, LogError> {
+    read_id(
+        connection,
+        concat!("SELECT ", columns!(), " FROM messages WHERE room = ?1 AND id >= ?2 ORDER BY id LIMIT 1"),
+        params![room.as_str(), from],
+    )
+}
+
+/// Reads the last message of the room whose id is at most `id`, and returns that.
+fn latest(connection: &Connection, room: &RoomName, id: i64) -> Result<Option<i64>, LogError> {
+    read_id(
+        connection,
+        concat!("SELECT ", columns!(), " FROM messages WHERE room = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1"),
+        params![room.as_str(), id],
+    )
+}
+
+/// Reads the one message that a statement finds, all of it, and returns its id.
+fn read_id(connection: &Connection, statement: &str, parameters: impl Params) -> Result<Option<i64>, LogError> {
+    let read = |row: &Row<'_>| Ok(message(row).map(|message| integer(message.id.0)));
+    connection.prepare_cached(statement)?.query_row(parameters, read).optional()?.transpose()
+}
+
+/// Returns the cursor after which the last `count` messages follow that are before `before` and not behind what cannot be read: of those
+/// of a damaged file it may be fewer, but one at least where there is one.
 pub(super) fn cursor(
     connection: &Connection,
     room: &RoomName,
     before: Option<MessageId>,
-    count: u32,
+    mut count: u32,
 ) -> Result<MessageId, LogError> {
     let transaction = connection.unchecked_transaction()?;
+    // The ids are in an index of their own.
+    let id = |before: i64, count: u32| -> Result<Option<i64>, LogError> {
+        let mut statement = transaction
+            .prepare_cached("SELECT id FROM messages WHERE room = ?1 AND id < ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3")?;
+        Ok(statement.query_row(params![room.as_str(), before, count], |row| row.get(0)).optional()?)
+    };
     let before = before.map_or(i64::MAX, |before| integer(before.0));
-    let found: Option<i64> = transaction
-        .prepare_cached("SELECT id FROM messages WHERE room = ?1 AND id < ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3")?
-        .query_row(params![room.as_str(), before, count], |row| row.get(0))
-        .optional()?;
+    let newest = id(before, 0).unwrap_or(Some(before - 1));
+    let newest = match newest.map(|newest| latest(&transaction, room, newest)) {
+        Some(Err(error)) if is_unreadable(&error) => {
+            complain(&error);
+            let newest = newest.unwrap_or_default();
+            skip(newest, |by| latest(&transaction, room, newest - by))?
+        }
+        newest => newest.transpose()?.flatten(),
+    };
+    let Some(newest) = newest else { return forgotten(&transaction, room) };
+    let found = loop {
+        match id(newest.saturating_add(1), count) {
+            Err(error) if is_unreadable(&error) && count > 1 => count /= 2,
+            Err(error) if is_unreadable(&error) => break Some(newest - 1),
+            found => break found?,
+        }
+    };
     // Where there are not so many, nothing is lost by starting there: what is older was not asked for, or is gone.
     found.map_or_else(|| forgotten(&transaction, room), |id| Ok(MessageId(number(id))))
 }
@@ -130,10 +203,19 @@ pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> 
     let last: Option<i64> =
         transaction.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
     let (mut from, mut to) = (1, last.unwrap_or(0).saturating_add(1));
+    let mut probe = |from: i64, to: i64| -> Result<Option<(i64, i64)>, LogError> {
+        Ok(probe.query_row([from, to], |row| Ok((row.get(0)?, whole_number(row, 1)?))).optional()?)
+    };
     while from < to {
         let middle = from + (to - from) / 2;
-        let found: Option<(i64, i64)> =
-            probe.query_row([middle, to], |row| Ok((row.get(0)?, whole_number(row, 1)?))).optional()?;
+        let found = match probe(middle, to) {
+            Err(error) if is_unreadable(&error) => match skip(to - middle, |by| probe(middle + by, to)) {
+                // There is nothing to be read up to there.
+                Err(error) if is_unreadable(&error) => None,
+                found => found?,
+            },
+            found => found?,
+        };
         match found {
             Some((id, time)) if time < integer(at.0) => from = id + 1,
             _ => to = middle,
@@ -180,27 +262,33 @@ fn search_all(
     let most = limit as usize;
     let indexed: i64 =
         connection.prepare_cached("SELECT value FROM meta WHERE name = 'indexed'")?.query_row([], |row| row.get(0))?;
-    // In the order of their ids, and so with those of other rooms: they are not many, and to look each up in the index of rooms takes
-    // longer.
-    let mut newest = connection.prepare_cached(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM messages NOT INDEXED WHERE room = ?1 AND id > ?2 ORDER BY id DESC"
-    ))?;
-    let mut rows = newest.query(params![room.as_str(), indexed])?;
-    while found.len() < most
-        && let Some(row) = rows.next()?
-    {
-        // The text first: there may be many, and few are found.
-        let text = text(row, TEXT)?.unwrap_or_default();
-        if budget.is_spent_before(text.len()) {
-            return Ok(false);
-        }
-        if query.finds(&text) {
-            found.push(Arc::new(message(row).map_err(IndexError::Other)?));
+    let mut newest = Newest {
+        indexed,
+        // What is said where even this cannot be read is past it.
+        id: connection
+            .prepare_cached("SELECT max(id) FROM messages")?
+            .query_row([], |row| row.get(0))
+            .unwrap_or(Some(i64::MAX))
+            .unwrap_or_default(),
+    };
+    let mut is_complete = true;
+    loop {
+        match newest.search(connection, room, query, most, &mut budget, found) {
+            Ok(true) => break,
+            Ok(false) => return Ok(false),
+            Err(error) if is_unreadable(&error) => {
+                complain(&error);
+                is_complete = false;
+                let Some(next) =
+                    skip(newest.id, |by| newest.read(connection, newest.id - by)).map_err(IndexError::Other)?
+                else {
+                    break;
+                };
+                newest.id = next;
+            }
+            Err(error) => return Err(IndexError::Other(error)),
         }
     }
-    drop(rows);
     // The index alone first: so it is known whether it is what failed.
     let mut older = connection
         .prepare_cached("SELECT rowid FROM search WHERE search MATCH ?1 AND rowid <= ?2 ORDER BY rowid DESC")
@@ -213,12 +301,73 @@ fn search_all(
         && let Some(id) = ids.next().map_err(IndexError::of_index)?
     {
         let id: i64 = id.get(0).map_err(IndexError::of_index)?;
-        let mut rows = indexed_message.query(params![id, room.as_str()])?;
-        if let Some(row) = rows.next()? {
-            found.push(Arc::new(message(row).map_err(IndexError::Other)?));
+        let read = |row: &Row<'_>| Ok(message(row));
+        let message = indexed_message.query_row(params![id, room.as_str()], read).optional();
+        match message.map_err(LogError::from).and_then(Option::transpose) {
+            Ok(message) => found.extend(message.map(Arc::new)),
+            Err(error) if is_unreadable(&error) => {
+                complain(&error);
+                is_complete = false;
+            }
+            Err(error) => return Err(IndexError::Other(error)),
         }
     }
-    Ok(true)
+    Ok(is_complete)
+}
+
+/// The messages that are not in the index, of which those up to `id` are still to be looked at.
+struct Newest {
+    indexed: i64,
+    id: i64,
+}
+
+impl Newest {
+    /// Adds what is found to `found`, and returns whether that is all, or as much as is wanted.
+    fn search(
+        &mut self,
+        connection: &Connection,
+        room: &RoomName,
+        query: &Query,
+        most: usize,
+        budget: &mut Budget,
+        found: &mut Vec<Arc<Message>>,
+    ) -> Result<bool, LogError> {
+        // In the order of their ids, and so with those of other rooms: they are not many, and to look each up in the index of rooms takes
+        // longer.
+        let mut statement = connection.prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages NOT INDEXED WHERE room = ?1 AND id > ?2 AND id <= ?3 ORDER BY id DESC"
+        ))?;
+        let mut rows = statement.query(params![room.as_str(), self.indexed, self.id])?;
+        while found.len() < most
+            && let Some(row) = rows.next()?
+        {
+            self.id = row.get::<_, i64>(0)?.saturating_sub(1);
+            // The text first: there may be many, and few are found.
+            let text = text(row, TEXT)?.unwrap_or_default();
+            if budget.is_spent_before(text.len()) {
+                return Ok(false);
+            }
+            if query.finds(&text) {
+                found.push(Arc::new(message(row)?));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the last of them up to `id`, of any room, and returns its id.
+    fn read(&self, connection: &Connection, id: i64) -> Result<Option<i64>, LogError> {
+        read_id(
+            connection,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages NOT INDEXED WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1"
+            ),
+            [self.indexed, id],
+        )
+    }
 }
 
 /// Returns the highest id of the room that was deleted.

@@ -624,6 +624,113 @@ async fn of_a_log_that_was_cut_every_earlier_run_has_what_is_left_in_common() {
     }
 }
 
+/// Fills pages of a table or an index with what is no page: so many of its leaves, in parts of 100.
+fn spoil(path: &Path, of: &str, parts: std::ops::Range<usize>) {
+    let connection = Connection::open(path).unwrap();
+    let root: u32 =
+        connection.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [of], |row| row.get(0)).unwrap();
+    drop(connection);
+    let mut bytes = fs::read(path).unwrap();
+    let root = &bytes[(root as usize - 1) * 4096..][..4096];
+    // The root is an interior page (file format, 1.6): cells with a child each, in an array after the header of 12 bytes.
+    assert!([2, 5].contains(&root[0]));
+    let number = |at: usize| usize::from(root[at]) << 8 | usize::from(root[at + 1]);
+    let cells = (0..number(3)).map(|cell| number(12 + 2 * cell));
+    let children: Vec<_> = cells.map(|cell| number(cell) << 16 | number(cell + 2)).collect();
+    for child in &children[children.len() * parts.start / 100..children.len() * parts.end / 100] {
+        bytes[(child - 1) * 4096..child * 4096].fill(0xa5);
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+/// Returns the ids of the lobby by one page after the other, and whether there was a gap.
+async fn all(log: &Log) -> (Vec<u64>, bool) {
+    let (mut all, mut gap) = (Vec::new(), false);
+    loop {
+        let page = log.page(&RoomName::lobby(), MessageId(all.last().copied().unwrap_or(0)), 40).await.unwrap();
+        all.extend(page.messages.iter().map(|message| message.id.0));
+        gap |= page.gap;
+        if !page.more {
+            return (all, gap);
+        }
+    }
+}
+
+/// Returns the same, read backwards, a few at a time.
+async fn all_backwards(log: &Log) -> Vec<u64> {
+    let mut all: Vec<u64> = Vec::new();
+    loop {
+        let before = all.first().map(|id| MessageId(*id));
+        let is_before = |id: MessageId| before.is_none_or(|before| id < before);
+        let mut cursor = log.cursor(&RoomName::lobby(), before, 7).await.unwrap();
+        let mut more = Vec::new();
+        loop {
+            let page = log.page(&RoomName::lobby(), cursor, 7).await.unwrap();
+            let ids = page.messages.iter().map(|message| message.id);
+            more.extend(ids.filter(|id| is_before(*id)).map(|id| id.0));
+            match page.messages.last() {
+                Some(last) if page.more && is_before(last.id) => cursor = last.id,
+                _ => break,
+            }
+        }
+        if more.is_empty() {
+            return all;
+        }
+        all.splice(0..0, more);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
+    let (directory, path) = place();
+    let log = open(&path);
+    let said = |number: u64| {
+        let room = if number.is_multiple_of(5) { "b" } else { "lobby" };
+        Draft { at: Timestamp(number), ..draft(room, &format!("tea {number} {}", "x".repeat(100)), None) }
+    };
+    log.append((1..=3000).map(said).collect()).await.unwrap();
+    log.close().await;
+    let whole: Vec<_> = (1..=3000).filter(|id| id % 5 != 0).collect();
+    for (number, of, parts) in [
+        (0, "messages", 50..50),
+        (1, "messages", 0..10),
+        (2, "messages", 50..60),
+        (3, "messages", 90..100),
+        (4, "messages", 2..98),
+        (5, "messages_by_room", 50..90),
+    ] {
+        let copy = directory.path().join(format!("{number}.db"));
+        fs::copy(&path, &copy).unwrap();
+        spoil(&copy, of, parts.clone());
+        let log = open(&copy);
+        let ((read, gap), lost) = (all(&log).await, !parts.is_empty());
+        assert!(read.is_sorted_by(|a, b| a < b) && read.iter().all(|id| whole.contains(id)));
+        assert_eq!((gap, read == whole), (lost, !lost), "{of} {parts:?}");
+        let part = whole.len() * parts.len() / 100;
+        assert!(read.len() + part + part / 5 + 100 >= whole.len(), "{of} {parts:?}: {} were read", read.len());
+        if of == "messages" {
+            assert_eq!(all_backwards(&log).await, read, "{parts:?}");
+        }
+        // None is indexed yet, and then all that can be.
+        for is_indexed in [false, true] {
+            let found = log.search_within(LONG, &RoomName::lobby(), "tea", 1000).await.unwrap();
+            if of == "messages" {
+                let ids: Vec<_> = found.messages.iter().map(|message| message.id.0).collect();
+                let wanted: Vec<_> = read.iter().rev().take(1000).copied().collect();
+                let differs = ids.iter().zip(&wanted).find(|(a, b)| a != b);
+                assert!(ids == wanted, "{parts:?} {is_indexed} {differs:?}");
+            }
+            log.tidy().await.unwrap();
+        }
+        for at in [0, 1, 299, 1500, 1700, 2900, 3000] {
+            let since = log.since(&RoomName::lobby(), Timestamp(at)).await.unwrap();
+            let (next, wanted) = (|id: &&u64| **id > since.0, |id: &&u64| **id >= at);
+            assert_eq!(read.iter().find(next), read.iter().find(wanted), "{of} {parts:?} {at}");
+        }
+        log.close().await;
+    }
+}
+
 #[tokio::test]
 async fn what_can_be_read_of_a_damaged_file_is_saved() {
     let (directory, path) = place();

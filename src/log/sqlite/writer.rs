@@ -311,7 +311,7 @@ impl Writer {
 
     fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
         self.sync_commits(false)?;
-        while self.delete(keep, now)? {}
+        while keep != Keep::default() && self.delete(keep, now)? {}
         while self.keys.lacks(self.last) {
             self.keys.feed(&mut self.connection, self.last)?;
         }

@@ -1,0 +1,62 @@
+//! What cannot be read of a damaged file, and the way past it: whoever reads must not be kept from all that is behind it.
+
+use std::sync::LazyLock;
+
+use super::super::{Complaints, LogError};
+
+/// Returns whether this is so of what was asked for, whoever asks and whenever.
+pub(super) fn is_unreadable(error: &LogError) -> bool {
+    matches!(error, LogError::Damaged(_) | LogError::Failed(_))
+}
+
+/// Tells the operator, once a minute.
+pub(super) fn complain(error: &LogError) {
+    static COMPLAINTS: LazyLock<Complaints> = LazyLock::new(Complaints::default);
+    COMPLAINTS.log("some messages cannot be read, and are left out; --salvage saves the others", error);
+}
+
+/// Returns what `read` returns as near as it can be read, where it cannot at 0: it is given how far from there to read, at most `most`.
+/// What lies between is skipped in steps that double, and then halved to the edge.
+///
+/// # Errors
+/// What `read` returns at `most`, where nothing can be read.
+pub(super) fn skip<T>(most: i64, mut read: impl FnMut(i64) -> Result<T, LogError>) -> Result<T, LogError> {
+    let (mut unread, mut step) = (0_i64, 1_i64);
+    let (mut by, mut found) = loop {
+        let by = unread.saturating_add(step).min(most);
+        match read(by) {
+            Err(error) if is_unreadable(&error) && by < most => unread = by,
+            read => break (by, read?),
+        }
+        step = step.saturating_mul(2);
+    };
+    while by - unread > 1 {
+        let middle = unread + (by - unread) / 2;
+        match read(middle) {
+            Err(error) if is_unreadable(&error) => unread = middle,
+            read => (by, found) = (middle, read?),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_hole_is_found_in_few_steps() {
+        for hole in [0, 1, 2, 3, 100, 1_000_000, i64::MAX - 1] {
+            let mut steps = 0;
+            let read = |by| {
+                steps += 1;
+                if by > hole { Ok(by) } else { Err(LogError::Damaged("a hole".to_owned())) }
+            };
+            assert_eq!(skip(i64::MAX, read), Ok(hole + 1));
+            assert!(steps <= 128, "{steps}");
+        }
+        let all = |by: i64| Err::<(), _>(LogError::Damaged(by.to_string()));
+        assert_eq!(skip(9, all), Err(LogError::Damaged("9".to_owned())));
+        assert_eq!(skip(9, |_| Err::<(), _>(LogError::Interrupted)), Err(LogError::Interrupted));
+    }
+}

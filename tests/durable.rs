@@ -79,6 +79,10 @@ async fn what_is_no_longer_kept_is_said_to_whoever_comes_back_for_it() {
     for number in 0..10 {
         ids.push(say(&mut ada, &number.to_string(), &number.to_string()).await);
     }
+    // Those of the last minutes stay.
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute_batch("UPDATE messages SET at = at - 3600000").unwrap();
+    drop(database);
     restart(&mut server, &path, &["--keep-messages", "3"]).await;
     let (mut ada, _) = resume(&server, &welcome, ids[9]).await;
     // The old ones are deleted in the background; once they are, nobody gets them any more.

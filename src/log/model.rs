@@ -138,7 +138,7 @@ async fn check(open: impl Fn() -> Log, can_reopen: bool, most: u64, events: Vec<
             Event::Tidy => {
                 // A log deletes what it does not keep at a time of its own; here it is told when.
                 if let Log::Sqlite(sqlite) = &log {
-                    sqlite.tidy_as(Keep { age: None, messages: Some(most) }, Timestamp(0)).await.unwrap();
+                    sqlite.tidy_as(Keep { age: None, messages: Some(most) }, Timestamp(1_000_000)).await.unwrap();
                 }
                 model.deleted = model.deleted.max(model.said.len().saturating_sub(usize::try_from(most).unwrap()));
             }

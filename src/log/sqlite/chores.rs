@@ -2,6 +2,8 @@
 //! one short transaction, whole in itself: a crash between two leaves work to do and nothing to repair. So no step needs to wait
 //! for the disk either.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
@@ -16,6 +18,10 @@ use crate::wire::Timestamp;
 
 /// Messages deleted in one step: some 6 ms with a million stored, which is what an append may have to wait.
 const DELETED: u32 = 50;
+
+/// Messages so young are kept however many there are: whoever does not know that they are stored sends them again under their keys, and
+/// a key goes with its message.
+const RECENT: Duration = Duration::from_mins(10);
 
 /// Messages indexed in one step: some 3 ms, as 50,000 take 0.7 s, and more when FTS5 merges what it has. Smaller steps cost more a
 /// message.
@@ -185,6 +191,7 @@ pub(super) fn deletable(
     keep: Keep,
     now: Timestamp,
 ) -> Result<Option<(i64, bool)>, LogError> {
+    let recent = integer(now.0.saturating_sub(u64::try_from(RECENT.as_millis()).unwrap_or(u64::MAX)));
     let too_many = keep.messages.map_or(0, |most| count.saturating_sub(most));
     let oldest = keep.age.map_or(0, |age| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut statement = connection.prepare_cached("SELECT id, at FROM messages ORDER BY id LIMIT ?1")?;
@@ -192,7 +199,7 @@ pub(super) fn deletable(
     let (mut up_to, mut taken) = (None, 0_u32);
     while let Some(row) = rows.next()? {
         let (id, at): (i64, i64) = (row.get(0)?, whole_number(row, 1)?);
-        if u64::from(taken) >= too_many && at >= integer(oldest) {
+        if (u64::from(taken) >= too_many || at >= recent) && at >= integer(oldest) {
             break;
         }
         up_to = Some(id);

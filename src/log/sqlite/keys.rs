@@ -235,11 +235,13 @@ mod tests {
         writer.feed();
         writer.say(3..6);
         let keep = Keep { age: None, messages: Some(1) };
-        let delete = |writer: &mut Writer| {
+        let delete = |writer: &mut Writer, seconds: u64| {
             let Writer { connection, keys, last } = writer;
-            chores::delete(connection, keys, last.unsigned_abs(), keep, Timestamp(0)).unwrap();
+            chores::delete(connection, keys, last.unsigned_abs(), keep, Timestamp(seconds * 1000)).unwrap();
         };
-        delete(&mut writer);
+        delete(&mut writer, 599);
+        assert_eq!(writer.say(0..6), [-1, -2, -3, -4, -5, -6], "it is sent again for so long");
+        delete(&mut writer, 601);
         assert_eq!((writer.in_table(), writer.keys.newest.len()), (0, 1));
         assert_eq!(writer.say(0..6), [7, 8, 9, 10, 11, -6]);
     }

@@ -47,6 +47,7 @@ async fn no_cursor_hides_what_is_said_from_now_on() {
     let shared = shared();
     let arrival = Arrival {
         author: Hex([9; 16]),
+        address: HERE,
         nick: None,
         if_taken: IfTaken::Next,
         room: crate::wire::RoomName::lobby(),

@@ -43,7 +43,7 @@ struct Arguments {
     /// How long messages are kept, an hour at least, such as 90d, 12h or 1y; for ever without it
     #[arg(long, value_name = "AGE", env = "CHAT_KEEP", value_parser = age)]
     keep: Option<Duration>,
-    /// How many messages of all rooms together are kept; 0, as without it, for all
+    /// How many messages of all rooms together are kept, besides those of the last ten minutes; 0, as without it, for all
     #[arg(long, value_name = "N", env = "CHAT_KEEP_MESSAGES")]
     keep_messages: Option<u64>,
     /// Connections at one time; 0 for no cap

@@ -65,8 +65,11 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, Inde
     Ok(Some(indexed))
 }
 
+/// The id of a message, and what the index has of it.
+type Words = (i64, String);
+
 /// Returns how far the index is after its next step, and what goes into it before, if there is a message that can be read.
-fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<(i64, String)>)>, LogError> {
+fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<Words>)>, LogError> {
     const NEXT: &str = "SELECT id, room, text FROM messages WHERE id >= ?1 ORDER BY id LIMIT ?2";
     let mut from: i64 = connection
         .prepare_cached("SELECT value + 1 FROM meta WHERE name = 'indexed'")?

@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// A person, whatever their nick: `p12` on the wire. Numbers are given in order and never twice, so that whoever writes to one
-/// reaches that person or nobody.
+/// A person, whatever their nick: `p12` on the wire. In one history, numbers are given in order and never twice: who
+/// writes to one reaches that person or nobody. In another history a number may be somebody else's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PersonId(pub u64);
 

@@ -97,6 +97,14 @@ impl Outbox {
         Some(&next.message)
     }
 
+    /// Takes out and returns the texts for one very person, oldest first.
+    pub(super) fn take_for_people(&mut self) -> Vec<ClientMessage> {
+        let is_for_person = |entry: &Entry| matches!(entry.message, ClientMessage::Msg { peer: Some(_), .. });
+        let (taken, left) = std::mem::take(&mut self.entries).into_iter().partition::<VecDeque<_>, _>(is_for_person);
+        self.entries = left;
+        taken.into_iter().map(|entry| entry.message).collect()
+    }
+
     /// Takes out and returns the text with this key: it was echoed, or it failed for good.
     pub(super) fn take(&mut self, wanted: &IdempotencyKey) -> Option<ClientMessage> {
         self.remove(|entry| entry.message.key() == Some(wanted)).map(|entry| entry.message)

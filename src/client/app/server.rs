@@ -43,7 +43,7 @@ impl App {
                     effects.push(Effect::Send(json::encode_client(&self.hello())));
                 }
             }
-            ServerMessage::Welcome(welcome) => return self.welcomed(welcome.clone(), effects),
+            ServerMessage::Welcome(welcome) => return self.welcomed(now, welcome.clone(), effects),
             ServerMessage::Joined(view) => {
                 self.answered(now, |request| matches!(request, ClientMessage::Join { .. }));
                 self.room = Some(view.room.clone());
@@ -138,17 +138,15 @@ impl App {
         });
     }
 
-    fn welcomed(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
+    fn welcomed(&mut self, now: Duration, welcome: Welcome, effects: &mut Vec<Effect>) {
         let first = self.room.is_none();
         let same_room = self.room.as_ref().is_none_or(|room| *room == welcome.view.room);
         let asked = self.asked_id();
         let same_epoch = self.epoch.is_none_or(|epoch| epoch == welcome.epoch);
         let is_of_it = |cursor: MessageId| welcome.shared.is_none_or(|shared| cursor <= shared);
         let same_history = same_epoch && self.cursor.or(asked).is_none_or(is_of_it);
-        if !same_history {
-            // Its people are others, though their numbers may be the same.
-            self.correspondent = None;
-        }
+        // Of a run of which nothing is known, it is not known whom it gave which number.
+        let same_people = same_history && welcome.shared != Some(MessageId(0));
         if !same_room || !same_epoch {
             self.cursor = None;
         } else if !same_history {
@@ -175,6 +173,23 @@ impl App {
         if !same_history {
             effects.push(notice(if asked.is_some() { NOT_SO_FAR } else { OTHER_HISTORY }));
             self.incomplete = Some("of what was said in the history before, some may be gone");
+        }
+        if !same_people {
+            self.forget_people(now, effects);
+        }
+    }
+
+    /// Forgets who is who: the people of another history are others, though their numbers may be the same. What waits to be sent to
+    /// one of those before would come to somebody else.
+    fn forget_people(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.correspondent = None;
+        self.privates.clear();
+        for message in self.outbox.take_for_people() {
+            let ClientMessage::Msg { to, text, .. } = message else { continue };
+            self.text_taken(now);
+            let text = quoted(text.as_str());
+            let words = format!("not sent: {text}: the server is another one than before; /msg {to} says it anew");
+            self.refuse(words, effects);
         }
     }
 

@@ -188,15 +188,55 @@ fn a_private_message_that_comes_again_is_shown_once() {
 
 #[test]
 fn the_people_of_another_history_are_others() {
+    let another: [fn(&mut Chat); 3] = [
+        |chat| chat.join(Hex([2; 8]), "ada"),
+        |chat| chat.join_run(2, Some(60)),
+        // Of a run that the server does not know, although all that was seen may be of this history.
+        |chat| chat.join_run(2, Some(0)),
+    ];
+    for (number, another) in another.into_iter().enumerate() {
+        let mut chat = Chat::live();
+        if number < 2 {
+            chat.server(&message(100, "seen", None));
+        }
+        let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
+        let private = Private { peer: Some(PersonId(12)), from, to, at: Timestamp(0), text, key: None };
+        let is_private = |shown: &Shown| matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
+        chat.server(&ServerMessage::Private(private.clone()));
+        chat.line("/reply under way");
+        chat.drop_connection();
+        chat.line("/reply secret");
+        chat.line("for all");
+        chat.forget();
+        another(&mut chat);
+        chat.server(&live());
+        assert_eq!(chat.texts(), ["for all"]);
+        assert!(!chat.sent.iter().any(|sent| matches!(sent, ClientMessage::Msg { .. })), "{:?}", chat.sent);
+        for text in ["under way", "secret"] {
+            let words = format!("not sent: \"{text}\": the server is another one than before; /msg bob says it anew");
+            assert!(chat.notices().contains(&words.as_str()), "{:?}", chat.notices());
+        }
+        chat.line("/reply yes");
+        let words = "there is no private message to answer, or who wrote the last one has gone";
+        assert_eq!(chat.notices().last(), Some(&words), "nobody is left to answer");
+        // What is the same by its numbers is another's.
+        chat.server(&ServerMessage::Private(private));
+        assert_eq!(chat.shown.iter().filter(|shown| is_private(shown)).count(), 1);
+    }
+}
+
+#[test]
+fn after_a_restart_a_reply_goes_to_who_wrote() {
     let mut chat = Chat::live();
+    chat.server(&message(100, "seen", None));
     let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
     let private = Private { peer: Some(PersonId(12)), from, to, at: Timestamp(0), text, key: None };
     chat.server(&ServerMessage::Private(private));
-    chat.event(Event::Dropped { reason: "gone".to_owned() });
-    chat.join(Hex([2; 8]), "ada");
-    chat.sent.clear();
+    chat.drop_connection();
     chat.line("/reply yes");
-    assert!(!chat.sent.iter().any(|sent| matches!(sent, ClientMessage::Msg { .. })));
+    chat.join_run(2, Some(100));
+    chat.server(&live());
+    assert!(chat.sent.iter().any(|sent| matches!(sent, ClientMessage::Msg { peer: Some(PersonId(12)), .. })));
 }
 
 #[test]

@@ -34,7 +34,10 @@ use tokio_util::sync::CancellationToken;
 use self::{budget::Budget, memory::Memory, sqlite::Sqlite, words::Query};
 use crate::{
     os,
-    wire::{Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, RoomName, Timestamp, TopicBy},
+    wire::{
+        Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, PersonId, RoomName, Timestamp,
+        TopicBy,
+    },
 };
 
 /// What somebody said, before it has its place in the order.
@@ -85,6 +88,8 @@ pub struct Seat {
     pub room: RoomName,
     /// What they are called.
     pub nick: Nick,
+    /// What others know them by, if that was kept.
+    pub person: Option<PersonId>,
 }
 
 /// Somebody's seat is another's, or nobody's.
@@ -94,8 +99,8 @@ pub struct SeatChange {
     pub author: Author,
     /// Where.
     pub room: RoomName,
-    /// What they are called; none if the seat is free.
-    pub nick: Option<Nick>,
+    /// What they are called, and what others know them by; none if the seat is free.
+    pub who: Option<(Nick, PersonId)>,
 }
 
 /// How much history a log on disk keeps; what is past either is deleted, the oldest first. The default keeps everything.

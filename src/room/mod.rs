@@ -21,6 +21,7 @@ use std::{
 use self::{digest::Digest, ghosts::Ghosts, private::Owed, roster::Roster};
 pub use self::{
     private::{Addressee, Sender, To},
+    restart::Kept,
     seat::SeatId,
 };
 use crate::wire::{
@@ -136,8 +137,9 @@ pub struct Rooms {
     people_seen: u64,
     /// What nobody took, for those who said it.
     undelivered: Vec<(Author, Failure)>,
-    /// Seats of those who can come back that changed since they were last kept, with the nick of who has them.
-    changed: BTreeMap<(Author, RoomName), Option<Nick>>,
+    /// Seats of those who can come back that changed since they were last kept, with the nick of who has them and
+    /// what others know them by.
+    changed: BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>>,
     seats: HashMap<SeatId, Place>,
     seats_given: u64,
     roster: Roster,
@@ -174,7 +176,7 @@ impl Rooms {
                 self.make_room(author, now)?;
                 nick
             }
-            None => self.introduce(author, nick, if_taken)?,
+            None => self.introduce(author, nick, if_taken, None)?,
         };
         let seat = self.new_seat(author, Some(address), room.clone(), can_return);
         self.keep(seat, &room, Some(&nick));
@@ -182,8 +184,15 @@ impl Rooms {
         Ok(Seated { seat, nick, evicted: None })
     }
 
-    /// Gives somebody who was not here a nick, and returns it.
-    fn introduce(&mut self, author: Author, wanted: Option<Nick>, if_taken: IfTaken) -> Result<Nick, Failure> {
+    /// Gives somebody who was not here a nick, and returns it. They are known to others by `known` from an earlier run, unless that is
+    /// somebody else.
+    fn introduce(
+        &mut self,
+        author: Author,
+        wanted: Option<Nick>,
+        if_taken: IfTaken,
+        known: Option<PersonId>,
+    ) -> Result<Nick, Failure> {
         let nick = match wanted {
             None => self.roster.free_guest(),
             Some(nick) if !self.roster.is_taken(&nick) => nick,
@@ -195,8 +204,8 @@ impl Rooms {
         self.roster.take(&nick, author);
         // Most people have one seat, and there may be many people.
         let seats = Vec::with_capacity(1);
-        self.people_seen += 1;
-        let id = PersonId(self.people_seen);
+        let id = known.filter(|id| !self.numbers.contains_key(id)).unwrap_or(PersonId(self.people_seen + 1));
+        self.people_seen = self.people_seen.max(id.0);
         self.numbers.insert(id, author);
         let person = Person { id, nick: nick.clone(), seats, private_keys: VecDeque::new(), owed: VecDeque::new() };
         self.people.insert(author, person);

@@ -3,19 +3,31 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{IfTaken, Rooms, SeatId};
-use crate::wire::{Author, Limits, Nick, RoomName};
+use crate::wire::{Author, Limits, Nick, PersonId, RoomName};
+
+/// A place that somebody had when the server ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Whose.
+    pub author: Author,
+    /// Where.
+    pub room: RoomName,
+    /// What they are called.
+    pub nick: Nick,
+    /// What others know them by, if that was kept.
+    pub person: Option<PersonId>,
+}
 
 impl Rooms {
-    /// Begins with the people of an earlier run, as those whose connections are lost: of each the author, the room and the nick. They are
-    /// charged to no address: their number is bounded by what the earlier run kept. People who come are numbered after
-    /// `people_seen`.
-    pub fn restore(&mut self, people_seen: u64, seats: impl IntoIterator<Item = (Author, RoomName, Nick)>) {
-        self.people_seen = people_seen;
-        for (author, room, nick) in seats {
+    /// Begins with the people of an earlier run, as those whose connections are lost. They are charged to no address: their number is
+    /// bounded by what the earlier run kept. People who come are numbered after `numbered`, and after all of these.
+    pub fn restore(&mut self, numbered: u64, seats: impl IntoIterator<Item = Kept>) {
+        self.people_seen = numbered;
+        for Kept { author, room, nick, person } in seats {
             let known = self.people.get(&author).map(|person| (person.nick == nick, person.seats.len()));
             let is_free = match known {
                 Some((is_same, seats)) => is_same && seats < Limits::SEATS && self.seat_of(&nick, &room).is_none(),
-                None => self.introduce(author, Some(nick.clone()), IfTaken::Refuse).is_ok(),
+                None => self.introduce(author, Some(nick.clone()), IfTaken::Refuse, person).is_ok(),
             };
             if !is_free {
                 // Nothing that this program keeps together.
@@ -28,15 +40,17 @@ impl Rooms {
         }
     }
 
-    /// Returns what changed since this was last asked: the author and the room of a seat, and the nick of who has it, if anybody.
-    pub fn changed_seats(&mut self) -> BTreeMap<(Author, RoomName), Option<Nick>> {
+    /// Returns what changed since this was last asked: the author and the room of a seat, and the nick of who has it
+    /// and what others know them by, if anybody has it.
+    pub fn changed_seats(&mut self) -> BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>> {
         std::mem::take(&mut self.changed)
     }
 
     /// Notes who has a seat, if they can come back to it.
     pub(super) fn keep(&mut self, seat: SeatId, room: &RoomName, nick: Option<&Nick>) {
         if let Some(place) = self.seats.get(&seat).filter(|place| place.can_return) {
-            self.changed.insert((place.author, room.clone()), nick.cloned());
+            let id = self.people.get(&place.author).map(|person| person.id);
+            self.changed.insert((place.author, room.clone()), nick.cloned().zip(id));
         }
     }
 }

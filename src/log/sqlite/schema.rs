@@ -65,7 +65,7 @@ const MIGRATIONS: [&[&str]; 4] = [
         "CREATE TABLE runs (number INTEGER PRIMARY KEY, run BLOB NOT NULL, first INTEGER NOT NULL) STRICT;",
         // Who is where, for the next start.
         "CREATE TABLE seats (
-             author BLOB NOT NULL, room TEXT NOT NULL, nick TEXT NOT NULL, PRIMARY KEY (author, room)
+             author BLOB NOT NULL, room TEXT NOT NULL, nick TEXT NOT NULL, person INTEGER, PRIMARY KEY (author, room)
          ) STRICT, WITHOUT ROWID;",
     ],
     // Who set the topic; of those that are set already, nobody knows.

@@ -13,7 +13,7 @@ use super::{
     },
     *,
 };
-use crate::wire::{Body, Hex, Kind, Limits, Message, Nick, Topic, TopicBy};
+use crate::wire::{Body, Hex, Kind, Limits, Message, Nick, PersonId, Topic, TopicBy};
 
 fn tea_by_ada() -> TopicBy {
     TopicBy { topic: Topic::new("tea").unwrap(), by: Some(Nick::new("ada").unwrap()) }
@@ -930,20 +930,29 @@ async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
     let change = |author: u8, nick: Option<&str>| SeatChange {
         author: Hex([author; 16]),
         room: lobby.clone(),
-        nick: nick.map(|nick| Nick::new(nick).unwrap()),
+        who: nick.map(|nick| (Nick::new(nick).unwrap(), PersonId(u64::from(author) << 32))),
     };
     let log = Log::open(&path, Keep::default()).unwrap();
     assert_eq!((log.runs().before(), log.seats().await.unwrap()), (0, vec![]));
     log.keep_seats(vec![change(1, Some("ada")), change(2, Some("bob")), change(3, Some("eve"))]).await.unwrap();
     log.keep_seats(vec![change(1, Some("lovelace")), change(2, None)]).await.unwrap();
     log.close().await;
-    Connection::open(&path).unwrap().execute("UPDATE seats SET nick = 'e e' WHERE nick = 'eve'", []).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute("UPDATE seats SET nick = 'e e', person = NULL WHERE nick = 'eve'", [])
+        .unwrap();
     let log = Log::open(&path, Keep::default()).unwrap();
     let seats: Vec<_> =
-        log.seats().await.unwrap().into_iter().map(|seat| (seat.author, seat.nick.to_string())).collect();
+        log.seats().await.unwrap().into_iter().map(|seat| (seat.author, seat.nick.to_string(), seat.person)).collect();
     assert_eq!(
         (log.runs().before(), seats),
-        (1, vec![(Hex([1; 16]), "lovelace".to_owned()), (Hex([3; 16]), "e\u{fffd}e".to_owned())])
+        (
+            1,
+            vec![
+                (Hex([1; 16]), "lovelace".to_owned(), Some(PersonId(1 << 32))),
+                (Hex([3; 16]), "e\u{fffd}e".to_owned(), None)
+            ]
+        )
     );
     log.close().await;
 }

@@ -440,29 +440,59 @@ fn after_a_restart_places_and_nicks_are_held_for_the_grace() {
     seat_in(&mut before, 1, "tea");
     let bob = seat(&mut before, 2, "bob");
     let eve = seat(&mut before, 3, "eve");
+    let ada_is = before.person(ada);
     before.rename(ada, &nick("lovelace"), NOW).unwrap();
     before.lose(bob, NOW);
     before.leave(eve, NOW);
     let changed = before.changed_seats();
-    let kept: Vec<_> = changed.into_iter().filter_map(|((author, room), nick)| Some((author, room, nick?))).collect();
+    let kept: Vec<_> = changed
+        .into_iter()
+        .filter_map(|((author, room), who)| {
+            let (nick, person) = who?;
+            Some(Kept { author, room, nick, person: Some(person) })
+        })
+        .collect();
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert!(before.changed_seats().is_empty());
 
     let mut rooms = Rooms::default();
-    let twice = (Hex([4; 16]), RoomName::lobby(), nick("Bob"));
+    let twice = Kept { author: Hex([4; 16]), room: RoomName::lobby(), nick: nick("Bob"), person: None };
     rooms.restore(100, kept.into_iter().chain([twice.clone()]));
     assert_eq!(names(&rooms), ["bob", "lovelace"]);
-    assert_eq!(rooms.changed_seats().into_iter().collect::<Vec<_>>(), [((twice.0, twice.1), None)]);
+    assert_eq!(rooms.changed_seats().into_iter().collect::<Vec<_>>(), [((twice.author, twice.room), None)]);
     let start = Duration::from_secs(1);
     let stranger = Arrival { if_taken: IfTaken::Refuse, ..arrival(5, Some("bob"), "lobby") };
     assert_eq!(rooms.arrive(stranger, start).unwrap_err().code, ErrorCode::NickTaken);
     let back = rooms.arrive(arrival(1, Some("ada"), "lobby"), start).unwrap();
     assert_eq!((back.nick, back.evicted.is_some()), (nick("lovelace"), true));
-    assert_eq!(rooms.person(back.seat).map(|PersonId(number)| number > 100), Some(true));
+    assert_eq!(rooms.person(back.seat), ada_is, "who was written to before can be answered");
+    let new = Arrival { can_return: false, ..arrival(6, Some("zoe"), "elsewhere") };
+    let new = rooms.arrive(new, start).unwrap();
+    assert_eq!(rooms.person(new.seat), Some(PersonId(101)));
     assert_eq!(told(&mut rooms, start), Vec::<String>::new(), "nobody came");
     rooms.due(Limits::GRACE);
     assert_eq!(told(&mut rooms, Limits::GRACE), ["* bob left"]);
     assert_eq!((names(&rooms), names_in(&rooms, "tea").len()), (vec!["lovelace".to_owned()], 0));
     rooms.leave(back.seat, NOW);
     assert_eq!(rooms.changed_seats().into_values().flatten().count(), 0, "all are forgotten");
+}
+
+#[test]
+fn after_a_restart_nobody_has_the_number_of_another_whatever_was_kept() {
+    let mut rooms = Rooms::default();
+    let kept = |author, name, person: Option<u64>| Kept {
+        author: Hex([author; 16]),
+        room: RoomName::lobby(),
+        nick: nick(name),
+        person: person.map(PersonId),
+    };
+    let all =
+        [(1, "ada", Some(7)), (2, "bob", Some(7)), (3, "eve", None), (4, "kim", Some(500)), (5, "zoe", Some(101))];
+    rooms.restore(100, all.map(|(author, name, person)| kept(author, name, person)));
+    let mut numbers: Vec<_> = rooms.numbers.keys().map(|PersonId(number)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [7, 101, 102, 500, 501]);
+    let new = seat(&mut rooms, 6, "new");
+    assert_eq!(rooms.person(new), Some(PersonId(502)));
+    assert!(rooms.people.iter().all(|(author, person)| rooms.numbers[&person.id] == *author));
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     log::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
-    room::{Arrival, Notice, Rooms, SeatId, Sender, To},
+    room::{Arrival, Kept, Notice, Rooms, SeatId, Sender, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic, TopicBy,
@@ -116,7 +116,10 @@ impl Desk {
                 Vec::new()
             }
         };
-        let people = seats.into_iter().map(|seat| (seat.author, seat.room, seat.nick));
+        let people = seats.into_iter().map(|seat| {
+            let crate::log::Seat { author, room, nick, person } = seat;
+            Kept { author, room, nick, person }
+        });
         self.rooms.restore(self.log.runs().before() << WITHIN_RUN, people);
     }
 
@@ -124,7 +127,7 @@ impl Desk {
     async fn keep_seats(&mut self) {
         let changed = self.rooms.changed_seats();
         if !changed.is_empty() {
-            let change = |((author, room), nick)| SeatChange { author, room, nick };
+            let change = |((author, room), who)| SeatChange { author, room, who };
             // It is closed only when the server has ended.
             drop(self.log.keep_seats(changed.into_iter().map(change).collect()).await);
         }

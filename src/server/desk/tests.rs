@@ -193,3 +193,30 @@ async fn a_place_is_given_back_also_when_many_wait_for_the_hub() {
         matches!(incoming.recv().await, Some(Request::Leave { seat, for_good: false }) if seat == SeatId::numbered(7))
     );
 }
+
+#[tokio::test]
+async fn a_restart_changes_nobodys_number_and_gives_none_again() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("chat.db");
+    let person = |author: u8, nick: &str| Arrival {
+        author: Hex([author; 16]),
+        nick: Some(Nick::new(nick).unwrap()),
+        can_return: true,
+        ..arrival(RoomName::lobby())
+    };
+    let mut ids = Vec::new();
+    for stranger in [7, 8] {
+        let log = Log::open(&path, crate::log::Keep::default()).unwrap();
+        let mut desk = Desk::new(log.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade());
+        desk.restore().await;
+        let ada = desk.arrive(person(2, "ada"), Duration::ZERO).unwrap().0;
+        // Who is not kept has a number too.
+        let gone = desk.arrive(person(stranger, "gone"), Duration::ZERO).unwrap().0;
+        ids.push((desk.rooms.person(ada.id).unwrap(), desk.rooms.person(gone.id).unwrap()));
+        desk.leave(gone.id, true, Duration::ZERO);
+        desk.keep_seats().await;
+        log.close().await;
+    }
+    assert_eq!(ids[0].0, ids[1].0, "an answer that was typed before reaches her");
+    assert!(ids[0].0 < ids[0].1 && ids[0].1 < ids[1].1, "{ids:?}");
+}

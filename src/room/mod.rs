@@ -18,9 +18,14 @@ use std::{
     time::Duration,
 };
 
-use self::{digest::Digest, ghosts::Ghosts, private::Owed, roster::Roster};
+use self::{
+    digest::Digest,
+    ghosts::Ghosts,
+    private::{Load, Owed},
+    roster::Roster,
+};
 pub use self::{
-    private::{Addressee, Sender, To},
+    private::{Addressee, Full, Sender, To},
     restart::Kept,
     seat::SeatId,
 };
@@ -99,7 +104,8 @@ struct Person {
     nick: Nick,
     /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
     seats: Vec<SeatId>,
-    private_keys: VecDeque<IdempotencyKey>,
+    /// The keys of private messages that were sent lately, with their ids.
+    private_keys: VecDeque<(IdempotencyKey, u64)>,
     owed: VecDeque<Owed>,
 }
 
@@ -135,6 +141,9 @@ pub struct Rooms {
     people: HashMap<Author, Person>,
     numbers: HashMap<PersonId, Author>,
     people_seen: u64,
+    privates_seen: u64,
+    /// What each has said privately that waits for others, those included who have gone meanwhile; nobody of whom nothing does.
+    under_way: HashMap<Author, Load>,
     /// What nobody took, for those who said it.
     undelivered: Vec<(Author, Failure)>,
     /// Seats of those who can come back that changed since they were last kept, with the nick of who has them and
@@ -315,7 +324,7 @@ impl Rooms {
             let (id, owed) = (person.id, std::mem::take(&mut person.owed));
             self.people.remove(&author);
             self.numbers.remove(&id);
-            self.nobody_took(owed);
+            self.nobody_took(owed, "has gone");
             self.roster.free(&nick, author);
         }
         self.exit(author, seat, &nick, &room, now);

@@ -36,6 +36,36 @@ pub struct Sender {
     pub key: Option<IdempotencyKey>,
 }
 
+/// Why nothing more can be owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Who it is for is not here, or takes nothing.
+    Recipient,
+    /// Too much that the sender said has not arrived.
+    Sender,
+}
+
+/// What waits for a person, or has been said by one and waits for others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    count: usize,
+    text: usize,
+}
+
+impl Load {
+    fn and(self, text: usize) -> Self {
+        Self { count: self.count + 1, text: self.text + text }
+    }
+
+    fn without(self, text: usize) -> Self {
+        Self { count: self.count.saturating_sub(1), text: self.text.saturating_sub(text) }
+    }
+
+    fn is_too_much(self) -> bool {
+        self.count > Limits::UNCONFIRMED || self.text > Limits::UNCONFIRMED_TEXT
+    }
+}
+
 /// What waits for a person until a connection of theirs has confirmed it.
 #[derive(Debug)]
 pub(super) struct Owed {
@@ -56,17 +86,39 @@ impl Owed {
 }
 
 impl Rooms {
-    /// Owes somebody a private message, or that theirs was not delivered, until a connection of theirs has confirmed it. Returns
-    /// whether it could be taken: nothing more is owed to somebody who is not here, or takes nothing.
-    pub fn owe(&mut self, to: Author, event: ServerMessage, sender: Option<Sender>) -> bool {
-        let Some(person) = self.people.get_mut(&to) else { return false };
+    /// Owes somebody a private message, or that theirs was not delivered, until a connection of theirs has confirmed it.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing more is owed to somebody who is not here, or takes nothing, nor of somebody whose messages do not arrive.
+    pub fn owe(&mut self, to: Author, event: ServerMessage, sender: Option<Sender>) -> Result<(), Full> {
+        let person = self.people.get_mut(&to).ok_or(Full::Recipient)?;
         let owed = Owed { event, sender, given: None };
-        let text = owed.text_len() + person.owed.iter().map(Owed::text_len).sum::<usize>();
-        let has_room = person.owed.len() < Limits::UNCONFIRMED && text <= Limits::UNCONFIRMED_TEXT;
-        if has_room {
-            person.owed.push_back(owed);
+        let text = owed.text_len();
+        let waiting = person.owed.iter().fold(Load::default(), |load, owed| load.and(owed.text_len()));
+        if waiting.and(text).is_too_much() {
+            return Err(Full::Recipient);
         }
-        has_room
+        if let Some(Sender { author, .. }) = &owed.sender {
+            let load = self.under_way.get(author).copied().unwrap_or_default().and(text);
+            if load.is_too_much() {
+                return Err(Full::Sender);
+            }
+            self.under_way.insert(*author, load);
+        }
+        person.owed.push_back(owed);
+        Ok(())
+    }
+
+    /// Notes that this is owed no more.
+    fn is_settled(&mut self, owed: &VecDeque<Owed>) {
+        for owed in owed {
+            let Some(Sender { author, .. }) = &owed.sender else { continue };
+            let Some(load) = self.under_way.get_mut(author) else { continue };
+            *load = load.without(owed.text_len());
+            if *load == Load::default() {
+                self.under_way.remove(author);
+            }
+        }
     }
 
     /// Gives what is owed to somebody, and is with no connection that is there, to the one that spoke or arrived last. `deliver`
@@ -91,7 +143,7 @@ impl Rooms {
         // What nobody confirms would bring nothing else on its way.
         if person.owed.iter().all(|owed| owed.given.is_none()) {
             let owed = std::mem::take(&mut person.owed);
-            self.nobody_took(owed);
+            self.nobody_took(owed, "takes nothing at the moment");
         }
     }
 
@@ -99,25 +151,29 @@ impl Rooms {
     pub fn confirm(&mut self, seat: SeatId, count: u64) -> Option<Author> {
         let author = self.seats.get(&seat)?.author;
         let is_had = |owed: &Owed| owed.given.is_some_and(|(to, number)| to == seat && number <= count);
-        self.people.get_mut(&author)?.owed.retain(|owed| !is_had(owed));
+        let owed = &mut self.people.get_mut(&author)?.owed;
+        let (had, left) = std::mem::take(owed).into_iter().partition(is_had);
+        *owed = left;
+        self.is_settled(&had);
         Some(author)
     }
 
-    /// Notes that nobody is left to take this: who said it is to be told, and may say it again.
-    pub(super) fn nobody_took(&mut self, owed: VecDeque<Owed>) {
+    /// Notes that nobody takes this: who said it is to be told why, and may say it again.
+    pub(super) fn nobody_took(&mut self, owed: VecDeque<Owed>, why: &str) {
         /// Characters of the text that are repeated.
         const QUOTED: usize = 40;
+        self.is_settled(&owed);
         for Owed { event, sender, .. } in owed {
             let (ServerMessage::Private(private), Some(Sender { author, key })) = (event, sender) else { continue };
             if let Some(person) = self.people.get_mut(&author) {
-                person.private_keys.retain(|used| Some(used) != key.as_ref());
+                person.private_keys.retain(|(used, _)| Some(used) != key.as_ref());
             }
             let text = clean::line(private.text.as_str());
             let mut quoted: String = text.chars().take(QUOTED).collect();
             if quoted.len() < text.len() {
                 quoted.push('…');
             }
-            let words = format!("{} has gone and did not get \"{quoted}\"", private.to);
+            let words = format!("{} {why} and did not get \"{quoted}\"", private.to);
             self.undelivered.push((author, Failure::new(ErrorCode::Unreachable, words).about(key)));
         }
     }
@@ -173,18 +229,24 @@ impl Rooms {
         person.seats.iter().rfind(is_there).copied()
     }
 
-    /// Returns whether `key` is new among the private messages this person sent lately.
-    #[must_use]
-    pub fn is_new_private(&self, seat: SeatId, key: &IdempotencyKey) -> bool {
-        let person = self.seats.get(&seat).and_then(|place| self.people.get(&place.author));
-        person.is_none_or(|person| !person.private_keys.contains(key))
+    /// Returns an id for a private message.
+    pub fn number_private(&mut self) -> u64 {
+        self.privates_seen += 1;
+        self.privates_seen
     }
 
-    /// Remembers `key` as one that was delivered.
-    pub fn note_private(&mut self, seat: SeatId, key: IdempotencyKey) {
+    /// Returns the id of the private message that this person sent lately with `key`, if there is one.
+    #[must_use]
+    pub fn earlier_private(&self, seat: SeatId, key: &IdempotencyKey) -> Option<u64> {
+        let person = self.people.get(&self.seats.get(&seat)?.author)?;
+        person.private_keys.iter().find(|(used, _)| used == key).map(|(_, id)| *id)
+    }
+
+    /// Remembers `key` as that of a private message that was taken, and its id.
+    pub fn note_private(&mut self, seat: SeatId, key: IdempotencyKey, id: u64) {
         let Some(place) = self.seats.get(&seat) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
-            person.private_keys.push_back(key);
+            person.private_keys.push_back((key, id));
             if person.private_keys.len() > Limits::PRIVATE_KEYS {
                 person.private_keys.pop_front();
             }

@@ -20,9 +20,10 @@ pub struct Kept {
 
 impl Rooms {
     /// Begins with the people of an earlier run, as those whose connections are lost. They are charged to no address: their number is
-    /// bounded by what the earlier run kept. People who come are numbered after `numbered`, and after all of these.
+    /// bounded by what the earlier run kept. What was numbered then has numbers up to `numbered`: people who come are numbered after
+    /// it and after all of these, private messages after it.
     pub fn restore(&mut self, numbered: u64, seats: impl IntoIterator<Item = Kept>) {
-        self.people_seen = numbered;
+        (self.people_seen, self.privates_seen) = (numbered, numbered);
         for Kept { author, room, nick, person } in seats {
             let known = self.people.get(&author).map(|person| (person.nick == nick, person.seats.len()));
             let is_free = match known {

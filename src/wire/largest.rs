@@ -82,6 +82,7 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
         },
         ServerMessage::Private(Private {
             peer: Some(PersonId(u64::MAX)),
+            id: Some(u64::MAX),
             from: nick.clone(),
             to: nick.clone(),
             at: Timestamp(u64::MAX),

@@ -100,7 +100,8 @@ impl Limits {
     pub const HUB_QUEUE: usize = 1024;
     /// Events for one session alone (private messages, failures) that wait for it.
     pub const MAILBOX: usize = 32;
-    /// Private messages that wait for one person to confirm them: what many people write to one within a round trip.
+    /// Private messages that wait for one person to confirm them, and those of one person that wait for others to: what many people
+    /// write to one, or one to many, within a round trip.
     pub const UNCONFIRMED: usize = 128;
     /// And bytes of text in them: some of the longest.
     pub const UNCONFIRMED_TEXT: usize = 128 * 1024;

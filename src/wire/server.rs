@@ -146,6 +146,9 @@ pub struct Private {
     /// The other person as the reader sees it: who said it, or in the sender's copy to whom. An earlier version does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<PersonId>,
+    /// The same in every copy of it, and no other's in this history. An earlier version does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
     /// Who said it.
     #[serde(deserialize_with = "read")]
     pub from: Nick,
@@ -178,7 +181,8 @@ pub enum ErrorCode {
     NickTaken,
     /// Nobody of that nick is here.
     NoSuchNick,
-    /// The person is here, but their connection takes nothing at the moment.
+    /// A private message was not delivered, or not for certain: the person's connections are lost or take nothing, they have gone before
+    /// they had it, or too much that its sender told others has not arrived yet.
     Unreachable,
     /// One is in as many rooms as one person may be in.
     TooManyRooms,

@@ -22,8 +22,8 @@ use self::{
 };
 use super::ignored::Ignored;
 use crate::wire::{
-    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, PersonId, Private, RoomEntry,
-    RoomName, Run, ServerMessage, SessionToken, clean, json,
+    ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, PersonId, RoomEntry, RoomName,
+    Run, ServerMessage, SessionToken, clean, json,
 };
 
 /// What the user chose.
@@ -266,8 +266,8 @@ pub struct App {
     /// Who wrote to us alone last, and which person that is, where the server tells.
     correspondent: Option<(Nick, Option<PersonId>)>,
     ignored: Arc<Ignored>,
-    /// What was said to us alone, the latest first.
-    privates: VecDeque<Private>,
+    /// What was said to us alone, by whom and with which id, the latest first.
+    privates: VecDeque<(Option<PersonId>, u64)>,
     outbox: Outbox,
     keys_made: u64,
     /// Until when nothing is sent, because the server asked for it.

@@ -217,15 +217,19 @@ impl App {
         /// Of these one that comes again is known.
         const REMEMBERED: usize = 128;
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
-        if echo || private.key.is_some() || self.nick.as_ref() == Some(&private.from) {
+        if echo || private.key.is_some() {
             return true;
         }
-        if private.peer.is_some() {
-            if self.privates.contains(private) {
+        if let Some(id) = private.id {
+            let id = (private.peer, id);
+            if self.privates.contains(&id) {
                 return false;
             }
             self.privates.truncate(REMEMBERED - 1);
-            self.privates.push_front(private.clone());
+            self.privates.push_front(id);
+        }
+        if self.nick.as_ref() == Some(&private.from) {
+            return true;
         }
         if !self.ignored.has(&private.from) {
             self.correspondent = Some((private.from.clone(), private.peer));

@@ -207,6 +207,7 @@ mod tests {
         assert_eq!(line(said(Kind::Topic, None)), "12:34 * ada cleared the topic\n");
         let private = Private {
             peer: None,
+            id: None,
             from: nick("ada"),
             to: nick("bob"),
             at: AT,
@@ -334,6 +335,7 @@ mod tests {
             let (from, to) = (who.clone(), who);
             events.push(ServerMessage::Private(Private {
                 peer: None,
+                id: None,
                 from,
                 to,
                 at: Timestamp(0),

@@ -47,7 +47,7 @@ impl Stage {
     fn new() -> Self {
         // So few may be lost that some give way.
         let mut rooms = Rooms { ghosts: Ghosts::new(2, 3), ..Rooms::default() };
-        rooms.restore(0, [(Hex([0; 16]), RoomName::lobby(), nick(NICKS[0]))]);
+        rooms.restore(0, [Kept { author: Hex([0; 16]), room: RoomName::lobby(), nick: nick(NICKS[0]), person: None }]);
         let mut told = HashMap::new();
         for (author, room) in (100..).zip(ROOMS) {
             let watcher = rooms.arrive(arrival(author, None, room), NOW).unwrap();

@@ -228,7 +228,7 @@ fn ghosts_are_bounded() {
 fn an_address_that_loses_many_connections_gives_up_its_own_places() {
     for (ghosts, kept) in [(Ghosts::new(3, 1000), 6 * 3), (Ghosts::new(0, 10), 10 - 1)] {
         let mut rooms = Rooms { ghosts, ..Rooms::default() };
-        rooms.restore(0, [(Hex([1; 16]), RoomName::lobby(), nick("eve"))]);
+        rooms.restore(0, [Kept { author: Hex([1; 16]), room: RoomName::lobby(), nick: nick("eve"), person: None }]);
         let ada = seat(&mut rooms, 2, "ada");
         rooms.lose(ada, NOW);
         for number in 3..200 {

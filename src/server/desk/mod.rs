@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     log::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
-    room::{Arrival, Kept, Notice, Rooms, SeatId, Sender, To},
+    room::{Arrival, Full, Kept, Notice, Rooms, SeatId, Sender, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic, TopicBy,
@@ -107,7 +107,7 @@ impl Desk {
 
     /// Holds the places of those who were here when the server ended, as if their connections had been lost just now.
     async fn restore(&mut self) {
-        /// Bits of the number of a person that count within a run: in one log none is given twice.
+        /// Bits of the number of a person, and of a private message, that count within a run: in one log none is given twice.
         const WITHIN_RUN: u32 = 32;
         let seats = match self.log.seats().await {
             Ok(seats) => seats,
@@ -233,8 +233,9 @@ impl Desk {
     /// Tells those who said something privately that nobody took.
     fn tell_undelivered(&mut self) {
         for (author, failure) in self.rooms.undelivered() {
-            // Who is not here any more need not know, nor can who takes nothing.
-            if self.rooms.owe(author, ServerMessage::Error(failure), None) {
+            // Who is not here any more need not know, nor can who takes nothing: of [`Limits::UNCONFIRMED`] things that wait for
+            // them, none is given up for this one.
+            if self.rooms.owe(author, ServerMessage::Error(failure), None).is_ok() {
                 self.hand_over(author);
             }
         }
@@ -335,8 +336,11 @@ impl Desk {
     ) -> Result<ServerMessage, Failure> {
         self.rooms.spoke(seat);
         let addressee = self.rooms.addressee(to)?;
+        let earlier = key.as_ref().and_then(|key| self.rooms.earlier_private(seat, key));
+        let id = earlier.unwrap_or_else(|| self.rooms.number_private());
         let private = Private {
             peer: self.rooms.person(seat),
+            id: Some(id),
             from,
             to: addressee.nick.clone(),
             at: self.latest,
@@ -345,27 +349,38 @@ impl Desk {
         };
         let copy = Private { peer: Some(addressee.id), key: key.clone(), ..private.clone() };
         let copy = ServerMessage::Private(copy);
-        if key.as_ref().is_none_or(|key| self.rooms.is_new_private(seat, key)) {
+        if earlier.is_none() {
             // To oneself there is one copy, the echo.
             if addressee.seat != seat {
-                self.give(seat, addressee.author, private, key)?;
+                self.give(seat, addressee.author, private, key, id)?;
             } else if let Some(key) = key {
-                self.rooms.note_private(seat, key);
+                self.rooms.note_private(seat, key, id);
             }
         }
         Ok(copy)
     }
 
     /// Gives somebody a private message, which is theirs until they have confirmed it.
-    fn give(&mut self, from: SeatId, to: Author, private: Private, key: Option<IdempotencyKey>) -> Result<(), Failure> {
-        let words = format!("{} takes nothing at the moment; try again", private.to);
+    fn give(
+        &mut self,
+        from: SeatId,
+        to: Author,
+        private: Private,
+        key: Option<IdempotencyKey>,
+        id: u64,
+    ) -> Result<(), Failure> {
+        let nick = private.to.clone();
         let sender = self.rooms.whereabouts(from).map(|(_, author, _)| Sender { author, key: key.clone() });
-        if !self.rooms.owe(to, ServerMessage::Private(private), sender) {
-            return Err(Failure::new(ErrorCode::Unreachable, words));
-        }
+        self.rooms.owe(to, ServerMessage::Private(private), sender).map_err(|full| {
+            let words = match full {
+                Full::Recipient => format!("{nick} takes nothing at the moment; try again"),
+                Full::Sender => "too much that you told others has not reached them yet; try again".to_owned(),
+            };
+            Failure::new(ErrorCode::Unreachable, words)
+        })?;
         // Before it can turn out that nobody takes it.
         if let Some(key) = key {
-            self.rooms.note_private(from, key);
+            self.rooms.note_private(from, key, id);
         }
         self.hand_over(to);
         Ok(())

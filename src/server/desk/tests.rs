@@ -204,19 +204,22 @@ async fn a_restart_changes_nobodys_number_and_gives_none_again() {
         can_return: true,
         ..arrival(RoomName::lobby())
     };
-    let mut ids = Vec::new();
+    let (mut ids, mut privates) = (Vec::new(), Vec::new());
     for stranger in [7, 8] {
         let log = Log::open(&path, crate::log::Keep::default()).unwrap();
-        let mut desk = Desk::new(log.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade());
+        let mut desk =
+            Desk::new(log.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade(), Rooms::default());
         desk.restore().await;
         let ada = desk.arrive(person(2, "ada"), Duration::ZERO).unwrap().0;
         // Who is not kept has a number too.
         let gone = desk.arrive(person(stranger, "gone"), Duration::ZERO).unwrap().0;
         ids.push((desk.rooms.person(ada.id).unwrap(), desk.rooms.person(gone.id).unwrap()));
+        privates.push(desk.rooms.number_private());
         desk.leave(gone.id, true, Duration::ZERO);
         desk.keep_seats().await;
         log.close().await;
     }
     assert_eq!(ids[0].0, ids[1].0, "an answer that was typed before reaches her");
+    assert!(privates[0] < privates[1], "{privates:?}");
     assert!(ids[0].0 < ids[0].1 && ids[0].1 < ids[1].1, "{ids:?}");
 }

@@ -120,6 +120,7 @@ fn a_reply_goes_to_who_wrote_last() {
         let text = Body::new("psst").unwrap();
         ServerMessage::Private(Private {
             peer: None,
+            id: None,
             from: nick(from),
             to: nick(to),
             at: Timestamp(0),
@@ -145,7 +146,15 @@ fn presence(renamed: &[(&str, &str)], left: &[&str]) -> ServerMessage {
 fn a_reply_goes_to_the_person_who_wrote() {
     let private = |peer: Option<u64>| {
         let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
-        ServerMessage::Private(Private { peer: peer.map(PersonId), from, to, at: Timestamp(0), text, key: None })
+        ServerMessage::Private(Private {
+            peer: peer.map(PersonId),
+            id: None,
+            from,
+            to,
+            at: Timestamp(0),
+            text,
+            key: None,
+        })
     };
     let mut chat = Chat::live();
     let mut reply_to = |events: &[ServerMessage]| {
@@ -171,17 +180,26 @@ fn a_reply_goes_to_the_person_who_wrote() {
 
 #[test]
 fn a_private_message_that_comes_again_is_shown_once() {
-    let mut chat = Chat::live();
-    let private = |at| {
-        let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
-        ServerMessage::Private(Private { peer: Some(PersonId(12)), from, to, at: Timestamp(at), text, key: None })
+    let private = |peer, id, from: &str| {
+        let (from, to, text) = (nick(from), nick("ada"), Body::new("ok").unwrap());
+        ServerMessage::Private(Private { peer: Some(PersonId(peer)), id, from, to, at: Timestamp(1), text, key: None })
     };
     let shown = |chat: &Chat| {
         let is_private = |shown: &&Shown| matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
         chat.shown.iter().filter(is_private).count()
     };
-    for (at, count) in [(1, 1), (2, 2), (1, 2), (2, 2), (3, 3)] {
-        chat.server(&private(at));
+    // One who says the same three times, and to herself on another connection.
+    for from in ["bob", "ada"] {
+        let mut chat = Chat::live();
+        for (peer, id, count) in [(12, 1, 1), (12, 2, 2), (12, 3, 3), (12, 2, 3), (12, 3, 3), (13, 3, 4), (12, 4, 5)] {
+            chat.server(&private(peer, Some(id), from));
+            assert_eq!(shown(&chat), count);
+        }
+    }
+    // An earlier server cannot tell them apart, and what comes is shown.
+    let mut chat = Chat::live();
+    for count in 1..=3 {
+        chat.server(&private(12, None, "bob"));
         assert_eq!(shown(&chat), count);
     }
 }
@@ -200,7 +218,7 @@ fn the_people_of_another_history_are_others() {
             chat.server(&message(100, "seen", None));
         }
         let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
-        let private = Private { peer: Some(PersonId(12)), from, to, at: Timestamp(0), text, key: None };
+        let private = Private { peer: Some(PersonId(12)), id: Some(17), from, to, at: Timestamp(0), text, key: None };
         let is_private = |shown: &Shown| matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
         chat.server(&ServerMessage::Private(private.clone()));
         chat.line("/reply under way");
@@ -230,7 +248,7 @@ fn after_a_restart_a_reply_goes_to_who_wrote() {
     let mut chat = Chat::live();
     chat.server(&message(100, "seen", None));
     let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
-    let private = Private { peer: Some(PersonId(12)), from, to, at: Timestamp(0), text, key: None };
+    let private = Private { peer: Some(PersonId(12)), id: Some(17), from, to, at: Timestamp(0), text, key: None };
     chat.server(&ServerMessage::Private(private));
     chat.drop_connection();
     chat.line("/reply yes");

@@ -270,14 +270,20 @@ async fn a_reply_goes_to_the_person_and_not_to_who_has_their_nick_now() {
 #[tokio::test(start_paused = true)]
 async fn a_private_message_sent_again_is_delivered_once() {
     let shared = shared();
-    let mut bob = Peer::text(&shared, "bob").await;
+    let (mut bob, _) = Peer::json(&shared, json!({"type": "hello", "nick": "bob"})).await;
     let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    let mut ids = Vec::new();
     for (key, text) in [("k1", "one"), ("k1", "one"), ("k2", "two")] {
         ada.say(&json!({"type": "msg", "to": "bob", "key": key, "text": text}).to_string()).await;
-        assert_eq!(ada.event("private").await["key"], key);
+        let echo = ada.event("private").await;
+        assert_eq!(echo["key"], key);
+        ids.push(echo["id"].clone());
     }
-    bob.until(|line| line == "* private from ada to bob: one").await;
-    assert_eq!(bob.line().await, "* private from ada to bob: two");
+    assert!(ids[0].is_u64() && ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    for (text, id) in [("one", &ids[0]), ("two", &ids[2])] {
+        let private = bob.event("private").await;
+        assert_eq!((&private["text"], &private["id"]), (&json!(text), id), "each copy has the same id");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,8 @@ fn presence(stage: &Stage) -> Presence {
 
 fn whisper(stage: &mut Stage, from: &str, text: &str) {
     let text = Body::new(text).unwrap();
-    let private = Private { peer: None, from: nick(from), to: nick("ada"), at: Timestamp(NOON), text, key: None };
+    let private =
+        Private { peer: None, id: None, from: nick(from), to: nick("ada"), at: Timestamp(NOON), text, key: None };
     stage.server(0, &ServerMessage::Private(private));
 }
 

@@ -171,8 +171,15 @@ fn a_private_message_is_shown_where_one_is_and_answered_from_there() {
     stage.open("rust");
     stage.enter(1, None);
     let text = Body::new("psst").unwrap();
-    let private =
-        crate::wire::Private { peer: None, from: nick("bob"), to: nick("ada"), at: Timestamp(NOON), text, key: None };
+    let private = crate::wire::Private {
+        peer: None,
+        id: None,
+        from: nick("bob"),
+        to: nick("ada"),
+        at: Timestamp(NOON),
+        text,
+        key: None,
+    };
     stage.server(1, &ServerMessage::Private(private));
     assert!(stage.screen(80, 24).contains("psst"));
     stage.enter_line("/reply what is it?");

@@ -152,8 +152,15 @@ impl Reader {
 
     fn whisper(&mut self, from: &str, to: &str, text: &str) -> Attention {
         let at = Timestamp(NOON + self.now * 60_000);
-        let private =
-            Private { peer: None, from: nick(from), to: nick(to), at, text: Body::new(text).unwrap(), key: None };
+        let private = Private {
+            peer: None,
+            id: None,
+            from: nick(from),
+            to: nick(to),
+            at,
+            text: Body::new(text).unwrap(),
+            key: None,
+        };
         self.event(ServerMessage::Private(private))
     }
 

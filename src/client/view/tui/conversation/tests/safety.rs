@@ -43,6 +43,7 @@ fn everything(text: &str) -> Vec<Shown> {
         let private = |from: &Nick, to: &Nick| {
             ServerMessage::Private(Private {
                 peer: None,
+                id: None,
                 from: from.clone(),
                 to: to.clone(),
                 at: Timestamp(0),

@@ -180,6 +180,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_takes_the_place_gets_what_is_owed_and_the_other_does_not() {
+        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
+        let mut mailbox = mail.open(seat);
+        let owed = || ServerMessage::Error(Failure::new(ErrorCode::Unreachable, "bob has gone"));
+        assert!(mail.deliver(seat, owed()) && mail.deliver(seat, event(1)) && mail.deliver(seat, owed()));
+        mail.evict(seat);
+        assert_eq!(*next(&mut mailbox).await.unwrap(), event(1));
+        assert_eq!(next(&mut mailbox).await, Err(Unseated::TakenOver));
+    }
+
+    #[tokio::test]
     async fn whoever_waits_is_woken() {
         let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
         let mut mailbox = mail.open(seat);

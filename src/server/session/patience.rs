@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::time::{Instant, sleep};
@@ -12,7 +13,12 @@ use tokio_util::sync::WaitForCancellationFuture;
 
 use super::Session;
 use crate::{
-    server::{Transport, end::End, frames::Frames, socket::Incoming},
+    server::{
+        Transport,
+        end::End,
+        frames::Frames,
+        socket::{Incoming, Socket},
+    },
     wire::Limits,
 };
 
@@ -57,16 +63,67 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Returns what comes of `work`, unless the session must end before. Not cancel-safe where `work` is not.
+    /// Returns what comes of `work`, unless the session must end before. Meanwhile pings are answered and sent, and a peer without a
+    /// sign of life is dead. Not cancel-safe where `work` is not.
     pub(super) async fn hearing<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
         let shared = self.shared;
         let mut stop = pin!(shared.stop.cancelled());
         let mut work = pin!(work);
-        poll_fn(|cx| match self.poll_hear(cx, stop.as_mut()) {
-            Poll::Ready(end) => Poll::Ready(Err(end)),
-            Poll::Pending => work.as_mut().poll(cx).map(Ok),
-        })
-        .await
+        let first = poll_fn(|cx| {
+            Poll::Ready(match self.poll_hear(cx, stop.as_mut()) {
+                Poll::Ready(end) => Poll::Ready(Err(end)),
+                Poll::Pending => work.as_mut().poll(cx).map(Ok),
+            })
+        });
+        match first.await {
+            Poll::Ready(done) => done,
+            Poll::Pending => Box::pin(self.hearing_long(work, stop)).await,
+        }
+    }
+
+    async fn hearing_long<T>(
+        &mut self,
+        mut work: Pin<&mut impl Future<Output = T>>,
+        mut stop: Pin<&mut WaitForCancellationFuture<'_>>,
+    ) -> Result<T, End> {
+        /// What waits to be written leaves together with what is read, if that does not take longer.
+        const TOGETHER: Duration = Duration::from_millis(100);
+        let mut unsent = self.socket.has_unsent().then(|| Instant::now() + TOGETHER);
+        let mut alarm = pin!(sleep(Duration::ZERO));
+        loop {
+            let quiet = self.next_ping.min(self.last_seen + Limits::DEAD_AFTER);
+            alarm.as_mut().reset(unsent.map_or(quiet, |unsent| quiet.min(unsent)));
+            let done = poll_fn(|cx| {
+                loop {
+                    if let Poll::Ready(end) = self.poll_hear(cx, stop.as_mut()) {
+                        return Poll::Ready(Err(end));
+                    }
+                    if !self.socket.has_queued() {
+                        break;
+                    }
+                    // No frame is torn here.
+                    match self.socket.poll_flush(cx) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(unwritten)) => return Poll::Ready(Err(unwritten.into())),
+                        Poll::Pending => break,
+                    }
+                }
+                if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(Some(done)));
+                }
+                alarm.as_mut().poll(cx).map(|()| Ok(None))
+            });
+            if let Some(done) = done.await? {
+                return Ok(done);
+            }
+            if unsent.take().is_some() {
+                self.write(Frames::default()).await?;
+            }
+            if Instant::now() >= self.last_seen + Limits::DEAD_AFTER {
+                return Err(End::Dead);
+            }
+            self.ping_if_due().await?;
+        }
     }
 
     /// Hears the stop, the loss of the seat, and the peer until it has said something. Returns why the session must end.
@@ -78,8 +135,10 @@ impl<S: Transport> Session<'_, S> {
         if let Poll::Ready(unseated) = self.seat.mailbox.poll_closed(cx) {
             return Poll::Ready(unseated.into());
         }
-        // An answer to a ping must not come between the parts of a frame, so nothing is read that could make the library write it.
-        while self.held.is_none() && self.heard.is_none() && !self.socket.has_queued() {
+        // An answer to a ping must not come between the parts of a frame, nor before what is to go first, so nothing is read that could
+        // make the library write it.
+        let may_read = |socket: &Socket<S>| !socket.has_queued() && !socket.has_unsent();
+        while self.held.is_none() && self.heard.is_none() && may_read(self.socket) {
             match self.socket.poll_next(cx) {
                 Poll::Ready(Incoming::Alive) => self.count_control(),
                 Poll::Ready(said @ (Incoming::Text(_) | Incoming::Confirmed(_))) => self.heard = Some(Box::new(said)),

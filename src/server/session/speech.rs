@@ -248,7 +248,8 @@ impl<S: Transport> Session<'_, S> {
 
     async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {
         let (mut place, mut view) = self.shared.hub.go(self.seat.id, room).await?;
-        read_topic(self.shared, self.seat.id, &mut place, &mut view).await?;
+        let (shared, seat) = (self.shared, self.seat.id);
+        self.hearing(read_topic(shared, seat, &mut place, &mut view)).await??;
         let stays = place.room == self.seat.place.room;
         self.drain().await?;
         self.send(&ServerMessage::Joined(view)).await?;

@@ -303,6 +303,22 @@ impl<S: Transport> Socket<S> {
         self.has_queued
     }
 
+    /// Returns whether there are frames that leave with the next write.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Writes what the library has queued by itself: answers to pings. No frame of ours may be half written.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unwritten>> {
+        if let Some(Stream::Awake(library)) = &mut self.stream
+            && self.has_queued
+        {
+            ready!(library.poll_flush_unpin(cx)).map_err(|_| Unwritten { stalled: false })?;
+            self.has_queued = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Writes what the library has queued by itself: answers to pings.
     pub(crate) async fn flush(&mut self) -> Result<(), Unwritten> {
         if let Some(Stream::Awake(library)) = &mut self.stream

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::{
     log::Draft,
+    server::turns::Turn,
     wire::{Body, Kind, RoomName, Timestamp},
 };
 
@@ -129,6 +130,31 @@ async fn what_a_slow_reader_says_has_its_turn_afterwards() {
     assert_eq!((rest, pong, said), (LONG_HISTORY, true, vec!["one".to_owned(), "two".to_owned()]));
 }
 
+/// A ping that was read just before a long write, and others that come while it is written.
+#[tokio::test(start_paused = true)]
+async fn no_answer_to_a_ping_tears_a_frame() {
+    let shared = shared_with_a_long_history().await;
+    let mut slow = Peer::connect(&shared, wants_all(Dialect::Text, "slow"), 1000);
+    slow.until(|line| line.starts_with("ada: =")).await;
+    let (mut messages, mut pongs) = (1, 0);
+    while messages < LONG_HISTORY {
+        if messages % 200 == 1 {
+            for _ in 0..3 {
+                slow.stream.send(Message::ping("how are you")).await.unwrap();
+            }
+        }
+        let message = timeout(LONG, slow.stream.next()).await.unwrap().unwrap().expect("a whole frame");
+        match message.as_text() {
+            Some(text) if text.starts_with("ada: ") => {
+                assert_eq!(text.len(), "ada: ".len() + Limits::MESSAGE);
+                messages += 1;
+            }
+            _ => pongs += u32::from(message.is_pong()),
+        }
+    }
+    assert!(pongs > 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_was_slow_to_read_is_heard_as_before() {
     let shared = shared();
@@ -160,4 +186,67 @@ async fn whoever_asks_for_page_after_page_is_pinged() {
         pinged |= message.is_ping();
     }
     assert!(pinged);
+}
+
+/// Returns somebody whose search waits for the log until the turn that is returned is over.
+async fn waits_for_the_log(shared: &Arc<Shared>) -> (Peer, Turn) {
+    let turn = shared.searches.take(Purpose::Question, HERE).await;
+    let (mut ada, _) = Peer::json(shared, json!({"type": "hello", "nick": "ada", "history": 0})).await;
+    ada.say(r#"{"type":"search","query":"tea"}"#).await;
+    (ada, turn)
+}
+
+async fn is_pong(peer: &mut Peer, payload: &[u8]) {
+    loop {
+        let message = timeout(Limits::WRITE, peer.stream.next()).await.expect("a pong").unwrap().unwrap();
+        if message.is_pong() {
+            assert_eq!(&message.as_payload()[..], payload);
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_log_is_heard_after_a_ping_too() {
+    let shared = shared();
+    let (mut ada, turn) = waits_for_the_log(&shared).await;
+    for payload in ["one", "two", "three"] {
+        ada.stream.send(Message::ping(payload)).await.unwrap();
+        is_pong(&mut ada, payload.as_bytes()).await;
+    }
+    drop(turn);
+    ada.event("found").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_log_before_anything_was_written_is_heard_too() {
+    let shared = shared();
+    let turn = shared.pages.take(Purpose::Question, HERE).await;
+    let mut turns = vec![turn];
+    for _ in 1..Log::PAGES_AT_ONCE {
+        turns.push(shared.pages.take(Purpose::Question, HERE).await);
+    }
+    let mut ada = Peer::text(&shared, "ada").await;
+    ada.say("hello").await;
+    // Another, for whom there is something to be read.
+    ada.until(|line| line == "ada: hello").await;
+    let mut bob = Peer::connect(&shared, opening(Dialect::Text, "bob"), 4096);
+    bob.stream.send(Message::ping("early")).await.unwrap();
+    assert!(bob.line().await.starts_with("* welcome"), "which goes first");
+    is_pong(&mut bob, b"early").await;
+    drop(turns);
+    bob.until(|line| line == "ada: hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_log_is_pinged_and_dead_without_a_sign_of_life() {
+    let here = shared();
+    let (Peer { stream, session, .. }, _turn) = waits_for_the_log(&here).await;
+    // Nobody reads, so nobody answers.
+    assert_eq!(timeout(2 * Limits::DEAD_AFTER, session).await.unwrap().unwrap(), End::Dead);
+    drop(stream);
+    let there = shared();
+    let (mut ada, _turn) = waits_for_the_log(&there).await;
+    let answers = timeout(3 * Limits::DEAD_AFTER, async { while ada.stream.next().await.unwrap().is_ok() {} });
+    assert!(answers.await.is_err(), "who answers stays");
 }

@@ -177,3 +177,15 @@ async fn what_a_dead_connection_was_given_goes_to_another_of_the_same_person() {
     assert_eq!(dead.end().await, End::Lost);
     assert_eq!(tea.event("private").await["text"], "text of k1");
 }
+
+/// Of the same person, one connection is dead in the room that the other goes to.
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_connection_was_given_goes_to_the_one_that_comes_to_its_room() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
+    let (mut tea, _) = Peer::person(&shared, 7, "bob", "tea").await;
+    let _dead = dead(&shared, 7).await;
+    tell_bob(&mut ada, "k1").await;
+    tea.say(r#"{"type":"join","room":"lobby"}"#).await;
+    assert_eq!(tea.event("private").await["text"], "text of k1");
+}

@@ -531,3 +531,18 @@ async fn an_answer_knows_what_the_same_connection_said_before() {
     assert_eq!(ada.event("history").await["messages"][0]["text"], "milk");
     assert_eq!(ada.event("found").await["messages"][0]["text"], "sugar");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_to_an_empty_room_finds_its_topic_and_those_who_follow_too() {
+    let shared = shared();
+    let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada", "room": "rust"})).await;
+    ada.say(r#"{"type":"set_topic","text":"tea"}"#).await;
+    ada.event("message").await;
+    for room in ["lobby", "rust"] {
+        ada.say(&json!({"type": "join", "room": room}).to_string()).await;
+        let joined = ada.event("joined").await;
+        assert_eq!(joined["topic"], if room == "rust" { json!("tea") } else { Value::Null });
+    }
+    ada.say(r#"{"type":"topic"}"#).await;
+    assert_eq!(ada.event("topic").await["topic"], "tea", "the hub knows it now");
+}

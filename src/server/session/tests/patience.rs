@@ -1,8 +1,11 @@
 //! What takes long, and what is heard meanwhile.
 
-use std::time::Duration;
+use std::{io, pin::Pin, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::sleep,
+};
 
 use super::*;
 use crate::{
@@ -130,18 +133,55 @@ async fn what_a_slow_reader_says_has_its_turn_afterwards() {
     assert_eq!((rest, pong, said), (LONG_HISTORY, true, vec!["one".to_owned(), "two".to_owned()]));
 }
 
-/// A ping that was read just before a long write, and others that come while it is written.
+/// A stream that takes a little at a time, and has room again as soon as it was told to wait: as when the peer reads meanwhile.
+struct Stutter {
+    stream: DuplexStream,
+    waits: bool,
+}
+
+impl AsyncRead for Stutter {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stutter {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.waits ^= true;
+        if self.waits {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_write(cx, &bytes[..bytes.len().min(100)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Transport for Stutter {}
+
 #[tokio::test(start_paused = true)]
 async fn no_answer_to_a_ping_tears_a_frame() {
+    const HISTORY: u32 = 100;
     let shared = shared_with_a_long_history().await;
-    let mut slow = Peer::connect(&shared, wants_all(Dialect::Text, "slow"), 1000);
-    slow.until(|line| line.starts_with("ada: =")).await;
-    let (mut messages, mut pongs) = (1, 0);
-    while messages < LONG_HISTORY {
-        if messages % 200 == 1 {
-            for _ in 0..3 {
-                slow.stream.send(Message::ping("how are you")).await.unwrap();
-            }
+    let (ours, stream) = duplex(4096);
+    let mut socket = Socket::new(Replay::new(&[], Stutter { stream, waits: false }), Vec::new());
+    let opening = Opening { history: Some(HISTORY), ..opening(Dialect::Text, "slow") };
+    let session = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move { run(&mut socket, opening, HERE, &shared).await }
+    });
+    let mut slow = Peer { stream: ClientBuilder::new().take_over(ours), session, unread: VecDeque::new() };
+    let (mut messages, mut pongs) = (0, 0);
+    while messages < HISTORY || pongs == 0 {
+        if messages % 20 == 1 {
+            slow.stream.send(Message::ping("how are you")).await.unwrap();
         }
         let message = timeout(LONG, slow.stream.next()).await.unwrap().unwrap().expect("a whole frame");
         match message.as_text() {
@@ -152,7 +192,6 @@ async fn no_answer_to_a_ping_tears_a_frame() {
             _ => pongs += u32::from(message.is_pong()),
         }
     }
-    assert!(pongs > 0);
 }
 
 #[tokio::test(start_paused = true)]

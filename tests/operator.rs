@@ -87,7 +87,9 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let [select] = blocks("sql")[..] else { panic!("a new block needs its test") };
-    let [vacuum, backup, copy, restore, salvage] = blocks("sh")[..] else { panic!("a new block needs its test") };
+    let [set_back, vacuum, backup, copy, restore, salvage] = blocks("sh")[..] else {
+        panic!("a new block needs its test")
+    };
 
     let (process, mut ada) = start(folder, "chat.db").await;
     say(&mut ada, "kept").await;
@@ -97,8 +99,13 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     say(&mut ada, "lost").await;
     stop(process, ada).await;
     shell(folder, vacuum);
+    // As if the clock had been a hundred days ahead.
+    shell(folder, "sqlite3 chat.db 'UPDATE messages SET at = at + 8640000000'");
+    shell(folder, set_back);
     let (process, mut ada) = start(folder, "chat.db").await;
     assert_eq!(history(&mut ada).await, ["kept", "lost"]);
+    let late = "SELECT count(*) FROM messages WHERE at > unixepoch() * 1000";
+    assert_eq!(shell(folder, &format!("sqlite3 chat.db '{late}'")), "0\n");
     stop(process, ada).await;
 
     shell(folder, restore);

@@ -1,9 +1,9 @@
 //! Connections that are lost while their places are kept, and how many of them there may be. Pure.
 
+use core::net::IpAddr;
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, HashMap},
-    net::IpAddr,
     time::Duration,
 };
 

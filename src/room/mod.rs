@@ -12,9 +12,10 @@ mod restart;
 mod roster;
 mod seat;
 
+// An address is a value; the sockets are in `std`.
+use core::net::IpAddr;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    net::IpAddr,
     time::Duration,
 };
 

@@ -185,13 +185,18 @@ pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
     if connection.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'holes')", [], |row| row.get(0))? {
         return Ok(number(connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?));
     }
-    let range: (Option<i64>, Option<i64>) = connection
-        .prepare_cached("SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(match range {
-        (Some(first), Some(last)) => number(last.saturating_sub(first).saturating_add(1)),
-        _ => 0,
-    })
+    let last: Option<i64> = connection.query_row("SELECT max(id) FROM messages", [], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(0) };
+    let mut from = connection.prepare_cached("SELECT id FROM messages WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+    // Where the oldest cannot be read, those that can be count.
+    let first: i64 = match from.query_row([i64::MIN], |row| row.get(0)).map_err(LogError::from) {
+        Err(error) if is_unreadable(&error) => {
+            complain(&error);
+            skip(last, |id| Ok(from.query_row([id], |row| row.get(0))?))?
+        }
+        first => first?,
+    };
+    Ok(number(last.saturating_sub(first).saturating_add(1)))
 }
 
 /// Returns the cursor after which the messages of `at` and later follow; times do not fall as ids rise, so that it is found by

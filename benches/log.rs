@@ -50,7 +50,7 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     for _ in 0..5 {
         let begin = Instant::now();
         let log = Log::open(&path, Keep::default())?;
-        log.last().await?;
+        log.last()?;
         opened.push(begin.elapsed());
         log.close().await;
     }

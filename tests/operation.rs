@@ -114,11 +114,11 @@ async fn who_connects_too_often_is_told_once_and_the_operator_too() {
     .await;
     assert!(answers.len() > 20 && answers[..20].iter().all(|status| *status == 101), "{answers:?}");
     let line = server.process.stderr.line_with("refused connections").await;
-    assert!(line.contains(" INFO ") && line.contains("connects too often") && line.contains("count=1"), "{line}");
+    assert!(line.contains(" INFO ") && line.contains("--connect-rate") && line.contains("count=1"), "{line}");
     server.process.signal(Signal::Term).await;
     server.process.exit().await;
     // Within the minute in which the others were only counted.
-    server.process.stderr.line_with("connects too often").await;
+    server.process.stderr.line_with("--connect-rate").await;
 }
 
 /// Returns a server under `limit`, a command of the shell.

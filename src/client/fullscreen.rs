@@ -19,7 +19,7 @@ use self::unsent::Unsent;
 use super::{
     Error,
     address::Address,
-    app::{Bookmark, Event, Settings, Shown},
+    app::{Bookmark, Event, Privates, Settings, Shown},
     keys::{Input, Keys},
     link::ConnectError,
     pace::Pace,
@@ -117,6 +117,8 @@ struct FullScreen {
     /// What rang the bell when the program began.
     settled_bell: Bell,
     epoch: Option<Epoch>,
+    /// Over all tabs: a private message goes to any of them.
+    privates: Privates,
     began: Instant,
     pace: Pace,
     remember_at: Option<Instant>,
@@ -142,6 +144,7 @@ impl FullScreen {
             tabs: Tabs::default(),
             keys: Keys::default(),
             epoch: None,
+            privates: Privates::default(),
             began,
             pace: Pace::new(began),
             remember_at: None,
@@ -379,8 +382,16 @@ impl FullScreen {
                 self.last_words.push_str(words);
                 self.last_words.push('\n');
             }
-            if let Shown::Event { event: ServerMessage::Welcome(welcome), .. } = &shown {
-                self.epoch = Some(welcome.epoch);
+            if let Shown::Event { event: ServerMessage::Welcome(welcome), .. } = &shown
+                && (self.epoch.replace(welcome.epoch) != Some(welcome.epoch) || welcome.shared.is_some())
+            {
+                self.privates.forget();
+            }
+            // What one tab has shown, another need not.
+            if let Shown::Event { event: ServerMessage::Private(private), .. } = &shown
+                && !self.privates.is_new(private)
+            {
+                continue;
             }
             let is_text = shown == Shown::Connected(Dialect::Text);
             let enters = is_text || matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. });

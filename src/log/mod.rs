@@ -278,18 +278,18 @@ impl Log {
         }
     }
 
-    /// Returns the id of the last message of all rooms. Cancel-safe.
+    /// Returns the last id that was given, in whatever room; it costs nothing to ask.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn last(&self) -> Result<MessageId, LogError> {
+    /// A [`LogError`] when the log is closed.
+    pub fn last(&self) -> Result<MessageId, LogError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).last()),
-            Self::Sqlite(sqlite) => sqlite.last().await,
+            Self::Sqlite(sqlite) => sqlite.last(),
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
             #[cfg(test)]
-            Self::Silent => std::future::pending().await,
+            Self::Silent => Ok(MessageId(0)),
         }
     }
 

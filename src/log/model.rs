@@ -148,7 +148,7 @@ async fn check(open: impl Fn() -> Log, can_reopen: bool, most: u64, events: Vec<
             }
             Event::Reopen => {}
         }
-        assert_eq!(log.last().await.unwrap().0, model.said.len() as u64);
+        assert_eq!(log.last().unwrap().0, model.said.len() as u64);
         assert_eq!(log.count().await.unwrap(), (model.said.len() - model.deleted) as u64);
     }
     log.close().await;

@@ -25,6 +25,17 @@ pub(crate) enum Full {
     TooOften,
 }
 
+impl Full {
+    /// Returns what was too much, for the operator, who can change it.
+    pub(crate) fn bound(self) -> &'static str {
+        match self {
+            Self::Server => "as many connections are there as may be (--max-connections)",
+            Self::Address => "from one address came more than may be there (--max-per-address)",
+            Self::TooOften => "from one address came more in a second than may (--connect-rate)",
+        }
+    }
+}
+
 /// What becomes of a connection that was accepted.
 #[derive(Debug)]
 pub(crate) enum Admission {

@@ -222,7 +222,7 @@ pub async fn serve(
             "the last message is of a time to come; what is said until then has its time, for times do not fall"
         );
     }
-    let (hub, run) = desk::open(log.clone(), log.last().await?, at, config.max_per_address);
+    let (hub, run) = desk::open(log.clone(), log.last()?, at, config.max_per_address);
     let mut desk = tokio::spawn(run);
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared {
@@ -316,7 +316,7 @@ async fn accept(
 
 fn log_refusals(refused: impl IntoIterator<Item = (Full, u64)>) {
     for (full, count) in refused {
-        info!(count, "refused connections: {full}");
+        info!(count, "refused connections: {}", full.bound());
     }
 }
 

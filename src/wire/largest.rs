@@ -29,6 +29,11 @@ fn key() -> IdempotencyKey {
     IdempotencyKey::new(&"\"".repeat(Limits::KEY)).unwrap()
 }
 
+fn failure(nick: &Nick, words: &str) -> Failure {
+    let words: String = words.chars().take(1000).collect();
+    Failure { key: Some(key()), free: Some(nick.clone()), ..Failure::new(ErrorCode::UnexpectedHello, words) }
+}
+
 /// Returns every event that has this nick and this text in it, which is cut where it must be shorter.
 fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
     let body = Body::new(words).unwrap();
@@ -51,11 +56,7 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
     let listed = vec![message(Kind::Topic); (Limits::LIST_PAYLOAD / message(Kind::Topic).size()).max(1)];
     let entry =
         RoomEntry { room: room(), people: usize::MAX, topic: Some(topic.clone()), topic_by: Some(nick.clone()) };
-    let failure = Failure {
-        key: Some(key()),
-        free: Some(nick.clone()),
-        ..Failure::new(ErrorCode::UnexpectedHello, words.chars().take(1000).collect::<String>())
-    };
+    let failure = failure(nick, words);
     let events = vec![
         ServerMessage::Hello { server: "broadcast-chat/999.999.999".to_owned(), nonce: Hex([255; 16]) },
         ServerMessage::Welcome(Welcome {

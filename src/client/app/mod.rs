@@ -6,6 +6,7 @@
 mod doubt;
 mod ending;
 mod outbox;
+mod privates;
 mod secret;
 mod server;
 mod state;
@@ -13,12 +14,15 @@ mod state;
 mod tests;
 mod typed;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-pub use self::state::{Connection, Pending};
 use self::{
     ending::{Ending, Stall},
     outbox::Outbox,
+};
+pub use self::{
+    privates::Privates,
+    state::{Connection, Pending},
 };
 use super::ignored::Ignored;
 use crate::wire::{
@@ -267,7 +271,7 @@ pub struct App {
     correspondent: Option<(Nick, Option<PersonId>)>,
     ignored: Arc<Ignored>,
     /// What was said to us alone, by whom and with which id, the latest first.
-    privates: VecDeque<(Option<PersonId>, u64)>,
+    privates: Privates,
     outbox: Outbox,
     keys_made: u64,
     /// Until when nothing is sent, because the server asked for it.
@@ -314,7 +318,7 @@ impl App {
             incomplete: None,
             correspondent: None,
             ignored: Arc::default(),
-            privates: VecDeque::new(),
+            privates: Privates::default(),
             outbox: Outbox::default(),
             keys_made: 0,
             paused_until: None,

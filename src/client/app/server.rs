@@ -183,7 +183,7 @@ impl App {
     /// one of those before would come to somebody else.
     fn forget_people(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.correspondent = None;
-        self.privates.clear();
+        self.privates.forget();
         for message in self.outbox.take_for_people() {
             let ClientMessage::Msg { to, text, .. } = message else { continue };
             self.text_taken(now);
@@ -214,19 +214,12 @@ impl App {
 
     /// Returns whether it is to be shown: one that came on a connection that was lost may come again on the next.
     fn private(&mut self, now: Duration, private: &Private) -> bool {
-        /// Of these one that comes again is known.
-        const REMEMBERED: usize = 128;
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
         if echo || private.key.is_some() {
             return true;
         }
-        if let Some(id) = private.id {
-            let id = (private.peer, id);
-            if self.privates.contains(&id) {
-                return false;
-            }
-            self.privates.truncate(REMEMBERED - 1);
-            self.privates.push_front(id);
+        if !self.privates.is_new(private) {
+            return false;
         }
         if self.nick.as_ref() == Some(&private.from) {
             return true;

@@ -19,7 +19,10 @@ mod writer;
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -72,6 +75,8 @@ impl IndexError {
 pub struct Sqlite {
     epoch: Epoch,
     runs: Arc<Runs>,
+    /// The last id that was given, as the thread that writes has it: to read it of the file is for the start.
+    last: Arc<AtomicU64>,
     keep: Keep,
     /// Cancelled when the log is closed.
     closing: CancellationToken,
@@ -133,6 +138,7 @@ impl Sqlite {
         let (writes, requests) = mpsc::channel(writer::QUEUE);
         let thread = Writer::new(connection, requests, keep)
             .map_err(|error| OpenError::Damaged { path: path.to_path_buf(), reason: error.to_string() })?;
+        let last = thread.last_given();
         let (end, ended) = watch::channel(());
         let run = move || {
             thread.run(threads);
@@ -141,7 +147,7 @@ impl Sqlite {
         thread::Builder::new().name("log writer".to_owned()).spawn(run).map_err(no_thread)?;
         let closing = CancellationToken::new();
         let senders = Senders { writes, pages, searches, _closing: closing.clone().drop_guard() };
-        Ok(Self { epoch, runs, keep, closing, senders: Mutex::new(Some(senders)), ended })
+        Ok(Self { epoch, runs, last, keep, closing, senders: Mutex::new(Some(senders)), ended })
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -185,8 +191,9 @@ impl Sqlite {
         self.read(move |connection| read::since(connection, &room, at)).await
     }
 
-    pub(super) async fn last(&self) -> Result<MessageId, LogError> {
-        self.read(read::last).await
+    pub(super) fn last(&self) -> Result<MessageId, LogError> {
+        // Of a log that is closed, nothing is told.
+        self.sender(|senders| &senders.pages).map(|_| MessageId(self.last.load(Ordering::Acquire)))
     }
 
     pub(super) async fn last_at(&self) -> Result<Timestamp, LogError> {

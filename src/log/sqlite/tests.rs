@@ -117,7 +117,7 @@ async fn what_was_said_is_there_after_a_restart() {
     let before = log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap();
     log.close().await;
     assert_eq!(say(&log, "x").await, Err(LogError::Closed));
-    assert_eq!(log.last().await, Err(LogError::Closed));
+    assert_eq!(log.last(), Err(LogError::Closed));
     assert!(!path.with_extension("db-wal").exists(), "the write-ahead log is put away");
 
     let log = open(&path);
@@ -291,10 +291,10 @@ async fn an_id_never_comes_back_and_a_topic_stays() {
     log.append(vec![topic]).await.unwrap();
     assert_eq!(say(&log, "word").await, Ok(2));
     log.tidy().await.unwrap();
-    assert_eq!((log.count().await, log.last().await), (Ok(0), Ok(MessageId(2))));
+    assert_eq!((log.count().await, log.last()), (Ok(0), Ok(MessageId(2))));
     log.close().await;
     let log = Log::open(&path, keep).unwrap();
-    assert_eq!(log.last().await, Ok(MessageId(2)));
+    assert_eq!(log.last(), Ok(MessageId(2)));
     assert_eq!(log.topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
     assert_eq!(ids(&log, 1).await, (vec![], true));
     let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
@@ -416,7 +416,7 @@ async fn many_messages_are_served_in_pages() {
         )
         .unwrap();
     let log = open(&path);
-    assert_eq!((log.count().await, log.last().await), (Ok(100_000), Ok(MessageId(100_000))));
+    assert_eq!((log.count().await, log.last()), (Ok(100_000), Ok(MessageId(100_000))));
     let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
     assert_eq!(ids(&log, cursor.0).await.0, (99_951..=100_000).collect::<Vec<_>>());
     let found = log.search_within(LONG, &RoomName::lobby(), "\"message 77777\"", 5).await.unwrap();
@@ -589,7 +589,7 @@ async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
     for number in 3..=9 {
         assert_eq!(say(&log, "other").await, Ok(number), "ids are given again");
     }
-    let last = log.last().await.unwrap();
+    let last = log.last().unwrap();
     assert_eq!(log.runs().shared(gone, last), Some(MessageId(0)), "nobody here knows that run");
     let before = Known { run: first.earlier(0), ..gone };
     assert_eq!(log.runs().shared(before, last), Some(MessageId(2)), "the histories part there");
@@ -617,7 +617,7 @@ async fn of_a_log_that_was_cut_every_earlier_run_has_what_is_left_in_common() {
     for number in 4..=9 {
         assert_eq!(say(&log, "other").await, Ok(number));
     }
-    let last = log.last().await.unwrap();
+    let last = log.last().unwrap();
     for (run, after, shared) in [(0, 3, None), (0, 5, Some(3)), (1, 8, Some(3)), (1, 3, None)] {
         let known = Known { epoch: Some(log.epoch()), run: Some(runs[run]), after: Some(MessageId(after)) };
         assert_eq!(log.runs().shared(known, last), shared.map(MessageId), "{run} {after}");
@@ -764,11 +764,11 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
         most_lost = most_lost.max(80 - salvaged.messages);
         has_hole |= salvaged.holes > 0;
         let known = Known { epoch: Some(epoch), run: Some(run), after: Some(MessageId(1)) };
-        if log.epoch() == epoch && log.runs().shared(known, log.last().await.unwrap()).is_none() {
+        if log.epoch() == epoch && log.runs().shared(known, log.last().unwrap()).is_none() {
             let again = log.append(vec![draft("lobby", "x", Some("80"))]).await.unwrap();
             assert!(matches!(&again[..], [Appended::Again(message)] if message.id.0 == 80) || salvaged.holes > 0);
         }
-        assert!(log.last().await.unwrap().0 >= salvaged.messages);
+        assert!(log.last().unwrap().0 >= salvaged.messages);
         log.close().await;
     }
     assert!(has_hole && most_lost < 20, "one page of messages costs what is on it, and no more: {most_lost}");
@@ -819,7 +819,7 @@ async fn what_is_left_of_a_file_that_was_cut_short_is_saved() {
             assert_eq!(fs::read(&path).unwrap(), whole[..bytes], "the damaged one stays as it is");
             before = messages;
             let log = open(&saved);
-            let last = log.last().await.unwrap();
+            let last = log.last().unwrap();
             assert_eq!(log.runs().shared(known, last).is_some(), last < MessageId(150), "ids are given again");
             log.close().await;
         }

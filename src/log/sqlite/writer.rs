@@ -2,6 +2,10 @@
 //! waits, it does the chores.
 
 use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -82,8 +86,9 @@ pub(super) struct Writer {
     keep: Keep,
     /// Whether a commit returns only when it is on disk.
     is_synced: bool,
-    /// The highest id that was given.
+    /// The highest id that was given, and the same for those who ask.
     last: i64,
+    last_given: Arc<AtomicU64>,
     /// How many messages are stored.
     count: u64,
     keys: Keys,
@@ -127,6 +132,7 @@ impl Writer {
             requests,
             keep,
             is_synced: false,
+            last_given: Arc::new(AtomicU64::new(number(last))),
             last,
             count,
             keys,
@@ -142,6 +148,11 @@ impl Writer {
             clock: Clock::new(Timestamp(0), Reading::now()),
             told_waiting: false,
         })
+    }
+
+    /// Returns where the last id that was given can be read.
+    pub(super) fn last_given(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.last_given)
     }
 
     /// Serves until nobody can ask any more, then waits for `readers` to end and closes the database.
@@ -283,6 +294,7 @@ impl Writer {
                             self.count += 1;
                         }
                     }
+                    self.last_given.store(number(self.last), Ordering::Release);
                     // Whoever asked may have gone meanwhile.
                     drop(reply.send(Ok(outcome)));
                 }

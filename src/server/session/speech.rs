@@ -319,7 +319,7 @@ impl<S: Transport> Session<'_, S> {
         }
         // What nobody has been sent cannot be a cursor of this history: it would stay empty until ids have come so far.
         if let Some(after) = after.filter(|_| portion.items.is_empty()) {
-            match self.shared.log.last().await {
+            match self.shared.log.last() {
                 Ok(last) if after > last => {
                     let words =
                         format!("there is no message {} yet: the history is another one than it was seen in", after.0);

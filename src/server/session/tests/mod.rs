@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
@@ -32,8 +32,7 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const LOST: u32 = 3;
 
 fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
-    // A log in memory answers at once.
-    let last = log.last().now_or_never().and_then(Result::ok).unwrap_or_default();
+    let last = log.last().unwrap_or_default();
     let (hub, desk) = desk::open(log.clone(), last, Timestamp(0), LOST);
     tokio::spawn(desk);
     let origins = Vec::new();

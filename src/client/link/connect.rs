@@ -3,18 +3,14 @@
 use std::{io, time::Duration};
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, BufReader},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout},
 };
-use tokio_websockets::{Error as WebSocketError, WebSocketStream};
+use tokio_websockets::Error as WebSocketError;
 
-use super::handshake;
-use crate::{
-    client::address::Address,
-    os,
-    wire::{Dialect, Limits},
-};
+use super::handshake::{self, Connection};
+use crate::{client::address::Address, os, wire::Limits};
 
 /// For the name to be resolved and one of its addresses to answer.
 const DIAL: Duration = Duration::from_secs(10);
@@ -37,12 +33,6 @@ pub trait Dial: Send + Sync + 'static {
 /// Over TCP: all addresses of the host are tried in turn.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tcp;
-
-/// A connection whose opening handshake is done.
-pub(super) struct Connection<S> {
-    pub(super) stream: WebSocketStream<BufReader<S>>,
-    pub(super) dialect: Dialect,
-}
 
 /// Why there is no connection; its words are for people.
 #[derive(Debug, thiserror::Error)]

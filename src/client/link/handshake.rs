@@ -10,9 +10,8 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
     time::timeout,
 };
-use tokio_websockets::ClientBuilder;
+use tokio_websockets::{ClientBuilder, WebSocketStream};
 
-use super::connect::Connection;
 use crate::{
     client::address::Address,
     os,
@@ -21,6 +20,12 @@ use crate::{
         handshake::{Headers, accept},
     },
 };
+
+/// A connection whose opening handshake is done.
+pub(super) struct Connection<S> {
+    pub(super) stream: WebSocketStream<BufReader<S>>,
+    pub(super) dialect: Dialect,
+}
 
 /// What is read ahead: the usual answer, and few enough bytes that most later reads go past it.
 const AHEAD: usize = 1024;

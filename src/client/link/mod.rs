@@ -26,7 +26,7 @@ pub use self::{
     backoff::Backoff,
     connect::{ConnectError, Dial, Tcp},
 };
-use self::{backoff::HEALTHY, connect::Connection, pump::Ended};
+use self::{backoff::HEALTHY, handshake::Connection, pump::Ended};
 use super::address::Address;
 use crate::wire::{Dialect, Limits};
 

@@ -164,7 +164,7 @@ impl<'a, S: Transport> Entering<'a, S> {
     async fn refuse(&mut self, failure: Failure, left: &mut u32) -> Result<(), End> {
         *left = left.checked_sub(1).ok_or(End::TooManyHellos)?;
         let now = Instant::now();
-        self.not_before = now + self.pace.message(now);
+        self.not_before = now + self.pace.message(1, now);
         self.send(&ServerMessage::Error(failure)).await
     }
 

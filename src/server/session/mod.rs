@@ -113,9 +113,14 @@ impl Pace {
         Self { started: Instant::now(), rate: shared.rate, control }
     }
 
-    /// Counts a message, and returns how long it has to wait.
-    fn message(&mut self, now: Instant) -> Duration {
-        self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now - self.started))
+    /// Counts a message that costs so many, and returns how long it has to wait.
+    fn message(&mut self, cost: u32, now: Instant) -> Duration {
+        self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve_many(cost, now - self.started))
+    }
+
+    /// Returns how long after `now` another message would be taken at once.
+    fn next_message_in(&self, now: Instant) -> Option<Duration> {
+        self.rate.as_ref().map(|rate| rate.next_in(now - self.started))
     }
 
     /// Counts a frame that carries nothing, and returns how long the next has to wait.
@@ -161,11 +166,7 @@ struct Session<'a, S> {
     cursor: MessageId,
     /// Who said the last private message, for `/reply`.
     last_private: Option<To>,
-    started: Instant,
-    /// Messages and commands.
-    rate: Option<Rate>,
-    /// Frames that carry nothing.
-    control: Option<Rate>,
+    pace: Pace,
     /// Something said too early, and when its turn is: nothing else is read until then.
     held: Option<(Meaning, Instant)>,
     /// What the peer said while something else was waited for: nothing else is read until its turn.
@@ -194,7 +195,6 @@ impl<'a, S: Transport> Session<'a, S> {
         address: IpAddr,
     ) -> Self {
         let now = Instant::now();
-        let Pace { started, rate, control } = pace;
         Self {
             socket,
             shared,
@@ -202,9 +202,7 @@ impl<'a, S: Transport> Session<'a, S> {
             address,
             cursor: seat.place.last,
             last_private: None,
-            started,
-            rate,
-            control,
+            pace,
             held: None,
             heard: None,
             owed_written: 0,

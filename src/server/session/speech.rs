@@ -106,8 +106,7 @@ impl<S: Transport> Session<'_, S> {
             self.count_control();
             return Heard::Nothing;
         }
-        let wait =
-            self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve_many(cost(&meaning), now - self.started));
+        let wait = self.pace.message(cost(&meaning), now);
         match meaning {
             meaning if !wait.is_zero() => Heard::Early(meaning, wait),
             Meaning::Said(ClientMessage::Say { key, text }) => {
@@ -173,7 +172,7 @@ impl<S: Transport> Session<'_, S> {
 
     /// Counts a frame that carries nothing; past the rate of these, reading waits.
     pub(super) fn count_control(&mut self) {
-        let wait = self.control.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(self.started.elapsed()));
+        let wait = self.pace.control(Instant::now());
         if !wait.is_zero() {
             self.held = Some((Meaning::Nothing, Instant::now() + wait));
         }
@@ -187,7 +186,7 @@ impl<S: Transport> Session<'_, S> {
             return Ok(());
         }
         self.told_slow = Some(now);
-        let next = self.rate.as_ref().map_or(wait, |rate| rate.next_in(self.started.elapsed()));
+        let next = self.pace.next_message_in(now).unwrap_or(wait);
         let retry_after_ms = u64::try_from(next.as_millis()).unwrap_or(u64::MAX);
         self.send(&ServerMessage::Slow { retry_after_ms }).await
     }

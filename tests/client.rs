@@ -172,7 +172,16 @@ async fn what_becomes_of_a_long_line_and_of_no_text_is_told_once() {
 async fn a_signal_is_its_exit_code() {
     let server = start().await;
     for (signal, code) in [(Signal::Hup, 129), (Signal::Int, 130), (Signal::Term, 143)] {
-        let mut client = Process::client(&[&format!("ws://{}", server.address), "--nick", "ada"]);
+        // However the tests were started: what ignores a hangup outlives it.
+        let mut command = tokio::process::Command::new("env");
+        command.args([
+            "--default-signal=HUP",
+            env!("CARGO_BIN_EXE_client"),
+            &format!("ws://{}", server.address),
+            "--nick",
+            "ada",
+        ]);
+        let mut client = Process::start(&mut command);
         client.stdout.line_with("#lobby").await;
         client.signal(signal).await;
         assert_eq!(client.exit().await.code(), Some(code));

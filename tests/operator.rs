@@ -160,14 +160,20 @@ fn a_file_of_which_nothing_can_be_read_is_a_failure() {
 #[tokio::test]
 async fn only_what_no_server_has_is_salvaged_and_only_into_a_new_file() {
     let folder = tempfile::tempdir().unwrap();
-    let salvage = |to: &str| {
+    let salvage_of = |from: &str, to: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_server"))
-            .args(["--salvage", "chat.db", "--db", to])
+            .args(["--salvage", from, "--db", to])
             .current_dir(folder.path())
             .output()
             .unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
+    let salvage = |to: &str| salvage_of("chat.db", to);
+    let (process, ada) = start(folder.path(), "empty.db").await;
+    stop(process, ada).await;
+    let (code, told) = salvage_of("empty.db", "new.db");
+    assert!(code == Some(1) && told.contains("no message of empty.db can be read"), "{told}");
+    assert!(!folder.path().join("new.db").exists(), "what holds nothing is not in the way");
     let (process, mut ada) = start(folder.path(), "chat.db").await;
     say(&mut ada, "hi").await;
     let (code, told) = salvage("new.db");

@@ -2,6 +2,7 @@
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
+    fs,
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -260,7 +261,13 @@ fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure>
 /// Saves what can be read of a damaged file, and says how much that was. None at all is a failure.
 fn salvage(from: &Path, to: &Path) -> Result<(), Failure> {
     let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.salvage_hint() };
-    let Salvaged { messages, holes } = Log::salvage(from, to).map_err(failed)?;
+    let is_new = !to.exists();
+    let salvaged = Log::salvage(from, to);
+    if is_new && !salvaged.as_ref().is_ok_and(|salvaged| salvaged.messages > 0) {
+        // There is nothing in it, and it would be in the way of another try.
+        drop(fs::remove_file(to));
+    }
+    let Salvaged { messages, holes } = salvaged.map_err(failed)?;
     if messages == 0 {
         let message = format!("no message of {} can be read", from.display());
         return Err(Failure { message, hint: Some("restore a backup") });

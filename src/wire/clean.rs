@@ -19,7 +19,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     if text.bytes().fold(true, |is_clean, b| is_clean & matches!(b, b' '..=b'~' | b'\n' | b'\t')) {
         return Cow::Borrowed(text);
     }
-    let stripped = anstream::adapter::strip_str(text).to_string();
+    let stripped = anstream::adapter::strip_str(&without_strings(text)).to_string();
     let mut out = String::with_capacity(stripped.len());
     let mut marks = 0;
     let mut before = None;
@@ -49,6 +49,28 @@ pub fn lines(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Returns `text` without the strings for a terminal (OSC, DCS, APC, PM and SOS, ECMA-48 section 5.6) in it. One that has no end on its
+/// line is none: nothing is lost but what begins it.
+fn without_strings(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\u{1b}') {
+        out.push_str(before);
+        let Some(string) = behind.strip_prefix([']', 'P', '_', '^', 'X']) else {
+            out.push('\u{1b}');
+            rest = behind;
+            continue;
+        };
+        rest = match string.split_once(['\u{7}', '\u{9c}', '\u{1b}', '\n', '\r']) {
+            // xterm also takes BEL for the end, and most programs send it.
+            Some((text, behind)) if string[text.len()..].starts_with(['\u{7}', '\u{9c}']) => behind,
+            Some((text, behind)) if string[text.len()..].starts_with("\u{1b}\\") => &behind[1..],
+            _ => string,
+        };
+    }
+    out + rest
 }
 
 /// Returns `text` as [`lines()`] does, on one line: breaks and tabs become spaces.
@@ -137,6 +159,21 @@ mod tests {
     #[test]
     fn whole_escape_sequences_go() {
         assert_eq!(lines("\u{1b}[31mred\u{1b}[0m and \u{1b}]0;title\u{7}plain"), "red and plain");
+    }
+
+    #[test]
+    fn a_string_goes_to_its_end_and_never_further() {
+        for (text, left) in [
+            ("q \u{1b}]8;;u\u{7}link\u{1b}]8;;\u{7} rest", "q link rest"),
+            ("q \u{1b}]8;;u\u{1b}\\link\u{1b}]8;;\u{1b}\\ rest", "q link rest"),
+            ("a\u{1b}Pq\u{9c}b\u{1b}_G\u{1b}\\c", "abc"),
+            ("see \u{1b}] and more\nsecond line", "see  and more\nsecond line"),
+            ("x \u{1b}P lost words 1", "x  lost words 1"),
+            ("x \u{1b}]0;a\u{1b}[31mred\u{1b}_y", "x 0;aredy"),
+            ("x \u{1b}]a\n\\b", "x a\n\\b"),
+        ] {
+            assert_eq!(lines(text), left, "{text:?}");
+        }
     }
 
     #[test]

@@ -105,8 +105,9 @@ impl Limits {
     pub const UNCONFIRMED: usize = 128;
     /// And bytes of text in them: some of the longest.
     pub const UNCONFIRMED_TEXT: usize = 128 * 1024;
-    /// Private messages whose keys are remembered, so that one sent again after a reconnect is not delivered twice.
-    pub const PRIVATE_KEYS: usize = 64;
+    /// Private messages whose keys are remembered, so that one sent again after a reconnect is not delivered twice: more than
+    /// [`Self::UNCONFIRMED`].
+    pub const PRIVATE_KEYS: usize = 256;
     /// Messages, and bytes of text, that the in-memory log keeps before it forgets the oldest.
     pub const MEMORY_MESSAGES: usize = 100_000;
     /// See [`Self::MEMORY_MESSAGES`].

@@ -185,14 +185,20 @@ async fn what_is_for_one_alone_is_never_said_to_all() {
 }
 
 #[tokio::test]
-async fn lines_typed_ahead_are_each_what_they_are_where_pastes_have_brackets() {
+async fn nothing_that_is_pasted_becomes_a_command() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;
     let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
     client.shows("2 here").await;
-    client.write("\u{1b}[?2004;1$y/msg bob secret\rhow are you\r");
-    assert_eq!(peer.line_with("secret").await, "* private from ada to bob: secret");
-    assert_eq!(peer.line_with("how").await, "ada: how are you");
+    client.write("\u{1b}[200~nice\u{1b}[201~ \r/me pwned\r/quit\r ok\u{1b}[201~");
+    client.shows("   ok").await;
+    client.write("\u{3}");
+    client.typed(">").await;
+    // Text with a string for a terminal in it keeps all that is seen of it.
+    client.write("\u{1b}[200~see \u{1b}] and \u{1b}]8;;u\u{7}link\u{1b}]8;;\u{7} more\u{1b}[201~");
+    client.typed("> see  and link more").await;
+    client.write("\r");
+    assert_eq!(peer.line_with("ada: ").await, "ada: see  and link more");
 }
 
 #[tokio::test]

@@ -97,9 +97,9 @@ impl Outbox {
         Some(&next.message)
     }
 
-    /// Takes out and returns the texts for one very person, oldest first.
+    /// Takes out and returns the private texts, oldest first.
     pub(super) fn take_for_people(&mut self) -> Vec<ClientMessage> {
-        let is_for_person = |entry: &Entry| matches!(entry.message, ClientMessage::Msg { peer: Some(_), .. });
+        let is_for_person = |entry: &Entry| matches!(entry.message, ClientMessage::Msg { .. });
         let (taken, left) = std::mem::take(&mut self.entries).into_iter().partition::<VecDeque<_>, _>(is_for_person);
         self.entries = left;
         taken.into_iter().map(|entry| entry.message).collect()

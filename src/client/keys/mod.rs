@@ -4,10 +4,11 @@
 //! **Sequences.** A key can be a sequence of bytes that begins with ESC, and a read can end anywhere in it. Esc alone is told from
 //! it by the time. What else a terminal sends are answers: nobody typed them, so they are swallowed.
 //!
-//! **Pastes.** A terminal that can puts brackets round what is pasted; a paste without its end ends with a silence. The Linux console
-//! and old terminals do not say what is pasted. What hands type is read key by key, at the most a line with its Enter where a network
-//! is slow. So there a line break with more behind it that came with it is a paste, and so is what is longer than such a line. That
-//! is a guess: lines typed ahead look the same. Nothing is guessed where the terminal has said or shown that it brackets pastes.
+//! **Pastes.** A terminal that can puts brackets round what is pasted; a paste without its end ends with a silence. What comes together
+//! with the end of a paste is a part of it: a text that holds such an end would else go on as keys. The Linux console, old terminals
+//! and a multiplexer's own paste do not say what is pasted, and no terminal tells who pastes. What hands type is read key by key, at
+//! the most a line with its Enter where a network is slow. So a line break with more behind it that came with it is a paste, and so is
+//! what is longer than such a line. That is a guess: lines typed ahead look the same, and wait for Enter.
 //!
 //! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at once. A key that repeats itself
 //! comes one by one.
@@ -70,12 +71,10 @@ pub enum Input {
 pub struct Keys {
     /// Esc, and what came behind it, while that can become one key.
     held: Vec<KeyEvent>,
-    /// What was pasted so far, while a paste without brackets, or one that was cut, goes on.
+    /// What was pasted so far, while a paste goes on.
     pasted: Option<String>,
-    /// Whether that paste began with a bracket.
+    /// Whether that paste has begun with a bracket, and waits for the other.
     is_bracketed: bool,
-    /// Whether the terminal brackets pastes, as far as it has said or shown.
-    brackets: bool,
     /// How much of an answer of the terminal was swallowed, while it goes on.
     answer: Option<usize>,
     /// Keys that came together: of a text that can become a paste, or one and the same arrow. Nothing else waits beside them.
@@ -103,7 +102,6 @@ impl Keys {
             Event::Mouse(_) => {}
             Event::Paste(text) => {
                 self.flush(&mut inputs);
-                self.brackets = true;
                 inputs.push(Input::Paste(text));
             }
             Event::FocusGained | Event::FocusLost => {
@@ -125,8 +123,6 @@ impl Keys {
     pub fn wake(&mut self, now: Duration) -> Vec<Input> {
         let mut inputs = Vec::new();
         if now >= self.until {
-            // What is left of a paste without its end may come as keys, and is then to be taken for a paste.
-            self.brackets &= !(self.pasted.is_some() && self.is_bracketed);
             self.flush(&mut inputs);
         }
         inputs
@@ -162,8 +158,8 @@ impl Keys {
             self.flush(inputs);
             self.gather(with_alt.unwrap_or(key), now, inputs);
         } else {
-            // Nobody types so much of one at once: the rest is on its way.
-            let patience = if self.held.len() > 1 { SILENCE } else { ESCAPE };
+            // Nobody types so much of one at once: the rest is on its way, however long a network takes.
+            let patience = if self.held.len() > 1 { LOST } else { SILENCE };
             self.hold(key, now + patience);
             self.look(now, inputs);
         }
@@ -184,7 +180,7 @@ impl Keys {
         }
         // There is a hand at the keys.
         self.turning_until = now;
-        if is_text(key) && !self.brackets {
+        if is_text(key) {
             self.write(key, now);
         } else {
             inputs.push(Input::Key(key));
@@ -239,7 +235,6 @@ impl Keys {
                 self.is_bracketed = true;
                 self.until = now + LOST;
             }
-            Sequence::Brackets(brackets) => self.brackets = brackets,
             Sequence::AnswerBegins => {
                 self.answer = Some(held.len());
                 self.until = now + SILENCE;
@@ -250,7 +245,7 @@ impl Keys {
                 inputs.extend(with_alt.map(Input::Key));
                 self.gather(key, now, inputs);
             }
-            Sequence::Other => inputs.extend(held.into_iter().map(Input::Key)),
+            Sequence::Cut => self.gather(held[held.len() - 1], now, inputs),
         }
     }
 
@@ -278,8 +273,8 @@ impl Keys {
                 Sequence::Unfinished => {}
                 Sequence::PasteEnds => {
                     self.held.clear();
-                    self.brackets = self.is_bracketed;
-                    self.flush(inputs);
+                    self.is_bracketed = false;
+                    self.until = now + TOGETHER;
                 }
                 _ => self.pour(),
             }
@@ -310,7 +305,7 @@ impl Keys {
         text.extend(self.held.drain(..).filter_map(written));
     }
 
-    /// Waits no longer: hands on what is held as it came.
+    /// Waits no longer: hands on what is held.
     fn flush(&mut self, inputs: &mut Vec<Input>) {
         if self.pasted.is_some() {
             self.pour();
@@ -326,7 +321,11 @@ impl Keys {
             inputs.push(Input::Key(key));
             self.held.clear();
         }
-        inputs.extend(mem::take(&mut self.held).into_iter().map(Input::Key));
+        let held = mem::take(&mut self.held);
+        // Nobody typed the beginning of a longer sequence.
+        if held.len() <= 2 {
+            inputs.extend(held.into_iter().map(Input::Key));
+        }
     }
 }
 
@@ -383,8 +382,9 @@ fn written(key: KeyEvent) -> Option<char> {
     match key.code {
         KeyCode::Enter => Some('\r'),
         KeyCode::Tab => Some('\t'),
-        // Whole sequences are taken out later.
+        // Whole sequences are taken out later, and BEL ends some.
         KeyCode::Esc => Some('\u{1b}'),
+        KeyCode::Char('g') if control => Some('\u{7}'),
         KeyCode::Char('j') if control => Some('\n'),
         KeyCode::Char(c) if !control => Some(c),
         _ => None,

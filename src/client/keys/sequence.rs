@@ -14,16 +14,14 @@ pub(super) enum Sequence {
     Focus(bool),
     PasteBegins,
     PasteEnds,
-    /// Whether the terminal brackets pastes (DECRPM for mode 2004).
-    Brackets(bool),
     /// The beginning of a string, as terminals answer: OSC, DCS, APC, PM or SOS. It goes on to its end.
     AnswerBegins,
     /// A key with Alt, and another behind it.
     WithAlt,
-    /// A sequence, but no key: a terminal answers like that. Nobody typed it.
+    /// A sequence, but no key that is known, or an answer. Nobody typed it.
     Meaningless,
-    /// No sequence of a terminal.
-    Other,
+    /// A key that can stand in no sequence, behind the beginning of one, which nobody typed.
+    Cut,
 }
 
 /// Returns the byte that `key` was, if it can stand in a sequence.
@@ -45,26 +43,31 @@ fn begins_string(byte: u8) -> bool {
 
 /// Returns what is left of a sequence that begins with ESC and `first`, when a key comes that can stand in none.
 pub(super) fn broken(first: KeyEvent) -> Sequence {
-    if byte(first).is_some_and(begins_string) { Sequence::WithAlt } else { Sequence::Other }
+    if byte(first).is_some_and(begins_string) { Sequence::WithAlt } else { Sequence::Cut }
 }
 
 /// Returns what `bytes`, those behind the ESC, are.
 pub(super) fn read(bytes: &[u8]) -> Sequence {
     match *bytes {
-        [b'[' | b'O'] | [b'[', b'['] => Sequence::Unfinished,
-        [b'\\'] => Sequence::Meaningless,
+        // F1 to F5 of the Linux console.
+        [b'[', b'[', last @ b'A'..=b'E'] => Sequence::Key(KeyCode::F(1 + last - b'A').into()),
+        // With M, where the mouse is, in three characters behind it.
+        [b'[' | b'O'] | [b'[', b'[' | b'M'] | [b'[', b'M', _] | [b'[', b'M', _, _] => Sequence::Unfinished,
+        [b'\\'] | [b'[', b'[', _] | [b'[', b'M', _, _, _] => Sequence::Meaningless,
         [first] if begins_string(first) => Sequence::Unfinished,
         // Numbers, and what else tells one answer from another.
         [first, b'0'..=b'?' | b'!' | b'$' | b'+'] if begins_string(first) => Sequence::AnswerBegins,
         [b'_', b'G'] | [b']', b'l' | b'L' | b'I'] => Sequence::AnswerBegins,
         [first, _] if begins_string(first) => Sequence::WithAlt,
-        [b'O', last] => letter(last, KeyModifiers::NONE, KeyEventKind::Press).map_or(Sequence::Other, Sequence::Key),
-        // F1 to F5 of the Linux console.
-        [b'[', b'[', last @ b'A'..=b'E'] => Sequence::Key(KeyCode::F(1 + last - b'A').into()),
-        [b'[', ref parameters @ .., b'@'..=b'~'] if parameters.contains(&b'[') => Sequence::Other,
+        [b'O', last @ b' '..=b'~'] => single(last).map_or(Sequence::Meaningless, Sequence::Key),
+        // rxvt's keys with Shift, whose end is no final byte elsewhere.
+        [b'[', ref digits @ .., b'$'] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            control(digits, b'$')
+        }
         [b'[', ref parameters @ .., last @ b'@'..=b'~'] => control(parameters, last),
         [b'[', ..] if bytes.len() < LONGEST => Sequence::Unfinished,
-        _ => Sequence::Other,
+        [b'[', ..] => Sequence::AnswerBegins,
+        _ => Sequence::Meaningless,
     }
 }
 
@@ -81,9 +84,6 @@ fn control(parameters: &[u8], last: u8) -> Sequence {
         _ => KeyEventKind::Press,
     };
     let key = match (last, first) {
-        (b'y', _) if parameters.starts_with(b"?2004;") => {
-            return Sequence::Brackets(matches!(parameters, b"?2004;1$" | b"?2004;2$" | b"?2004;3$"));
-        }
         (b'I', None) => return Sequence::Focus(true),
         (b'O', None) => return Sequence::Focus(false),
         (b'~', Some(200)) => return Sequence::PasteBegins,
@@ -92,15 +92,34 @@ fn control(parameters: &[u8], last: u8) -> Sequence {
             Some(KeyEvent::new_with_kind(KeyCode::BackTab, modifiers | KeyModifiers::SHIFT, kind))
         }
         (b'~', Some(first)) => numbered(first).map(|code| KeyEvent::new_with_kind(code, modifiers, kind)),
+        // rxvt's keys with Shift, Control or both.
+        (b'$', Some(first)) => numbered(first).map(|code| KeyEvent::new(code, KeyModifiers::SHIFT)),
+        (b'^', Some(first)) => numbered(first).map(|code| KeyEvent::new(code, KeyModifiers::CONTROL)),
+        (b'@', Some(first)) => {
+            numbered(first).map(|code| KeyEvent::new(code, KeyModifiers::CONTROL | KeyModifiers::SHIFT))
+        }
+        (b'a'..=b'd', None) if parameters.is_empty() => {
+            letter(last.to_ascii_uppercase(), KeyModifiers::SHIFT, KeyEventKind::Press)
+        }
         (b'u', Some(first)) => unicode(first, shifted, modifiers, kind),
         (_, None | Some(1)) => letter(last, modifiers, kind),
         _ => None,
     };
-    match key {
-        Some(key) => Sequence::Key(key),
-        None if parameters.is_empty() => Sequence::Other,
-        None => Sequence::Meaningless,
-    }
+    key.map_or(Sequence::Meaningless, Sequence::Key)
+}
+
+/// Returns the key whose sequence is SS3 and this byte: xterm's, rxvt's arrows with Control, and the keypad's as a VT100 sends them.
+fn single(last: u8) -> Option<KeyEvent> {
+    let code = match last {
+        b'a'..=b'd' => return letter(last.to_ascii_uppercase(), KeyModifiers::CONTROL, KeyEventKind::Press),
+        b'M' => KeyCode::Enter,
+        b'I' => KeyCode::Tab,
+        b' ' => KeyCode::Char(' '),
+        b'X' => KeyCode::Char('='),
+        b'j'..=b'y' => KeyCode::Char(char::from(last - b'j' + b'*')),
+        _ => return letter(last, KeyModifiers::NONE, KeyEventKind::Press),
+    };
+    Some(code.into())
 }
 
 fn number(digits: &[u8]) -> Option<u32> {

@@ -83,6 +83,14 @@ fn sequences() -> Vec<(&'static str, Option<Input>)> {
         ("OH", one(KeyCode::Home)),
         ("OP", one(KeyCode::F(1))),
         ("OS", one(KeyCode::F(4))),
+        ("Oc", Some(key(KeyCode::Right, CONTROL))),
+        ("[b", Some(key(KeyCode::Down, SHIFT))),
+        ("[5$", Some(key(KeyCode::PageUp, SHIFT))),
+        ("[7^", Some(key(KeyCode::Home, CONTROL))),
+        ("[8@", Some(key(KeyCode::End, CONTROL | SHIFT))),
+        ("OM", one(KeyCode::Enter)),
+        ("Oq", Some(typed('1'))),
+        ("Ok", Some(typed('+'))),
         ("[[A", one(KeyCode::F(1))),
         ("[[E", one(KeyCode::F(5))),
         ("[1~", one(KeyCode::Home)),
@@ -181,23 +189,31 @@ fn esc_and_a_character_at_once_are_alt() {
 }
 
 #[test]
-fn what_is_no_sequence_is_handed_on_as_it_came() {
-    for text in
-        ["\u{1b}[x", "\u{1b}Ox", "\u{1b}[[Z", "\u{1b}[é", "\u{1b}[1é", "\u{1b}[\r", "\u{1b}[1;", "\u{1b}[1;\u{1b}"]
-    {
-        let expected: Vec<_> = text.chars().flat_map(|c| Keys::default().key_as_it_came(event(c))).collect();
-        assert_eq!(fed(text), expected, "{text:?}");
+fn a_sequence_that_nobody_knows_is_never_typed() {
+    for sequence in ["[x", "Oz", "OE", "[E", "[G", "[[Z", "[M !!", "[1;", "[20", "[1000~", "[1;5", "[1;\u{1b}[I"] {
+        let inputs: Vec<_> =
+            fed(&format!("ab\u{1b}{sequence}")).into_iter().filter(|input| !matches!(input, Input::Focus(_))).collect();
+        assert_eq!(inputs, typed_text("ab"), "{sequence:?}");
     }
-    let long = format!("\u{1b}[{}", "1".repeat(100));
-    assert_eq!(fed(&long).len(), long.len(), "nothing is waited for without end");
+    assert_eq!(fed(&format!("\u{1b}[{}", "1".repeat(6000))), [], "nor a long one");
+    // What is typed behind the beginning of one is.
+    for (text, typed) in [("\u{1b}[é", "é"), ("\u{1b}[1é", "é"), ("\u{1b}O\r", "\r")] {
+        assert_eq!(fed(text), typed_text(typed), "{text:?}");
+    }
 }
 
-impl Keys {
-    /// Returns `event` as it is handed on where it is part of nothing.
-    fn key_as_it_came(&mut self, event: Event) -> Vec<Input> {
-        let mut inputs = self.feed(event, Duration::ZERO);
-        self.flush(&mut inputs);
-        inputs
+#[test]
+fn a_sequence_is_one_however_long_a_network_takes_in_it() {
+    let pause = Duration::from_millis(900);
+    for cut in 3..6 {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        let text = "\u{1b}[200~one\r/me pasted\r\u{1b}[201~";
+        let mut inputs = feed(&mut keys, &text[..cut], &mut now, Duration::ZERO);
+        now += pause;
+        inputs.extend(keys.wake(now));
+        inputs.extend(feed(&mut keys, &text[cut..], &mut now, Duration::ZERO));
+        inputs.extend(silence(&mut keys));
+        assert_eq!(inputs, [Input::Paste("one\r/me pasted\r".to_owned())], "{cut}");
     }
 }
 
@@ -235,7 +251,9 @@ fn a_paste_whose_end_is_lost_ends_with_a_silence() {
 fn the_end_of_a_paste_can_be_cut_too() {
     let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
     let mut inputs = feed(&mut keys, "\u{1b}[200~a\u{1b}[20b\u{1b}\u{1b}[201~", &mut now, Duration::ZERO);
+    now += TOGETHER;
     inputs.extend(feed(&mut keys, "\r", &mut now, Duration::ZERO));
+    inputs.extend(silence(&mut keys));
     assert_eq!(inputs, [Input::Paste("a\u{1b}[20b\u{1b}".to_owned()), key(KeyCode::Enter, NONE)]);
     assert_eq!(keys.wake_at(), None);
 }
@@ -262,26 +280,32 @@ fn lines_that_are_read_together_are_a_paste_and_wait_for_enter() {
 }
 
 #[test]
-fn where_pastes_have_brackets_lines_typed_ahead_are_lines() {
-    let lines = "/msg bob secret\rhow are you\r";
-    for (shown, is_known) in [
-        ("\u{1b}[?2004;1$y", true),
-        ("\u{1b}[?2004;2$y", true),
-        ("\u{1b}[?2004;3$y", true),
-        ("\u{1b}[200~pasted\u{1b}[201~", true),
-        ("\u{1b}[?2004;0$y", false),
-        ("\u{1b}[?2004;4$y", false),
-        ("\u{1b}[?2026;2$y", false),
-        ("\u{1b}[201~", false),
-    ] {
+fn lines_that_came_together_are_a_paste_whatever_the_terminal_can() {
+    let lines = "t1\r/quit\r";
+    for shown in ["\u{1b}[?2004;1$y", "\u{1b}[?2004;2$y", "\u{1b}[200~pasted\u{1b}[201~", "\u{1b}[201~"] {
         let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
-        let mut inputs = feed(&mut keys, shown, &mut now, Duration::ZERO);
-        inputs.retain(|input| *input != Input::Paste("pasted".to_owned()));
-        inputs.extend(feed(&mut keys, lines, &mut now, Duration::ZERO));
-        inputs.extend(silence(&mut keys));
-        let expected = if is_known { typed_text(lines) } else { vec![Input::Paste(lines.to_owned())] };
-        assert_eq!(inputs, expected, "{shown:?}");
+        feed(&mut keys, shown, &mut now, Duration::ZERO);
+        silence(&mut keys);
+        now += SILENCE;
+        assert_eq!(feed(&mut keys, lines, &mut now, Duration::ZERO), [], "{shown:?}");
+        assert_eq!(silence(&mut keys), [Input::Paste(lines.to_owned())], "{shown:?}");
     }
+}
+
+#[test]
+fn nothing_breaks_out_of_a_paste() {
+    let end = "\u{1b}[201~";
+    assert_eq!(
+        fed(&format!("\u{1b}[200~nice{end} \r/me pwned\r/nick fool\r ok{end}")),
+        [Input::Paste("nice \r/me pwned\r/nick fool\r ok".to_owned())],
+    );
+    assert_eq!(fed(&format!("\u{1b}[200~a{end}/quit\r{end}")), [Input::Paste("a/quit\r".to_owned())]);
+    // Nor where a read ends behind that end.
+    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+    assert_eq!(feed(&mut keys, &format!("\u{1b}[200~a{end}"), &mut now, Duration::ZERO), []);
+    now += TOGETHER / 2;
+    assert_eq!(feed(&mut keys, "/quit\r", &mut now, Duration::ZERO), []);
+    assert_eq!(silence(&mut keys), [Input::Paste("a/quit\r".to_owned())]);
 }
 
 #[test]

@@ -54,9 +54,6 @@ const WHEEL_IS_NO_KEY: &str = "\u{1b}[?1007l";
 /// On again, which it is by default in most terminals, and then as it was found, where the terminal has kept that.
 const WHEEL_BACK: &str = "\u{1b}[?1007h\u{1b}[?1007r";
 
-/// Asks whether the terminal brackets what is pasted (DECRQM).
-const ASK_FOR_BRACKETS: &str = "\u{1b}[?2004$p";
-
 /// Whether the terminal is ours; what a panic has to know.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -202,10 +199,6 @@ fn taking(keeps: bool) -> io::Result<Vec<u8>> {
     }
     bytes.extend_from_slice(WHEEL_IS_NO_KEY.as_bytes());
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, DisableLineWrap)?;
-    if keeps {
-        // Some do not know the question, and write its last letter: what is there will be drawn over.
-        bytes.extend_from_slice(ASK_FOR_BRACKETS.as_bytes());
-    }
     Ok(bytes)
 }
 
@@ -266,16 +259,6 @@ fn restore_on_panic() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_terminal_is_asked_for_brackets_when_it_has_them() {
-        let asks = |keeps| {
-            let text = String::from_utf8(taking(keeps).unwrap()).unwrap();
-            let (on, asked) = (text.find("\u{1b}[?2004h"), text.find("\u{1b}[?2004$p"));
-            asked.is_some() && on < asked
-        };
-        assert!(asks(true) && !asks(false));
-    }
 
     #[test]
     fn the_wheel_sends_no_keys_while_the_terminal_is_ours() {

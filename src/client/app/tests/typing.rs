@@ -224,13 +224,14 @@ fn the_people_of_another_history_are_others() {
         chat.line("/reply under way");
         chat.drop_connection();
         chat.line("/reply secret");
+        chat.line("/msg bob by name");
         chat.line("for all");
         chat.forget();
         another(&mut chat);
         chat.server(&live());
         assert_eq!(chat.texts(), ["for all"]);
         assert!(!chat.sent.iter().any(|sent| matches!(sent, ClientMessage::Msg { .. })), "{:?}", chat.sent);
-        for text in ["under way", "secret"] {
+        for text in ["under way", "secret", "by name"] {
             let words = format!("not sent: \"{text}\": the server is another one than before; /msg bob says it anew");
             assert!(chat.notices().contains(&words.as_str()), "{:?}", chat.notices());
         }

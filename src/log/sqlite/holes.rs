@@ -1,6 +1,6 @@
 //! What cannot be read of a damaged file, and the way past it: whoever reads must not be kept from all that is behind it.
 
-use std::sync::LazyLock;
+use std::{cell::Cell, sync::LazyLock};
 
 use super::super::{Complaints, LogError};
 
@@ -9,9 +9,20 @@ pub(super) fn is_unreadable(error: &LogError) -> bool {
     matches!(error, LogError::Damaged(_) | LogError::Failed(_))
 }
 
+thread_local! {
+    /// Whether this thread has come upon a hole since [`found`] was asked.
+    static FOUND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns whether this thread has come upon a hole since it was asked last.
+pub(super) fn found() -> bool {
+    FOUND.take()
+}
+
 /// Tells the operator, once a minute.
 pub(super) fn complain(error: &LogError) {
     static COMPLAINTS: LazyLock<Complaints> = LazyLock::new(Complaints::default);
+    FOUND.set(true);
     COMPLAINTS.log("some messages cannot be read, and are left out; --salvage saves the others", error);
 }
 

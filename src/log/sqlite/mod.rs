@@ -270,7 +270,17 @@ impl Sqlite {
         question: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let pages = self.sender(|senders| &senders.pages)?;
-        ask(&pages, |connection| question(connection)).await
+        let question = |connection: &mut Connection| {
+            let result = question(connection);
+            let is_hole = holes::found() | result.as_ref().is_err_and(holes::is_unreadable);
+            Ok((result, is_hole))
+        };
+        let (result, is_hole) = ask(&pages, question).await?;
+        if is_hole && let Ok(writes) = self.sender(|senders| &senders.writes) {
+            // Where there is no room for it, the next who comes upon it asks.
+            drop(writes.try_send(Request::RenewRoomIndex));
+        }
+        result
     }
 
     fn sender<T>(&self, which: impl FnOnce(&Senders) -> &mpsc::Sender<T>) -> Result<mpsc::Sender<T>, LogError> {

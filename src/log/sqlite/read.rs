@@ -130,7 +130,13 @@ pub(super) fn cursor(
         Ok(statement.query_row(params![room.as_str(), before, count], |row| row.get(0)).optional()?)
     };
     let before = before.map_or(i64::MAX, |before| integer(before.0));
-    let newest = id(before, 0).unwrap_or(Some(before - 1));
+    let newest = id(before, 0).or_else(|error| {
+        if !is_unreadable(&error) {
+            return Err(error);
+        }
+        complain(&error);
+        Ok(Some(before - 1))
+    })?;
     let newest = match newest.map(|newest| latest(&transaction, room, newest)) {
         Some(Err(error)) if is_unreadable(&error) => {
             complain(&error);
@@ -142,8 +148,13 @@ pub(super) fn cursor(
     let Some(newest) = newest else { return forgotten(&transaction, room) };
     let found = loop {
         match id(newest.saturating_add(1), count) {
-            Err(error) if is_unreadable(&error) && count > 1 => count /= 2,
-            Err(error) if is_unreadable(&error) => break Some(newest - 1),
+            Err(error) if is_unreadable(&error) => {
+                complain(&error);
+                if count <= 1 {
+                    break Some(newest - 1);
+                }
+                count /= 2;
+            }
             found => break found?,
         }
     };

@@ -129,6 +129,27 @@ pub(super) fn forget_index(connection: &Connection) -> rusqlite::Result<()> {
     forgotten
 }
 
+/// Makes the index of the messages of each room anew, whatever is left of the one before, whose pages stay unused.
+///
+/// # Errors
+/// When it cannot be made, such as where the messages themselves cannot be read. The one before is still there then.
+pub(super) fn renew_room_index(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA writable_schema = ON")?;
+    let renewed = connection.execute_batch(
+        "BEGIN IMMEDIATE;
+         CREATE INDEX messages_by_room_anew ON messages (room, id);
+         DELETE FROM sqlite_schema WHERE name = 'messages_by_room';
+         UPDATE sqlite_schema SET name = 'messages_by_room', sql = 'CREATE INDEX messages_by_room ON messages (room, id)'
+         WHERE name = 'messages_by_room_anew';
+         COMMIT",
+    );
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    connection.execute_batch("PRAGMA writable_schema = RESET")?;
+    renewed
+}
+
 /// Begins a run of the history `epoch` and returns all that are remembered. It is on disk when this returns.
 ///
 /// # Errors

@@ -697,7 +697,6 @@ async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
         (2, "messages", 50..60),
         (3, "messages", 90..100),
         (4, "messages", 2..98),
-        (5, "messages_by_room", 50..90),
     ] {
         let copy = directory.path().join(format!("{number}.db"));
         fs::copy(&path, &copy).unwrap();
@@ -728,6 +727,49 @@ async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
             assert_eq!(read.iter().find(next), read.iter().find(wanted), "{of} {parts:?} {at}");
         }
         log.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_index_of_rooms_is_made_anew() {
+    for damage in 0..3 {
+        let (_directory, path) = place();
+        let log = open(&path);
+        log.append((1..=3000).map(|id| draft("lobby", &format!("tea {id}"), None)).collect()).await.unwrap();
+        log.close().await;
+        let root = || {
+            let connection = Connection::open(&path).unwrap();
+            let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'messages_by_room'";
+            connection.query_row(root, [], |row| row.get::<_, u32>(0)).unwrap()
+        };
+        match damage {
+            0 => spoil(&path, "messages_by_room", 50..90),
+            1 => {
+                let (page, mut bytes) = (root() as usize, fs::read(&path).unwrap());
+                bytes[(page - 1) * 4096..page * 4096].fill(0xa5);
+                fs::write(&path, bytes).unwrap();
+            }
+            _ => spoil(&path, "messages", 50..60),
+        }
+        let before = root();
+        let log = open(&path);
+        let lobby = RoomName::lobby();
+        drop(log.page(&lobby, MessageId(0), 3000).await);
+        drop(log.cursor(&lobby, None, 3000).await);
+        // What the writer was asked is done before this.
+        to_writer(&log, |_| {}).await;
+        let (read, gap) = all(&log).await;
+        assert_eq!((read.len() == 3000, gap), (damage < 2, damage == 2), "{damage}");
+        log.append(vec![draft("lobby", "more", None)]).await.unwrap();
+        assert_eq!(all(&log).await.0.last(), Some(&3001));
+        log.close().await;
+        assert_eq!(root() != before, damage < 2, "{damage}: it is left as it is where the messages are damaged");
+        let connection = Connection::open(&path).unwrap();
+        if damage < 2 {
+            let sound = "SELECT * FROM pragma_integrity_check WHERE integrity_check NOT LIKE '%never used%'";
+            let found: String = connection.query_row(sound, [], |row| row.get(0)).unwrap_or_default();
+            assert!(found.is_empty() || found == "ok", "{found}");
+        }
     }
 }
 

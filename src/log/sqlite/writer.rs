@@ -26,7 +26,7 @@ use super::{
     IndexError, append, chores,
     keys::Keys,
     read::{self, integer, number},
-    rows, seats,
+    rows, schema, seats,
 };
 use crate::wire::Timestamp;
 
@@ -64,6 +64,14 @@ const REBUILD: Duration = Duration::from_mins(1);
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
+/// What this run has done to the index of the messages of each room.
+#[derive(Debug, PartialEq, Eq)]
+enum RoomIndex {
+    AsFound,
+    /// It was made anew, or that was tried in vain.
+    Renewed,
+}
+
 /// What the writer is asked to do.
 pub(super) enum Request {
     /// Store these together.
@@ -74,6 +82,8 @@ pub(super) enum Request {
     Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Make the index for searches anew: somebody has found it damaged.
     RebuildIndex(LogError),
+    /// Make the index of the messages of each room anew: somebody has come upon a hole, which can be one of it.
+    RenewRoomIndex,
     /// Do something to the connection, for tests.
     #[cfg(test)]
     Do(Box<dyn FnOnce(&mut Connection) + Send>),
@@ -108,6 +118,7 @@ pub(super) struct Writer {
     index_turn: Instant,
     /// When it may be made anew.
     rebuild_from: Instant,
+    room_index: RoomIndex,
     complaints: Complaints,
     clock: Clock,
     /// Whether it was told that there is something to delete once the clock has gone evenly.
@@ -144,6 +155,7 @@ impl Writer {
             index_from: now,
             index_turn: now,
             rebuild_from: now,
+            room_index: RoomIndex::AsFound,
             complaints: Complaints::default(),
             clock: Clock::new(Timestamp(0), Reading::now()),
             told_waiting: false,
@@ -237,6 +249,11 @@ impl Writer {
                 Request::RebuildIndex(damage) => {
                     self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
                     self.rebuild_index(&damage);
+                    None
+                }
+                Request::RenewRoomIndex => {
+                    self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
+                    self.renew_room_index();
                     None
                 }
                 #[cfg(test)]
@@ -429,6 +446,18 @@ impl Writer {
         Ok(indexed.is_some())
     }
 
+    /// Makes the index of rooms anew, once a start: where the hole is one of the messages, it changes nothing.
+    fn renew_room_index(&mut self) {
+        if std::mem::replace(&mut self.room_index, RoomIndex::Renewed) == RoomIndex::Renewed {
+            return;
+        }
+        let renewed = self.sync_commits(false).and_then(|()| Ok(schema::renew_room_index(&self.connection)?));
+        match renewed {
+            Ok(()) => info!("the index of the rooms is made anew, for some of it could not be read"),
+            Err(error) => debug!(%error, "the index of the rooms cannot be made anew"),
+        }
+    }
+
     /// Makes the index for searches anew, unless that was done a moment ago: who found it damaged may have looked at it before. It is
     /// fed from the messages as that of a new file is. Returns whether it is empty now.
     fn rebuild_index(&mut self, damage: &LogError) -> bool {
@@ -454,10 +483,7 @@ fn unindexed(messages: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{place::Place, schema},
-        *,
-    };
+    use super::{super::place::Place, *};
     use crate::log::conformance::draft;
 
     /// Returns what the thread that writes has, without its thread.

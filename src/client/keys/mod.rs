@@ -94,6 +94,11 @@ impl Keys {
         let mut inputs = self.wake(now);
         match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => {}
+            // What comes together with a line break, such as a colour, was not pressed behind it.
+            Event::Key(key) if self.burst.iter().copied().any(is_break) => {
+                self.begin_paste(now);
+                self.paste_key(key, now, &mut inputs);
+            }
             Event::Key(key) if self.pasted.is_some() => self.paste_key(key, now, &mut inputs),
             Event::Key(key) if self.answer.is_some() => self.answer_key(key, now, &mut inputs),
             Event::Key(key) => self.key(key, now, &mut inputs),
@@ -202,17 +207,21 @@ impl Keys {
     }
 
     fn write(&mut self, key: KeyEvent, now: Duration) {
-        let is_paste = self.burst.iter().copied().any(is_break) || self.burst.len() >= LINE;
         if self.burst.is_empty() {
             self.goes_on = self.written_at.is_some_and(|at| now < at + TOGETHER);
         }
         self.written_at = Some(now);
         self.burst.push(key);
         self.until = now + TOGETHER;
-        if is_paste {
-            self.pasted = Some(mem::take(&mut self.burst).into_iter().filter_map(written).collect());
-            self.until = now + SILENCE;
+        if self.burst.len() > LINE {
+            self.begin_paste(now);
         }
+    }
+
+    /// Makes what came together the beginning of a paste without brackets.
+    fn begin_paste(&mut self, now: Duration) {
+        self.pasted = Some(mem::take(&mut self.burst).into_iter().filter_map(written).collect());
+        self.until = now + SILENCE;
     }
 
     /// Acts on what is held if that is a whole sequence, or none.

@@ -293,6 +293,26 @@ fn lines_that_came_together_are_a_paste_whatever_the_terminal_can() {
 }
 
 #[test]
+fn what_is_no_text_does_not_part_a_paste() {
+    for text in [
+        "/quit\r\u{1b}[31mb\r",
+        "/quit\r\u{1b}[Db\r",
+        "/quit\r\u{1b}[I/quit\r",
+        "/quit\r\u{1b}[200~b\r\u{1b}[201~",
+        "\u{1b}[31ma\u{1b}[0m\r\u{1b}[31mb\u{1b}[0m\r",
+        "a\r\u{1b}]0;t\u{7}b\r",
+        "a\r\u{1b}bb\r",
+        "a\r\0b\r",
+        "a\r\u{3}b\r",
+        "a\r\u{7f}b\r",
+    ] {
+        let inputs = fed(text);
+        assert!(!inputs.contains(&key(KeyCode::Enter, NONE)), "{text:?} {inputs:?}");
+        assert!(matches!(inputs.last(), Some(Input::Paste(_))), "{text:?} {inputs:?}");
+    }
+}
+
+#[test]
 fn nothing_breaks_out_of_a_paste() {
     let end = "\u{1b}[201~";
     assert_eq!(

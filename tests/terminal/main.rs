@@ -194,6 +194,11 @@ async fn nothing_that_is_pasted_becomes_a_command() {
     client.shows("   ok").await;
     client.write("\u{3}");
     client.typed(">").await;
+    // Nor what comes without brackets, whatever its colours are.
+    client.write("/quit\r\u{1b}[31mred\u{1b}[0m\r\u{1b}[Inext");
+    client.shows("  next").await;
+    client.write("\u{3}");
+    client.typed(">").await;
     // Text with a string for a terminal in it keeps all that is seen of it.
     client.write("\u{1b}[200~see \u{1b}] and \u{1b}]8;;u\u{7}link\u{1b}]8;;\u{7} more\u{1b}[201~");
     client.typed("> see  and link more").await;

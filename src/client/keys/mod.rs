@@ -73,8 +73,8 @@ pub struct Keys {
     held: Vec<KeyEvent>,
     /// What was pasted so far, while a paste goes on.
     pasted: Option<String>,
-    /// Whether that paste has begun with a bracket, and waits for the other.
-    is_bracketed: bool,
+    /// How long nothing more of that paste comes before it has ended.
+    patience: Duration,
     /// How much of an answer of the terminal was swallowed, while it goes on.
     answer: Option<usize>,
     /// Keys that came together: of a text that can become a paste, or one and the same arrow. Nothing else waits beside them.
@@ -221,7 +221,8 @@ impl Keys {
     /// Makes what came together the beginning of a paste without brackets.
     fn begin_paste(&mut self, now: Duration) {
         self.pasted = Some(mem::take(&mut self.burst).into_iter().filter_map(written).collect());
-        self.until = now + SILENCE;
+        self.patience = SILENCE;
+        self.until = now + self.patience;
     }
 
     /// Acts on what is held if that is a whole sequence, or none.
@@ -241,8 +242,8 @@ impl Keys {
             Sequence::Focus(focus) => inputs.push(Input::Focus(focus)),
             Sequence::PasteBegins => {
                 self.pasted = Some(String::new());
-                self.is_bracketed = true;
-                self.until = now + LOST;
+                self.patience = LOST;
+                self.until = now + self.patience;
             }
             Sequence::AnswerBegins => {
                 self.answer = Some(held.len());
@@ -274,33 +275,30 @@ impl Keys {
     fn paste_key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
         if is_escape(key) {
             self.pour();
-            self.hold(key, now + self.silence());
+            self.hold(key, now + self.patience);
         } else if !self.held.is_empty() && sequence::byte(key).is_some() {
-            self.hold(key, now + self.silence());
+            self.hold(key, now + self.patience);
             let bytes: Vec<u8> = self.held[1..].iter().filter_map(|key| sequence::byte(*key)).collect();
             match sequence::read(&bytes) {
                 Sequence::Unfinished => {}
                 Sequence::PasteEnds => {
                     self.held.clear();
-                    self.is_bracketed = false;
-                    self.until = now + TOGETHER;
+                    self.patience = TOGETHER;
+                    self.until = now + self.patience;
                 }
                 _ => self.pour(),
             }
         } else if is_of_a_paste(key) {
             self.pour();
             self.pasted.get_or_insert_default().extend(written(key));
-            self.until = now + self.silence();
+            // Text behind its end makes it one without brackets.
+            self.patience = self.patience.max(SILENCE);
+            self.until = now + self.patience;
         } else {
             // No byte of a paste makes such a key: it was pressed.
             self.flush(inputs);
             inputs.push(Input::Key(key));
         }
-    }
-
-    /// Returns how long nothing comes before the paste has ended.
-    fn silence(&self) -> Duration {
-        if self.is_bracketed { LOST } else { SILENCE }
     }
 
     fn hold(&mut self, key: KeyEvent, until: Duration) {
@@ -318,7 +316,6 @@ impl Keys {
     fn flush(&mut self, inputs: &mut Vec<Input>) {
         if self.pasted.is_some() {
             self.pour();
-            self.is_bracketed = false;
             inputs.extend(self.pasted.take().map(Input::Paste));
         }
         self.answer = None;

@@ -313,6 +313,18 @@ fn what_is_no_text_does_not_part_a_paste() {
 }
 
 #[test]
+fn a_key_after_a_paste_is_a_key_whatever_came_with_its_end() {
+    for end in ["\u{1b}[201~", "\u{1b}[201~\u{1b}[I"] {
+        let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
+        let mut inputs = feed(&mut keys, &format!("\u{1b}[200~a{end}"), &mut now, Duration::ZERO);
+        now += TOGETHER;
+        inputs.extend(feed(&mut keys, "\r", &mut now, Duration::ZERO));
+        inputs.extend(silence(&mut keys));
+        assert_eq!(inputs.last(), Some(&key(KeyCode::Enter, NONE)), "{end:?}");
+    }
+}
+
+#[test]
 fn nothing_breaks_out_of_a_paste() {
     let end = "\u{1b}[201~";
     assert_eq!(

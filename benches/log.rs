@@ -108,7 +108,8 @@ async fn append(name: &str, log: &Log, senders: u64, total: u64) -> Outcome<()> 
     Ok(())
 }
 
-/// Says much without a pause, most of which waits for the index, and then looks for something that is not there: a search looks at each message.
+/// Says much without a pause, so that most of it is not indexed yet. Then it searches for a word that nobody said, which has to look at
+/// each message.
 async fn burst(path: &Path) -> Outcome<()> {
     const UNINDEXED: u64 = 400_000;
     let log = Log::open(path, Keep::default())?;

@@ -79,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// Notes a message that `who` was shown: whoever else sees this id must see the same.
+    /// Notes a message that `who` was shown. Everybody else who is shown this id must be shown the same.
     pub(crate) fn message(&mut self, who: &str, event: &Value) -> u64 {
         let id = event["id"].as_u64().unwrap_or_default();
         let text = |field: &str| event[field].as_str().unwrap_or_default();

@@ -127,7 +127,7 @@ fn main() -> ExitCode {
         let message = format!("--salvage saves in a file, and --db {MEMORY} is none");
         Arguments::command().bin_name(env!("CARGO_BIN_NAME")).error(ErrorKind::ArgumentConflict, message).exit();
     }
-    // Whatever becomes of stderr, and of whoever reads it, the chat goes on.
+    // The chat goes on also when nobody reads stderr any more, or it cannot be written.
     let stderr = match LossyWriter::to(io::stderr()) {
         Ok(stderr) => stderr,
         Err(error) => {

@@ -223,18 +223,7 @@ mod tests {
     }
 
     fn presence(room: &str) -> Presence {
-        Presence {
-            room: RoomName::new(room).unwrap(),
-            joined: vec![],
-            more_joined: 0,
-            returned: vec![],
-            more_returned: 0,
-            left: vec![],
-            more_left: 0,
-            renamed: vec![],
-            more_renamed: 0,
-            people: 3,
-        }
+        Presence::unmoved(RoomName::new(room).unwrap(), 3)
     }
 
     fn rename(from: &str, to: &str) -> Presence {

@@ -135,6 +135,25 @@ pub struct Presence {
     pub people: usize,
 }
 
+#[cfg(test)]
+impl Presence {
+    /// Returns that nobody has moved in `room`, where there are so many `people`: tests add who has.
+    pub(crate) const fn unmoved(room: RoomName, people: usize) -> Self {
+        Self {
+            room,
+            joined: Vec::new(),
+            more_joined: 0,
+            returned: Vec::new(),
+            more_returned: 0,
+            left: Vec::new(),
+            more_left: 0,
+            renamed: Vec::new(),
+            more_renamed: 0,
+            people,
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0

@@ -132,18 +132,7 @@ mod tests {
 
     /// Returns who `+` came, `-` went, and `a>b` has another nick.
     fn presence(changes: &str) -> Presence {
-        let mut presence = Presence {
-            room: RoomName::lobby(),
-            joined: vec![],
-            more_joined: 0,
-            returned: vec![],
-            more_returned: 0,
-            left: vec![],
-            more_left: 0,
-            renamed: vec![],
-            more_renamed: 0,
-            people: 1,
-        };
+        let mut presence = Presence::unmoved(RoomName::lobby(), 1);
         for change in changes.split(' ') {
             match (change.strip_prefix('+'), change.strip_prefix('-'), change.split_once('>')) {
                 (Some(who), ..) => presence.joined.push(nick(who)),

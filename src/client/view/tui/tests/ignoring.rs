@@ -13,18 +13,7 @@ fn ignoring() -> Stage {
 }
 
 fn presence(stage: &Stage) -> Presence {
-    Presence {
-        room: stage.tui.rooms[0].name.clone().unwrap(),
-        joined: vec![],
-        more_joined: 0,
-        returned: vec![],
-        more_returned: 0,
-        left: vec![],
-        more_left: 0,
-        renamed: vec![],
-        more_renamed: 0,
-        people: 3,
-    }
+    Presence::unmoved(stage.tui.rooms[0].name.clone().unwrap(), 3)
 }
 
 fn whisper(stage: &mut Stage, from: &str, text: &str) {

@@ -60,18 +60,7 @@ fn messages(ids: std::ops::RangeInclusive<u64>) -> Vec<Arc<Message>> {
 }
 
 fn nobody_moved() -> Presence {
-    Presence {
-        room: RoomName::lobby(),
-        joined: vec![],
-        more_joined: 0,
-        returned: vec![],
-        more_returned: 0,
-        left: vec![],
-        more_left: 0,
-        renamed: vec![],
-        more_renamed: 0,
-        people: 1,
-    }
+    Presence::unmoved(RoomName::lobby(), 1)
 }
 
 /// A conversation that ada reads, and her screen.

@@ -7,7 +7,7 @@ use broadcast_chat::{
         app::{App, Effect, Event, Settings},
         screen::Canvas,
         view::tui::{
-            Bell, Choices, Now, Tui,
+            Bell, Choices, Now, Tui, Words,
             palette::{Depth, Palette},
         },
     },
@@ -72,6 +72,7 @@ impl Stage {
             zone: TimeZone::UTC,
             bell: Bell::Mentions,
             ignored: Vec::new(),
+            words: Words::default(),
             notify: false,
             no_commands: false,
         };

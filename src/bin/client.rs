@@ -20,7 +20,7 @@ use broadcast_chat::{
         state::{self, State},
         unsent,
         view::{
-            Json, Plain, View,
+            Json, Plain, View, Words,
             tui::{
                 Choices,
                 palette::{Depth, Palette},
@@ -194,6 +194,11 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
             zone: TimeZone::system(),
             bell: state.bell.or(file.bell).unwrap_or_default(),
             ignored: state.ignored.clone(),
+            words: Words {
+                settled: file.highlight,
+                added: state.highlight.clone(),
+                removed: state.no_highlight.clone(),
+            },
             notify: arguments.notify,
             no_commands: arguments.no_commands,
         };

@@ -9,7 +9,10 @@ use clap::ValueEnum;
 use directories::ProjectDirs;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{address::Address, view::Bell};
+use super::{
+    address::Address,
+    view::{Bell, Word, Words},
+};
 use crate::{os, wire::Nick};
 
 /// The settings that a file may have; none of them need be there.
@@ -25,6 +28,9 @@ pub struct SettingsFile {
     pub color: Option<Colour>,
     /// What rings the bell, until `/bell` says otherwise.
     pub bell: Option<Bell>,
+    /// Words that call for the user as their nick does, beside those of `/highlight`.
+    #[serde(default, deserialize_with = "words")]
+    pub highlight: Vec<Word>,
 }
 
 /// When to use colours.
@@ -93,6 +99,14 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Word>, D::Error> {
+    let words = Vec::deserialize(deserializer)?;
+    if words.len() > Words::MOST {
+        return Err(D::Error::custom(format!("there can be {} words to highlight", Words::MOST)));
+    }
+    Ok(words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +122,8 @@ mod tests {
     fn every_setting_is_optional() {
         assert_eq!(read(""), Ok(SettingsFile::default()));
         assert_eq!(SettingsFile::read(Path::new("/nowhere/client.toml")), Ok(SettingsFile::default()));
-        let all = read("nick = \"ada\"\nserver = \"chat.example/rust\"\ncolor = \"never\"\nbell = \"all\"\n").unwrap();
+        let all = read("nick = \"ada\"\nserver = \"chat.example/rust\"\ncolor = \"never\"\nbell = \"all\"\nhighlight = [\"deploy\"]\n").unwrap();
+        assert_eq!(all.highlight, [Word::new("deploy").unwrap()]);
         assert_eq!((all.nick.unwrap().as_str(), all.color, all.bell), ("ada", Some(Colour::Never), Some(Bell::All)));
         assert_eq!(all.server.unwrap().to_string(), "ws://chat.example:8080/rust");
     }
@@ -119,6 +134,8 @@ mod tests {
             ("nick = \"ada\"\nserver = \"wss://x\"", 2, "no TLS"),
             ("# me\n\nnick = \"a b\"", 3, "a nick has"),
             ("colour = \"never\"", 1, "unknown field `colour`"),
+            ("highlight = [\"deploy\", \"-x\"]", 1, "does not begin with"),
+            ("highlight = \"deploy\"", 1, "expected a sequence"),
             ("bell = \"loud\"", 1, "unknown variant `loud`"),
             ("nick", 1, ""),
         ] {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     files::{self, Unread},
-    view::Bell,
+    view::{Bell, Word},
 };
 use crate::{
     os,
@@ -23,8 +23,9 @@ use crate::{
 /// The largest file that is read: all that is written fits many times.
 const FILE: u64 = 1024 * 1024;
 
-/// People ignored, and servers remembered; what is oldest goes first.
+/// People ignored, words that `/highlight` changed, and servers remembered; what is oldest goes first.
 const IGNORED: usize = 500;
+const HIGHLIGHTS: usize = 100;
 const SERVERS: usize = 50;
 
 /// What is remembered.
@@ -34,6 +35,12 @@ pub struct State {
     pub bell: Option<Bell>,
     /// Whose words are not shown.
     pub ignored: Vec<Nick>,
+    /// Words that `/highlight` added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub highlight: Vec<Word>,
+    /// Words of the settings file that it took out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_highlight: Vec<Word>,
     /// The servers, the one visited last at the end.
     servers: Vec<Visit>,
     /// What a later version remembers.
@@ -113,6 +120,8 @@ impl State {
                 // A name was valid once, whatever the rules are now.
                 Some(Nick::read(&read::<String>(nick, skipped)?))
             }),
+            highlight: list(&mut values, "highlight", skipped, read),
+            no_highlight: list(&mut values, "no_highlight", skipped, read),
             servers: list(&mut values, "servers", skipped, |visit, skipped| {
                 let mut visit = read(visit, skipped)?;
                 Some(Visit {
@@ -172,6 +181,8 @@ impl State {
             self.bell = after.bell;
         }
         change_list(&mut self.ignored, &before.ignored, &after.ignored, |a, b| a == b);
+        change_list(&mut self.highlight, &before.highlight, &after.highlight, |a, b| a == b);
+        change_list(&mut self.no_highlight, &before.no_highlight, &after.no_highlight, |a, b| a == b);
         for visit in after.servers.iter().filter(|visit| before.visit(&visit.server) != Some(visit)) {
             let mut changed = visit.clone();
             if let Some(theirs) = self.visit(&visit.server).filter(|theirs| theirs.epoch == visit.epoch) {
@@ -189,6 +200,8 @@ impl State {
             self.put(changed);
         }
         keep_last(&mut self.ignored, IGNORED);
+        keep_last(&mut self.highlight, HIGHLIGHTS);
+        keep_last(&mut self.no_highlight, HIGHLIGHTS);
         keep_last(&mut self.servers, SERVERS);
         self.servers.iter_mut().for_each(|visit| visit.rooms.truncate(Limits::SEATS));
     }
@@ -264,7 +277,13 @@ mod tests {
         let path = folder.path().join("new/client.json");
         let before = read(&path);
         assert_eq!(before, State::default());
-        let mut state = State { bell: Some(Bell::Off), ignored: vec![Nick::new("eve").unwrap()], ..State::default() };
+        let mut state = State {
+            bell: Some(Bell::Off),
+            ignored: vec![Nick::new("eve").unwrap()],
+            highlight: vec![Word::new("on-call").unwrap()],
+            no_highlight: vec![Word::new("Tea").unwrap()],
+            ..State::default()
+        };
         state.remember("a:1", None, vec![room("lobby", 1)]);
         state.remember("b:2", None, vec![room("rust", 2)]);
         state.remember("a:1", None, vec![room("lobby", 3), room("tea", 4)]);

@@ -31,6 +31,8 @@ impl FullScreen {
             state.bell = Some(self.tui.bell());
         }
         state.ignored = self.tui.ignored().nicks().to_vec();
+        state.highlight.clone_from(&self.tui.words().added);
+        state.no_highlight.clone_from(&self.tui.words().removed);
         let rooms = self.tui.open_rooms().map(|(room, read, run)| OpenRoom { room: room.clone(), read, run });
         state.remember(&self.address.server(), self.epoch, rooms.collect());
         self.state.put(state);

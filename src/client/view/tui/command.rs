@@ -1,13 +1,13 @@
 //! The commands that only a screen has: they are about what is shown, and the server never hears of them. Pure.
 
-use super::attention::Bell;
+use super::{attention::Bell, highlights::Word};
 use crate::wire::{
     Nick, RoomName,
     command::{self, COMMANDS, Command, CommandError, Line, Spec},
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 4] = [
+pub(super) static OWN: [Spec; 5] = [
     Spec { name: "leave", alias: "close", arguments: "[ROOM]", summary: "close this room or another, and leave it" },
     Spec { name: "clear", alias: "", arguments: "", summary: "clear the screen; the history stays" },
     Spec {
@@ -17,6 +17,7 @@ pub(super) static OWN: [Spec; 4] = [
         summary: "show or choose what rings the bell",
     },
     Spec { name: "ignore", alias: "", arguments: "[NAME]", summary: "hide what somebody says, or show it again" },
+    Spec { name: "highlight", alias: "", arguments: "[WORD … | -WORD]", summary: "words that call for you, too" },
 ];
 
 /// What a typed line asks of the screen.
@@ -36,6 +37,8 @@ pub(super) enum ScreenCommand {
     Bell(Option<Bell>),
     /// `/ignore`, or `/ignore NAME`
     Ignore(Option<Nick>),
+    /// `/highlight`, or `/highlight WORD … -WORD …`: words to add, and to take out
+    Highlight(Vec<Word>, Vec<Word>),
     /// `/quit`
     Quit,
 }
@@ -65,6 +68,14 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         "clear" => return Err(CommandError::Usage(spec)),
         "bell" if word.is_empty() => ScreenCommand::Bell(None),
         "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
+        "highlight" => {
+            let (mut added, mut removed) = (Vec::new(), Vec::new());
+            for word in word.split_whitespace() {
+                let (list, word) = word.strip_prefix('-').map_or((&mut added, word), |word| (&mut removed, word));
+                list.push(Word::new(word).map_err(|_| CommandError::Usage(spec))?);
+            }
+            ScreenCommand::Highlight(added, removed)
+        }
         _ if word.is_empty() => ScreenCommand::Ignore(None),
         // A nick that breaks the rules of today may be that of somebody on a server of another version.
         _ => ScreenCommand::Ignore(Some(Nick::new(word).or_else(|error| {
@@ -116,6 +127,14 @@ mod tests {
             ("/clear", Some(ScreenCommand::Clear)),
             ("/bell", Some(ScreenCommand::Bell(None))),
             ("/bell off", Some(ScreenCommand::Bell(Some(Bell::Off)))),
+            ("/highlight", Some(ScreenCommand::Highlight(vec![], vec![]))),
+            (
+                "/highlight deploy -Tea on-call",
+                Some(ScreenCommand::Highlight(
+                    ["deploy", "on-call"].map(|word| Word::new(word).unwrap()).to_vec(),
+                    vec![Word::new("Tea").unwrap()],
+                )),
+            ),
             ("/ignore eve", Some(ScreenCommand::Ignore(Some(Nick::new("eve").unwrap())))),
             ("/ignore ☃", Some(ScreenCommand::Ignore(Some(Nick::read("☃"))))),
             ("/join #Tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
@@ -131,7 +150,7 @@ mod tests {
             assert_eq!(parse(line), Ok(command), "{line}");
         }
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
-        for line in ["/ignore a b", "/clear all", "/leave this room"] {
+        for line in ["/highlight --x", "/highlight -", "/ignore a b", "/clear all", "/leave this room"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -6,6 +6,7 @@ use super::{
     Bell, Help, LEAVING, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
     conversation::Page,
+    highlights::{Word, Words},
     prompt::{self, Answer, submits},
 };
 use crate::{
@@ -447,9 +448,36 @@ impl Tui {
                 self.tell(now, words);
                 return wishes;
             }
+            ScreenCommand::Highlight(added, removed) => return self.highlight(now, added, &removed),
             ScreenCommand::Quit => return vec![Wish::Quit],
         }
         Vec::new()
+    }
+
+    /// Adds words that call for the user, and takes others out; tells which there are.
+    fn highlight(&mut self, now: Now, added: Vec<Word>, removed: &[Word]) -> Vec<Wish> {
+        let (words, most) = (&mut self.choices.words, Words::MOST);
+        let before = words.clone();
+        let unknown = removed.iter().filter(|word| !words.remove(word)).map(|word| format!("{word} is no highlight"));
+        let mut told: Vec<_> = unknown.collect();
+        let refused = added.into_iter().filter(|word| !words.add(word.clone()));
+        told.extend(
+            refused.map(|word| format!("{word} is one too many: there can be {most}; /highlight -WORD takes one out")),
+        );
+        let all: Vec<_> = words.iter().map(ToString::to_string).collect();
+        told.push(if all.is_empty() {
+            "nothing but your nick calls for you; /highlight WORD adds a word".to_owned()
+        } else {
+            format!("your nick and these words call for you: {}", all.join(", "))
+        });
+        let changed = *words != before;
+        if changed {
+            for room in &mut self.rooms {
+                room.conversation.look_out_for(words.clone());
+            }
+        }
+        self.tell(now, told.join("\n"));
+        changed.then_some(Wish::Remember).into_iter().collect()
     }
 }
 

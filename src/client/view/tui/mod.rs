@@ -9,6 +9,7 @@ mod command;
 pub mod conversation;
 mod fit;
 mod help;
+mod highlights;
 mod input;
 mod layout;
 pub mod palette;
@@ -26,7 +27,10 @@ use std::{
 
 use jiff::{Timestamp as Moment, tz::TimeZone};
 
-pub use self::attention::Bell;
+pub use self::{
+    attention::Bell,
+    highlights::{Word, WordError, Words},
+};
 use self::{
     attention::Focus,
     conversation::{Attention, Scroll},
@@ -82,6 +86,8 @@ pub struct Choices {
     pub bell: Bell,
     /// Whose words are not shown.
     pub ignored: Vec<Nick>,
+    /// The words of the user's own that call for them, as their nick does.
+    pub words: Words,
     /// Whether the desktop is told of what rings the bell.
     pub notify: bool,
     /// Whether every line is a text, also one with a leading slash.
@@ -146,6 +152,7 @@ impl Tui {
     pub fn open(&mut self, room: Option<RoomName>, resume: Option<Bookmark>) {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
+        room.conversation.look_out_for(self.choices.words.clone());
         self.rooms.push(room);
     }
 
@@ -302,6 +309,12 @@ impl Tui {
     #[must_use]
     pub fn bell(&self) -> Bell {
         self.choices.bell
+    }
+
+    /// Returns the words that call for the user.
+    #[must_use]
+    pub fn words(&self) -> &Words {
+        &self.choices.words
     }
 
     /// Returns whose words are not shown.

@@ -1,12 +1,10 @@
-//! What stands out in a text: links, code between backticks and one's own nick; nothing else is interpreted. Pure.
+//! What stands out in a text: links, code between backticks, and what calls for the reader; nothing else is interpreted. Pure.
 
 use std::ops::Range;
 
 use ratatui::style::Style;
-use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::palette::Palette;
-use crate::wire::Nick;
+use super::{highlights::Highlights, palette::Palette};
 
 /// What a piece of a line is; the palette says how that looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +17,11 @@ pub(super) enum Role {
     Nick(u32),
     /// What was refused.
     Refused,
-    /// A link.
-    Link,
+    /// A link, by its number in the text.
+    Link(u16),
     /// Code, with its backticks.
     Code,
-    /// The reader's own nick.
+    /// What calls for the reader: their nick, or a word of their own.
     Mention,
     /// Where the new begins.
     New,
@@ -36,7 +34,7 @@ impl Role {
             Self::Quiet => palette.quiet(),
             Self::Nick(hash) => palette.hashed(hash),
             Self::Refused => palette.refusal(),
-            Self::Link => palette.link(),
+            Self::Link(_) => palette.link(),
             Self::Code => palette.code(),
             Self::Mention => palette.mention(),
             Self::New => palette.new_mark(),
@@ -44,9 +42,10 @@ impl Role {
     }
 }
 
-/// Returns `text` in parts, in order and with nothing left out; where `me` is known, its mentions are parts.
-pub(super) fn parts<'a>(text: &'a str, me: Option<&Nick>) -> Vec<(Role, &'a str)> {
+/// Returns `text` in parts, in order and with nothing left out; what calls for the reader are parts, where that is known.
+pub(super) fn parts<'a>(text: &'a str, calls: Option<&Highlights>) -> Vec<(Role, &'a str)> {
     let mut parts = Vec::new();
+    let mut links = 0;
     let (mut at, mut code, mut link) = (0, next_code(text, 0), next_link(text, 0));
     loop {
         if code.as_ref().is_some_and(|code| code.start < at) {
@@ -57,26 +56,27 @@ pub(super) fn parts<'a>(text: &'a str, me: Option<&Nick>) -> Vec<(Role, &'a str)
         }
         let (role, next) = match (&code, &link) {
             (Some(code), Some(link)) if code.start < link.start => (Role::Code, code),
-            (_, Some(link)) => (Role::Link, link),
+            (_, Some(link)) => (Role::Link(links), link),
             (Some(code), None) => (Role::Code, code),
             (None, None) => break,
         };
-        plain(&text[at..next.start], me, &mut parts);
+        links = links.saturating_add(u16::from(role != Role::Code));
+        plain(&text[at..next.start], calls, &mut parts);
         parts.push((role, &text[next.clone()]));
         at = next.end;
     }
-    plain(&text[at..], me, &mut parts);
+    plain(&text[at..], calls, &mut parts);
     parts
 }
 
-/// Returns whether `text` says `nick`: as a whole word, in whatever case, with or without an `@`, not in a link and not in code.
-pub(super) fn mentions(text: &str, nick: &Nick) -> bool {
-    parts(text, Some(nick)).iter().any(|(role, _)| *role == Role::Mention)
+/// Returns whether `text` calls for the reader: in words of it, not in a link and not in code.
+pub(super) fn calls(text: &str, calls: &Highlights) -> bool {
+    parts(text, Some(calls)).iter().any(|(role, _)| *role == Role::Mention)
 }
 
-fn plain<'a>(text: &'a str, me: Option<&Nick>, parts: &mut Vec<(Role, &'a str)>) {
+fn plain<'a>(text: &'a str, calls: Option<&Highlights>, parts: &mut Vec<(Role, &'a str)>) {
     let mut at = 0;
-    for mention in me.map(|me| mentions_in(text, me.as_str())).unwrap_or_default() {
+    for mention in calls.map(|calls| calls.find(text)).unwrap_or_default() {
         if at < mention.start {
             parts.push((Role::Text, &text[at..mention.start]));
         }
@@ -86,45 +86,6 @@ fn plain<'a>(text: &'a str, me: Option<&Nick>, parts: &mut Vec<(Role, &'a str)>)
     if at < text.len() {
         parts.push((Role::Text, &text[at..]));
     }
-}
-
-/// Returns where words of `text` spell `nick`.
-fn mentions_in(text: &str, nick: &str) -> Vec<Range<usize>> {
-    let mut edges: Vec<usize> = text.split_word_bound_indices().map(|(at, _)| at).collect();
-    edges.push(text.len());
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for &start in &edges {
-        let Some(end) = spelled(&text[start..], nick).map(|length| start + length) else { continue };
-        if found.last().is_some_and(|last| start < last.end) || edges.binary_search(&end).is_err() {
-            continue;
-        }
-        let (before, after) = (&text[..start], &text[end..]);
-        // A hyphen ends a word, but `ada-2` is somebody else.
-        let goes_on = |c: Option<char>, next: Option<char>| c == Some('-') && next.is_some_and(char::is_alphanumeric);
-        let mut back = before.chars().rev();
-        let mut forth = after.chars();
-        let (last, before_last) = (back.next(), back.next());
-        let is_address = last == Some('@') && before_last.is_some_and(char::is_alphanumeric);
-        if goes_on(last, before_last) || goes_on(forth.next(), forth.next()) || is_address {
-            continue;
-        }
-        found.push(start - usize::from(last == Some('@'))..end);
-    }
-    found
-}
-
-/// Returns the length of what spells `nick` at the beginning of `text`, in whatever case.
-fn spelled(text: &str, nick: &str) -> Option<usize> {
-    let mut wanted = nick.chars().flat_map(char::to_lowercase).peekable();
-    for (at, c) in text.char_indices() {
-        if wanted.peek().is_none() {
-            return Some(at);
-        }
-        for lower in c.to_lowercase() {
-            wanted.next_if_eq(&lower)?;
-        }
-    }
-    wanted.peek().is_none().then_some(text.len())
 }
 
 /// Returns the next stretch from `from` on between two single backticks of one line.
@@ -147,57 +108,78 @@ fn next_code(text: &str, from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the next link from `from` on, without the punctuation of the sentence it stands in.
+/// Returns the next link from `from` on, without what belongs to the sentence it stands in.
 fn next_link(text: &str, from: usize) -> Option<Range<usize>> {
     let mut search = from;
-    while let Some(colon) = text[search..].find("://").map(|found| search + found) {
-        let rest = colon + "://".len();
-        search = rest;
-        let letters = text[from..colon].bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
-        let scheme = &text[colon - letters..colon];
-        if !["http", "https", "ws", "wss"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
-            continue;
-        }
-        let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '`');
-        let end = text[rest..].find(ends).map_or(text.len(), |length| rest + length);
-        let length = without_punctuation(&text[rest..end]).len();
-        if length > 0 {
-            return Some(colon - letters..rest + length);
+    while let Some(colon) = text[search..].find(':').map(|found| search + found) {
+        search = colon + 1;
+        let letters = text[from..colon].bytes().rev().take_while(u8::is_ascii_alphanumeric).take(7).count();
+        let start = colon - letters;
+        let scheme = &text[start..colon];
+        let has_host = ["http", "https", "ws", "wss"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+        let rest = match &text[colon + 1..] {
+            rest if has_host && rest.starts_with("//") => colon + "://".len(),
+            _ if scheme.eq_ignore_ascii_case("mailto") => colon + 1,
+            _ => continue,
+        };
+        let before = text[from..start].chars().next_back();
+        let length = length(&text[rest..], before);
+        let is_address = has_host || text[rest..rest + length].contains('@');
+        if length > 0 && is_address {
+            return Some(start..rest + length);
         }
     }
     None
 }
 
-/// What belongs to the sentence, not to the link it ends with.
-const ENDS_SENTENCES: &str = ".,;:!?'*。、，；：！？）」』》…’”";
+/// What no link has in it, beside blanks: quotes, and the punctuation and brackets of scripts that write no blanks.
+const NO_LINK: &str = "<>\"`“”‘’„‚«»‹›、。，；：！？…（）「」『』《》〈〉【】〔〕［］｛｝｢｣､｡";
 
-/// Returns `link` without what ends the sentence round it; a closing bracket stays where the link has its opening one.
-fn without_punctuation(link: &str) -> &str {
-    let count = |bracket: char| link.matches(bracket).count();
-    let mut unopened =
-        [('(', ')'), ('[', ']'), ('{', '}')].map(|(open, close)| (close, count(close).saturating_sub(count(open))));
-    let mut rest = link;
-    while let Some(last) = rest.chars().next_back() {
-        match unopened.iter_mut().find(|(close, _)| *close == last) {
-            Some((_, 0)) => break,
-            Some((_, surplus)) => *surplus -= 1,
-            None if ENDS_SENTENCES.contains(last) => {}
-            None => break,
+/// What may be in a link, but does not end it.
+const NO_END: &str = ".,;:!?'*_~|";
+
+/// Returns how many bytes of `text` belong to the link that it goes on with; `before` stands before the link. A closing bracket
+/// belongs to it where its opening one does.
+fn length(text: &str, before: Option<char>) -> usize {
+    let mut open: Vec<(char, usize)> = Vec::new();
+    let mut end = text.len();
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => open.push((')', at)),
+            '[' => open.push((']', at)),
+            '{' => open.push(('}', at)),
+            _ => {}
         }
-        rest = &rest[..rest.len() - last.len_utf8()];
+        let unopened = matches!(c, ')' | ']' | '}') && open.pop_if(|(close, _)| *close == c).is_none();
+        let quoted = c == '\'' && before == Some(c);
+        if unopened || quoted || c.is_whitespace() || c.is_control() || NO_LINK.contains(c) {
+            end = at;
+            break;
+        }
     }
-    rest
+    // A bracket that is not closed is of the sentence, as is all that follows it.
+    if let Some((_, at)) = open.first().filter(|(_, at)| *at < end) {
+        end = *at;
+    }
+    // An underscore ends many a link, but not one between two of them.
+    let no_end = |c: char| NO_END.contains(c) && (c != '_' || before == Some('_'));
+    text[..end].trim_end_matches(no_end).len()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::highlights::Words, *};
+    use crate::wire::Nick;
 
-    fn of(role: Role, text: &str) -> Vec<&str> {
-        let me = Nick::new("ada").unwrap();
-        parts(text, Some(&me)).into_iter().filter(|part| part.0 == role).map(|part| part.1).collect()
+    fn of(is: impl Fn(Role) -> bool, text: &str) -> Vec<&str> {
+        let calls = Highlights::new([&Nick::new("ada").unwrap()], &Words::default());
+        parts(text, Some(&calls)).into_iter().filter(|part| is(part.0)).map(|part| part.1).collect()
+    }
+
+    fn links(text: &str) -> Vec<&str> {
+        of(|role| matches!(role, Role::Link(_)), text)
     }
 
     #[test]
@@ -205,47 +187,66 @@ mod tests {
         for (text, link) in [
             ("see https://a.example/x.", "https://a.example/x"),
             ("(https://a.example/x_(y)), and", "https://a.example/x_(y)"),
+            ("(https://a.example/x)and", "https://a.example/x"),
+            ("https://en.wikipedia.org/wiki/Alien_(film)", "https://en.wikipedia.org/wiki/Alien_(film)"),
+            ("https://a.example/x(see there)", "https://a.example/x"),
+            ("[it](https://a.example/x[1]) is", "https://a.example/x[1]"),
+            ("http://[::1]:8080/x] y", "http://[::1]:8080/x"),
             ("<http://a.example>", "http://a.example"),
+            ("\"https://a.example/x\",y", "https://a.example/x"),
+            ("'https://a.example/x'y", "https://a.example/x"),
+            ("https://a.example/it's", "https://a.example/it's"),
+            ("“https://a.example/x”y", "https://a.example/x"),
+            ("«https://a.example/x»y", "https://a.example/x"),
+            ("_https://a.example/a_b_", "https://a.example/a_b"),
+            ("https://a.example/a_", "https://a.example/a_"),
+            ("**https://a.example/x**", "https://a.example/x"),
+            ("https://a.example/x、そして", "https://a.example/x"),
+            ("「https://a.example/x」と", "https://a.example/x"),
+            ("（https://a.example/x）と", "https://a.example/x"),
             ("ws://127.0.0.1:8080/lobby?", "ws://127.0.0.1:8080/lobby"),
             ("看https://a.example/学生。", "https://a.example/学生"),
             ("WSS://x!?", "WSS://x"),
+            ("write to mailto:ada@example.org, now", "mailto:ada@example.org"),
         ] {
-            assert_eq!(of(Role::Link, text), [link], "{text}");
+            assert_eq!(links(text), [link], "{text}");
         }
-        for text in ["ftp://x", "http://", "http:// x", "shttp://x", "https://..."] {
-            assert_eq!(of(Role::Link, text), [""; 0], "{text}");
+        for text in
+            ["ftp://x", "http://", "http:// x", "shttp://x", "https://...", "http://)", "mailto:ada", "xmailto:a@b"]
+        {
+            assert_eq!(links(text), [""; 0], "{text}");
         }
+        assert_eq!(
+            links("https://a、https://b (https://c)(https://d)"),
+            ["https://a", "https://b", "https://c", "https://d"]
+        );
+        assert_eq!(parts("http://a http://b", None)[2].0, Role::Link(1), "each has its number");
     }
 
     #[test]
     fn code_stands_between_two_backticks_of_one_line() {
-        assert_eq!(of(Role::Code, "a `b c` d `e`"), ["`b c`", "`e`"]);
-        assert_eq!(of(Role::Code, "a ` b\nc ` d ``e`` ```f```"), [""; 0]);
-        assert_eq!(of(Role::Code, "`see https://x` https://y`"), ["`see https://x`"]);
+        let code = |text| of(|role| role == Role::Code, text);
+        assert_eq!(code("a `b c` d `e`"), ["`b c`", "`e`"]);
+        assert_eq!(code("a ` b\nc ` d ``e`` ```f```"), [""; 0]);
+        assert_eq!(code("`see https://x` https://y`"), ["`see https://x`"]);
     }
 
     #[test]
-    fn the_own_nick_is_a_whole_word() {
-        for (text, mention) in
-            [("ada: hi", "ada"), ("hi ADA!", "ADA"), ("(@ada)", "@ada"), ("ada, ok", "ada"), ("to ada-", "ada")]
-        {
-            assert_eq!(of(Role::Mention, text), [mention], "{text}");
+    fn a_mention_stands_beside_a_link_or_code_and_not_in_it() {
+        let mentions = |text| of(|role| role == Role::Mention, text);
+        for text in ["ada:https://x", "(https://x)ada", "https://x ada", "`x`ada", "https://x/y、ada"] {
+            assert_eq!(mentions(text), ["ada"], "{text}");
         }
-        for text in
-            ["adas", "nevada", "ada_x", "ada-2: hi", "x-ada", "x@ada", "https://x/ada", "`ada`", "adá", "ada\u{301}"]
-        {
-            assert_eq!(of(Role::Mention, text), [""; 0], "{text}");
+        for text in ["https://x/ada", "https://ada.example", "`ada`", "mailto:ada@example.org", "http://x/(ada)"] {
+            assert_eq!(mentions(text), [""; 0], "{text}");
         }
-        assert!(mentions("Guest-7, hi", &Nick::new("guest-7").unwrap()));
-        assert!(!mentions("guest-77, hi", &Nick::new("guest-7").unwrap()));
-        assert!(mentions("MÜNCHEN!", &Nick::new("münchen").unwrap()));
     }
 
     proptest! {
         #[test]
-        fn nothing_is_left_out(text in "([a`():/. \n学é@-]|ada|https?://|ws://){0,40}") {
-            let me = Nick::new("ada").unwrap();
-            let whole: String = parts(&text, Some(&me)).into_iter().map(|part| part.1).collect();
+        fn nothing_is_left_out(text in "([a`():/. \n学é@_'-]|[\\[\\]{}、」]|ada|https?://|ws://|mailto:){0,40}") {
+            let calls = Highlights::new([&Nick::new("ada").unwrap()], &Words::default());
+            let whole: String = parts(&text, Some(&calls)).into_iter().map(|part| part.1).collect();
             prop_assert_eq!(whole, text);
         }
     }

@@ -20,6 +20,7 @@ use jiff::{
 
 use super::{
     super::{
+        highlights::Highlights,
         palette,
         styled::{self, Role},
     },
@@ -69,8 +70,8 @@ pub(super) struct Entry {
     pub(super) local: Option<DateTime>,
     /// The day the conversation was at; it begins only with what the server dated.
     pub(super) day: Option<Date>,
-    /// The reader's nick, where the entry says it.
-    pub(super) mentioned: Option<Nick>,
+    /// What called for the reader by then, where the entry does.
+    pub(super) mentioned: Option<Arc<Highlights>>,
     /// Whether it is of somebody who is ignored: it has no rows.
     pub(super) hidden: bool,
     /// When it came, if it was said then and not long ago.
@@ -216,7 +217,7 @@ impl Entry {
     fn lay_body(&self, width: u16, context: Context, rows: &mut Vec<Row>) {
         let Said { head, lead, text, role } = self.said();
         let parts = match role {
-            Role::Text => styled::parts(&text, self.mentioned.as_ref()),
+            Role::Text => styled::parts(&text, self.mentioned.as_deref()),
             role => vec![(role, text.as_ref())],
         };
         let mark = match &self.content {

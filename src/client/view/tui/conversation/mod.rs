@@ -30,7 +30,10 @@ use self::{
     segment::Segment,
 };
 pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
-use super::styled;
+use super::{
+    highlights::{Highlights, Words},
+    styled,
+};
 use crate::{
     client::{
         app::{Bookmark, Pending, Shown},
@@ -61,6 +64,9 @@ pub enum Attention {
 pub struct Conversation {
     zone: TimeZone,
     me: Option<Nick>,
+    /// What calls for the reader: their nick, and words of their own.
+    calls: Arc<Highlights>,
+    words: Words,
     epoch: Option<Epoch>,
     run: Option<wire::Run>,
     speakers: Speakers,
@@ -95,6 +101,8 @@ impl Conversation {
         Self {
             zone,
             me: None,
+            calls: Arc::default(),
+            words: Words::default(),
             epoch: None,
             run: None,
             speakers: Speakers::default(),
@@ -128,10 +136,17 @@ impl Conversation {
         }
     }
 
+    /// Takes the words that call for the reader from now on, as their nick does.
+    pub fn look_out_for(&mut self, words: Words) {
+        self.calls = Highlights::new(&self.me, &words);
+        self.words = words;
+    }
+
     /// Takes what is to be shown; `me` is the reader's nick by now, and `at` when it came.
     pub fn take(&mut self, shown: &Shown, me: Option<&Nick>, at: Moment) -> Attention {
         if self.me.as_ref() != me {
             self.me = me.cloned();
+            self.calls = Highlights::new(&self.me, &self.words);
         }
         match shown {
             Shown::Event { event: ServerMessage::Welcome(welcome), .. } => {
@@ -211,6 +226,8 @@ impl Conversation {
             ServerMessage::Joined(_) => {
                 *self = Self {
                     me: self.me.take(),
+                    calls: Arc::clone(&self.calls),
+                    words: std::mem::take(&mut self.words),
                     epoch: self.epoch,
                     run: self.run,
                     size: self.size,
@@ -256,7 +273,7 @@ impl Conversation {
             Entry::new(Content::Message(Arc::clone(message)), message.id, moment(message.at).map(|at| self.local(at)));
         if !self.is_me(&message.nick) {
             let text = message.text.as_ref().map_or("", |text| text.as_str());
-            entry.mentioned = self.me.clone().filter(|me| styled::mentions(text, me));
+            entry.mentioned = styled::calls(text, &self.calls).then(|| Arc::clone(&self.calls));
         }
         entry.came = came;
         entry.hide(&self.ignored, self.me.as_ref());
@@ -307,7 +324,7 @@ impl Conversation {
 
     fn line(&mut self, words: &str, at: Moment) -> Attention {
         let mut entry = Entry::new(Content::Line(words.to_owned()), MessageId(0), Some(self.local(at)));
-        entry.mentioned = self.me.clone().filter(|me| styled::mentions(words, me));
+        entry.mentioned = styled::calls(words, &self.calls).then(|| Arc::clone(&self.calls));
         let attention = if entry.mentioned.is_some() { Attention::Mention } else { Attention::Said };
         self.push(entry);
         attention

@@ -332,3 +332,21 @@ fn history_says_how_far_it_goes() {
     stage.enter_line("/history 5000");
     assert!(stage.screen(80, 24).contains("/history goes back 1000 messages at most; scroll up for more"));
 }
+
+#[test]
+fn words_of_ones_own_call_like_the_nick() {
+    let mut stage = Stage::live();
+    stage.enter_line("/highlight deploy on-call");
+    assert!(stage.wishes.contains(&Wish::Remember));
+    assert!(stage.screen(80, 24).contains("these words call for you: deploy, on-call"));
+    stage.open("rust");
+    stage.enter(1, None);
+    stage.said(1, "bob", "the Deploy is done");
+    stage.said(1, "bob", "a redeployment");
+    assert_eq!((stage.tui.rooms[1].unread, stage.tui.rooms[1].mentions), (2, 1));
+    stage.enter_line("/highlight -deploy -tea");
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("tea is no highlight") && screen.contains("call for you: on-call"), "{screen}");
+    stage.said(1, "bob", "deploy");
+    assert_eq!(stage.tui.rooms[1].mentions, 1);
+}

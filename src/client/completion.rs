@@ -65,7 +65,7 @@ impl Place {
         if rest.trim_start().contains(char::is_whitespace) {
             return Self::Text;
         }
-        let arguments = commands.iter().find(|spec| is_named(spec, name)).map_or("", |spec| spec.arguments);
+        let arguments = commands.iter().find(|spec| spec.is_named(name)).map_or("", |spec| spec.arguments);
         match arguments.trim_start_matches('[') {
             arguments if arguments.starts_with("ROOM") => Self::Room,
             arguments if arguments.starts_with("NAME") => Self::Nick,
@@ -76,11 +76,16 @@ impl Place {
 
 fn commands(word: &str, commands: &[&'static Spec], blank: &str) -> Vec<String> {
     let typed = word.trim_start_matches('/');
-    let names = commands.iter().flat_map(|spec| names(spec).map(|name| (name, spec.arguments)));
-    names
-        .filter(|(name, _)| begins(name, typed))
-        .map(|(name, arguments)| format!("/{name}{}", if arguments.is_empty() { "" } else { blank }))
-        .collect()
+    let named = |name: &str, spec: &Spec| {
+        begins(name, typed).then(|| format!("/{name}{}", if spec.arguments.is_empty() { "" } else { blank }))
+    };
+    let own: Vec<_> = commands.iter().filter_map(|spec| named(spec.name, spec)).collect();
+    // Another name for the same is offered to those who know it, and in the way of nobody else.
+    if own.is_empty() {
+        let aliases = commands.iter().flat_map(|spec| spec.aliases.iter().map(move |alias| (alias, spec)));
+        return aliases.filter_map(|(alias, spec)| named(alias, spec)).collect();
+    }
+    own
 }
 
 fn rooms(word: &str, rooms: &[&RoomName], blank: &str) -> Vec<String> {
@@ -108,14 +113,6 @@ fn begins(name: &str, typed: &str) -> bool {
 /// Returns what follows the slash, where `text` is a command.
 fn command(text: &str) -> Option<&str> {
     text.strip_prefix('/').filter(|rest| !rest.starts_with('/'))
-}
-
-fn names(spec: &'static Spec) -> impl Iterator<Item = &'static str> {
-    [spec.name, spec.alias].into_iter().filter(|name| !name.is_empty())
-}
-
-fn is_named(spec: &'static Spec, name: &str) -> bool {
-    names(spec).any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Goes through the options of a completion as Tab is pressed again and again.
@@ -186,10 +183,10 @@ pub enum Hint {
 pub fn hint(text: &str, commands: &[&'static Spec]) -> Option<Hint> {
     let typed = command(text)?;
     if let Some((name, _)) = typed.split_once(char::is_whitespace) {
-        return commands.iter().copied().find(|spec| is_named(spec, name)).map(Hint::Usage);
+        return commands.iter().copied().find(|spec| spec.is_named(name)).map(Hint::Usage);
     }
     let matching: Vec<_> =
-        commands.iter().copied().filter(|spec| names(spec).any(|name| begins(name, typed))).collect();
+        commands.iter().copied().filter(|spec| spec.names().any(|name| begins(name, typed))).collect();
     match *matching {
         [] => None,
         [one] => Some(Hint::Usage(one)),
@@ -257,7 +254,8 @@ mod tests {
     fn commands_complete_and_their_arguments_by_what_they_are() {
         assert_eq!(options("/m"), ["/me ", "/msg "]);
         assert_eq!(options("/Li"), ["/list"]);
-        assert_eq!(options("/").len(), COMMANDS.len() + 2);
+        assert_eq!(options("/").len(), COMMANDS.len());
+        assert_eq!([options("/ex"), options("/q"), options("/LAST")].concat(), ["/exit", "/quit", "/lastlog "]);
         assert_eq!(options("/join ru"), ["rust ", "running "]);
         assert_eq!(options("/JOIN #RUS"), ["#rust "]);
         assert_eq!(options("/msg ada have you met ad"), ["Adrian ", "ada "]);

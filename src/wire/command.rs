@@ -9,45 +9,152 @@ use super::{Body, Limits, NameError, Nick, Query, RoomName, Topic, clean::is_bla
 pub struct Spec {
     /// Its name, without the slash.
     pub name: &'static str,
-    /// Another name for it; empty when there is none.
-    pub alias: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
     /// What follows the name.
     pub arguments: &'static str,
     /// What it does.
     pub summary: &'static str,
+    /// A line that one could type.
+    pub example: &'static str,
+    /// Where it stands in `/help`.
+    pub group: Group,
 }
 
-/// Every command, in the order of `/help`.
+/// What a command is about; `/help` shows those of a group together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Saying something.
+    Talk,
+    /// Rooms, and who is in them.
+    Rooms,
+    /// What was said, and what is shown of it.
+    Read,
+    /// The program itself.
+    Program,
+}
+
+impl Group {
+    /// Every group, in the order of `/help`.
+    pub const ALL: [Self; 4] = [Self::Talk, Self::Rooms, Self::Read, Self::Program];
+
+    /// Returns the word before the commands of this group.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Talk => "talk",
+            Self::Rooms => "rooms",
+            Self::Read => "read",
+            Self::Program => "other",
+        }
+    }
+}
+
+/// Every command.
 pub static COMMANDS: [Spec; 12] = [
-    Spec { name: "help", alias: "", arguments: "", summary: "show this list" },
-    Spec { name: "join", alias: "", arguments: "ROOM", summary: "go to another room" },
-    Spec { name: "rooms", alias: "list", arguments: "", summary: "list the rooms that have people in them" },
-    Spec { name: "names", alias: "who", arguments: "", summary: "list who is in this room" },
-    Spec { name: "nick", alias: "", arguments: "NAME", summary: "take another nick" },
-    Spec { name: "me", alias: "", arguments: "TEXT", summary: "say what you are doing" },
-    Spec { name: "msg", alias: "", arguments: "NAME TEXT", summary: "tell one person alone, in whatever room" },
-    Spec { name: "reply", alias: "", arguments: "TEXT", summary: "answer the last private message" },
+    Spec {
+        name: "me",
+        aliases: &[],
+        arguments: "TEXT",
+        summary: "say what you are doing",
+        example: "/me makes tea",
+        group: Group::Talk,
+    },
+    Spec {
+        name: "msg",
+        aliases: &["m"],
+        arguments: "NAME TEXT",
+        summary: "tell one person alone, in whatever room",
+        example: "/msg bob lunch at noon?",
+        group: Group::Talk,
+    },
+    Spec {
+        name: "reply",
+        aliases: &[],
+        arguments: "TEXT",
+        summary: "answer the last private message",
+        example: "/reply yes, at noon",
+        group: Group::Talk,
+    },
+    Spec {
+        name: "nick",
+        aliases: &[],
+        arguments: "NAME",
+        summary: "take another nick",
+        example: "/nick ada",
+        group: Group::Talk,
+    },
+    Spec {
+        name: "join",
+        aliases: &["j"],
+        arguments: "ROOM",
+        summary: "go to another room",
+        example: "/join rust",
+        group: Group::Rooms,
+    },
+    Spec {
+        name: "rooms",
+        aliases: &["list"],
+        arguments: "",
+        summary: "list the rooms that have people in them",
+        example: "/rooms",
+        group: Group::Rooms,
+    },
+    Spec {
+        name: "names",
+        aliases: &["who"],
+        arguments: "",
+        summary: "list who is in this room",
+        example: "/names",
+        group: Group::Rooms,
+    },
     Spec {
         name: "topic",
-        alias: "",
+        aliases: &[],
         arguments: "[TEXT | -]",
         summary: "show, set or clear (-) the topic of this room",
+        example: "/topic release on Friday",
+        group: Group::Rooms,
     },
-    Spec { name: "history", alias: "", arguments: "[N]", summary: "show the last N messages of this room" },
+    Spec {
+        name: "history",
+        aliases: &[],
+        arguments: "[N]",
+        summary: "show the last N messages of this room",
+        example: "/history 50",
+        group: Group::Read,
+    },
     Spec {
         name: "search",
-        alias: "",
+        aliases: &["lastlog"],
         arguments: "WORDS",
         summary: "find messages of this room; \"a phrase\" in quotes",
+        example: "/search \"release notes\" friday",
+        group: Group::Read,
     },
-    Spec { name: "quit", alias: "", arguments: "", summary: "leave" },
+    Spec {
+        name: "help",
+        aliases: &[],
+        arguments: "[COMMAND]",
+        summary: "show this list, or explain one command",
+        example: "/help msg",
+        group: Group::Program,
+    },
+    Spec {
+        name: "quit",
+        aliases: &["q", "exit"],
+        arguments: "",
+        summary: "leave",
+        example: "/quit",
+        group: Group::Program,
+    },
 ];
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// `/help`
-    Help,
+    /// `/help`, or `/help COMMAND`
+    Help(Option<&'static Spec>),
     /// `/join ROOM`
     Join(RoomName),
     /// `/rooms`
@@ -89,7 +196,12 @@ pub enum Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandError {
     /// No command has this name.
-    Unknown(String),
+    Unknown {
+        /// The name, cleaned and cut.
+        name: String,
+        /// What was perhaps meant.
+        nearest: Option<&'static str>,
+    },
     /// The command lacks something.
     Usage(&'static Spec),
     /// An argument is not what it must be.
@@ -99,8 +211,11 @@ pub enum CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(name) => {
+            Self::Unknown { name, nearest: None } => {
                 write!(f, "unknown command /{name}; /help lists them, and //{name} says /{name}")
+            }
+            Self::Unknown { name, nearest: Some(nearest) } => {
+                write!(f, "unknown command /{name}; did you mean /{nearest}? //{name} says /{name}")
             }
             Self::Usage(spec) => write!(f, "usage: {spec}"),
             Self::Argument(error) => error.fmt(f),
@@ -116,11 +231,54 @@ impl From<NameError> for CommandError {
     }
 }
 
+impl CommandError {
+    /// Returns the error for a name that none of `commands` has, with the nearest that one of them has.
+    pub fn unknown(name: &str, commands: impl Iterator<Item = &'static Spec>) -> Self {
+        let name: String = super::clean::line(name).chars().take(Limits::NICK_CHARS).collect();
+        let typed = name.to_lowercase();
+        // A third of a word may be wrong, or two letters of a long one.
+        let most = (typed.chars().count() / 3).clamp(1, 2);
+        let nearest = commands
+            .flat_map(Spec::names)
+            // Everything short is near to a single letter.
+            .filter(|known| known.len() > 1)
+            .map(|known| (strsim::osa_distance(&typed, known), known))
+            .filter(|(distance, _)| *distance <= most)
+            .min_by_key(|(distance, _)| *distance);
+        Self::Unknown { name, nearest: nearest.map(|(_, known)| known) }
+    }
+}
+
 impl Spec {
-    /// Returns whether `name`, without the slash, is the name of this command, or its other one.
+    /// Returns its name and its other names, without the slash.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// Returns whether `name`, without the slash, is the name of this command, or another name for it.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
-        [self.name, self.alias].iter().any(|own| !own.is_empty() && own.eq_ignore_ascii_case(name))
+        self.names().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Returns what it does, and its other names.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let mut out = self.summary.to_owned();
+        for (index, alias) in self.aliases.iter().enumerate() {
+            // Cannot fail: a String takes everything.
+            let _ = write!(out, "{}/{alias}", if index == 0 { " (also " } else { ", " });
+        }
+        if !self.aliases.is_empty() {
+            out.push(')');
+        }
+        out
+    }
+
+    /// Returns what `/help COMMAND` says of it, in two lines.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        format!("{self}: {}\nexample: {}", self.described(), self.example)
     }
 }
 
@@ -149,7 +307,7 @@ pub fn parse(line: &str) -> Result<Line, CommandError> {
 fn command(typed: &str) -> Result<Command, CommandError> {
     let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
     let Some(spec) = COMMANDS.iter().find(|spec| spec.is_named(name)) else {
-        return Err(CommandError::Unknown(super::clean::line(name).chars().take(Limits::NICK_CHARS).collect()));
+        return Err(CommandError::unknown(name, COMMANDS.iter()));
     };
     let text = || {
         Body::new(rest)
@@ -177,8 +335,24 @@ fn command(typed: &str) -> Result<Command, CommandError> {
         "history" => Command::History(Some(word.parse().map_err(|_| CommandError::Usage(spec))?)),
         "search" => Command::Search(Query::new(needed()?)?),
         "quit" => Command::Quit,
-        _ => Command::Help,
+        _ => Command::Help(explained(word, COMMANDS.iter())?),
     })
+}
+
+/// Returns the one of `commands` that `/help WORD` asks for; none where it asks for the list.
+///
+/// # Errors
+/// Where no command has the name.
+pub fn explained(
+    word: &str,
+    mut commands: impl Iterator<Item = &'static Spec> + Clone,
+) -> Result<Option<&'static Spec>, CommandError> {
+    let name = word.strip_prefix('/').unwrap_or(word);
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let found = commands.clone().find(|spec| spec.is_named(name));
+    found.map(Some).ok_or_else(|| CommandError::unknown(name, commands.by_ref()))
 }
 
 /// Returns what is wrong with `line` where it is a text, and was perhaps meant to be a command: others would read what is for one
@@ -205,7 +379,8 @@ pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&s
         '／' | '⁄' | '∕' if is_word => Some(format!("it begins with {first}")),
         // The keys beside the slash, and those that are a slash with Shift, on many keyboards: in its place, or before it.
         '\\' | '.' | '-' | '7' | ':' | '`' | '\'' | '>' | '!' | '?'
-            if is_command(name.strip_prefix('/').unwrap_or(name)) =>
+            // A single letter behind such a sign is more often a smiley or an option.
+            if name.len() > 1 && is_command(name.strip_prefix('/').unwrap_or(name)) =>
         {
             Some(format!("it begins with {first}"))
         }
@@ -213,16 +388,18 @@ pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&s
     }
 }
 
-/// Returns the list of commands, a line each.
+/// Returns the list of commands, a line each, in their groups.
 #[must_use]
 pub fn help() -> String {
-    let mut out = String::from("commands:");
-    for spec in &COMMANDS {
-        let alias = if spec.alias.is_empty() { String::new() } else { format!(" (also /{})", spec.alias) };
-        // Cannot fail: a String takes everything.
-        let _ = write!(out, "\n{:<18} {}{alias}", spec.to_string(), spec.summary);
+    let mut out = String::from("commands; /help COMMAND explains one:");
+    for group in Group::ALL {
+        for (index, spec) in COMMANDS.iter().filter(|spec| spec.group == group).enumerate() {
+            let title = if index == 0 { group.title() } else { "" };
+            // Cannot fail: a String takes everything.
+            let _ = write!(out, "\n{title:<6} {:<17} {}", spec.to_string(), spec.summary);
+        }
     }
-    out.push_str("\n//TEXT             say a text that begins with /");
+    out.push_str("\n       //TEXT            say a text that begins with /");
     out
 }
 
@@ -247,7 +424,13 @@ mod tests {
     fn commands_and_their_aliases() {
         let nick = Nick::new("bob").unwrap();
         for (line, command) in [
-            ("/help", Command::Help),
+            ("/help", Command::Help(None)),
+            ("/help /MSG", Command::Help(COMMANDS.iter().find(|spec| spec.name == "msg"))),
+            ("/j rust", Command::Join(RoomName::new("rust").unwrap())),
+            ("/m bob hi", Command::Msg(nick.clone(), body("hi"))),
+            ("/lastlog tea", Command::Search(Query::new("tea").unwrap())),
+            ("/q", Command::Quit),
+            ("/exit", Command::Quit),
             ("/join #Rust", Command::Join(RoomName::new("rust").unwrap())),
             ("/rooms", Command::Rooms),
             ("/list", Command::Rooms),
@@ -277,6 +460,40 @@ mod tests {
             "unknown command /usr/bin/env; /help lists them, and //usr/bin/env says /usr/bin/env"
         );
         assert!(parse("/").is_err());
+    }
+
+    #[test]
+    fn an_unknown_command_suggests_the_nearest() {
+        for (line, nearest) in [
+            ("/jion tea", Some("join")),
+            ("/hlep", Some("help")),
+            ("/HISTROY 5", Some("history")),
+            ("/exti", Some("exit")),
+            ("/topics", Some("topic")),
+            ("/help qiut", Some("quit")),
+            ("/fly", None),
+            ("/etc/hosts", None),
+            ("/k", None),
+            ("/", None),
+            ("/\u{1b}[2J", None),
+        ] {
+            let Err(CommandError::Unknown { nearest: found, .. }) = parse(line) else { panic!("{line}") };
+            assert_eq!(found, nearest, "{line}");
+        }
+        let words = parse("/jion").unwrap_err().to_string();
+        assert_eq!(words, "unknown command /jion; did you mean /join? //jion says /jion");
+    }
+
+    #[test]
+    fn one_command_is_explained_with_an_example_that_can_be_typed() {
+        let Ok(Line::Command(Command::Help(Some(spec)))) = parse("/help m") else { panic!("no explanation") };
+        assert_eq!(
+            spec.explanation(),
+            "/msg NAME TEXT: tell one person alone, in whatever room (also /m)\nexample: /msg bob lunch at noon?"
+        );
+        for spec in &COMMANDS {
+            assert!(parse(spec.example).is_ok() && spec.example.starts_with(&format!("/{}", spec.name)), "{spec}");
+        }
     }
 
     #[test]
@@ -327,7 +544,7 @@ mod tests {
             }
         }
         let texts = "|/msg bob x|/nonsense|//msg bob x|hello| /usr/bin/env|/ msg| / | 1/2|me too|msg me later|msg bob|7 up|7up|\
-                     - help|:-)|...|reply soon| hello|\\o/|join us|> me too|!important|?|\u{200e}hello|'me'|./run|>/dev/null";
+                     - help|:-)|...|reply soon| hello|\\o/|join us|> me too|!important|?|\u{200e}hello|'me'|./run|>/dev/null|-m 3|?q|:j";
         for line in texts.split('|') {
             assert!(!nearly(line), "{line:?}");
         }
@@ -335,9 +552,9 @@ mod tests {
 
     #[test]
     fn help_lists_every_command() {
-        for spec in &COMMANDS {
-            assert!(help().contains(&spec.to_string()));
-        }
+        let help = help();
+        assert!(COMMANDS.iter().all(|spec| help.contains(&spec.to_string())), "{help}");
+        assert!(help.lines().count() <= 22 && help.lines().all(|line| line.len() <= 76), "{help}");
     }
 
     proptest! {

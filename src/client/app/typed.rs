@@ -71,7 +71,8 @@ impl App {
 
     fn command(&mut self, now: Duration, command: Command, effects: &mut Vec<Effect>) {
         let request = match command {
-            Command::Help => return effects.push(notice(command::help())),
+            Command::Help(None) => return effects.push(notice(command::help())),
+            Command::Help(Some(spec)) => return effects.push(notice(spec.explanation())),
             Command::Quit => return self.quit(now),
             Command::Reply(text) => {
                 let Some((to, peer)) = self.correspondent.clone() else {

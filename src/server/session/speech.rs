@@ -132,9 +132,9 @@ impl<S: Transport> Session<'_, S> {
     /// Returns what a typed command means.
     fn typed(&self, command: Command) -> Meaning {
         Meaning::Said(match command {
-            Command::Help => {
+            Command::Help(one) => {
                 let mut lines = Vec::new();
-                push_lines(&command::help(), &mut lines);
+                push_lines(&one.map_or_else(command::help, command::Spec::explanation), &mut lines);
                 return Meaning::Answer(lines);
             }
             Command::Join(room) => ClientMessage::Join { room, history: None },

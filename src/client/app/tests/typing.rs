@@ -108,7 +108,7 @@ fn questions_are_refused_while_there_is_nobody_to_ask() {
     chat.line("/names");
     chat.line("/help");
     assert_eq!(chat.notices()[0], "not connected; try again when the connection is back");
-    assert!(chat.notices()[1].starts_with("commands:"));
+    assert!(chat.notices()[1].starts_with("commands;"));
 }
 
 #[test]

@@ -3,28 +3,58 @@
 use super::{attention::Bell, highlights::Word};
 use crate::wire::{
     Nick, RoomName,
-    command::{self, COMMANDS, Command, CommandError, Line, Spec},
+    command::{self, COMMANDS, Command, CommandError, Group, Line, Spec},
 };
 
 /// The commands of the screen, in the order of `/help`.
 pub(super) static OWN: [Spec; 5] = [
-    Spec { name: "leave", alias: "close", arguments: "[ROOM]", summary: "close this room or another, and leave it" },
-    Spec { name: "clear", alias: "", arguments: "", summary: "clear the screen; the history stays" },
+    Spec {
+        name: "leave",
+        aliases: &["part", "close"],
+        arguments: "[ROOM]",
+        summary: "close this room or another, and leave it",
+        example: "/leave rust",
+        group: Group::Rooms,
+    },
+    Spec {
+        name: "clear",
+        aliases: &[],
+        arguments: "",
+        summary: "clear the screen; the history stays",
+        example: "/clear",
+        group: Group::Read,
+    },
     Spec {
         name: "bell",
-        alias: "",
+        aliases: &[],
         arguments: "[off | mentions | all]",
         summary: "show or choose what rings the bell",
+        example: "/bell off",
+        group: Group::Read,
     },
-    Spec { name: "ignore", alias: "", arguments: "[NAME]", summary: "hide what somebody says, or show it again" },
-    Spec { name: "highlight", alias: "", arguments: "[WORD … | -WORD]", summary: "words that call for you, too" },
+    Spec {
+        name: "ignore",
+        aliases: &[],
+        arguments: "[NAME]",
+        summary: "hide what somebody says, or show it again",
+        example: "/ignore eve",
+        group: Group::Read,
+    },
+    Spec {
+        name: "highlight",
+        aliases: &[],
+        arguments: "[WORD … | -WORD]",
+        summary: "words that call for you, too",
+        example: "/highlight deploy",
+        group: Group::Read,
+    },
 ];
 
 /// What a typed line asks of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ScreenCommand {
-    /// `/help`
-    Help,
+    /// `/help`, or `/help COMMAND`
+    Help(Option<&'static Spec>),
     /// `/join ROOM`: on a screen, a room is opened beside the others.
     Join(RoomName),
     /// `/leave`, or `/leave ROOM`
@@ -52,9 +82,12 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
     let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
     let word = rest.trim();
     let Some(spec) = OWN.iter().find(|spec| spec.is_named(name)) else {
-        // What cannot be read is refused by whom it is meant for.
+        if COMMANDS.iter().any(|spec| spec.name == "help" && spec.is_named(name)) {
+            return Ok(Some(ScreenCommand::Help(command::explained(word, all())?)));
+        }
+        // What else cannot be read is refused by whom it is meant for.
         return Ok(match command::parse(line) {
-            Ok(Line::Command(Command::Help)) => Some(ScreenCommand::Help),
+            Err(CommandError::Unknown { .. }) => return Err(CommandError::unknown(name, all())),
             Ok(Line::Command(Command::Join(room))) => Some(ScreenCommand::Join(room)),
             Ok(Line::Command(Command::History(count))) => Some(ScreenCommand::History(count)),
             Ok(Line::Command(Command::Quit)) => Some(ScreenCommand::Quit),
@@ -107,7 +140,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Returns every command: the server's, and the screen's.
-pub(super) fn all() -> impl Iterator<Item = &'static Spec> {
+pub(super) fn all() -> impl Iterator<Item = &'static Spec> + Clone {
     COMMANDS.iter().chain(&OWN)
 }
 
@@ -138,12 +171,14 @@ mod tests {
             ("/ignore eve", Some(ScreenCommand::Ignore(Some(Nick::new("eve").unwrap())))),
             ("/ignore ☃", Some(ScreenCommand::Ignore(Some(Nick::read("☃"))))),
             ("/join #Tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
-            ("/help", Some(ScreenCommand::Help)),
+            ("/PART", Some(ScreenCommand::Leave(None))),
+            ("/j tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
+            ("/help", Some(ScreenCommand::Help(None))),
+            ("/help /part", Some(ScreenCommand::Help(Some(&OWN[0])))),
+            ("/q", Some(ScreenCommand::Quit)),
             ("/quit", Some(ScreenCommand::Quit)),
             ("/me waves", None),
             ("/join", None),
-            ("/nonsense", None),
-            ("/", None),
             ("//leave", None),
             ("leave", None),
         ] {
@@ -156,9 +191,30 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_command_under_each_of_its_names() {
+        let readme = include_str!("../../../../README.md");
+        let rows: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("| `/")?.split(" | ").next()).collect();
+        let listed: Vec<_> =
+            rows.iter().flat_map(|row| row.split("`, `/")).map(|usage| usage.trim_end_matches('`')).collect();
+        let name = |usage: &&str| usage.split(' ').next().unwrap_or_default().to_owned();
+        let (mut told, mut known): (Vec<_>, Vec<_>) =
+            (listed.iter().map(name).collect(), all().flat_map(Spec::names).map(str::to_owned).collect());
+        told.sort();
+        known.sort();
+        assert_eq!(told, known);
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        for spec in &OWN {
+            assert!(spec.example.starts_with(&format!("/{}", spec.name)), "{spec}");
+            assert!(matches!(parse(spec.example), Ok(Some(_))), "{spec}");
+        }
+    }
+
+    #[test]
     fn no_command_has_the_name_of_another() {
-        let mut names: Vec<_> =
-            all().flat_map(|spec| [spec.name, spec.alias]).filter(|name| !name.is_empty()).collect();
+        let mut names: Vec<_> = all().flat_map(Spec::names).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -1,9 +1,10 @@
-//! The page of keys and commands over the conversation. Pure.
+//! The pages of keys and of commands over the conversation. Pure.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{command, fit::fit, palette::Palette};
+use crate::wire::command::Group;
 
 /// The keys, and what they do.
 pub(super) static KEYS: [(&str, &str); 22] = [
@@ -31,13 +32,31 @@ pub(super) static KEYS: [(&str, &str); 22] = [
     ("Shift with the mouse", "selects, where the terminal would not"),
 ];
 
-/// The page, and how far it is scrolled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// A page, and how far it is scrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Help {
     pub(super) above: usize,
+    of: Page,
+}
+
+/// What a page is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Keys,
+    Commands,
 }
 
 impl Help {
+    /// Returns the page of keys.
+    pub(super) fn keys() -> Self {
+        Self { above: 0, of: Page::Keys }
+    }
+
+    /// Returns the page of commands.
+    pub(super) fn commands() -> Self {
+        Self { above: 0, of: Page::Commands }
+    }
+
     /// Scrolls by so many lines; down is positive.
     pub(super) fn scroll(&mut self, lines: i32) {
         self.above = self.above.saturating_add_signed(isize::try_from(lines).unwrap_or(0));
@@ -48,16 +67,19 @@ impl Help {
         if area.is_empty() {
             return;
         }
-        let lines = lines();
         let height = usize::from(area.height.saturating_sub(1));
+        let width = usize::from(area.width).saturating_sub(2);
+        let (lines, column, other) = match self.of {
+            Page::Keys => (keys(), 22, "/help: the commands"),
+            Page::Commands => (commands(width, height), 30, "F1: the keys"),
+        };
         self.above = self.above.min(lines.len().saturating_sub(height));
         for y in area.top()..area.bottom() {
             buffer.set_string(area.x, y, " ".repeat(area.width.into()), Style::new());
         }
         for (y, (left, right)) in (area.y..).zip(lines.iter().skip(self.above).take(height)) {
-            let width = usize::from(area.width).saturating_sub(2);
             // Where both do not fit side by side, what it does is worth more than blanks.
-            let column = left.width().max(if width < 60 { 0 } else { 22 });
+            let column = left.width().max(if width < 60 { 0 } else { column });
             buffer.set_string(area.x + 1, y, fit(left, width), palette.selected());
             let x = column + 2;
             if x < width {
@@ -66,19 +88,46 @@ impl Help {
             }
         }
         let more = lines.len().saturating_sub(self.above + height);
-        let words = if more > 0 { format!("PgDn: {more} more lines; Esc closes") } else { "Esc closes".to_owned() };
+        let more = if more > 0 { format!("PgDn: {more} more lines; ") } else { String::new() };
+        let words = format!("{more}Esc closes; {other}");
         let y = area.bottom().saturating_sub(1);
-        buffer.set_string(area.x + 1, y, fit(&words, usize::from(area.width).saturating_sub(2)), palette.quiet());
+        buffer.set_string(area.x + 1, y, fit(&words, width), palette.quiet());
     }
 }
 
-fn lines() -> Vec<(String, String)> {
-    let mut lines: Vec<_> = KEYS.iter().map(|(keys, does)| ((*keys).to_owned(), (*does).to_owned())).collect();
-    lines.push((String::new(), String::new()));
-    lines.extend(command::all().map(|spec| {
-        let alias = if spec.alias.is_empty() { String::new() } else { format!(" (also /{})", spec.alias) };
-        (spec.to_string(), format!("{}{alias}", spec.summary))
-    }));
-    lines.push(("//TEXT".to_owned(), "say a text that begins with /".to_owned()));
+fn keys() -> Vec<(String, String)> {
+    KEYS.iter().map(|(keys, does)| ((*keys).to_owned(), (*does).to_owned())).collect()
+}
+
+/// Returns the commands in their groups: a line each where there is room for that, and otherwise as few lines as they fit on.
+fn commands(width: usize, height: usize) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for group in Group::ALL {
+        for (index, spec) in command::all().filter(|spec| spec.group == group).enumerate() {
+            let title = if index == 0 { group.title() } else { "" };
+            lines.push((format!("{title:<6} {spec}"), spec.summary.to_owned()));
+        }
+    }
+    lines.push((format!("{:<6} //TEXT", ""), "say a text that begins with /".to_owned()));
+    if lines.len() <= height { lines } else { dense(width) }
+}
+
+/// Returns how the commands are used, several to a line.
+fn dense(width: usize) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for group in Group::ALL {
+        let mut line = format!("{:<6}", group.title());
+        for spec in command::all().filter(|spec| spec.group == group) {
+            let usage = spec.to_string();
+            if line.width() + 2 + usage.width() > width && line.width() > 6 {
+                lines.push((std::mem::replace(&mut line, " ".repeat(6)), String::new()));
+            }
+            line.push_str(if line.width() == 6 { " " } else { "  " });
+            line.push_str(&usage);
+        }
+        lines.push((line, String::new()));
+    }
+    lines.push((format!("{:<6} //TEXT says a text that begins with /", ""), String::new()));
+    lines.push((format!("{:<6} /help COMMAND explains one, with an example", ""), String::new()));
     lines
 }

@@ -276,7 +276,7 @@ impl Tui {
             KeyCode::Char('z') if control => return Some(vec![Wish::Suspend]),
             KeyCode::Tab => self.complete(false),
             KeyCode::BackTab => self.complete(true),
-            KeyCode::F(1) => self.help = Some(Help::default()),
+            KeyCode::F(1) => self.help = Some(Help::keys()),
             KeyCode::F(3) => {
                 if !self.rooms.get_mut(self.current).is_some_and(|room| room.conversation.open_results()) {
                     self.told = Some("no results wait to be shown; /search WORDS finds some".to_owned());
@@ -381,7 +381,8 @@ impl Tui {
     /// Does what a command of the screen says; `me` is the nick one has.
     fn command(&mut self, now: Now, command: ScreenCommand, me: Option<&Nick>) -> Vec<Wish> {
         match command {
-            ScreenCommand::Help => self.help = Some(Help::default()),
+            ScreenCommand::Help(None) => self.help = Some(Help::commands()),
+            ScreenCommand::Help(Some(spec)) => self.tell(now, spec.explanation()),
             ScreenCommand::Join(room) => match self.tab_of(&room) {
                 Some(tab) => self.go_to(tab),
                 None => return vec![Wish::Open(room)],

@@ -346,13 +346,16 @@ async fn commands_answer_and_an_unknown_one_is_never_chat() {
         ("/nick eve", "* you are eve now"),
         ("/me waves", "~ eve waves"),
         ("//etc", "eve: /etc"),
+        ("/jion", "! unknown command /jion; did you mean /join? //jion says /jion"),
         ("/fly", "! unknown command /fly; /help lists them, and //fly says /fly"),
     ] {
         ada.say(typed).await;
         assert_eq!(ada.until(|line| line == answer).await, answer);
     }
     ada.say("/help").await;
-    assert!(ada.until(|line| line.starts_with("commands:")).await.contains("/topic [TEXT | -]"));
+    assert!(ada.until(|line| line.starts_with("commands;")).await.contains("/topic [TEXT | -]"));
+    ada.say("/help topic").await;
+    ada.until(|line| line.ends_with("\nexample: /topic release on Friday")).await;
     ada.say("/history 9").await;
     assert_eq!(ada.until(|line| line.contains("waves")).await, "~ eve waves\neve: /etc");
 }

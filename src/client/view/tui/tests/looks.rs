@@ -107,10 +107,11 @@ fn results_of_a_search() {
 fn help() {
     let mut stage = talk();
     stage.key(KeyCode::F(1));
-    let first = stage.screen(80, 24);
-    stage.key(KeyCode::PageDown);
-    stage.key(KeyCode::PageDown);
-    assert_snapshot!(format!("{first}\n\n{}", stage.screen(80, 24)));
+    let keys = stage.screen(80, 24);
+    stage.enter_line("/help");
+    let (commands, dense) = (stage.screen(80, 24), stage.screen(60, 16));
+    stage.enter_line("/help bell");
+    assert_snapshot!(format!("{keys}\n\n{commands}\n\n{dense}\n\n{}", stage.screen(80, 10)));
 }
 
 #[test]

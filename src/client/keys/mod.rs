@@ -2,7 +2,8 @@
 //! Pure: no terminal, and time is an argument.
 //!
 //! **Sequences.** A key can be a sequence of bytes that begins with ESC, and a read can end anywhere in it. Esc alone is told from
-//! it by the time. What else a terminal sends are answers: nobody typed them, so they are swallowed.
+//! it by the time; where a network has parted the two for longer, by what comes at once behind the gap, because hands type one
+//! character a read. What else a terminal sends are answers: nobody typed them, so they are swallowed, and what we asked is told.
 //!
 //! **Pastes.** A terminal that can puts brackets round what is pasted; a paste without its end ends with a silence. What comes together
 //! with the end of a paste is a part of it: a text that holds such an end would else go on as keys. The Linux console, old terminals
@@ -11,10 +12,13 @@
 //! what is longer than such a line. That is a guess: lines typed ahead look the same, and wait for Enter.
 //!
 //! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at once. A key that repeats itself
-//! comes one by one.
+//! comes one by one; when it has, arrows that a slow network hands over together are still the key's.
 
+mod answer;
 mod bytes;
 mod sequence;
+#[cfg(test)]
+mod terminals;
 #[cfg(test)]
 mod tests;
 
@@ -22,17 +26,18 @@ use std::{mem, time::Duration};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-pub use self::bytes::Bytes;
 use self::sequence::Sequence;
+pub use self::{answer::Answer, bytes::Bytes};
 
 /// What belongs to one key follows the ESC within this time; nobody presses two keys so fast, and nobody feels Esc come so late.
 pub const ESCAPE: Duration = Duration::from_millis(50);
 
 /// A paste without brackets has ended when nothing came for so long: more than a network pauses within one, less than it takes to
-/// look at what was pasted and press Enter. So has an answer of the terminal.
+/// look at what was pasted and press Enter.
 pub const SILENCE: Duration = Duration::from_millis(250);
 
-/// A paste with brackets has ended when nothing came for so long: its end is lost, and the keyboard must not be.
+/// A paste with brackets, a sequence and an answer of the terminal have ended when nothing came for so long: their end is lost, and
+/// the keyboard must not be.
 pub const LOST: Duration = Duration::from_secs(1);
 
 /// What follows within this time came together, where a network or a read has parted it. Hands do not break a line and begin the
@@ -41,6 +46,12 @@ pub const TOGETHER: Duration = Duration::from_millis(30);
 
 /// Arrows within this time of each other are the wheel's: no key repeats itself 100 times a second.
 pub const WHEEL: Duration = Duration::from_millis(10);
+
+/// A hand that has turned the wheel presses no arrow so soon: one more is a small turn, as a touchpad sends.
+pub const TURNING: Duration = Duration::from_millis(200);
+
+/// How often a key comes one by one before it is known to repeat itself.
+const REPEATS: u32 = 2;
 
 /// The least that a terminal sends for a turn of the wheel, but for those that can be told not to.
 const ARROWS: usize = 3;
@@ -60,6 +71,8 @@ pub enum Input {
     Paste(String),
     /// The wheel was turned by so many rows; down is positive.
     Wheel(i32),
+    /// The terminal has answered a question of ours.
+    Answer(Answer),
     /// The terminal has the focus now, or has it no more.
     Focus(bool),
     /// The terminal has these columns and rows now.
@@ -71,12 +84,18 @@ pub enum Input {
 pub struct Keys {
     /// Esc, and what came behind it, while that can become one key.
     held: Vec<KeyEvent>,
+    /// What stood before that Esc, if it changes what that is.
+    before: Before,
+    /// When Esc was handed on because nothing came behind it.
+    escaped_at: Option<Duration>,
+    /// How many keys of the read under way have come so far.
+    in_read: usize,
     /// What was pasted so far, while a paste goes on.
     pasted: Option<String>,
     /// How long nothing more of that paste comes before it has ended.
     patience: Duration,
-    /// How much of an answer of the terminal was swallowed, while it goes on.
-    answer: Option<usize>,
+    /// What was swallowed of an answer of the terminal, while it goes on.
+    answer: Option<Swallowed>,
     /// Keys that came together: of a text that can become a paste, or one and the same arrow. Nothing else waits beside them.
     burst: Vec<KeyEvent>,
     /// When what waits stops waiting for more.
@@ -86,12 +105,45 @@ pub struct Keys {
     goes_on: bool,
     /// Until when an arrow is one more row of the wheel.
     turning_until: Duration,
+    /// The arrow that came one by one, how often, and when for the last time.
+    repeating: Option<(KeyCode, u32, Duration)>,
+}
+
+/// What stood before the Esc that is held.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing that matters.
+    #[default]
+    Nothing,
+    /// Another Esc: what is one key then has Alt, as rxvt sends it.
+    Escape,
+    /// An Esc that was handed on already, because the rest did not come in time.
+    HandedOn,
+    /// An answer, whose end it begins.
+    Answer,
+}
+
+/// An answer of the terminal while it goes on.
+#[derive(Debug, Default)]
+struct Swallowed {
+    /// How much of it there was.
+    length: usize,
+    /// Its beginning.
+    text: String,
+    /// When it began, and when the last of it came.
+    began: Duration,
+    latest: Duration,
+    /// What it was if it is no answer but keys, the first with Alt: kept while that is possible.
+    typed: Option<Vec<KeyEvent>>,
+    /// A key that came when no more was expected, and is not swallowed if it was read alone.
+    suspect: Option<KeyEvent>,
 }
 
 impl Keys {
     /// Takes an event that came at `now`, which is counted from any fixed moment; returns what is certain then, in order.
     pub fn feed(&mut self, event: Event, now: Duration) -> Vec<Input> {
         let mut inputs = self.wake(now);
+        self.in_read += usize::from(matches!(event, Event::Key(_)));
         match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => {}
             // What comes together with a line break, such as a colour, was not pressed behind it.
@@ -128,6 +180,9 @@ impl Keys {
     pub fn wake(&mut self, now: Duration) -> Vec<Input> {
         let mut inputs = Vec::new();
         if now >= self.until {
+            if self.before == Before::Nothing && matches!(self.held[..], [_]) {
+                self.escaped_at = Some(now);
+            }
             self.flush(&mut inputs);
         }
         inputs
@@ -136,6 +191,18 @@ impl Keys {
     /// Returns what is certain because nothing more has been read with the events before.
     pub fn drained(&mut self) -> Vec<Input> {
         let mut inputs = Vec::new();
+        let alone = mem::take(&mut self.in_read) == 1;
+        if let Some(answer) = &mut self.answer
+            && let Some(key) = answer.suspect.take()
+            && alone
+        {
+            let now = answer.latest;
+            self.answer = None;
+            self.key(key, now, &mut inputs);
+        }
+        if self.before == Before::HandedOn && self.held.len() <= 3 && !self.held.is_empty() {
+            self.settle_late(&mut inputs);
+        }
         // A key alone was typed. Only Enter close behind a text can be the middle of one.
         if let &[key] = self.burst.as_slice()
             && is_text(key)
@@ -148,13 +215,24 @@ impl Keys {
 
     fn key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
         if is_escape(key) {
+            if self.before == Before::Nothing && self.held.len() == 1 {
+                self.before = Before::Escape;
+                self.until = now + ESCAPE;
+                return;
+            }
             // It may begin one more of the same arrow.
             if !self.held.is_empty() || !self.burst.iter().any(|first| arrow(*first).is_some()) {
                 self.flush(inputs);
             }
             self.hold(key, now + ESCAPE);
         } else if self.held.is_empty() {
-            self.gather(key, now, inputs);
+            if self.goes_on_late(key, now) {
+                self.before = Before::HandedOn;
+                self.hold(KeyCode::Esc.into(), now + LOST);
+                self.hold(key, now + LOST);
+            } else {
+                self.gather(key, now, inputs);
+            }
         } else if self.held.len() == 1 && sequence::byte(key).is_none_or(|byte| !sequence::begins(byte)) {
             let with_alt = with_alt(key);
             if with_alt.is_some() {
@@ -162,11 +240,48 @@ impl Keys {
             }
             self.flush(inputs);
             self.gather(with_alt.unwrap_or(key), now, inputs);
+        } else if self.before == Before::HandedOn && self.held.len() == 3 && sequence::byte(self.held[1]) == Some(b'O')
+        {
+            // Only what ends with the read is not looked at before.
+            self.give_up_late(inputs);
+            self.gather(key, now, inputs);
         } else {
             // Nobody types so much of one at once: the rest is on its way, however long a network takes.
-            let patience = if self.held.len() > 1 { LOST } else { SILENCE };
-            self.hold(key, now + patience);
+            self.hold(key, now + LOST);
             self.look(now, inputs);
+        }
+    }
+
+    /// Returns whether `key` goes on with a sequence whose Esc was handed on: what came first of a read behind it.
+    fn goes_on_late(&self, key: KeyEvent, now: Duration) -> bool {
+        let is_soon = self.escaped_at.is_some_and(|at| now < at + LOST);
+        let begins = sequence::byte(key).is_some_and(|byte| sequence::begins(byte) && byte != b'\\');
+        is_soon && begins && self.in_read == 1 && self.burst.is_empty()
+    }
+
+    /// Decides on what goes on behind an Esc that was handed on, when the read has ended.
+    fn settle_late(&mut self, inputs: &mut Vec<Input>) {
+        let bytes: Vec<u8> = self.held[1..].iter().filter_map(|key| sequence::byte(*key)).collect();
+        match (bytes.as_slice(), sequence::read(&bytes)) {
+            ([b'O', _], Sequence::Key(key)) => {
+                self.held.clear();
+                self.before = Before::Nothing;
+                let now = self.until.saturating_sub(LOST);
+                self.gather(key, now, inputs);
+            }
+            // One alone was typed.
+            ([_] | [b'O', _], _) => self.give_up_late(inputs),
+            _ => {}
+        }
+    }
+
+    /// Takes what is held behind an Esc that was handed on for what it looks like: keys.
+    fn give_up_late(&mut self, inputs: &mut Vec<Input>) {
+        self.before = Before::Nothing;
+        self.escaped_at = None;
+        let now = self.until.saturating_sub(LOST);
+        for key in mem::take(&mut self.held).into_iter().skip(1) {
+            self.gather(key, now, inputs);
         }
     }
 
@@ -185,6 +300,7 @@ impl Keys {
         }
         // There is a hand at the keys.
         self.turning_until = now;
+        self.repeating = None;
         if is_text(key) {
             self.write(key, now);
         } else {
@@ -200,10 +316,24 @@ impl Keys {
             if self.burst.len() < ARROWS {
                 return;
             }
+            let repeats =
+                self.repeating.is_some_and(|(code, times, at)| code == key.code && times >= REPEATS && now < at + LOST);
+            if repeats {
+                return self.flush(inputs);
+            }
             rows = mem::take(&mut self.burst).len();
         }
-        self.turning_until = now + WHEEL;
+        self.turning_until = now + TURNING;
+        self.repeating = None;
         inputs.push(Input::Wheel(row * i32::try_from(rows).unwrap_or(1)));
+    }
+
+    /// Takes note of arrows that came one by one: so a key repeats itself.
+    fn note_repeats(&mut self) {
+        let Some(key) = self.burst.first().filter(|key| arrow(**key).is_some()) else { return };
+        let at = self.until.saturating_sub(WHEEL);
+        let before = self.repeating.filter(|(code, _, latest)| *code == key.code && at < *latest + SILENCE);
+        self.repeating = Some((key.code, before.map_or(1, |(_, times, _)| times.saturating_add(1)), at));
     }
 
     fn write(&mut self, key: KeyEvent, now: Duration) {
@@ -228,47 +358,100 @@ impl Keys {
     /// Acts on what is held if that is a whole sequence, or none.
     fn look(&mut self, now: Duration, inputs: &mut Vec<Input>) {
         let bytes: Option<Vec<u8>> = self.held[1..].iter().map(|key| sequence::byte(*key)).collect();
-        let found = bytes.map_or_else(|| sequence::broken(self.held[1]), |bytes| sequence::read(&bytes));
-        if found == Sequence::Unfinished {
+        let last = self.held[self.held.len() - 1];
+        let found = bytes.as_ref().map_or_else(|| sequence::broken(self.held[1], last), |bytes| sequence::read(bytes));
+        let is_late = self.before == Before::HandedOn;
+        if found == Sequence::Unfinished || is_late && bytes.is_some_and(|bytes| matches!(bytes[..], [b'O', _])) {
             return;
         }
+        if is_late && matches!(found, Sequence::WithAlt | Sequence::Cut) {
+            return self.give_up_late(inputs);
+        }
         let held = mem::take(&mut self.held);
+        let before = mem::take(&mut self.before);
+        let doubled = before == Before::Escape;
         if !matches!(found, Sequence::Key(_)) {
+            if doubled {
+                inputs.push(Input::Key(KeyCode::Esc.into()));
+            }
             self.flush(inputs);
         }
         match found {
             Sequence::Key(key) if key.kind == KeyEventKind::Release => {}
-            Sequence::Key(key) => self.gather(key, now, inputs),
+            Sequence::Key(mut key) => {
+                key.modifiers.set(KeyModifiers::ALT, doubled || key.modifiers.contains(KeyModifiers::ALT));
+                self.gather(key, now, inputs);
+            }
             Sequence::Focus(focus) => inputs.push(Input::Focus(focus)),
+            Sequence::Answer(answer) => inputs.push(Input::Answer(answer)),
             Sequence::PasteBegins => {
                 self.pasted = Some(String::new());
                 self.patience = LOST;
                 self.until = now + self.patience;
             }
-            Sequence::AnswerBegins => {
-                self.answer = Some(held.len());
-                self.until = now + SILENCE;
+            Sequence::AnswerBegins | Sequence::AnswerOrKeys => {
+                let is_certain = found == Sequence::AnswerBegins;
+                let text = held[1..].iter().filter_map(|key| written(*key)).collect();
+                let with_alt = with_alt(held[1]).filter(|_| !is_late).unwrap_or(held[1]);
+                let typed = (!is_certain).then(|| [&[with_alt], &held[2..]].concat());
+                let length = held.len();
+                self.answer = Some(Swallowed { length, text, began: now, latest: now, typed, suspect: None });
+                self.until = now + if is_certain { LOST } else { SILENCE };
             }
             Sequence::Unfinished | Sequence::PasteEnds | Sequence::Meaningless => {}
             Sequence::WithAlt => {
-                let (with_alt, key) = (with_alt(held[1]), held[held.len() - 1]);
-                inputs.extend(with_alt.map(Input::Key));
-                self.gather(key, now, inputs);
+                inputs.extend(with_alt(held[1]).map(Input::Key));
+                self.gather(last, now, inputs);
             }
-            Sequence::Cut => self.gather(held[held.len() - 1], now, inputs),
+            Sequence::Cut => self.gather(last, now, inputs),
         }
     }
 
     /// Swallows a key of an answer. BEL and ST end it, and any other control does, which is no part of one.
     fn answer_key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
-        let length = self.answer.take().unwrap_or_default() + 1;
-        let is_bell = key.code == KeyCode::Char('g') && key.modifiers == KeyModifiers::CONTROL;
-        if is_text(key) && !is_break(key) && length < ANSWER {
-            self.answer = Some(length);
-            self.until = now + SILENCE;
-        } else if !is_bell {
-            self.key(key, now, inputs);
+        let Some(mut answer) = self.answer.take() else { return };
+        if key.code == KeyCode::Char('g') && key.modifiers == KeyModifiers::CONTROL {
+            inputs.extend(Answer::of(&answer.text).map(Input::Answer));
+            return;
         }
+        if is_escape(key) {
+            // Its end, which is two bytes, whatever comes between them.
+            self.answer = Some(answer);
+            self.before = Before::Answer;
+            self.held.clear();
+            self.hold(key, now + LOST);
+            return;
+        }
+        if self.before == Before::Answer && !self.held.is_empty() {
+            self.held.clear();
+            self.before = Before::Nothing;
+            if sequence::byte(key) == Some(b'\\') {
+                inputs.extend(Answer::of(&answer.text).map(Input::Answer));
+                return;
+            }
+            // It has no end, and something else begins.
+            give_back(answer, inputs);
+            self.hold(KeyCode::Esc.into(), now + ESCAPE);
+            return self.key(key, now, inputs);
+        }
+        answer.length += 1;
+        if !is_text(key) || is_break(key) || answer.length >= ANSWER {
+            give_back(answer, inputs);
+            return self.key(key, now, inputs);
+        }
+        // What an answer brings comes together. What comes alone after a silence, or when it has lasted long, was typed.
+        let is_late = now >= answer.latest + SILENCE || now >= answer.began + 2 * LOST;
+        answer.suspect = (is_late && self.in_read == 1).then_some(key);
+        answer.latest = now;
+        if answer.text.len() < answer::LONGEST {
+            answer.text.extend(written(key));
+        }
+        match &mut answer.typed {
+            Some(typed) if typed.len() < LINE => typed.push(key),
+            _ => answer.typed = None,
+        }
+        self.until = now + if answer.typed.is_some() { SILENCE } else { LOST };
+        self.answer = Some(answer);
     }
 
     /// Takes a key of a paste that came as keys. What is held is then what can be its end.
@@ -318,8 +501,18 @@ impl Keys {
             self.pour();
             inputs.extend(self.pasted.take().map(Input::Paste));
         }
-        self.answer = None;
+        let before = mem::take(&mut self.before);
+        if let Some(answer) = self.answer.take() {
+            give_back(answer, inputs);
+        }
+        self.note_repeats();
         inputs.extend(self.burst.drain(..).map(Input::Key));
+        match before {
+            Before::Escape => inputs.push(Input::Key(KeyCode::Esc.into())),
+            Before::Nothing => {}
+            // Nobody pressed it just now.
+            Before::Answer | Before::HandedOn => self.held.clear(),
+        }
         // Esc and one key, which could have begun a sequence, are that key with Alt.
         if let &[_, key] = self.held.as_slice()
             && let Some(key) = with_alt(key)
@@ -333,6 +526,11 @@ impl Keys {
             inputs.extend(held.into_iter().map(Input::Key));
         }
     }
+}
+
+/// Hands on what was no answer.
+fn give_back(answer: Swallowed, inputs: &mut Vec<Input>) {
+    inputs.extend(answer.typed.into_iter().flatten().map(Input::Key));
 }
 
 fn is_escape(key: KeyEvent) -> bool {
@@ -361,6 +559,7 @@ fn is_break(key: KeyEvent) -> bool {
 /// Returns the row to which an arrow that the wheel can send leads; down is positive.
 fn arrow(key: KeyEvent) -> Option<i32> {
     match key.code {
+        _ if key.kind != KeyEventKind::Press => None,
         KeyCode::Up if key.modifiers.is_empty() => Some(-1),
         KeyCode::Down if key.modifiers.is_empty() => Some(1),
         _ => None,

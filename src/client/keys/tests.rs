@@ -116,7 +116,7 @@ fn sequences() -> Vec<(&'static str, Option<Input>)> {
         ("[9;2u", Some(key(KeyCode::BackTab, SHIFT))),
         ("[127;5u", Some(key(KeyCode::Backspace, CONTROL))),
         ("[99;5u", Some(key(KeyCode::Char('c'), CONTROL))),
-        ("[97:65;2u", Some(key(KeyCode::Char('A'), NONE))),
+        ("[97:65;2u", Some(key(KeyCode::Char('A'), SHIFT))),
         ("[57399u", Some(key(KeyCode::Char('0'), NONE))),
         ("[57426u", one(KeyCode::Delete)),
         ("[99;5:3u", None),
@@ -124,7 +124,7 @@ fn sequences() -> Vec<(&'static str, Option<Input>)> {
         ("[I", Some(Input::Focus(true))),
         ("[O", Some(Input::Focus(false))),
         ("[201~", None),
-        ("[?62;22c", None),
+        ("[?62;22c", Some(Input::Answer(Answer::Attributes))),
         ("[24;80R", None),
         ("[<0;12;7M", None),
     ]
@@ -341,44 +341,6 @@ fn nothing_breaks_out_of_a_paste() {
 }
 
 #[test]
-fn what_a_terminal_answers_is_swallowed_wherever_a_read_has_cut_it() {
-    for answer in [
-        "\u{1b}]11;rgb:1e1e/1e1e/2e2e\u{7}",
-        "\u{1b}]11;rgb:1e1e/1e1e/2e2e\u{1b}\\",
-        "\u{1b}]52;c;c2VjcmV0\u{1b}\\",
-        "\u{1b}]lé title\u{1b}\\",
-        "\u{1b}P>|XTerm(390)\u{1b}\\",
-        "\u{1b}P1$r0m\u{1b}\\",
-        "\u{1b}P!|00000000\u{1b}\\",
-        "\u{1b}_Gi=31;OK\u{1b}\\",
-        "\u{1b}[>1;2;3c",
-        "\u{1b}[?2026;2$y",
-        "\u{1b}[?62;22c",
-        "\u{1b}[8;24;80t",
-    ] {
-        for pause in [Duration::ZERO, WITHIN] {
-            let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
-            assert_eq!(feed(&mut keys, answer, &mut now, pause), [], "{answer:?}");
-            assert_eq!(feed(&mut keys, "x", &mut now, TOGETHER), [typed('x')], "{answer:?}");
-            assert_eq!(keys.wake_at(), None);
-        }
-    }
-    // One without an end keeps nobody from typing, neither for long nor if it is.
-    let (mut keys, mut now) = (Keys::default(), Duration::ZERO);
-    assert_eq!(feed(&mut keys, "\u{1b}]11;rgb", &mut now, Duration::ZERO), []);
-    assert_eq!(feed(&mut keys, "x", &mut now, SILENCE), [typed('x')]);
-    assert_eq!(feed(&mut keys, "\u{1b}]11;rgb\r", &mut now, WITHIN), [key(KeyCode::Enter, NONE)]);
-    feed(&mut keys, "\u{1b}]11;", &mut now, Duration::ZERO);
-    assert_eq!(feed(&mut keys, &"x".repeat(ANSWER), &mut now, Duration::ZERO), []);
-    assert_eq!(keys.answer, None);
-    // What begins as one is a key with Alt, whatever is typed behind it.
-    for behind in ["", "x", "é", "\r"] {
-        let expected = [vec![key(KeyCode::Char('P'), ALT | SHIFT)], typed_text(behind)].concat();
-        assert_eq!(fed(&format!("\u{1b}P{behind}")), expected, "{behind:?}");
-    }
-}
-
-#[test]
 fn a_paste_is_one_wherever_a_read_or_a_network_has_parted_it() {
     let text = "one\r/quit\r\ttwo\r";
     for at in 1..text.len() {
@@ -431,10 +393,13 @@ fn arrows_that_are_read_together_are_the_wheel() {
     now += WHEEL / 2;
     assert_eq!(read(&mut keys, arrows(KeyCode::Up, 1), now), [Input::Wheel(-1)]);
     assert_eq!(read(&mut keys, arrows(KeyCode::Down, 1), now), [Input::Wheel(1)]);
-    now += WHEEL;
+    now += TURNING;
     assert_eq!(read(&mut keys, arrows(KeyCode::Down, 5), now), [Input::Wheel(3), Input::Wheel(1), Input::Wheel(1)]);
+    // A touchpad goes on with one now and then.
+    now += TURNING / 2;
+    assert_eq!(read(&mut keys, arrows(KeyCode::Down, 1), now), [Input::Wheel(1)]);
     // Three that do not lead the same way are nobody's wheel.
-    now += WHEEL;
+    now += TURNING;
     let inputs = read(&mut keys, arrows(KeyCode::Up, 2).chain(arrows(KeyCode::Down, 1)), now);
     let hand = [KeyCode::Up, KeyCode::Up, KeyCode::Down].map(|code| key(code, NONE));
     assert_eq!([inputs, silence(&mut keys)].concat(), hand);
@@ -459,6 +424,41 @@ fn the_wheel_is_one_wherever_a_read_has_parted_its_arrows() {
 }
 
 #[test]
+fn a_key_between_two_arrows_is_a_hand_that_has_left_the_wheel() {
+    let mut keys = Keys::default();
+    let up = || Event::Key(KeyCode::Up.into());
+    assert_eq!(read(&mut keys, [up(), up(), up()], Duration::ZERO), [Input::Wheel(-3)]);
+    assert_eq!(read(&mut keys, [event('x')], WHEEL), [typed('x')]);
+    read(&mut keys, [up()], WHEEL);
+    assert_eq!(silence(&mut keys), [key(KeyCode::Up, NONE)]);
+}
+
+#[test]
+fn arrows_of_a_key_that_repeats_itself_are_the_keys_also_when_a_network_hands_them_over_together() {
+    let mut keys = Keys::default();
+    let up = || Event::Key(KeyCode::Up.into());
+    let mut now = Duration::ZERO;
+    let mut inputs = Vec::new();
+    for _ in 0..2 {
+        inputs.extend(read(&mut keys, [up()], now));
+        inputs.extend(silence(&mut keys));
+        now += Duration::from_millis(33);
+    }
+    now += Duration::from_millis(400);
+    inputs.extend(read(&mut keys, [up(), up(), up(), up(), up()], now));
+    inputs.extend(silence(&mut keys));
+    assert_eq!(inputs, vec![key(KeyCode::Up, NONE); 7]);
+    // The wheel later is the wheel, and so is it behind a single arrow.
+    now += LOST;
+    assert_eq!(read(&mut keys, [up(), up(), up()], now), [Input::Wheel(-3)]);
+    now += LOST;
+    read(&mut keys, [up()], now);
+    assert_eq!(silence(&mut keys), [key(KeyCode::Up, NONE)]);
+    now += SILENCE;
+    assert_eq!(read(&mut keys, [up(), up(), up()], now), [Input::Wheel(-3)]);
+}
+
+#[test]
 fn an_arrow_that_repeats_itself_is_a_hand() {
     let mut keys = Keys::default();
     let mut inputs = Vec::new();
@@ -467,6 +467,8 @@ fn an_arrow_that_repeats_itself_is_a_hand() {
     }
     inputs.extend(silence(&mut keys));
     assert_eq!(inputs, vec![key(KeyCode::Up, NONE); 8]);
+    // kitty says when a key repeats itself.
+    assert_eq!(fed(&"\u{1b}[1;1:2A".repeat(5)).len(), 5);
 }
 
 proptest! {

@@ -23,7 +23,7 @@ use broadcast_chat::{
             Json, Plain, View, Words,
             tui::{
                 Choices,
-                palette::{Depth, Palette},
+                palette::{Depth, Ground, Palette},
             },
         },
     },
@@ -190,7 +190,9 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         let state_path = state::path();
         let (state, complaint) = state_path.as_deref().map(State::read).unwrap_or_default();
         let choices = Choices {
-            palette: Palette::new(depth(colour)),
+            palette: Palette::new(depth(colour))
+                .with_theme(file.theme, Ground::of_variable(&variable("COLORFGBG")).unwrap_or_default())
+                .with_nick_colours(file.nick_colors.unwrap_or(true)),
             zone: TimeZone::system(),
             bell: state.bell.or(file.bell).unwrap_or_default(),
             ignored: state.ignored.clone(),
@@ -416,14 +418,11 @@ fn depth(choice: Colour) -> Depth {
     }
     // What writes the colours heeds NO_COLOR by itself, and `--color always` does not.
     crossterm::style::force_color_output(true);
-    let variable = |name| std::env::var(name).unwrap_or_default();
-    if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") {
-        Depth::True
-    } else if variable("TERM").contains("256") {
-        Depth::Indexed
-    } else {
-        Depth::Sixteen
-    }
+    Depth::of(&variable("TERM"), &variable("COLORTERM"), &variable("TERM_PROGRAM"))
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }
 
 /// Returns the login name as a nick; where it is none, one is a guest.

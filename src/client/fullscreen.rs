@@ -23,7 +23,7 @@ use super::{
     keys::{Input, Keys},
     link::ConnectError,
     pace::Pace,
-    screen::{Reader, Reading, Screen, osc},
+    screen::{Reader, Reading, Screen, osc, terminal},
     state::State,
     tabs::Tabs,
     unsent::{Kept, Slot},
@@ -223,8 +223,10 @@ impl FullScreen {
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
         let failed = |error: io::Error| Error::Terminal(os::reason(&error));
-        let mut terminal = Reader::start().map_err(failed)?;
+        let mut reader = Reader::start().map_err(failed)?;
         let mut continued = os::Continued::watch().map_err(failed)?;
+        // Nobody waits for the answers: the first picture comes right behind the questions.
+        self.extras.extend_from_slice(terminal::questions(&std::env::var("TERM").unwrap_or_default()));
         let gone = os::TerminalWatch::new();
         loop {
             self.draw(screen);
@@ -234,7 +236,7 @@ impl FullScreen {
                 () = stop.cancelled() => return Ok(()),
                 () = gone.gone() => return Err(Error::Hangup),
                 written = screen.written(), if !screen.is_ready() => written.map_err(|_| Error::Hangup)?,
-                reading = terminal.next() => match reading {
+                reading = reader.next() => match reading {
                     Some(Ok(reading)) => self.read(reading, screen),
                     Some(Err(_)) | None => return Err(Error::Hangup),
                 },
@@ -291,6 +293,10 @@ impl FullScreen {
     }
 
     fn draw(&mut self, screen: &mut Screen) {
+        if screen.is_lent() {
+            // Bells and the like would go into another program's picture, and be many in the end.
+            self.extras.clear();
+        }
         if !screen.is_ready() || !self.pace.draws(Instant::now()) {
             return;
         }
@@ -341,8 +347,13 @@ impl FullScreen {
     }
 
     fn input(&mut self, now: Now, input: Input, screen: &mut Screen) {
-        if let Input::Resize(width, height) = input {
-            screen.resize(width, height);
+        match &input {
+            Input::Resize(width, height) => screen.resize(*width, *height),
+            Input::Answer(answer) => {
+                self.extras.extend_from_slice(screen.heard(answer));
+                self.tui.heard(answer);
+            }
+            _ => {}
         }
         let apps = self.tabs.apps();
         let wishes = self.tui.input(now, input, &apps);

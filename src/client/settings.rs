@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     address::Address,
-    view::{Bell, Word, Words},
+    view::{Bell, Word, Words, tui::palette::Theme},
 };
 use crate::{os, wire::Nick};
 
@@ -31,6 +31,12 @@ pub struct SettingsFile {
     /// Words that call for the user as their nick does, beside those of `/highlight`.
     #[serde(default, deserialize_with = "words")]
     pub highlight: Vec<Word>,
+    /// For which ground the colours are.
+    #[serde(default)]
+    pub theme: Theme,
+    /// Whether nicks have colours of their own.
+    #[serde(default, deserialize_with = "switch")]
+    pub nick_colors: Option<bool>,
 }
 
 /// When to use colours.
@@ -107,6 +113,23 @@ fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Word>, D::Err
     Ok(words)
 }
 
+/// Reads `true` or `"on"`, `false` or `"off"`.
+fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Switch {
+        Is(bool),
+        Word(String),
+    }
+    let words = "expected \"on\" or \"off\"";
+    match Switch::deserialize(deserializer).map_err(|_| D::Error::custom(words))? {
+        Switch::Is(is) => Ok(Some(is)),
+        Switch::Word(word) if word == "on" => Ok(Some(true)),
+        Switch::Word(word) if word == "off" => Ok(Some(false)),
+        Switch::Word(_) => Err(D::Error::custom(words)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn looks_are_chosen_by_words() {
+        let theme = |text| read(text).unwrap().theme;
+        assert_eq!(
+            (theme(""), theme("theme = \"dark\""), theme("theme = \"light\"")),
+            (Theme::Auto, Theme::Dark, Theme::Light)
+        );
+        let colours = |text| read(text).unwrap().nick_colors;
+        assert_eq!(
+            (colours(""), colours("nick_colors = \"on\""), colours("nick_colors = true")),
+            (None, Some(true), Some(true))
+        );
+        assert_eq!((colours("nick_colors = \"off\""), colours("nick_colors = false")), (Some(false), Some(false)));
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, words) in [
             ("nick = \"ada\"\nserver = \"wss://x\"", 2, "no TLS"),
@@ -137,6 +175,9 @@ mod tests {
             ("highlight = [\"deploy\", \"-x\"]", 1, "does not begin with"),
             ("highlight = \"deploy\"", 1, "expected a sequence"),
             ("bell = \"loud\"", 1, "unknown variant `loud`"),
+            ("theme = \"pink\"", 1, "unknown variant `pink`"),
+            ("nick_colors = 3", 1, "expected \"on\" or \"off\""),
+            ("nick_colors = \"red\"", 1, "expected \"on\" or \"off\""),
             ("nick", 1, ""),
         ] {
             let Err(SettingsError::Line { line: at, reason, .. }) = read(text) else { panic!("{text:?} was taken") };

@@ -6,12 +6,13 @@
 mod canvas;
 pub mod osc;
 mod reader;
+pub mod terminal;
 
 use std::{
     io::{self, Write as _},
     panic,
     sync::{
-        Once,
+        Mutex, Once, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -34,12 +35,13 @@ use ratatui::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
+use self::terminal::Keyboard;
 pub use self::{
     canvas::Canvas,
     reader::{Reader, Reading},
 };
 use super::Error;
-use crate::os;
+use crate::{client::keys::Answer, os};
 
 /// How long a terminal may take for the frame that is under way when the program ends or is suspended.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,14 +50,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const KEEP_TITLE: &str = "\u{1b}[22;2t";
 const TITLE_BACK: &str = "\u{1b}[23;2t";
 
-/// On the alternate screen many terminals send arrows for the wheel (xterm's mode 1007), which here are keys of the text: not now.
+/// On the alternate screen terminals send arrows for the wheel where they are told to (xterm's mode 1007): so it scrolls, and the
+/// mouse still selects.
 const KEEP_WHEEL: &str = "\u{1b}[?1007s";
-const WHEEL_IS_NO_KEY: &str = "\u{1b}[?1007l";
-/// On again, which it is by default in most terminals, and then as it was found, where the terminal has kept that.
+const WHEEL_SENDS_ARROWS: &str = "\u{1b}[?1007h";
+/// On, which it is by default in most terminals, and then as it was found, where the terminal has kept that.
 const WHEEL_BACK: &str = "\u{1b}[?1007h\u{1b}[?1007r";
 
 /// Whether the terminal is ours; what a panic has to know.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// How the terminal tells keys while it is ours; a panic has to know that, too.
+static KEYBOARD: Mutex<Keyboard> = Mutex::new(Keyboard::Plain);
 
 /// The screen of the terminal, ours for as long as this lives.
 #[derive(Debug)]
@@ -65,6 +71,8 @@ pub struct Screen {
     written: mpsc::Receiver<io::Result<()>>,
     /// Whether a frame is under way.
     busy: bool,
+    /// Whether somebody else has the terminal.
+    lent: bool,
 }
 
 impl Screen {
@@ -82,7 +90,7 @@ impl Screen {
             .spawn(move || write_frames(frames_in, &written_out))
             .map_err(failed)?;
         let (width, height) = size().unwrap_or_default();
-        let screen = Self { canvas: Canvas::new(Size { width, height }), frames, written, busy: false };
+        let screen = Self { canvas: Canvas::new(Size { width, height }), frames, written, busy: false, lent: false };
         take().map_err(failed)?;
         Ok(screen)
     }
@@ -90,7 +98,18 @@ impl Screen {
     /// Returns whether a frame can be drawn now: the one before it has been written.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.busy
+        !self.busy && !self.lent
+    }
+
+    /// Returns what to write to a terminal that gave this `answer`, so that it tells keys as well as it can.
+    #[must_use]
+    pub fn heard(&self, answer: &Answer) -> &'static [u8] {
+        let mut keyboard = KEYBOARD.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(better) = terminal::keyboard(answer, *keyboard).filter(|_| TAKEN.load(Ordering::SeqCst)) else {
+            return b"";
+        };
+        *keyboard = better;
+        better.taking(true)
     }
 
     /// Draws the next frame, with `extras` written before it, such as a bell; nothing is written where nothing has changed.
@@ -137,11 +156,26 @@ impl Screen {
         self.resume()
     }
 
-    /// Takes the terminal again after the program was stopped: whoever had it meanwhile may have left it otherwise.
+    /// Gives the terminal back, so that another program may have it, and draws nothing until [`Self::resume`].
+    pub async fn lend(&mut self) {
+        self.settle().await;
+        self.give_back();
+        self.lent = true;
+    }
+
+    /// Returns whether another program has the terminal.
+    #[must_use]
+    pub fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// Takes the terminal again after the program was stopped, or another program had it: whoever had it meanwhile may have left it
+    /// otherwise.
     ///
     /// # Errors
     /// When it cannot be taken.
     pub fn resume(&mut self) -> Result<(), Error> {
+        self.lent = false;
         take().map_err(|error| Error::Terminal(os::reason(&error)))?;
         let (width, height) = size().unwrap_or_default();
         self.canvas.resize(Size { width, height });
@@ -197,8 +231,10 @@ fn taking(keeps: bool) -> io::Result<Vec<u8>> {
         bytes.extend_from_slice(KEEP_TITLE.as_bytes());
         bytes.extend_from_slice(KEEP_WHEEL.as_bytes());
     }
-    bytes.extend_from_slice(WHEEL_IS_NO_KEY.as_bytes());
+    bytes.extend_from_slice(WHEEL_SENDS_ARROWS.as_bytes());
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, DisableLineWrap)?;
+    // Each screen of a terminal has a keyboard of its own.
+    bytes.extend_from_slice(keyboard().taking(keeps));
     Ok(bytes)
 }
 
@@ -214,8 +250,12 @@ fn give_back(listens: bool) {
     drop(disable_raw_mode());
 }
 
+fn keyboard() -> Keyboard {
+    *KEYBOARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn restoring() -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = keyboard().returning().to_vec();
     // Cannot fail: a Vec takes everything.
     drop(queue!(
         bytes,
@@ -260,15 +300,34 @@ fn restore_on_panic() {
 mod tests {
     use super::*;
 
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
     #[test]
-    fn the_wheel_sends_no_keys_while_the_terminal_is_ours() {
+    fn the_wheel_sends_arrows_while_the_terminal_is_ours() {
         let modes = |bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes).unwrap();
+            let text = text(bytes);
             let modes = text.split('\u{1b}').filter_map(|sequence| sequence.strip_prefix("[?1007"));
             modes.map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(modes(taking(true).unwrap()), ["s", "l"]);
-        assert_eq!(modes(taking(false).unwrap()), ["l"], "what was found is not forgotten for what is ours");
+        assert_eq!(modes(taking(true).unwrap()), ["s", "h"]);
+        assert_eq!(modes(taking(false).unwrap()), ["h"], "what was found is not forgotten for what is ours");
         assert_eq!(modes(restoring()), ["h", "r"]);
+    }
+
+    #[test]
+    fn the_keyboard_is_asked_for_on_our_screen_and_given_back_before_it_is_left() {
+        for (mine, asks, keeps_on, returns) in [
+            (Keyboard::Plain, "", "", ""),
+            (Keyboard::Kitty, "\u{1b}[>5u", "\u{1b}[=5u", "\u{1b}[<u"),
+            (Keyboard::Xterm, "\u{1b}[>4;1m\u{1b}[m", "\u{1b}[>4;1m\u{1b}[m", "\u{1b}[>4m\u{1b}[m"),
+        ] {
+            *KEYBOARD.lock().unwrap() = mine;
+            assert!(text(taking(true).unwrap()).ends_with(asks));
+            assert!(text(taking(false).unwrap()).ends_with(keeps_on));
+            assert!(text(restoring()).starts_with(returns));
+        }
+        *KEYBOARD.lock().unwrap() = Keyboard::Plain;
     }
 }

@@ -51,7 +51,7 @@ impl Tui {
                 }
                 Vec::new()
             }
-            Input::Resize(..) => Vec::new(),
+            Input::Resize(..) | Input::Answer(_) => Vec::new(),
         }
     }
 

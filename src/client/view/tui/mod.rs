@@ -42,6 +42,7 @@ use self::{
 use super::super::{
     app::{App, Bookmark, Connection, Shown},
     ignored::Ignored,
+    keys::Answer,
 };
 use crate::wire::{ClientMessage, MessageId, Nick, RoomName, Run, ServerMessage, clean};
 
@@ -303,6 +304,11 @@ impl Tui {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.editor.restore(draft, entered);
         }
+    }
+
+    /// Takes what the terminal has answered: which colours it has, and on what ground.
+    pub fn heard(&mut self, answer: &Answer) {
+        self.choices.palette = self.choices.palette.heard(answer);
     }
 
     /// Returns what rings the bell.

@@ -1,14 +1,17 @@
-//! Which style means what, for as many colours as the terminal has. Pure.
+//! Which style means what, for as many colours as the terminal has, on the ground that it has. Pure.
 //!
-//! Nobody asks the terminal for its ground: every colour of ours can be read on black and on white. Where there is luminance
-//! 0.18, both contrasts (WCAG 2) are 4.5, and every hue has such a colour once red, green and blue may be chosen freely: the
-//! 22 of `TRUE` are these, 15 degrees of hue apart (`OKLCh`). The fixed 256 have fewer: the 22 of `INDEXED` are at 3 or more
-//! on both. The 16 are whatever the user's theme makes of them, which knows its own ground. Red is kept for refusals.
+//! Each ground has colours of its own, which have a contrast (WCAG 2) of 4.5 at least: on dark from black to `#2e3440`, on light
+//! from white to `#eee8d5`, which is as far from them as widespread themes go. The nicks of true colour are 15 degrees of hue apart
+//! (`OKLCh`), at one luminance. The 16 are whatever the user's theme makes of them; they are chosen by what xterm makes of them, also
+//! where bold makes them bright. Red is kept for refusals.
 
 use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+use crate::client::keys::Answer;
 
 /// How many colours the terminal shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// No colours and no other attributes either: every cell is the terminal's own.
     None,
@@ -20,32 +23,185 @@ pub enum Depth {
     True,
 }
 
+impl Depth {
+    /// Returns what a terminal shows, by what the environment says of it. Of `COLORTERM` and `TERM_PROGRAM` a login over a network
+    /// brings nothing with it, but `TERM` it does.
+    #[must_use]
+    pub fn of(term: &str, colorterm: &str, program: &str) -> Self {
+        if term.starts_with("linux") {
+            return Self::Sixteen;
+        }
+        // These show what they can of it, or stand between us and a terminal that TERM_PROGRAM names.
+        let is_multiplexer = term.starts_with("screen") || term.starts_with("tmux");
+        let names = ["kitty", "foot", "alacritty", "ghostty", "wezterm", "contour", "rio"];
+        let term_is_known = names.iter().any(|name| term.trim_start_matches("xterm-").starts_with(name));
+        let program_is_known = !is_multiplexer && is_true(program);
+        if matches!(colorterm, "truecolor" | "24bit") || term.ends_with("-direct") || term_is_known || program_is_known
+        {
+            Self::True
+        } else if term.contains("256") || is_multiplexer {
+            Self::Indexed
+        } else {
+            Self::Sixteen
+        }
+    }
+}
+
+/// Returns whether a terminal of this name, as it says it of itself, is known for true colour.
+fn is_true(name: &str) -> bool {
+    let names = [
+        "kitty",
+        "foot",
+        "alacritty",
+        "ghostty",
+        "wezterm",
+        "contour",
+        "rio",
+        "iterm",
+        "konsole",
+        "vte",
+        "mintty",
+        "vscode",
+    ];
+    let name = name.to_ascii_lowercase();
+    names.iter().any(|known| name.starts_with(known))
+}
+
+/// On what the terminal writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ground {
+    /// What most terminals have, and what is taken of one that does not say.
+    #[default]
+    Dark,
+    /// White, or nearly.
+    Light,
+}
+
+impl Ground {
+    /// Returns what a terminal with this colour behind its letters has.
+    #[must_use]
+    pub fn of(rgb: [u8; 3]) -> Self {
+        // Here both black and white have a contrast of 4.6.
+        if luminance(rgb) < 0.18 { Self::Dark } else { Self::Light }
+    }
+
+    /// Returns what `COLORFGBG` says, such as `15;0` or `0;default;15`.
+    #[must_use]
+    pub fn of_variable(colorfgbg: &str) -> Option<Self> {
+        match colorfgbg.rsplit(';').next()?.parse().ok()? {
+            0..=6 | 8 => Some(Self::Dark),
+            7 | 9..=15 => Some(Self::Light),
+            _ => None,
+        }
+    }
+}
+
+/// For which ground the colours are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Theme {
+    /// For the one that the terminal says it has, and dark until it does.
+    #[default]
+    Auto,
+    /// For a dark one.
+    Dark,
+    /// For a light one.
+    Light,
+}
+
 /// The styles of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
     depth: Depth,
+    ground: Ground,
+    /// Whether the ground is the user's choice, so that the terminal is not believed.
+    chosen: bool,
+    colours_nicks: bool,
 }
 
-/// The sixteen's colours of nicks: no red, and no bright colour that a light theme leaves too pale.
-const SIXTEEN: [Color; 7] =
-    [Color::Green, Color::Yellow, Color::Blue, Color::Magenta, Color::Cyan, Color::LightBlue, Color::LightMagenta];
+/// A colour on dark and on light ground: of the sixteen, of the 256, and of all.
+type Colours = [(Color, u8, u32); 2];
+
+const QUIET: Colours = [(Color::Reset, 248, 0xa8_a8_a8), (Color::Reset, 240, 0x58_58_58)];
+const REFUSAL: Colours = [(Color::LightRed, 210, 0xff_80_80), (Color::Red, 124, 0xb0_1c_1c)];
+const CODE: Colours = [(Color::Cyan, 80, 0x0c_bd_bd), (Color::Blue, 23, 0x06_6a_6b)];
+const NEW: Colours = [(Color::LightMagenta, 212, 0xf2_86_c6), (Color::Magenta, 127, 0xa4_30_7c)];
+
+/// The sixteen's colours of nicks. On light ground few are left, and none that bold makes bright and pale.
+const SIXTEEN: [&[Color]; 2] = [
+    &[
+        Color::Green,
+        Color::Yellow,
+        Color::Cyan,
+        Color::LightGreen,
+        Color::LightYellow,
+        Color::LightMagenta,
+        Color::LightCyan,
+    ],
+    &[Color::Blue, Color::LightBlue, Color::Reset],
+];
 
 /// Nicks in 256 colours.
-const INDEXED: [u8; 22] =
-    [26, 28, 29, 30, 31, 33, 62, 63, 64, 92, 94, 97, 98, 100, 127, 128, 130, 132, 133, 134, 136, 163];
+const INDEXED: [&[u8]; 2] = [
+    &[
+        215, 214, 178, 220, 184, 148, 149, 113, 76, 114, 78, 42, 79, 43, 80, 45, 81, 74, 39, 75, 111, 147, 141, 183,
+        177, 176, 213, 207, 218, 175,
+    ],
+    &[94, 58, 22, 23, 24, 25, 26, 20, 61, 60, 57, 56, 93, 55, 92, 91, 90, 126, 89, 125],
+];
 
 /// Nicks in true colour.
-const TRUE: [u32; 22] = [
-    0xc7_52_01, 0xb1_62_03, 0xa1_6b_00, 0x90_72_07, 0x80_78_05, 0x6a_7e_00, 0x44_85_00, 0x05_88_3e, 0x09_86_61,
-    0x0c_85_75, 0x04_84_84, 0x0c_82_92, 0x00_80_a2, 0x00_7d_b9, 0x1e_76_d8, 0x53_6e_dc, 0x73_66_d9, 0x8c_5e_cf,
-    0xa1_56_c0, 0xb2_50_ac, 0xbf_4a_93, 0xc8_47_78,
+const TRUE: [&[u32]; 2] = [
+    &[
+        0xfb_8c_58, 0xf1_93_3b, 0xe2_9c_1d, 0xcf_a5_05, 0xb7_ad_1a, 0x9b_b4_37, 0x7b_ba_54, 0x53_be_70, 0x08_c1_8c,
+        0x06_bf_a8, 0x0c_bd_bd, 0x0c_ba_d1, 0x0f_b8_e7, 0x35_b3_fc, 0x6b_ac_ff, 0x8b_a6_ff, 0xa4_9f_ff, 0xbd_96_fe,
+        0xd3_90_f0, 0xe4_8a_dd, 0xf2_86_c6, 0xfb_84_ac,
+    ],
+    &[
+        0xa2_41_02, 0x90_4f_00, 0x82_57_04, 0x75_5c_04, 0x68_61_02, 0x56_66_00, 0x36_6c_01, 0x00_6f_30, 0x06_6d_4e,
+        0x01_6c_5e, 0x06_6a_6b, 0x03_69_77, 0x04_68_84, 0x02_65_96, 0x02_5e_b8, 0x3f_56_c1, 0x5e_4e_be, 0x75_46_b5,
+        0x88_3e_a6, 0x98_37_93, 0xa4_30_7c, 0xad_2c_62,
+    ],
 ];
 
 impl Palette {
-    /// Returns the palette of a terminal with so many colours.
+    /// Returns the palette of a terminal with so many colours, on dark ground until it says otherwise.
     #[must_use]
     pub const fn new(depth: Depth) -> Self {
-        Self { depth }
+        Self { depth, ground: Ground::Dark, chosen: false, colours_nicks: true }
+    }
+
+    /// Returns this palette for the ground that the user chose; where that is none, for the one that is `likely`.
+    #[must_use]
+    pub const fn with_theme(mut self, theme: Theme, likely: Ground) -> Self {
+        (self.ground, self.chosen) = match theme {
+            Theme::Auto => (likely, false),
+            Theme::Dark => (Ground::Dark, true),
+            Theme::Light => (Ground::Light, true),
+        };
+        self
+    }
+
+    /// Returns this palette with nicks in colours of their own, or without.
+    #[must_use]
+    pub const fn with_nick_colours(mut self, colours_nicks: bool) -> Self {
+        self.colours_nicks = colours_nicks;
+        self
+    }
+
+    /// Returns this palette as it is for a terminal that has given this `answer`.
+    #[must_use]
+    pub fn heard(mut self, answer: &Answer) -> Self {
+        match answer {
+            Answer::Ground(rgb) if !self.chosen => self.ground = Ground::of(*rgb),
+            Answer::Name(name) if self.depth != Depth::None => {
+                // Whatever is new enough to say its name has 256.
+                let least = if is_true(name) { Depth::True } else { Depth::Indexed };
+                self.depth = self.depth.max(least);
+            }
+            _ => {}
+        }
+        self
     }
 
     /// Returns the style of a nick: always the same for the same nick.
@@ -56,12 +212,16 @@ impl Palette {
 
     /// Returns the style of the nick with this [`hash`].
     pub(super) fn hashed(self, hash: u32) -> Style {
-        let at = |length: usize| hash as usize % length;
+        fn pick<T: Copy>(from: [&[T]; 2], ground: Ground, hash: u32) -> T {
+            let colours = from[ground as usize];
+            colours[hash as usize % colours.len()]
+        }
         let colour = match self.depth {
             Depth::None => return Style::new(),
-            Depth::Sixteen => SIXTEEN[at(SIXTEEN.len())],
-            Depth::Indexed => Color::Indexed(INDEXED[at(INDEXED.len())]),
-            Depth::True => Color::from_u32(TRUE[at(TRUE.len())]),
+            _ if !self.colours_nicks => return Style::new().add_modifier(Modifier::BOLD),
+            Depth::Sixteen => pick(SIXTEEN, self.ground, hash),
+            Depth::Indexed => Color::Indexed(pick(INDEXED, self.ground, hash)),
+            Depth::True => Color::from_u32(pick(TRUE, self.ground, hash)),
         };
         Style::new().fg(colour).add_modifier(Modifier::BOLD)
     }
@@ -70,18 +230,16 @@ impl Palette {
     #[must_use]
     pub fn quiet(self) -> Style {
         match self.depth {
-            Depth::None => Style::new(),
             // Bright black is the ground itself in some themes.
             Depth::Sixteen => Style::new().add_modifier(Modifier::DIM),
-            Depth::Indexed => Style::new().fg(Color::Indexed(243)),
-            Depth::True => Style::new().fg(Color::from_u32(0x76_76_76)),
+            _ => self.coloured(QUIET),
         }
     }
 
     /// Returns the style of what was refused.
     #[must_use]
     pub fn refusal(self) -> Style {
-        self.coloured(Color::Red, 160, 0xd3_2f_2f)
+        self.coloured(REFUSAL)
     }
 
     /// Returns the style of a link.
@@ -93,7 +251,7 @@ impl Palette {
     /// Returns the style of code, its backticks included.
     #[must_use]
     pub fn code(self) -> Style {
-        self.coloured(Color::Cyan, 30, 0x04_84_84)
+        self.coloured(CODE)
     }
 
     /// Returns the style of one's own nick where somebody else says it, and of the mark beside such a line.
@@ -105,7 +263,7 @@ impl Palette {
     /// Returns the style of what is new: the rule after the last message read, and the counts of unread messages.
     #[must_use]
     pub fn new_mark(self) -> Style {
-        self.coloured(Color::Magenta, 163, 0xbf_4a_93)
+        self.coloured(NEW)
     }
 
     /// Returns the style of the entry selected in a list.
@@ -114,7 +272,8 @@ impl Palette {
         self.modified(Modifier::BOLD)
     }
 
-    fn coloured(self, sixteen: Color, indexed: u8, rgb: u32) -> Style {
+    fn coloured(self, colours: Colours) -> Style {
+        let (sixteen, indexed, rgb) = colours[self.ground as usize];
         match self.depth {
             Depth::None => Style::new(),
             Depth::Sixteen => Style::new().fg(sixteen),
@@ -128,6 +287,15 @@ impl Palette {
     }
 }
 
+/// Returns the relative luminance of a colour (WCAG 2), from 0 for black to 1 for white.
+fn luminance(rgb: [u8; 3]) -> f64 {
+    let [red, green, blue] = rgb.map(|value| {
+        let value = f64::from(value) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
 /// Returns the number that chooses the colour of `nick`: FNV-1a, the same in every run and on every machine.
 pub(super) fn hash(nick: &str) -> u32 {
     nick.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
@@ -137,18 +305,38 @@ pub(super) fn hash(nick: &str) -> u32 {
 mod tests {
     use super::*;
 
-    /// Returns the contrasts (WCAG 2) of a colour with black and with white.
-    fn contrasts(rgb: [u8; 3]) -> (f64, f64) {
-        let linear = |value: u8| {
-            let value = f64::from(value) / 255.0;
-            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-        };
-        let luminance = 0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2]);
-        ((luminance + 0.05) / 0.05, 1.05 / (luminance + 0.05))
+    /// The grounds that a theme is for, from one end to the other.
+    const GROUNDS: [(Ground, [[u8; 3]; 2]); 2] =
+        [(Ground::Dark, [[0; 3], [0x2e, 0x34, 0x40]]), (Ground::Light, [[0xff; 3], [0xee, 0xe8, 0xd5]])];
+
+    fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        one.max(other) / one.min(other)
     }
 
-    /// Returns what xterm shows for one of its 240 fixed colours.
+    /// Returns what xterm shows for one of its 256.
     fn indexed(index: u8) -> [u8; 3] {
+        const SIXTEEN: [[u8; 3]; 16] = [
+            [0, 0, 0],
+            [205, 0, 0],
+            [0, 205, 0],
+            [205, 205, 0],
+            [0, 0, 238],
+            [205, 0, 205],
+            [0, 205, 205],
+            [229, 229, 229],
+            [127, 127, 127],
+            [255, 0, 0],
+            [0, 255, 0],
+            [255, 255, 0],
+            [92, 92, 255],
+            [255, 0, 255],
+            [0, 255, 255],
+            [255, 255, 255],
+        ];
+        if index < 16 {
+            return SIXTEEN[usize::from(index)];
+        }
         if index >= 232 {
             return [8 + 10 * (index - 232); 3];
         }
@@ -156,25 +344,130 @@ mod tests {
         [index / 36, index / 6 % 6, index % 6].map(|level| [0, 95, 135, 175, 215, 255][usize::from(level)])
     }
 
-    fn shown(style: Style) -> [u8; 3] {
-        match style.fg {
+    /// Returns the place of a colour among the sixteen.
+    fn place(colour: Color) -> Option<u8> {
+        let sixteen = [
+            Color::Black,
+            Color::Red,
+            Color::Green,
+            Color::Yellow,
+            Color::Blue,
+            Color::Magenta,
+            Color::Cyan,
+            Color::Gray,
+            Color::DarkGray,
+            Color::LightRed,
+            Color::LightGreen,
+            Color::LightYellow,
+            Color::LightBlue,
+            Color::LightMagenta,
+            Color::LightCyan,
+            Color::White,
+        ];
+        sixteen.iter().position(|one| *one == colour).map(|place| u8::try_from(place).unwrap())
+    }
+
+    /// Returns what a terminal may show of a style on a ground: where bold makes bright, one of the sixteen is two.
+    fn shown(style: Style, ground: Ground) -> Vec<[u8; 3]> {
+        // xterm's own letters.
+        let own = if ground == Ground::Dark { [229; 3] } else { [0; 3] };
+        let dims = style.add_modifier.contains(Modifier::DIM);
+        let colour = match style.fg {
             Some(Color::Rgb(r, g, b)) => [r, g, b],
-            Some(Color::Indexed(index)) => indexed(index),
-            other => panic!("not a fixed colour: {other:?}"),
+            Some(Color::Indexed(index @ 16..)) => indexed(index),
+            None | Some(Color::Reset) => own,
+            Some(colour) => {
+                let place = place(colour).unwrap();
+                let bright = style.add_modifier.contains(Modifier::BOLD).then(|| indexed(place | 8));
+                return bright.into_iter().chain([indexed(place)]).collect();
+            }
+        };
+        // xterm and VTE take a third of the light.
+        vec![if dims { colour.map(|part| u8::try_from(u16::from(part) * 2 / 3).unwrap()) } else { colour }]
+    }
+
+    fn every_style(palette: Palette) -> Vec<Style> {
+        let nicks = (0..40).map(|hash| palette.hashed(hash));
+        let others = [
+            palette.quiet(),
+            palette.refusal(),
+            palette.code(),
+            palette.new_mark(),
+            palette.link(),
+            palette.selected(),
+        ];
+        nicks.chain(others).collect()
+    }
+
+    #[test]
+    fn every_pair_has_a_contrast_of_four_and_a_half_in_every_depth() {
+        for depth in [Depth::Sixteen, Depth::Indexed, Depth::True] {
+            for (ground, extremes) in GROUNDS {
+                let palette = Palette::new(depth).with_theme(Theme::Auto, ground);
+                // What xterm makes of the sixteen is made for its own ground.
+                let grounds = if depth == Depth::Sixteen { &extremes[..1] } else { &extremes[..] };
+                for style in every_style(palette) {
+                    for (colour, ground) in
+                        shown(style, ground).into_iter().flat_map(|c| grounds.iter().map(move |g| (c, *g)))
+                    {
+                        let contrast = contrast(colour, ground);
+                        assert!(contrast >= 4.5, "{depth:?}: {style:?} {contrast:.2} on {ground:?}");
+                    }
+                }
+                // The other way round, as a mention is.
+                let own = shown(Style::new(), ground)[0];
+                assert!(grounds.iter().all(|ground| contrast(own, *ground) >= 4.5));
+            }
         }
     }
 
     #[test]
-    fn every_colour_is_readable_on_black_and_on_white() {
-        for (depth, least, nicks) in [(Depth::Indexed, 3.0, INDEXED.len()), (Depth::True, 4.0, TRUE.len())] {
-            let palette = Palette::new(depth);
-            let others = [palette.quiet(), palette.refusal(), palette.code(), palette.new_mark()];
-            let nicks = (0..nicks).map(|hash| palette.hashed(u32::try_from(hash).unwrap()));
-            for style in nicks.chain(others) {
-                let (black, white) = contrasts(shown(style));
-                assert!(black >= least && white >= least, "{style:?}: {black:.1} on black, {white:.1} on white");
-            }
+    fn the_ground_is_what_the_user_says_then_what_the_terminal_says() {
+        let (white, nord) = (Answer::Ground([0xff; 3]), Answer::Ground([0x2e, 0x34, 0x40]));
+        let auto = Palette::new(Depth::True).with_theme(Theme::Auto, Ground::Dark);
+        assert_eq!(auto.heard(&white).ground, Ground::Light);
+        assert_eq!(auto.heard(&white).heard(&nord).ground, Ground::Dark);
+        assert_eq!(auto.with_theme(Theme::Dark, Ground::Light).heard(&white).ground, Ground::Dark);
+        assert_eq!(auto.with_theme(Theme::Light, Ground::Dark).heard(&nord).ground, Ground::Light);
+        let says =
+            ["15;0", "0;15", "0;default;15", "12;8", "default;default", "", "7", "x;300"].map(Ground::of_variable);
+        let (dark, light) = (Some(Ground::Dark), Some(Ground::Light));
+        assert_eq!(says, [dark, light, light, dark, None, None, light, None]);
+    }
+
+    #[test]
+    fn a_terminal_has_the_colours_that_it_is_known_for() {
+        for (term, colorterm, program, depth) in [
+            ("xterm-kitty", "", "", Depth::True),
+            ("foot-extra", "", "", Depth::True),
+            ("alacritty", "", "", Depth::True),
+            ("xterm-ghostty", "", "", Depth::True),
+            ("wezterm", "", "", Depth::True),
+            ("xterm-direct", "", "", Depth::True),
+            ("xterm-256color", "truecolor", "", Depth::True),
+            ("xterm-256color", "", "WezTerm", Depth::True),
+            ("xterm-256color", "", "iTerm.app", Depth::True),
+            ("xterm-256color", "", "Apple_Terminal", Depth::Indexed),
+            ("xterm-256color", "", "", Depth::Indexed),
+            ("tmux-256color", "", "WezTerm", Depth::Indexed),
+            ("screen", "", "", Depth::Indexed),
+            ("xterm", "", "", Depth::Sixteen),
+            ("linux", "truecolor", "", Depth::Sixteen),
+        ] {
+            assert_eq!(Depth::of(term, colorterm, program), depth, "{term} {colorterm} {program}");
         }
+        let named = |depth, name: &str| Palette::new(depth).heard(&Answer::Name(name.to_owned())).depth;
+        assert_eq!(named(Depth::Indexed, "WezTerm 20240203"), Depth::True);
+        assert_eq!(named(Depth::Sixteen, "XTerm(379)"), Depth::Indexed);
+        assert_eq!(named(Depth::True, "tmux 3.4"), Depth::True);
+        assert_eq!(named(Depth::None, "kitty(0.35)"), Depth::None);
+    }
+
+    #[test]
+    fn nicks_need_not_be_coloured() {
+        let palette = Palette::new(Depth::True).with_nick_colours(false);
+        assert_eq!(palette.nick("ada"), Style::new().add_modifier(Modifier::BOLD));
+        assert_eq!(palette.nick("bob"), palette.nick("ada"));
     }
 
     #[test]
@@ -197,9 +490,9 @@ mod tests {
     fn a_nick_keeps_its_colour_and_many_nicks_use_them_all() {
         let palette = Palette::new(Depth::True);
         assert_eq!(palette.nick("ada"), palette.nick("ada"));
-        let mut colours: Vec<_> = (0..400).map(|n| shown(palette.nick(&format!("guest-{n}")))).collect();
+        let mut colours: Vec<_> = (0..400).map(|n| shown(palette.nick(&format!("guest-{n}")), Ground::Dark)).collect();
         colours.sort_unstable();
         colours.dedup();
-        assert_eq!(colours.len(), TRUE.len());
+        assert_eq!(colours.len(), TRUE[0].len());
     }
 }

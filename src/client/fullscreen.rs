@@ -27,7 +27,7 @@ use super::{
     state::State,
     tabs::Tabs,
     unsent::{Kept, Slot},
-    view::tui::{Bell, Choices, Now, Tui, Wish},
+    view::tui::{Bell, Choices, Now, RoomChoices, Tui, Wish},
     writer::Writer,
 };
 use crate::{
@@ -171,7 +171,8 @@ impl FullScreen {
         let visit = self.state.latest().visit(&self.address.server()).cloned();
         let epoch = visit.as_ref().and_then(|visit| visit.epoch);
         self.epoch = epoch;
-        let remembered = visit.map(|visit| visit.rooms).unwrap_or_default();
+        let (remembered, choices) = visit.map(|visit| (visit.rooms, visit.choices)).unwrap_or_default();
+        self.tui.choose_for_rooms(RoomChoices::new(choices));
         let asked = self.address.room();
         let is_new = asked.as_ref().is_none_or(|asked| remembered.iter().all(|open| open.room != *asked));
         let nothing_asked = self.address.uri().path() == "/" && !remembered.is_empty();

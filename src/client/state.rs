@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     files::{self, Unread},
-    view::{Bell, Word},
+    view::{Bell, RoomChoice, RoomChoices, Word},
 };
 use crate::{
     os,
@@ -57,6 +57,9 @@ pub struct Visit {
     pub epoch: Option<Epoch>,
     /// The rooms that were open, in their order.
     pub rooms: Vec<OpenRoom>,
+    /// What was chosen for rooms, open or not, the latest at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<RoomChoice>,
 }
 
 /// A room that was open.
@@ -135,6 +138,14 @@ impl State {
                             run: value(&mut room, "run", skipped),
                         })
                     }),
+                    choices: list(&mut visit, "choices", skipped, |choice, skipped| {
+                        let mut choice = read(choice, skipped)?;
+                        Some(RoomChoice {
+                            room: RoomName::read(&value::<String>(&mut choice, "room", skipped)?),
+                            notify: value(&mut choice, "notify", skipped),
+                            joins: value(&mut choice, "joins", skipped),
+                        })
+                    }),
                 })
             }),
             rest: values,
@@ -149,7 +160,15 @@ impl State {
 
     /// Remembers the rooms open on `server`, the history they belong to, and where reading stopped.
     pub fn remember(&mut self, server: &str, epoch: Option<Epoch>, rooms: Vec<OpenRoom>) {
-        self.put(Visit { server: server.to_owned(), epoch, rooms });
+        let choices = self.visit(server).map(|visit| visit.choices.clone()).unwrap_or_default();
+        self.put(Visit { server: server.to_owned(), epoch, rooms, choices });
+    }
+
+    /// Remembers what was chosen for the rooms of `server`, which is remembered.
+    pub fn choose(&mut self, server: &str, choices: &[RoomChoice]) {
+        if let Some(visit) = self.servers.iter_mut().find(|visit| visit.server == server) {
+            visit.choices = choices.to_vec();
+        }
     }
 
     fn put(&mut self, visit: Visit) {
@@ -185,6 +204,14 @@ impl State {
         change_list(&mut self.no_highlight, &before.no_highlight, &after.no_highlight, |a, b| a == b);
         for visit in after.servers.iter().filter(|visit| before.visit(&visit.server) != Some(visit)) {
             let mut changed = visit.clone();
+            if let Some(theirs) = self.visit(&visit.server) {
+                let before = before.visit(&visit.server).map_or(&[][..], |before| &before.choices);
+                let ours = visit.choices.iter().filter(|ours| !before.contains(ours));
+                changed.choices.clone_from(&theirs.choices);
+                changed.choices.retain(|theirs| !ours.clone().any(|ours| ours.room == theirs.room));
+                changed.choices.extend(ours.cloned());
+                keep_last(&mut changed.choices, RoomChoices::MOST);
+            }
             if let Some(theirs) = self.visit(&visit.server).filter(|theirs| theirs.epoch == visit.epoch) {
                 changed.rooms.clone_from(&theirs.rooms);
                 let before = before.visit(&visit.server).map_or(&[][..], |before| &before.rooms);
@@ -259,7 +286,10 @@ fn keep_last<T>(all: &mut Vec<T>, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Hex;
+    use crate::{
+        client::view::{Joins, Notify},
+        wire::Hex,
+    };
 
     fn room(name: &str, read: u64) -> OpenRoom {
         OpenRoom { room: RoomName::new(name).unwrap(), read: Some(MessageId(read)), run: Some(Hex([7; 8])) }
@@ -319,6 +349,34 @@ mod tests {
         assert_eq!((both.bell, both.ignored.as_slice()), (Some(Bell::Off), &[mallory][..]));
         assert_eq!(both.visit("a:1").unwrap().rooms, [room("lobby", 5), room("tea", 2), room("rust", 1)]);
         assert_eq!(both.visit("b:2").unwrap().rooms, [room("lobby", 7)]);
+    }
+
+    #[test]
+    fn what_was_chosen_for_rooms_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.json");
+        let chosen = |room: &str, notify, joins| RoomChoice { room: RoomName::new(room).unwrap(), notify, joins };
+        let lobby = chosen("lobby", Some(Notify::All), None);
+        let mut start = State::default();
+        start.remember("a:1", None, vec![room("lobby", 1)]);
+        start.choose("a:1", std::slice::from_ref(&lobby));
+        start.write(&State::default(), &path).unwrap();
+        let before = read(&path);
+        assert_eq!(before.visit("a:1").unwrap().choices, std::slice::from_ref(&lobby));
+        // Two clients choose, each for another room; one also goes elsewhere meanwhile.
+        let (tea, quiet) = (chosen("tea", None, Some(Joins::None)), chosen("lobby", Some(Notify::None), None));
+        let (mut ours, mut theirs) = (before.clone(), before.clone());
+        ours.choose("a:1", &[lobby.clone(), tea.clone()]);
+        ours.remember("a:1", None, vec![room("tea", 2)]);
+        theirs.choose("a:1", std::slice::from_ref(&quiet));
+        ours.write(&before, &path).unwrap();
+        theirs.write(&before, &path).unwrap();
+        assert_eq!(read(&path).visit("a:1").unwrap().choices, [tea, quiet]);
+        let broken = r#"{"servers":[{"server":"a:1","choices":[{"room":"tea","notify":"loud","joins":"all"},{"joins":"all"},7]}]}"#;
+        fs::write(&path, broken).unwrap();
+        let (state, complaint) = State::read(&path);
+        assert!(complaint.is_some());
+        assert_eq!(state.visit("a:1").unwrap().choices, [chosen("tea", None, Some(Joins::All))]);
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl FullScreen {
         state.no_highlight.clone_from(&self.tui.words().removed);
         let rooms = self.tui.open_rooms().map(|(room, read, run)| OpenRoom { room: room.clone(), read, run });
         state.remember(&self.address.server(), self.epoch, rooms.collect());
+        state.choose(&self.address.server(), self.tui.room_choices().all());
         self.state.put(state);
     }
 

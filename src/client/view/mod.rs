@@ -7,7 +7,7 @@ pub mod tui;
 pub use self::{
     json::Json,
     plain::Plain,
-    tui::{Bell, Tui, Word, Words},
+    tui::{Bell, Joins, Notify, RoomChoice, RoomChoices, Tui, Word, Words},
 };
 use super::app::Shown;
 

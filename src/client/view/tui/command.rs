@@ -1,13 +1,17 @@
 //! The commands that only a screen has: they are about what is shown, and the server never hears of them. Pure.
 
-use super::{attention::Bell, highlights::Word};
+use super::{
+    attention::Bell,
+    choices::{Joins, Notify},
+    highlights::Word,
+};
 use crate::wire::{
     Nick, RoomName,
     command::{self, COMMANDS, Command, CommandError, Group, Line, Spec},
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 5] = [
+pub(super) static OWN: [Spec; 7] = [
     Spec {
         name: "leave",
         aliases: &["part", "close"],
@@ -33,10 +37,26 @@ pub(super) static OWN: [Spec; 5] = [
         group: Group::Read,
     },
     Spec {
+        name: "notify",
+        aliases: &[],
+        arguments: "[all | mentions | none | default]",
+        summary: "what of this room rings the bell",
+        example: "/notify none",
+        group: Group::Read,
+    },
+    Spec {
+        name: "joins",
+        aliases: &[],
+        arguments: "[all | spoke | none]",
+        summary: "whose comings and goings this room tells",
+        example: "/joins none",
+        group: Group::Read,
+    },
+    Spec {
         name: "ignore",
         aliases: &[],
-        arguments: "[NAME]",
-        summary: "hide what somebody says, or show it again",
+        arguments: "[NAME …]",
+        summary: "list who is hidden; hide them, or show them again",
         example: "/ignore eve",
         group: Group::Read,
     },
@@ -65,8 +85,12 @@ pub(super) enum ScreenCommand {
     Clear,
     /// `/bell`, or `/bell off|mentions|all`
     Bell(Option<Bell>),
-    /// `/ignore`, or `/ignore NAME`
-    Ignore(Option<Nick>),
+    /// `/notify`, or `/notify all|mentions|none|default`
+    Notify(Option<Notify>),
+    /// `/joins`, or `/joins all|spoke|none`
+    Joins(Option<Joins>),
+    /// `/ignore`, or `/ignore NAME …`
+    Ignore(Vec<Nick>),
     /// `/highlight`, or `/highlight WORD … -WORD …`: words to add, and to take out
     Highlight(Vec<Word>, Vec<Word>),
     /// `/quit`
@@ -101,6 +125,10 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         "clear" => return Err(CommandError::Usage(spec)),
         "bell" if word.is_empty() => ScreenCommand::Bell(None),
         "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
+        "notify" if word.is_empty() => ScreenCommand::Notify(None),
+        "notify" => ScreenCommand::Notify(Some(Notify::named(word).ok_or(CommandError::Usage(spec))?)),
+        "joins" if word.is_empty() => ScreenCommand::Joins(None),
+        "joins" => ScreenCommand::Joins(Some(Joins::named(word).ok_or(CommandError::Usage(spec))?)),
         "highlight" => {
             let (mut added, mut removed) = (Vec::new(), Vec::new());
             for word in word.split_whitespace() {
@@ -109,11 +137,15 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
             }
             ScreenCommand::Highlight(added, removed)
         }
-        _ if word.is_empty() => ScreenCommand::Ignore(None),
-        // A nick that breaks the rules of today may be that of somebody on a server of another version.
-        _ => ScreenCommand::Ignore(Some(Nick::new(word).or_else(|error| {
-            Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word).ok_or(error)
-        })?)),
+        _ => {
+            let nick = |word: &str| {
+                // A nick that breaks the rules of today may be that of somebody on a server of another version.
+                let read = || Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word);
+                Nick::new(word).or_else(|error| read().ok_or(error))
+            };
+            let names = word.split([' ', ',']).filter(|word| !word.is_empty());
+            ScreenCommand::Ignore(names.map(nick).collect::<Result<_, _>>()?)
+        }
     }))
 }
 
@@ -168,8 +200,17 @@ mod tests {
                     vec![Word::new("Tea").unwrap()],
                 )),
             ),
-            ("/ignore eve", Some(ScreenCommand::Ignore(Some(Nick::new("eve").unwrap())))),
-            ("/ignore ☃", Some(ScreenCommand::Ignore(Some(Nick::read("☃"))))),
+            ("/ignore eve", Some(ScreenCommand::Ignore(vec![Nick::new("eve").unwrap()]))),
+            ("/ignore", Some(ScreenCommand::Ignore(vec![]))),
+            (
+                "/ignore eve, bob",
+                Some(ScreenCommand::Ignore(["eve", "bob"].map(|nick| Nick::new(nick).unwrap()).to_vec())),
+            ),
+            ("/notify", Some(ScreenCommand::Notify(None))),
+            ("/notify none", Some(ScreenCommand::Notify(Some(Notify::None)))),
+            ("/notify default", Some(ScreenCommand::Notify(Some(Notify::Default)))),
+            ("/joins all", Some(ScreenCommand::Joins(Some(Joins::All)))),
+            ("/ignore ☃", Some(ScreenCommand::Ignore(vec![Nick::read("☃")]))),
             ("/join #Tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
             ("/PART", Some(ScreenCommand::Leave(None))),
             ("/j tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
@@ -185,7 +226,15 @@ mod tests {
             assert_eq!(parse(line), Ok(command), "{line}");
         }
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
-        for line in ["/highlight --x", "/highlight -", "/ignore a b", "/clear all", "/leave this room"] {
+        for line in [
+            "/highlight --x",
+            "/highlight -",
+            "/notify loud",
+            "/joins off",
+            "/ignore eve \u{1}",
+            "/clear all",
+            "/leave this room",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

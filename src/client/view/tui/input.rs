@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    Bell, Help, LEAVING, Now, Question, Scroll, Tui, Wish,
+    Bell, Help, Joins, LEAVING, Notify, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
     conversation::Page,
     highlights::{Word, Words},
@@ -321,14 +321,28 @@ impl Tui {
         }
     }
 
-    /// Goes to the next tab with a mention, or else with anything unread.
+    /// Goes to the next tab that calls for the user: by a mention first, then by any message where all do, then by what else is
+    /// unread; what is to call for nothing comes last.
     fn go_to_unread(&mut self) {
-        let others = || (1..self.rooms.len()).map(|step| (self.current + step) % self.rooms.len());
-        let mentioned = others().find(|&tab| self.rooms[tab].mentions > 0);
-        match mentioned.or_else(|| others().find(|&tab| self.rooms[tab].unread > 0)) {
+        match self.next_unread() {
             Some(tab) => self.go_to(tab),
             None => self.told = Some("nothing is unread elsewhere".to_owned()),
         }
+    }
+
+    /// Returns which tab that is.
+    pub(super) fn next_unread(&self) -> Option<usize> {
+        let others = (1..self.rooms.len()).map(|step| (self.current + step) % self.rooms.len());
+        let rank = |tab: &usize| {
+            let room = &self.rooms[*tab];
+            match self.notify_of(*tab) {
+                Notify::None => 3,
+                _ if room.mentions > 0 => 0,
+                Notify::All => 1,
+                _ => 2,
+            }
+        };
+        others.filter(|tab| self.rooms[*tab].unread > 0).min_by_key(rank)
     }
 
     fn scroll(&mut self, by: Scroll) {
@@ -346,7 +360,7 @@ impl Tui {
             command::parse(&text)
         };
         match own {
-            Ok(Some(ScreenCommand::Ignore(Some(_)))) if app.dialect() == Dialect::Text => {
+            Ok(Some(ScreenCommand::Ignore(nicks))) if !nicks.is_empty() && app.dialect() == Dialect::Text => {
                 let words = "this server speaks plain text only, and does not say who speaks".to_owned();
                 self.show(now, tab, &Shown::Refusal(words), None)
             }
@@ -422,7 +436,9 @@ impl Tui {
                 );
                 return vec![Wish::Remember];
             }
-            ScreenCommand::Ignore(None) => {
+            ScreenCommand::Notify(choice) => return self.notify(now, choice),
+            ScreenCommand::Joins(choice) => return self.joins(now, choice),
+            ScreenCommand::Ignore(nicks) if nicks.is_empty() => {
                 let chosen = self.ignored.nicks().iter().map(ToString::to_string);
                 let others = self.ignored.followed().map(|(nick, whom)| format!("{nick} ({whom})"));
                 let all: Vec<_> = chosen.chain(others).collect();
@@ -433,26 +449,80 @@ impl Tui {
                 };
                 self.tell(now, words);
             }
-            ScreenCommand::Ignore(Some(nick)) => {
-                let mut ignored = Ignored::clone(&self.ignored);
-                let (words, changed) = match ignored.toggle(&nick) {
-                    Toggled::Ignored if me.is_some_and(|me| ignored::share(me, &nick)) => {
-                        return self.show(now, self.current, &Shown::Refusal(format!("{nick} is you")), me);
-                    }
-                    Toggled::Ignored => (format!("{nick} is ignored; /ignore {nick} again shows what they say"), true),
-                    Toggled::Shown => (format!("{nick} is not ignored any more"), true),
-                    Toggled::With(whom) => {
-                        (format!("{nick} is ignored with {whom}; /ignore {whom} shows what they say"), false)
-                    }
-                };
-                let wishes = if changed { self.ignore(ignored) } else { Vec::new() };
-                self.tell(now, words);
-                return wishes;
-            }
+            ScreenCommand::Ignore(nicks) => return self.toggle_ignored(now, &nicks, me),
             ScreenCommand::Highlight(added, removed) => return self.highlight(now, added, &removed),
             ScreenCommand::Quit => return vec![Wish::Quit],
         }
         Vec::new()
+    }
+
+    /// Hides what those of these nicks say, or shows it again.
+    fn toggle_ignored(&mut self, now: Now, nicks: &[Nick], me: Option<&Nick>) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        let mut told = Vec::new();
+        for nick in nicks {
+            let mut ignored = Ignored::clone(&self.ignored);
+            let (words, changed) = match ignored.toggle(nick) {
+                Toggled::Ignored if me.is_some_and(|me| ignored::share(me, nick)) => {
+                    let words = format!("{nick} is you");
+                    wishes.extend(self.show(now, self.current, &Shown::Refusal(words), me));
+                    continue;
+                }
+                Toggled::Ignored => (format!("{nick} is ignored; /ignore {nick} again shows what they say"), true),
+                Toggled::Shown => (format!("{nick} is not ignored any more"), true),
+                Toggled::With(whom) => {
+                    (format!("{nick} is ignored with {whom}; /ignore {whom} shows what they say"), false)
+                }
+            };
+            if changed {
+                wishes.extend(self.ignore(ignored));
+            }
+            told.push(words);
+        }
+        if !told.is_empty() {
+            self.tell(now, told.join("\n"));
+        }
+        wishes
+    }
+
+    /// Chooses what of the room calls for the user, or tells what holds.
+    fn notify(&mut self, now: Now, choice: Option<Notify>) -> Vec<Wish> {
+        let Some(room) = self.rooms.get(self.current).and_then(|room| room.name.clone()) else {
+            self.told = Some("nothing can be chosen before the room is known".to_owned());
+            return Vec::new();
+        };
+        if let Some(choice) = choice {
+            self.room_choices.change(&room, |chosen| chosen.notify = Some(choice));
+        }
+        let what = match self.bell_of(self.current) {
+            Bell::Off => "nothing here calls for you",
+            Bell::Mentions => "mentions here call for you",
+            Bell::All => "every message here calls for you",
+        };
+        let because = match self.room_choices.notify(&room) {
+            Notify::Default => ", as /bell says",
+            _ => "; /notify default: as /bell",
+        };
+        self.tell(now, format!("{what}{because}"));
+        choice.map(|_| Wish::Remember).into_iter().collect()
+    }
+
+    /// Chooses whose comings and goings the room tells, or tells what holds.
+    fn joins(&mut self, now: Now, choice: Option<Joins>) -> Vec<Wish> {
+        let Some(room) = self.rooms.get(self.current).and_then(|room| room.name.clone()) else {
+            self.told = Some("nothing can be chosen before the room is known".to_owned());
+            return Vec::new();
+        };
+        if let Some(choice) = choice {
+            self.room_choices.change(&room, |chosen| chosen.joins = Some(choice));
+        }
+        let words = match self.room_choices.joins(&room) {
+            Joins::All => "this room tells of all who come and go",
+            Joins::Spoke => "this room tells of those who spoke in the last 30 minutes",
+            Joins::None => "this room tells of nobody who comes or goes",
+        };
+        self.tell(now, words);
+        choice.map(|_| Wish::Remember).into_iter().collect()
     }
 
     /// Adds words that call for the user, and takes others out; tells which there are.

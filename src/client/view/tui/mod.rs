@@ -4,6 +4,7 @@
 //! of state, where questions and hints stand when there are any, and the text being typed.
 
 mod attention;
+mod choices;
 mod column;
 mod command;
 pub mod conversation;
@@ -29,6 +30,7 @@ use jiff::{Timestamp as Moment, tz::TimeZone};
 
 pub use self::{
     attention::Bell,
+    choices::{Joins, Notify, RoomChoice, RoomChoices},
     highlights::{Word, WordError, Words},
 };
 use self::{
@@ -108,6 +110,8 @@ pub struct Now {
 #[derive(Debug)]
 pub struct Tui {
     choices: Choices,
+    /// What was chosen for each room of this server.
+    room_choices: RoomChoices,
     ignored: Arc<Ignored>,
     rooms: Vec<Room>,
     current: usize,
@@ -135,6 +139,7 @@ impl Tui {
         Self {
             ignored: Arc::new(Ignored::new(std::mem::take(&mut choices.ignored))),
             choices,
+            room_choices: RoomChoices::default(),
             rooms: Vec::new(),
             current: 0,
             focus: Focus::default(),
@@ -198,6 +203,9 @@ impl Tui {
             self.correspondence = self.rooms.get(tab).and_then(|room| room.name.clone());
         }
         let tab = if is_private { self.current } else { tab };
+        // What is for one person alone calls as everywhere, whatever room it is read in.
+        let bell = if is_private { self.choices.bell } else { self.bell_of(tab) };
+        let joins = self.rooms.get(tab).and_then(|room| room.name.as_ref()).map(|room| self.room_choices.joins(room));
         let Some(room) = self.rooms.get_mut(tab) else { return wishes };
         let watched = tab == self.current && here;
         room.watch(watched);
@@ -206,6 +214,7 @@ impl Tui {
             Shown::Event { event, quiet: false } => room.without_topics(event),
             _ => None,
         };
+        room.conversation.tell_joins(joins.unwrap_or_default());
         let attention = room.conversation.take(less.as_ref().unwrap_or(shown), me, now.moment);
         if matches!(shown, Shown::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
             let reads_help = tab == self.current && (self.help.is_some() || self.question.is_some());
@@ -222,7 +231,7 @@ impl Tui {
         }
         if room.caught_up
             && !here
-            && self.calls(attention)
+            && Self::calls(bell, attention)
             && let Some(before) = self.focus.call(now.elapsed)
         {
             wishes.push(Wish::Ring);
@@ -317,6 +326,17 @@ impl Tui {
         self.choices.bell
     }
 
+    /// Returns what was chosen for each room.
+    #[must_use]
+    pub fn room_choices(&self) -> &RoomChoices {
+        &self.room_choices
+    }
+
+    /// Takes what was chosen for each room of the server.
+    pub fn choose_for_rooms(&mut self, choices: RoomChoices) {
+        self.room_choices = choices;
+    }
+
     /// Returns the words that call for the user.
     #[must_use]
     pub fn words(&self) -> &Words {
@@ -329,8 +349,19 @@ impl Tui {
         &self.ignored
     }
 
-    fn calls(&self, attention: Attention) -> bool {
-        match (self.choices.bell, attention) {
+    /// Returns what of the tab rings the bell.
+    fn bell_of(&self, tab: usize) -> Bell {
+        self.notify_of(tab).bell(self.choices.bell)
+    }
+
+    /// Returns what of the tab calls for the user.
+    fn notify_of(&self, tab: usize) -> Notify {
+        let room = self.rooms.get(tab).and_then(|room| room.name.as_ref());
+        room.map_or_else(Notify::default, |room| self.room_choices.notify(room))
+    }
+
+    fn calls(bell: Bell, attention: Attention) -> bool {
+        match (bell, attention) {
             (Bell::Off, _) | (_, Attention::None) | (Bell::Mentions, Attention::Said) => false,
             (Bell::Mentions | Bell::All, _) => true,
         }

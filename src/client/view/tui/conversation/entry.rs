@@ -167,10 +167,10 @@ impl Entry {
         size_of::<Self>() + text
     }
 
-    /// Adds to a run of who came and went those who `matter`; returns whether there were any.
-    pub(super) fn went_on(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool) -> bool {
+    /// Adds to a run of who came and went those who `matter`, and the `others` that are not named; returns whether there were any.
+    pub(super) fn went_on(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool, others: bool) -> bool {
         let Content::Presence(run) = &mut self.content else { return false };
-        let any = run.add(presence, matters);
+        let any = run.add(presence, matters, others);
         if any {
             self.laid = None;
         }

@@ -31,6 +31,7 @@ use self::{
 };
 pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
 use super::{
+    choices::Joins,
     highlights::{Highlights, Words},
     styled,
 };
@@ -92,6 +93,8 @@ pub struct Conversation {
     results: Option<SearchResults>,
     /// Whose words are not shown.
     ignored: Arc<Ignored>,
+    /// Whose comings and goings are told.
+    joins: Joins,
 }
 
 impl Conversation {
@@ -119,6 +122,7 @@ impl Conversation {
             near: (false, false),
             results: None,
             ignored: Arc::default(),
+            joins: Joins::default(),
         }
     }
 
@@ -140,6 +144,11 @@ impl Conversation {
     pub fn look_out_for(&mut self, words: Words) {
         self.calls = Highlights::new(&self.me, &words);
         self.words = words;
+    }
+
+    /// Takes whose comings and goings are told from now on.
+    pub fn tell_joins(&mut self, joins: Joins) {
+        self.joins = joins;
     }
 
     /// Takes what is to be shown; `me` is the reader's nick by now, and `at` when it came.
@@ -233,6 +242,7 @@ impl Conversation {
                     size: self.size,
                     reading: self.reading.elsewhere(),
                     ignored: Arc::clone(&self.ignored),
+                    joins: self.joins,
                     ..Self::new(self.zone.clone())
                 };
                 self.tell_event(event, at);
@@ -298,18 +308,26 @@ impl Conversation {
         if own || hidden { Attention::None } else { Attention::Private }
     }
 
-    /// Tells who of those that spoke lately came and went; one's own new nick the server tells apart.
+    /// Tells who came and went of those that the user chose; one's own new nick the server tells apart.
     fn presence(&mut self, presence: &Presence, at: Moment) {
-        let (speakers, me, ignored) = (&self.speakers, self.me.as_ref(), &self.ignored);
+        let (speakers, me, ignored, joins) = (&self.speakers, self.me.as_ref(), &self.ignored, self.joins);
         let local = Some(at.to_zoned(self.zone.clone()).datetime());
-        let matters = |nick: &Nick| me != Some(nick) && speakers.spoke_lately(nick, at) && !ignored.has(nick);
+        let matters = |nick: &Nick| {
+            let is_told = match joins {
+                Joins::All => true,
+                Joins::Spoke => speakers.spoke_lately(nick, at),
+                Joins::None => false,
+            };
+            is_told && me != Some(nick) && !ignored.has(nick)
+        };
+        let others = joins == Joins::All;
         if let Some(last @ Entry { content: Content::Presence(_), .. }) = self.live.last_mut() {
-            if last.went_on(presence, matters) {
+            if last.went_on(presence, matters, others) {
                 last.local = local;
             }
         } else {
             let mut run = Run::default();
-            if run.add(presence, matters) {
+            if run.add(presence, matters, others) {
                 self.push(Entry::new(Content::Presence(run), MessageId(0), local));
             }
         }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp as Moment};
 use crate::wire::{Nick, Presence, Rename, text};
 
 /// Who has been silent for longer comes and goes unseen.
-const LATELY: SignedDuration = SignedDuration::from_mins(10);
+const LATELY: SignedDuration = SignedDuration::from_mins(30);
 
 /// Speakers remembered; past it the one who spoke longest ago is forgotten.
 const SPEAKERS: usize = 200;
@@ -55,12 +55,21 @@ pub(super) struct Run {
     joined: Vec<Nick>,
     left: Vec<Nick>,
     renamed: Vec<Rename>,
+    /// Who is not spelled out, of each kind.
+    more: [usize; 3],
 }
 
 impl Run {
-    /// Adds those of `presence` who `matter`; returns whether there were any.
-    pub(super) fn add(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool) -> bool {
+    /// Adds those of `presence` who `matter`, and the `others` that are not spelled out; returns whether there were any.
+    pub(super) fn add(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool, others: bool) -> bool {
         let mut any = false;
+        if others {
+            let Presence { more_joined, more_left, more_renamed, .. } = *presence;
+            for (more, new) in self.more.iter_mut().zip([more_joined, more_left, more_renamed]) {
+                any |= new > 0;
+                *more = more.saturating_add(new);
+            }
+        }
         for nick in presence.joined.iter().filter(|nick| matters(nick)) {
             any = true;
             moved(nick, &mut self.left, &mut self.joined);
@@ -77,7 +86,7 @@ impl Run {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.joined.is_empty() && self.left.is_empty() && self.renamed.is_empty()
+        self.joined.is_empty() && self.left.is_empty() && self.renamed.is_empty() && self.more == [0; 3]
     }
 
     pub(super) fn words(&self) -> String {
@@ -86,16 +95,19 @@ impl Run {
             // Cannot fail: a String takes everything.
             let _ = write!(out, "{}{who} {what}", if out.is_empty() { "" } else { "; " });
         };
-        for (nicks, what) in [(&self.joined, "joined"), (&self.left, "left")] {
-            if !nicks.is_empty() {
-                tell(text::names(&nicks[..nicks.len().min(NAMES)], nicks.len()), what);
+        let [more_joined, more_left, more_renamed] = self.more;
+        for (nicks, more, what) in [(&self.joined, more_joined, "joined"), (&self.left, more_left, "left")] {
+            let all = nicks.len().saturating_add(more);
+            if all > 0 {
+                tell(text::names(&nicks[..nicks.len().min(NAMES)], all), what);
             }
         }
         for rename in self.renamed.iter().take(NAMES) {
             tell(rename.from.to_string(), &format!("is {} now", rename.to));
         }
-        if self.renamed.len() > NAMES {
-            tell((self.renamed.len() - NAMES).to_string(), "more changed their nick");
+        let more = self.renamed.len().saturating_sub(NAMES).saturating_add(more_renamed);
+        if more > 0 {
+            tell(more.to_string(), "more changed their nick");
         }
         out
     }
@@ -147,7 +159,7 @@ mod tests {
     fn words(all: &[&str]) -> String {
         let mut run = Run::default();
         for changes in all {
-            assert!(run.add(&presence(changes), |_| true));
+            assert!(run.add(&presence(changes), |_| true, false));
         }
         run.words()
     }
@@ -168,9 +180,18 @@ mod tests {
     #[test]
     fn only_who_matters_is_told() {
         let mut run = Run::default();
-        assert!(!run.add(&presence("+bob -eve"), |_| false));
-        assert!(run.add(&presence("+bob -eve"), |who| who.as_str() == "eve"));
+        assert!(!run.add(&presence("+bob -eve"), |_| false, false));
+        assert!(run.add(&presence("+bob -eve"), |who| who.as_str() == "eve", false));
         assert_eq!(run.words(), "eve left");
+    }
+
+    #[test]
+    fn who_is_not_spelled_out_is_counted_where_all_are_told() {
+        let many = Presence { more_joined: 7, more_renamed: 2, ..presence("+bob") };
+        let mut run = Run::default();
+        assert!(!run.add(&many, |_| false, false));
+        assert!(run.add(&many, |_| true, true) && run.add(&many, |_| false, true));
+        assert_eq!(run.words(), "bob and 14 more joined; 4 more changed their nick");
     }
 
     #[test]
@@ -181,7 +202,7 @@ mod tests {
             speakers.spoke(&nick(who), at(seconds));
         }
         assert_eq!(speakers.iter().map(Nick::as_str).collect::<Vec<_>>(), ["ada", "bob"]);
-        assert!(speakers.spoke_lately(&nick("ada"), at(602)) && !speakers.spoke_lately(&nick("bob"), at(602)));
+        assert!(speakers.spoke_lately(&nick("ada"), at(1802)) && !speakers.spoke_lately(&nick("bob"), at(1802)));
         speakers.renamed(&Rename { from: nick("ada"), to: nick("eve") });
         assert!(speakers.spoke_lately(&nick("eve"), at(3)));
         (0..1000).for_each(|n| speakers.spoke(&Nick::guest(n), at(3)));

@@ -1,5 +1,6 @@
 //! The screen by value: what a server says and what is typed go in, and what is on the screen comes out.
 
+mod choosing;
 mod ignoring;
 mod keys;
 mod looks;
@@ -117,6 +118,13 @@ impl Stage {
     fn said(&mut self, tab: usize, who: &str, text: &str) {
         let message = self.message(tab, who, text);
         self.server(tab, &ServerMessage::Message(message));
+    }
+
+    /// Tells somebody something alone, as the server says it on the connection of the tab.
+    fn told(&mut self, tab: usize, private: &serde_json::Value) {
+        let mut frame = serde_json::json!({"type": "private", "from": "bob", "to": "ada", "at": NOON, "text": "psst"});
+        frame.as_object_mut().unwrap().extend(private.as_object().unwrap().clone());
+        self.event(tab, Event::Frame(frame.to_string()));
     }
 
     fn input(&mut self, input: Input) {

@@ -213,7 +213,7 @@ fn who_came_and_went_is_one_line() {
     "             * you are ada now                              "
     "#);
     assert_eq!(reader.conversation.speakers().map(Nick::as_str).collect::<Vec<_>>(), ["eve", "rob"]);
-    reader.now = 20;
+    reader.now = 40;
     reader.event(ServerMessage::Presence(left("rob")));
     assert!(!reader.screen().contains("rob left"), "it is long ago that he spoke");
 }

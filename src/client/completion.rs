@@ -1,8 +1,9 @@
 //! What Tab makes of the word before the cursor, and what the hint line says of a command. Pure.
 //!
-//! A `/` begins a command, a `#` a room; what a command takes first says what its first argument can be; all else is a nick.
+//! A `/` begins a command, a `#` a room, a `:` an emoji, an `@` a nick; what a command takes first says what its first argument can
+//! be; all else is a nick.
 
-use std::{fmt, ops::Range};
+use std::{fmt, iter, ops::Range};
 
 use crate::wire::{Nick, RoomName, command::Spec};
 
@@ -16,6 +17,9 @@ pub struct Candidates<'a> {
     /// The commands, in the order in which they are offered.
     pub commands: &'a [&'static Spec],
 }
+
+/// Emoji that are offered for a name; who wants another types more of it.
+const EMOJI: usize = 40;
 
 /// What a part of a text can be replaced by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,26 +36,59 @@ pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Optio
     let before = text.get(..cursor)?;
     let start = before.rfind(char::is_whitespace).map_or(0, |at| before.ceil_char_boundary(at + 1));
     let word = &before[start..];
-    // A blank that stands there already is not doubled, and none comes before what ends a clause.
-    let blank = if text[cursor..].starts_with([' ', ',', '.', ';', '!', '?', ')']) { "" } else { " " };
-    let options = match Place::of(before, start, candidates.commands) {
-        Place::Command => commands(word, candidates.commands, blank),
-        Place::Room => rooms(word, candidates.rooms, blank),
+    // A blank that stands there already is not doubled, and none comes before what ends a clause or closes what is open.
+    let behind = &text[cursor..];
+    let closes = |c: char| c.is_whitespace() || ",.;:!?)]}>\"'’”»、。，）」』".contains(c);
+    let blank = if behind.starts_with(closes) { "" } else { " " };
+    let (at, options) = match Place::of(before, start, candidates.commands) {
+        Place::Command => (start, commands(word, candidates.commands, "/", blank)),
+        Place::CommandName => (start, commands(word, candidates.commands, "", "")),
+        Place::Room => (start, rooms(word, candidates.rooms, blank)),
+        Place::Nick => (start, nicks(word, candidates.nicks, blank)),
+        Place::Words(words) => (start, literals(word, &words)),
         Place::Text if word.is_empty() => return None,
-        Place::Text if word.starts_with('#') => rooms(word, candidates.rooms, blank),
-        Place::Text if before[..start].is_empty() || before[..start].ends_with('\n') => {
-            nicks(word, candidates.nicks, &format!(":{blank}"))
+        Place::Text => {
+            let begins_line = before[..start].is_empty() || before[..start].ends_with('\n');
+            let in_text = |at: usize| match &word[at..] {
+                part if part.starts_with('#') => rooms(part, candidates.rooms, blank),
+                part if part.starts_with(':') => emoji(part, blank),
+                // Who is addressed at the beginning is told apart by the colon.
+                part if begins_line && at == 0 && !part.starts_with('@') => {
+                    nicks(part, candidates.nicks, &format!(":{blank}"))
+                }
+                part => nicks(part, candidates.nicks, blank),
+            };
+            parts(word).map(|at| (start + at, in_text(at))).find(|(_, options)| !options.is_empty())?
         }
-        Place::Nick | Place::Text => nicks(word, candidates.nicks, blank),
     };
-    if options.is_empty() { None } else { Some(Completion { range: start..cursor, options }) }
+    if options.is_empty() { None } else { Some(Completion { range: at..cursor, options }) }
+}
+
+/// Returns where a name could begin in a word, the longest first: at its beginning, and behind what opens or parts something. A nick
+/// may contain such signs, so they part nothing by themselves. In a link stands no name.
+fn parts(word: &str) -> impl Iterator<Item = usize> {
+    let is_link = word.contains("://");
+    let begins = |(at, c): (usize, char)| {
+        let opens = !c.is_alphanumeric() && !matches!(c, ':' | '#' | '@');
+        let before = word[..at].chars().next_back();
+        // 10:30 and a::b are no emoji, and neither a@b nor a#b is a name.
+        let named =
+            matches!(c, ':' | '#' | '@') && before.is_some_and(|c| !c.is_alphanumeric() && c != ':' && c != '@');
+        [named.then_some(at), (opens && at + c.len_utf8() < word.len()).then_some(at + c.len_utf8())]
+    };
+    let inner = word.char_indices().flat_map(begins).flatten().filter(move |_| !is_link);
+    iter::once(0).filter(move |_| !is_link).chain(inner.filter(|at| *at > 0))
 }
 
 /// What belongs where the word stands. All but the text is completed even where nothing is typed yet.
 enum Place {
     Command,
+    /// The name of a command, without its slash.
+    CommandName,
     Room,
     Nick,
+    /// One of these.
+    Words(Vec<&'static str>),
     Text,
 }
 
@@ -66,18 +103,25 @@ impl Place {
             return Self::Text;
         }
         let arguments = commands.iter().find(|spec| spec.is_named(name)).map_or("", |spec| spec.arguments);
-        match arguments.trim_start_matches('[') {
+        let arguments = arguments.trim_matches(['[', ']']);
+        // What is written small is typed as it stands.
+        let is_literal = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        let words: Vec<_> =
+            arguments.split('|').map(str::trim).filter(|word| is_literal(word) && *word != "-").collect();
+        match arguments {
             arguments if arguments.starts_with("ROOM") => Self::Room,
-            arguments if arguments.starts_with("NAME") => Self::Nick,
+            arguments if arguments.starts_with("NAME") || arguments.starts_with("NICK") => Self::Nick,
+            arguments if arguments.starts_with("COMMAND") => Self::CommandName,
+            _ if !words.is_empty() => Self::Words(words),
             _ => Self::Text,
         }
     }
 }
 
-fn commands(word: &str, commands: &[&'static Spec], blank: &str) -> Vec<String> {
+fn commands(word: &str, commands: &[&'static Spec], slash: &str, blank: &str) -> Vec<String> {
     let typed = word.trim_start_matches('/');
     let named = |name: &str, spec: &Spec| {
-        begins(name, typed).then(|| format!("/{name}{}", if spec.arguments.is_empty() { "" } else { blank }))
+        begins(name, typed).then(|| format!("{slash}{name}{}", if spec.arguments.is_empty() { "" } else { blank }))
     };
     let own: Vec<_> = commands.iter().filter_map(|spec| named(spec.name, spec)).collect();
     // Another name for the same is offered to those who know it, and in the way of nobody else.
@@ -98,6 +142,42 @@ fn nicks(word: &str, nicks: &[&Nick], behind: &str) -> Vec<String> {
     let (sign, typed) = signed(word, '@');
     let nicks = nicks.iter().map(|nick| nick.as_str()).filter(|nick| begins(nick, typed));
     nicks.map(|nick| format!("{sign}{nick}{behind}")).collect()
+}
+
+fn literals(word: &str, words: &[&str]) -> Vec<String> {
+    words.iter().filter(|known| begins(known, word)).map(|known| (*known).to_owned()).collect()
+}
+
+/// Returns the emoji that `:name` or `:name:` means: what has just this name, then what begins like it, then what has such a word in
+/// its name.
+fn emoji(word: &str, blank: &str) -> Vec<String> {
+    let typed = word.trim_start_matches(':');
+    let is_closed = typed.ends_with(':');
+    let typed = typed.trim_end_matches(':').replace('_', " ").to_lowercase();
+    if !typed.starts_with(char::is_alphanumeric) {
+        return Vec::new();
+    }
+    let rank = |emoji: &'static emojis::Emoji| {
+        let codes = || emoji.shortcodes().map(|code| code.replace('_', " "));
+        let name = emoji.name().to_lowercase();
+        let name = || name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+        // One by one, so that the signs between words do not count.
+        let words: Vec<_> = name().collect();
+        let whole = words.join(" ");
+        if codes().any(|code| code == typed) || whole == typed {
+            Some(0)
+        } else if is_closed {
+            None
+        } else if whole.starts_with(&typed) || codes().any(|code| code.starts_with(&typed)) {
+            Some(1)
+        } else {
+            words.iter().any(|part| part.starts_with(&typed)).then_some(2)
+        }
+    };
+    let mut found: Vec<_> = emojis::iter().filter_map(|emoji| Some((rank(emoji)?, emoji))).collect();
+    found.sort_by_key(|(rank, _)| *rank);
+    found.truncate(EMOJI);
+    found.into_iter().map(|(_, emoji)| format!("{emoji}{blank}")).collect()
 }
 
 fn signed(word: &str, sign: char) -> (&str, &str) {
@@ -239,7 +319,8 @@ mod tests {
         assert_eq!(at_end("hi ad"), Some(("ad", vec!["Adrian ".to_owned(), "ada ".to_owned()])));
         assert_eq!(options("one\nada"), ["ada: "]);
         assert_eq!(options("学"), ["学生: "]);
-        assert_eq!(options("see @ad"), ["@Adrian ", "@ada "]);
+        assert_eq!([options("see @ad"), options("@ad")].concat(), ["@Adrian ", "@ada ", "@Adrian ", "@ada "]);
+        assert_eq!(options("@").len(), 3);
         assert_eq!(options("bob"), [""; 0]);
     }
 
@@ -262,6 +343,73 @@ mod tests {
         assert_eq!(options("/me greets ad"), ["Adrian ", "ada "]);
         assert_eq!(options("come to #ru"), ["#rust ", "#running "]);
         assert_eq!([options("//me"), options(" /m"), options("/nothing")].concat(), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_begins_behind_what_opens_or_parts_something_too() {
+        for (text, word) in [
+            ("(ad", "ad"),
+            ("see \"ad", "ad"),
+            ("ada,ad", "ad"),
+            ("ada/ad", "ad"),
+            ("“ad", "ad"),
+            ("「ad", "ad"),
+            ("*ad", "ad"),
+            ("hi (@ad", "@ad"),
+        ] {
+            let [adrian, ada] =
+                ["Adrian ", "ada "].map(|nick| if word == "ad" { nick.into() } else { format!("@{nick}") });
+            assert_eq!(at_end(text), Some((word, vec![adrian, ada])), "{text}");
+        }
+        assert_eq!(at_end("(#run"), Some(("#run", vec!["#running ".to_owned()])));
+        for text in ["http://ad", "https://x.org/ad", "mail@ad", "ada#ru", "(", "x/"] {
+            assert_eq!(at_end(text), None, "{text}");
+        }
+        let completion = with_candidates(|candidates| complete("(ad)", 3, candidates)).unwrap();
+        assert_eq!(completion, Completion { range: 1..3, options: vec!["Adrian".to_owned(), "ada".to_owned()] });
+    }
+
+    #[test]
+    fn emoji_complete_by_their_names() {
+        assert_eq!(at_end("well :smile"), Some((":smile", options(":smile"))));
+        assert_eq!(options(":smile")[0], "😄 ");
+        assert_eq!(at_end(":smile:"), Some((":smile:", vec!["😄 ".to_owned()])));
+        // The short name of CLDR, with its words parted either way.
+        assert_eq!(options(":grinning_cat_with")[0], "😸 ");
+        assert_eq!(options("(:thumbs_up:"), ["👍 "]);
+        assert!(options(":cat").contains(&"🐱 ".to_owned()));
+        assert!((2..=EMOJI).contains(&options(":s").len()));
+        for text in ["http:", "http://smile", "10:30", "10:3", "at 9:smile", ":", "::", ":)", "a::smile", "std::cat"] {
+            assert_eq!(at_end(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_emoji_that_is_offered_can_be_said() {
+        for emoji in emojis::iter() {
+            assert_eq!(crate::wire::clean::lines(emoji.as_str()), emoji.as_str(), "{}", emoji.name());
+        }
+    }
+
+    #[test]
+    fn arguments_complete_by_what_they_can_be() {
+        static BELL: Spec = Spec {
+            name: "bell",
+            aliases: &[],
+            arguments: "[off | mentions | all]",
+            summary: "",
+            example: "",
+            group: crate::wire::command::Group::Read,
+        };
+        let of_bell = |text: &str| {
+            let candidates = Candidates { nicks: &[], rooms: &[], commands: &[&BELL] };
+            complete(text, text.len(), &candidates).map_or(Vec::new(), |completion| completion.options)
+        };
+        assert_eq!(of_bell("/bell "), ["off", "mentions", "all"]);
+        assert_eq!([of_bell("/bell m"), of_bell("/bell off ")].concat(), ["mentions"]);
+        assert_eq!([options("/help to"), options("/help /jo")].concat(), ["topic", "join"]);
+        assert_eq!(options("/topic "), [""; 0]);
+        assert_eq!(options("/m ad"), ["Adrian ", "ada "]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{
     Error,
     address::Address,
     app::{Bookmark, Event, Privates, Settings, Shown},
+    history::Entered,
     keys::{Input, Keys},
     link::ConnectError,
     pace::Pace,
@@ -94,6 +95,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let close = async {
         // What failed of it was told when it did.
         drop(chat.state.finish().await);
+        drop(chat.entered.finish().await);
         let kept = chat.unsent.finish().await;
         drop(io::stderr().write_all(clean::lines(&kept).as_bytes()));
         chat.tabs.close_all().await;
@@ -114,6 +116,7 @@ struct FullScreen {
     keys: Keys,
     state: Writer<State>,
     unsent: Unsent,
+    entered: Writer<Entered>,
     /// What rang the bell when the program began.
     settled_bell: Bell,
     epoch: Option<Epoch>,
@@ -136,6 +139,8 @@ impl FullScreen {
     fn begin(options: Options) -> Self {
         let Options { address, mut settings, choices, state, state_path, kept, slot, told, .. } = options;
         let began = Instant::now();
+        let mut told = told;
+        let (lines, entered) = remember::history(state_path.as_deref(), &address.server(), &mut told);
         // The keys of what was not sent count once for the same person alone.
         settings.session = kept.session;
         let mut chat = Self {
@@ -156,9 +161,11 @@ impl FullScreen {
             suspends: false,
             address,
             settings,
+            entered,
             state: remember::writer(state, state_path),
             unsent: Unsent::new(kept, slot),
         };
+        chat.tui.remember(lines);
         chat.open_first();
         for words in told.into_iter().chain(chat.address.remark()) {
             chat.tui.tell(chat.now(), words);
@@ -246,6 +253,7 @@ impl FullScreen {
                     self.draw_soon();
                 }
                 complaint = self.state.complaint() => self.complain(complaint),
+                complaint = self.entered.complaint() => self.complain(complaint),
                 complaint = self.unsent.complaint() => self.complain(complaint),
                 (tab, event) = self.tabs.event(), if self.pace.listens() => self.heard(tab, event)?,
                 () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
@@ -358,6 +366,7 @@ impl FullScreen {
         }
         let apps = self.tabs.apps();
         let wishes = self.tui.input(now, input, &apps);
+        self.keep_entered();
         for wish in wishes {
             match wish {
                 Wish::Redraw => screen.forget(),

@@ -20,6 +20,7 @@ pub mod completion;
 pub mod editor;
 mod files;
 pub mod fullscreen;
+pub mod history;
 pub mod ignored;
 pub mod input;
 pub mod keys;

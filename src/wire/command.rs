@@ -150,6 +150,24 @@ pub static COMMANDS: [Spec; 12] = [
     },
 ];
 
+/// The commands that take a secret, those of other programs among them: no line that begins with one is kept. Private messages are
+/// kept, as a shell keeps what it is given: who calls one back wants to say it again.
+const SECRETS: [&str; 13] = [
+    "auth",
+    "identify",
+    "key",
+    "login",
+    "nickserv",
+    "ns",
+    "oper",
+    "pass",
+    "passphrase",
+    "password",
+    "register",
+    "secret",
+    "token",
+];
+
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -388,6 +406,27 @@ pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&s
     }
 }
 
+/// Returns whether a line of `text` begins with a command that takes a secret, or with what is nearly one.
+#[must_use]
+pub fn is_secret(text: &str) -> bool {
+    text.lines().any(|line| {
+        let visible = line.trim_start_matches(|c: char| c.is_whitespace() || is_blank(c));
+        let name = visible.trim_start_matches(|c: char| !c.is_alphanumeric());
+        // Without a sign before it, it is a word like others.
+        if name.len() == visible.len() {
+            return false;
+        }
+        let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+        let is_known = COMMANDS.iter().flat_map(Spec::names).any(|known| known == name);
+        // Mistyped, it is still a secret.
+        let is_near = |secret: &str| {
+            secret.len() > 3 && name.len().abs_diff(secret.len()) < 2 && strsim::osa_distance(&name, secret) == 1
+        };
+        let is = |secret: &&str| name == **secret || is_near(secret);
+        !is_known && name.chars().count() <= 16 && SECRETS.iter().any(is)
+    })
+}
+
 /// Returns the list of commands, a line each, in their groups.
 #[must_use]
 pub fn help() -> String {
@@ -547,6 +586,43 @@ mod tests {
                      - help|:-)|...|reply soon| hello|\\o/|join us|> me too|!important|?|\u{200e}hello|'me'|./run|>/dev/null|-m 3|?q|:j";
         for line in texts.split('|') {
             assert!(!nearly(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_known_also_where_it_is_mistyped() {
+        for line in [
+            "/token abc",
+            "/TOKEN abc",
+            " /token abc",
+            "\u{200b}/token abc",
+            "//token abc",
+            "/tokne abc",
+            "／token abc",
+            "\\token abc",
+            "/token",
+            "/pass x",
+            "/passwrod x",
+            "/login ada x",
+            "hello\n/token abc",
+            "/msg\u{a0}bob\n /secret x",
+            "/token:abc",
+            "7/key x",
+        ] {
+            assert_eq!(is_secret(line), line != "7/key x", "{line:?}");
+        }
+        for line in [
+            "token abc",
+            "hello",
+            "/msg bob the token is abc",
+            "/me passes",
+            "/part",
+            "/nick token",
+            "/",
+            "",
+            "/help token",
+        ] {
+            assert!(!is_secret(line), "{line:?}");
         }
     }
 

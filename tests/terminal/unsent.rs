@@ -31,11 +31,15 @@ async fn start_again(server: &mut Server, arguments: &[&str]) {
 
 /// Waits until `text` is, or is not, in a file of unsent lines.
 async fn kept(home: &Folder, text: &str, is_there: bool) {
-    let folder = home.file(".local/state/broadcast-chat/unsent");
+    kept_in("unsent", home, text, is_there).await;
+}
+
+async fn kept_in(part: &str, home: &Folder, text: &str, is_there: bool) {
+    let folder = home.file(&format!(".local/state/broadcast-chat/{part}"));
     let found = || {
         let files = fs::read_dir(&folder).into_iter().flatten().flatten();
         files
-            .filter(|file| file.path().extension().is_some_and(|end| end == "json"))
+            .filter(|file| file.path().extension().is_some_and(|end| end == "json" || end == "jsonl"))
             .any(|file| has(&file.path(), text))
     };
     let waiting = async {
@@ -86,6 +90,32 @@ async fn a_line_that_was_not_echoed_outlives_kill_minus_nine_and_goes_out_once()
     after.write("the end\r");
     // Nothing came between.
     assert_eq!(peer.line_with("ada: ").await, "ada: the end");
+}
+
+#[tokio::test]
+async fn what_was_sent_is_called_back_in_every_room_after_a_restart_and_no_secret() {
+    let home = Arc::new(Folder::new());
+    let server = start().await;
+    let mut before = client(&server, &home);
+    before.shows("#lobby").await;
+    before.write("from the lobby\r");
+    before.shows("ada: from the lobby").await;
+    before.write("/token abracadabra\r");
+    before.shows("unknown command /token").await;
+    before.write("/join tea\r");
+    before.shows("#tea").await;
+    before.write("\u{1b}[A\u{1b}[A");
+    before.typed("> from the lobby").await;
+    kept_in("history", &home, "/join tea", true).await;
+    before.signal("KILL");
+    before.exit().await;
+    let mut after = client(&server, &home);
+    after.shows("#lobby").await;
+    after.write("\u{15}\u{12}the lobby\r");
+    after.typed("> from the lobby").await;
+    for part in ["unsent", "history"] {
+        kept_in(part, &home, "abracadabra", false).await;
+    }
 }
 
 #[tokio::test]

@@ -1,19 +1,38 @@
 //! Lines entered before, and the search through them. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::wire::{Limits, clean};
+use crate::wire::{Limits, clean, command::is_secret};
 
 /// Lines that can be called back.
-const LINES: usize = 200;
+pub const LINES: usize = 1000;
+/// The bytes of them all.
+pub const BYTES: usize = 256 * 1024;
+
+/// Lines given back here alone, beside those entered in whatever room.
+const OWN: usize = 200;
+
+/// A line that can be called back.
+#[derive(Debug)]
+struct Line {
+    /// All rooms have the same.
+    text: Arc<str>,
+    /// Whether it was given back to this room alone.
+    is_own: bool,
+}
 
 /// Lines entered before, and which of them stands in the editor.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// The latest first.
-    lines: VecDeque<String>,
+    lines: VecDeque<Line>,
+    /// Of all lines.
+    bytes: usize,
     /// How far back the line in the editor lies; 0 is the draft, which was not entered yet.
     age: usize,
     /// The draft, and lines changed since they were called back, by age. The one in the editor is there, not here.
@@ -33,33 +52,66 @@ impl History {
         }
         self.set_aside(leaving);
         self.age = age;
-        self.changed.remove(&age).or_else(|| self.lines.get(age.checked_sub(1)?).cloned())
+        self.changed.remove(&age).or_else(|| Some(self.lines.get(age.checked_sub(1)?)?.text.to_string()))
     }
 
     /// Remembers what the editor holds, where that is not an old line as it was.
     fn set_aside(&mut self, text: &str) {
         let as_entered = self.age.checked_sub(1).and_then(|index| self.lines.get(index));
-        if as_entered.is_none_or(|line| line != text) {
+        if as_entered.is_none_or(|line| *line.text != *text) {
             self.changed.insert(self.age, text.to_owned());
         } else {
             self.changed.remove(&self.age);
         }
     }
 
-    /// Takes an entered line; returns the draft that was left for an older line, so that it is not lost.
+    /// Takes an entered line; returns the draft that was left for an older line, so that it is not lost. What begins with a secret
+    /// does not come back.
     pub(super) fn enter(&mut self, line: &str) -> String {
         let draft = self.leave();
-        if !line.trim().is_empty() && self.lines.front().is_none_or(|latest| latest != line) {
-            self.lines.push_front(line.to_owned());
-            self.lines.truncate(LINES);
+        self.retain(|known| !known.is_own || *known.text != *line);
+        if !line.trim().is_empty() && !is_secret(line) {
+            self.add(line.into());
         }
         draft
+    }
+
+    /// Takes a line entered in whatever room. What stands in the editor stays.
+    pub(super) fn add(&mut self, text: Arc<str>) {
+        if self.lines.front().is_some_and(|latest| latest.text == text) {
+            return;
+        }
+        self.push(Line { text, is_own: false });
+        if self.age > 0 {
+            self.age += 1;
+        }
+        let changed = std::mem::take(&mut self.changed);
+        self.changed = changed.into_iter().map(|(age, text)| (if age > 0 { age + 1 } else { 0 }, text)).collect();
+        // The one that stands in the editor may be the oldest.
+        while (self.lines.len() > LINES || self.bytes > BYTES) && self.age < self.lines.len() && self.lines.len() > 1 {
+            self.changed.remove(&self.lines.len());
+            self.bytes -= self.lines.pop_back().map_or(0, |line| line.text.len());
+        }
+    }
+
+    fn push(&mut self, line: Line) {
+        self.bytes += line.text.len();
+        self.lines.push_front(line);
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Line) -> bool) {
+        self.lines.retain(stays);
+        self.bytes = self.lines.iter().map(|line| line.text.len()).sum();
     }
 
     /// Returns the draft, while the editor holds `text`.
     pub(super) fn draft<'a>(&'a self, text: &'a str) -> &'a str {
         let as_entered = self.age.checked_sub(1).and_then(|index| self.lines.get(index));
-        if as_entered.is_some_and(|line| line == text) { self.changed.get(&0).map_or("", String::as_str) } else { text }
+        if as_entered.is_some_and(|line| *line.text == *text) {
+            self.changed.get(&0).map_or("", String::as_str)
+        } else {
+            text
+        }
     }
 
     /// Returns whether the editor holds the draft, and no older line.
@@ -67,14 +119,19 @@ impl History {
         self.age == 0
     }
 
-    /// Returns the lines, the latest first.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
+    /// Returns the lines given back to this room alone, the latest first.
+    pub(super) fn own(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter(|line| line.is_own).map(|line| &*line.text)
     }
 
-    /// Puts these lines, the latest first, in the place of all.
+    /// Puts these lines, the latest first, in the place of those given back before; they come before all others.
     pub(super) fn restore(&mut self, lines: Vec<String>) {
-        self.lines = lines.into_iter().take(LINES).map(|line| clean::lines(&line).into_owned()).collect();
+        self.retain(|line| !line.is_own);
+        for line in lines.into_iter().take(OWN).collect::<Vec<_>>().into_iter().rev() {
+            if !is_secret(&line) {
+                self.push(Line { text: clean::lines(&line).into(), is_own: true });
+            }
+        }
     }
 
     /// Goes back to the draft without the line in the editor; returns it where it is not that line itself.
@@ -88,7 +145,7 @@ impl History {
     /// Returns the line of `age`, which is at least 1, as it would come back.
     fn line(&self, age: usize) -> Option<&str> {
         let line = self.lines.get(age.checked_sub(1)?)?;
-        Some(self.changed.get(&age).unwrap_or(line))
+        Some(self.changed.get(&age).map_or(&*line.text, String::as_str))
     }
 
     /// Returns the latest line of `age` or older that contains `query`, and where.

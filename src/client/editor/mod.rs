@@ -13,11 +13,14 @@ mod motion;
 mod tests;
 mod undo;
 
-use std::{borrow::Cow, mem, ops::Range};
+use std::{borrow::Cow, mem, ops::Range, sync::Arc};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-pub use self::layout::Layout;
+pub use self::{
+    history::{BYTES, LINES},
+    layout::Layout,
+};
 use self::{
     history::{History, Search},
     keymap::Action,
@@ -220,12 +223,17 @@ impl Editor {
         is_draft && line(&self.text, self.cursor, 0).is_none()
     }
 
-    /// Returns the lines entered before, the latest first.
-    pub fn entered(&self) -> impl Iterator<Item = &str> {
-        self.history.lines()
+    /// Returns the lines that were given back to this editor alone and not entered since, the latest first.
+    pub fn given_back(&self) -> impl Iterator<Item = &str> {
+        self.history.own()
     }
 
-    /// Takes back what an earlier editor held: its draft, and the lines entered before, the latest first.
+    /// Takes a line entered elsewhere: it can be called back here, too.
+    pub fn remember(&mut self, line: Arc<str>) {
+        self.history.add(line);
+    }
+
+    /// Takes back what an earlier editor held: its draft, and lines to be called back here alone, the latest first.
     pub fn restore(&mut self, draft: String, entered: Vec<String>) {
         self.set(draft);
         self.history.restore(entered);

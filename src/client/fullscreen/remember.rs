@@ -1,11 +1,15 @@
 //! What the full screen remembers for the next time.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::FullScreen;
 use crate::{
     client::{
         app::Event,
+        history::{Entered, HistoryFile},
         state::{OpenRoom, State},
         writer::Writer,
     },
@@ -21,7 +25,38 @@ pub(super) fn writer(state: State, path: Option<PathBuf>) -> Writer<State> {
     })
 }
 
+/// Returns the lines entered before on `server`, the latest first, and what keeps those that are entered from now on beside the
+/// state; without a path nothing is kept.
+pub(super) fn history(state: Option<&Path>, server: &str, told: &mut Vec<String>) -> (Vec<Arc<str>>, Writer<Entered>) {
+    let file = state.and_then(Path::parent).map(|folder| HistoryFile::new(folder, server));
+    let read = file.as_ref().map_or_else(|| Ok(Vec::new()), HistoryFile::read);
+    let lines = read.unwrap_or_else(|error| {
+        let path = file.as_ref().map_or(Path::new(""), HistoryFile::path);
+        told.push(format!("cannot read {}: {}", path.display(), os::reason(&error)));
+        Vec::new()
+    });
+    let writer = Writer::start(Entered::default(), move |before: &Entered, after: &Entered| {
+        let Some(file) = &file else { return Ok(()) };
+        let failed = |error| format!("cannot keep what was sent: {}: {}", file.path().display(), os::reason(&error));
+        file.add(before, after).map_err(failed)
+    });
+    (lines, writer)
+}
+
 impl FullScreen {
+    /// Keeps the lines that were entered just now.
+    pub(super) fn keep_entered(&mut self) {
+        let lines = self.tui.take_entered();
+        if lines.is_empty() {
+            return;
+        }
+        let mut entered = Entered::clone(&self.entered.latest());
+        for line in lines {
+            entered.push(line);
+        }
+        self.entered.put(entered);
+    }
+
     /// Remembers what has changed.
     pub(super) fn remember(&mut self) {
         self.remember_at = None;

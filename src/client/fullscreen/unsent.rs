@@ -13,7 +13,7 @@ use crate::{
         writer::Writer,
     },
     os,
-    wire::{ClientMessage, Epoch, IdempotencyKey, RoomName, clean},
+    wire::{ClientMessage, Epoch, IdempotencyKey, RoomName, clean, command::is_secret},
 };
 
 /// Between a key and its being kept.
@@ -220,7 +220,9 @@ impl FullScreen {
         for (tab, app) in apps.iter().enumerate() {
             let Some((room, draft, entered)) = self.tui.typed(tab) else { continue };
             let kept = kept.room_mut(room);
-            draft.clone_into(&mut kept.draft);
+            if !is_secret(draft) {
+                draft.clone_into(&mut kept.draft);
+            }
             kept.entered = entered.map(str::to_owned).collect();
             kept.unsent.extend(app.unsent().cloned());
         }

@@ -39,11 +39,40 @@ fn another_editor_takes_back_the_draft_and_the_lines() {
     }
     type_in(&mut editor, "!");
     assert_eq!(editor.draft(), "one!", "what has been changed is the draft");
-    let entered: Vec<_> = editor.entered().map(str::to_owned).chain(["\u{1b}[31mold".to_owned()]).collect();
-    let mut later = after(&["forgotten"]);
-    later.restore(editor.draft().to_owned(), entered);
+    let mut later = after(&["before"]);
+    later.restore(editor.draft().to_owned(), vec!["two".to_owned(), "\u{1b}[31mold".to_owned()]);
     assert_eq!(shown(&later), "one!|");
-    assert_eq!([up(&mut later), up(&mut later), up(&mut later)], ["two|", "one|", "old|"]);
+    assert_eq!([up(&mut later), up(&mut later), up(&mut later)], ["two|", "old|", "before|"]);
+    assert_eq!(later.given_back().collect::<Vec<_>>(), ["two", "old"]);
+    down(&mut later);
+    press(&mut later, KeyCode::Enter);
+    assert_eq!(later.given_back().collect::<Vec<_>>(), ["two"], "entered again, it is a line like others");
+}
+
+#[test]
+fn lines_entered_elsewhere_come_back_here_and_move_nothing() {
+    let mut editor = after(&["one", "two"]);
+    type_in(&mut editor, "draft");
+    up(&mut editor);
+    type_in(&mut editor, "!");
+    up(&mut editor);
+    for line in ["elsewhere", "elsewhere"] {
+        editor.remember(line.into());
+    }
+    assert_eq!(shown(&editor), "one|");
+    assert_eq!([down(&mut editor), down(&mut editor), down(&mut editor)], ["two!|", "elsewhere|", "draft|"]);
+    for number in 0..2000 {
+        editor.remember(number.to_string().into());
+    }
+    assert_eq!([up(&mut editor), up(&mut editor)], ["1999|", "1998|"]);
+}
+
+#[test]
+fn what_begins_with_a_secret_does_not_come_back() {
+    let mut editor = after(&["one", "/token abc", "hello\n/pass x"]);
+    assert_eq!([up(&mut editor), up(&mut editor)], ["one|", "one|"]);
+    editor.restore(String::new(), vec!["/token abc".to_owned()]);
+    assert_eq!(up(&mut editor), "one|");
 }
 
 #[test]
@@ -83,12 +112,17 @@ fn up_and_down_go_through_the_lines_of_a_text_first_and_keep_their_column() {
 
 #[test]
 fn the_history_is_bounded() {
-    let lines: Vec<String> = (0..300).map(|number| number.to_string()).collect();
-    let mut editor = after(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    for _ in 0..300 {
-        up(&mut editor);
-    }
-    assert_eq!(shown(&editor), "100|");
+    let back = |lines: Vec<String>| {
+        let mut editor = after(&[]);
+        for line in lines {
+            editor.remember(line.into());
+        }
+        (0..2000).for_each(|_| drop(up(&mut editor)));
+        shown(&editor)
+    };
+    assert_eq!(back((0..3000).map(|number| number.to_string()).collect()), "2000|");
+    let long = "x".repeat(10_000);
+    assert!(back((0..100).map(|number| format!("{number} {long}")).collect()).starts_with("74 "));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::wire::command::Group;
 pub(super) static KEYS: [(&str, &str); 22] = [
     ("Enter", "send"),
     ("Alt-Enter", "line break"),
-    ("Tab", "complete a nick, a room or a command"),
+    ("Tab", "complete a nick, room, command or :emoji"),
     ("Up, Down", "what was sent before, on an empty line"),
     ("Ctrl-R", "search in what was sent before"),
     ("Ctrl-A E K U W Y", "as in a shell; Ctrl-_ takes back"),

@@ -353,6 +353,7 @@ impl Tui {
 
     fn submit(&mut self, now: Now, text: String, apps: &[&App]) -> Vec<Wish> {
         let tab = self.current;
+        self.was_entered(&text);
         let Some(app) = apps.get(tab) else { return Vec::new() };
         let own = if self.choices.no_commands || app.dialect() == Dialect::Text && !is_local(&text) {
             Ok(None)

@@ -22,6 +22,7 @@ mod styled;
 mod tests;
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -43,10 +44,11 @@ use self::{
 };
 use super::super::{
     app::{App, Bookmark, Connection, Shown},
+    editor::{BYTES, LINES},
     ignored::Ignored,
     keys::Answer,
 };
-use crate::wire::{ClientMessage, MessageId, Nick, RoomName, Run, ServerMessage, clean};
+use crate::wire::{ClientMessage, MessageId, Nick, RoomName, Run, ServerMessage, clean, command::is_secret};
 
 /// What the screen wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +126,10 @@ pub struct Tui {
     help: Option<Help>,
     /// Whose app had the last private message, and knows whom to reply to.
     correspondence: Option<RoomName>,
+    /// The lines entered before, the latest first; in every room the same can be called back.
+    entered: VecDeque<Arc<str>>,
+    /// Those of them that were entered since they were asked for, oldest first.
+    newly_entered: Vec<Arc<str>>,
     /// The rooms that the server listed last.
     listed: Vec<RoomName>,
     /// Whether the column is shown; without a choice, where there is room for it.
@@ -148,6 +154,8 @@ impl Tui {
             leaving: false,
             help: None,
             correspondence: None,
+            entered: VecDeque::new(),
+            newly_entered: Vec::new(),
             listed: Vec::new(),
             column: None,
             width: 0,
@@ -159,7 +167,37 @@ impl Tui {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
         room.conversation.look_out_for(self.choices.words.clone());
+        self.entered.iter().rev().for_each(|line| room.editor.remember(Arc::clone(line)));
         self.rooms.push(room);
+    }
+
+    /// Has `lines`, entered an earlier time on this server, the latest first, called back in every tab that is opened from now on.
+    pub fn remember(&mut self, lines: Vec<Arc<str>>) {
+        self.entered = lines.into();
+    }
+
+    /// Takes the lines that were entered since the last call, oldest first, but for those that begin with a secret.
+    pub fn take_entered(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.newly_entered)
+    }
+
+    /// Takes a line entered in the current tab.
+    fn was_entered(&mut self, line: &str) {
+        let is_new = self.entered.front().is_none_or(|latest| **latest != *line);
+        if line.trim().is_empty() || is_secret(line) || !is_new {
+            return;
+        }
+        let line: Arc<str> = line.into();
+        self.rooms.iter_mut().for_each(|room| room.editor.remember(Arc::clone(&line)));
+        self.newly_entered.push(Arc::clone(&line));
+        self.entered.push_front(line);
+        let mut left = BYTES;
+        let mut fits = |line: &Arc<str>| {
+            left = left.saturating_sub(line.len());
+            left > 0
+        };
+        let count = self.entered.iter().take(LINES).take_while(|line| fits(line)).count();
+        self.entered.truncate(count);
     }
 
     /// Takes the tab out.
@@ -299,16 +337,16 @@ impl Tui {
         })
     }
 
-    /// Returns what was typed in the tab: the room, its draft, and the lines entered before, the latest first.
+    /// Returns what was typed in the tab: the room, its draft, and the lines that were given back to it, the latest first.
     #[must_use]
     pub fn typed(&self, tab: usize) -> Option<(&RoomName, &str, impl Iterator<Item = &str>)> {
         static LOBBY: LazyLock<RoomName> = LazyLock::new(RoomName::lobby);
         let room = self.rooms.get(tab)?;
         // A server that does not say which room it is has but one.
-        Some((room.name.as_ref().unwrap_or(&LOBBY), room.editor.draft(), room.editor.entered()))
+        Some((room.name.as_ref().unwrap_or(&LOBBY), room.editor.draft(), room.editor.given_back()))
     }
 
-    /// Puts a draft, and lines entered before, into the tab.
+    /// Puts a draft, and lines to be called back there alone, into the tab.
     pub fn restore(&mut self, tab: usize, draft: String, entered: Vec<String>) {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.editor.restore(draft, entered);

@@ -393,7 +393,7 @@ impl FullScreen {
     }
 
     fn update(&mut self, now: Now, tab: usize, event: Event) {
-        let is_line = matches!(event, Event::Line(_));
+        let is_line = matches!(event, Event::Line(_) | Event::Tell { .. });
         let update = self.tabs.update(now.elapsed, tab, event);
         let ended = update.finished.is_some();
         for shown in update.shown {
@@ -458,6 +458,7 @@ impl FullScreen {
     fn grant(&mut self, now: Now, wish: Wish) {
         match wish {
             Wish::Line(tab, line) => self.update(now, tab, Event::Line(line)),
+            Wish::Tell { tab, to, peer, text } => self.update(now, tab, Event::Tell { to, peer, text }),
             Wish::Ask(tab, question) => self.update(now, tab, Event::Ask(question)),
             Wish::Open(_) if self.tabs.len() >= Limits::SEATS => {
                 self.tui.tell(now, format!("{} rooms are open, and no more can be; /leave closes one", Limits::SEATS));

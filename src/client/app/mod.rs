@@ -93,6 +93,15 @@ pub enum Event {
     },
     /// The user has entered a line.
     Line(String),
+    /// The user has entered this for one person alone, in whatever room. `peer` tells which person, where the server told that.
+    Tell {
+        /// By which nick.
+        to: Nick,
+        /// Which person.
+        peer: Option<PersonId>,
+        /// What is said.
+        text: String,
+    },
     /// The view asks something for itself: history, a search, names, rooms or the topic. It is asked as soon as there is a server
     /// to ask, and what comes of it is a [`Shown::Answer`]; the same question is not asked twice at a time.
     Ask(ClientMessage),
@@ -158,6 +167,13 @@ pub enum Shown {
     Notice(String),
     /// Something that was asked for and is not done.
     Refusal(String),
+    /// A text to one person alone that is not delivered.
+    Undelivered {
+        /// To whom it was.
+        to: Nick,
+        /// The text and why, in words.
+        words: String,
+    },
 }
 
 impl Shown {
@@ -350,6 +366,7 @@ impl App {
             }
             Event::Line(line) if self.doubts(&line, &mut effects) => {}
             Event::Line(line) => self.line(now, &line, &mut effects),
+            Event::Tell { to, peer, text } => self.tell(now, &to, peer, &text, &mut effects),
             Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.rest_of_line(now, &text, &mut effects),
             Event::Ignore(ignored) => {
@@ -519,6 +536,17 @@ impl App {
     fn refuse(&mut self, words: impl Into<String>, effects: &mut Vec<Effect>) {
         self.refused += 1;
         effects.push(Effect::Show(Shown::Refusal(words.into())));
+    }
+
+    /// Tells that `text` is not sent.
+    fn refuse_text(&mut self, text: &ClientMessage, words: String, effects: &mut Vec<Effect>) {
+        match text {
+            ClientMessage::Msg { to, .. } => {
+                self.refused += 1;
+                effects.push(Effect::Show(Shown::Undelivered { to: to.clone(), words }));
+            }
+            _ => self.refuse(words, effects),
+        }
     }
 
     /// Returns a key that nobody can guess before they have seen it: else another could acknowledge a text of ours.

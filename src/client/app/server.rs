@@ -185,11 +185,11 @@ impl App {
         self.correspondent = None;
         self.privates.forget();
         for message in self.outbox.take_for_people() {
-            let ClientMessage::Msg { to, text, .. } = message else { continue };
+            let ClientMessage::Msg { to, text, .. } = &message else { continue };
             self.text_taken(now);
             let text = quoted(text.as_str());
             let words = format!("not sent: {text}: the server is another one than before; /msg {to} says it anew");
-            self.refuse(words, effects);
+            self.refuse_text(&message, words, effects);
         }
     }
 
@@ -308,8 +308,8 @@ impl App {
         }
         let Some(text) = self.outbox.take(key) else { return false };
         self.text_taken(now);
-        let text = quoted(outbox::words(&text));
-        self.refuse(format!("not sent: {text}: {}", clean::line(why)), effects);
+        let words = format!("not sent: {}: {}", quoted(outbox::words(&text)), clean::line(why));
+        self.refuse_text(&text, words, effects);
         true
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{App, Effect, Phase, Rest, notice, outbox, quoted};
 use crate::wire::{
-    Body, ClientMessage, Limits, NameError, clean,
+    Body, ClientMessage, Limits, NameError, Nick, PersonId, clean,
     command::{self, Command, CommandError, Line},
 };
 
@@ -60,6 +60,26 @@ impl App {
         for piece in pieces(&clean::lines(text), Limits::MESSAGE) {
             if let Ok(body) = Body::new(piece) {
                 self.say(now, body, effects);
+            }
+        }
+    }
+
+    /// Says `text` to one person alone, in as many messages as it takes.
+    pub(super) fn tell(
+        &mut self,
+        now: Duration,
+        to: &Nick,
+        peer: Option<PersonId>,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.ending.is_some() {
+            return;
+        }
+        for piece in pieces(&clean::lines(text), Limits::MESSAGE) {
+            if let Ok(text) = Body::new(piece) {
+                let message = ClientMessage::Msg { key: self.key(), to: to.clone(), peer, text };
+                self.ask(now, message, effects);
             }
         }
     }

@@ -36,7 +36,7 @@ impl Json {
             Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
             Shown::Disconnected { reason } => own(&Own::Disconnected { reason }),
             Shown::Notice(text) => own(&Own::Notice { text }),
-            Shown::Refusal(text) => own(&Own::Refused { text }),
+            Shown::Refusal(text) | Shown::Undelivered { words: text, .. } => own(&Own::Refused { text }),
         };
         Block { text: escaped(encoded) + "\n", aside: false }
     }

@@ -58,7 +58,7 @@ impl Plain {
                 (self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason))), true)
             }
             Shown::Notice(words) => (self.tell(words), true),
-            Shown::Refusal(words) => (self.refuse(words), true),
+            Shown::Refusal(words) | Shown::Undelivered { words, .. } => (self.refuse(words), true),
         };
         let text = if text.contains('\t') { text.replace('\t', "    ") } else { text };
         Some(Block { text: text + "\n", aside })

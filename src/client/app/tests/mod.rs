@@ -120,7 +120,9 @@ impl Chat {
 
     fn notices(&self) -> Vec<&str> {
         let words = |shown| match shown {
-            &Shown::Notice(ref words) | &Shown::Refusal(ref words) => Some(words.as_str()),
+            &Shown::Notice(ref words) | &Shown::Refusal(ref words) | &Shown::Undelivered { ref words, .. } => {
+                Some(words.as_str())
+            }
             _ => None,
         };
         self.shown.iter().filter_map(words).collect()

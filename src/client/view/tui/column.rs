@@ -37,6 +37,13 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
     }
     let Some(room) = rooms.get(current) else { return };
     line("", Style::default());
+    if let Some(person) = &room.person {
+        line(&format!("{} is in", person.nick), palette.quiet());
+        for room in rooms.iter().filter(|room| room.names.contains(&person.nick)) {
+            line(&room.label(), Style::default());
+        }
+        return;
+    }
     line(&format!("{} here", room.people), palette.quiet());
     let free = usize::from(inner.bottom().saturating_sub(inner.y)).saturating_sub(rooms.len() + 2);
     let fits = if room.people > free { free.saturating_sub(1) } else { free };

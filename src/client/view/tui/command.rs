@@ -6,17 +6,25 @@ use super::{
     highlights::Word,
 };
 use crate::wire::{
-    Nick, RoomName,
+    NameError, Nick, RoomName,
     command::{self, COMMANDS, Command, CommandError, Group, Line, Spec},
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 7] = [
+pub(super) static OWN: [Spec; 8] = [
+    Spec {
+        name: "query",
+        aliases: &[],
+        arguments: "NAME [TEXT]",
+        summary: "open a window for one person alone",
+        example: "/query bob",
+        group: Group::Talk,
+    },
     Spec {
         name: "leave",
         aliases: &["part", "close"],
         arguments: "[ROOM]",
-        summary: "close this room or another, and leave it",
+        summary: "leave a room; close a private window",
         example: "/leave rust",
         group: Group::Rooms,
     },
@@ -77,6 +85,8 @@ pub(super) enum ScreenCommand {
     Help(Option<&'static Spec>),
     /// `/join ROOM`: on a screen, a room is opened beside the others.
     Join(RoomName),
+    /// `/query NAME`, or `/query NAME TEXT`
+    Query(Nick, String),
     /// `/leave`, or `/leave ROOM`
     Leave(Option<RoomName>),
     /// `/history [N]`: on a screen, a place to scroll to.
@@ -119,6 +129,14 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         });
     };
     Ok(Some(match spec.name {
+        "query" => {
+            let (nick, text) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
+            let nick = nick.strip_prefix('@').unwrap_or(nick);
+            if nick.is_empty() {
+                return Err(CommandError::Usage(spec));
+            }
+            ScreenCommand::Query(named(nick)?, text.trim_start().to_owned())
+        }
         "leave" if word.is_empty() => ScreenCommand::Leave(None),
         "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
         "clear" if word.is_empty() => ScreenCommand::Clear,
@@ -138,15 +156,16 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
             ScreenCommand::Highlight(added, removed)
         }
         _ => {
-            let nick = |word: &str| {
-                // A nick that breaks the rules of today may be that of somebody on a server of another version.
-                let read = || Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word);
-                Nick::new(word).or_else(|error| read().ok_or(error))
-            };
             let names = word.split([' ', ',']).filter(|word| !word.is_empty());
-            ScreenCommand::Ignore(names.map(nick).collect::<Result<_, _>>()?)
+            ScreenCommand::Ignore(names.map(named).collect::<Result<_, _>>()?)
         }
     }))
+}
+
+/// Returns the nick `word`. One that breaks the rules of today may be that of somebody on a server of another version.
+fn named(word: &str) -> Result<Nick, NameError> {
+    let read = || Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word);
+    Nick::new(word).or_else(|error| read().ok_or(error))
 }
 
 /// Returns whether `line` begins with the name of a command.
@@ -183,6 +202,8 @@ mod tests {
     #[test]
     fn commands_of_the_screen_are_taken_and_others_left() {
         for (line, command) in [
+            ("/query @bob", Some(ScreenCommand::Query(Nick::new("bob").unwrap(), String::new()))),
+            ("/query bob  a b", Some(ScreenCommand::Query(Nick::new("bob").unwrap(), "a b".to_owned()))),
             ("/leave", Some(ScreenCommand::Leave(None))),
             ("/CLOSE", Some(ScreenCommand::Leave(None))),
             ("/leave #Tea ", Some(ScreenCommand::Leave(Some(RoomName::new("tea").unwrap())))),
@@ -215,7 +236,7 @@ mod tests {
             ("/PART", Some(ScreenCommand::Leave(None))),
             ("/j tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
             ("/help", Some(ScreenCommand::Help(None))),
-            ("/help /part", Some(ScreenCommand::Help(Some(&OWN[0])))),
+            ("/help /part", Some(ScreenCommand::Help(Some(&OWN[1])))),
             ("/q", Some(ScreenCommand::Quit)),
             ("/quit", Some(ScreenCommand::Quit)),
             ("/me waves", None),
@@ -227,6 +248,8 @@ mod tests {
         }
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
         for line in [
+            "/query",
+            "/query eve\u{1}",
             "/highlight --x",
             "/highlight -",
             "/notify loud",

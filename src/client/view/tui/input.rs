@@ -1,5 +1,7 @@
 //! What keys and pastes do to the screen. Pure.
 
+use std::collections::BTreeSet;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
@@ -219,9 +221,16 @@ impl Tui {
         let open: Vec<_> = self.rooms.iter().filter_map(|room| room.name.clone()).collect();
         let rooms: Vec<_> = open.iter().chain(self.listed.iter().filter(|room| !open.contains(room))).collect();
         let commands: Vec<_> = command::all().collect();
+        // Beside one person, those of all rooms are named.
+        let everywhere: BTreeSet<_> = match self.person(self.current) {
+            Some(_) => self.rooms.iter().flat_map(|room| room.names.iter().cloned()).collect(),
+            None => BTreeSet::new(),
+        };
         let Some(room) = self.rooms.get_mut(self.current) else { return };
         let mut nicks: Vec<&Nick> = room.conversation.speakers().collect();
-        nicks.extend(room.names.iter().filter(|name| !room.conversation.speakers().any(|nick| nick == *name)));
+        nicks.extend(
+            room.names.union(&everywhere).filter(|name| !room.conversation.speakers().any(|nick| nick == *name)),
+        );
         // Who is ignored is named only to be shown again.
         if room.editor.text().starts_with("/ignore ") {
             nicks.extend(self.ignored.nicks());
@@ -354,14 +363,14 @@ impl Tui {
     fn submit(&mut self, now: Now, text: String, apps: &[&App]) -> Vec<Wish> {
         let tab = self.current;
         self.was_entered(&text);
-        let Some(app) = apps.get(tab) else { return Vec::new() };
+        let Some(app) = apps.get(self.app_of(tab)) else { return Vec::new() };
         let own = if self.choices.no_commands || app.dialect() == Dialect::Text && !is_local(&text) {
             Ok(None)
         } else {
             command::parse(&text)
         };
         match own {
-            Ok(Some(ScreenCommand::Ignore(nicks))) if !nicks.is_empty() && app.dialect() == Dialect::Text => {
+            Ok(Some(command)) if app.dialect() == Dialect::Text && names_people(&command) => {
                 let words = "this server speaks plain text only, and does not say who speaks".to_owned();
                 self.show(now, tab, &Shown::Refusal(words), None)
             }
@@ -380,7 +389,11 @@ impl Tui {
                 }
                 room.conversation.scroll(Scroll::Bottom);
                 room.watch(true);
-                vec![Wish::Line(self.speaker(&text), text)]
+                if self.person(tab).is_some() {
+                    self.say_to_person(now, text)
+                } else {
+                    vec![Wish::Line(self.speaker(&text), text)]
+                }
             }
             Err(error) => self.show(now, tab, &Shown::Refusal(error.to_string()), None),
         }
@@ -393,6 +406,30 @@ impl Tui {
         tab.unwrap_or(self.current)
     }
 
+    /// Does what `text`, entered beside one person, says: what is no command is for that person.
+    fn say_to_person(&mut self, now: Now, text: String) -> Vec<Wish> {
+        let tab = self.current;
+        if self.choices.no_commands {
+            return self.tell_wish(tab, text);
+        }
+        match wire::command::parse(&text) {
+            Ok(Line::Command(Command::Reply(text))) => self.tell_wish(tab, text.as_str().to_owned()),
+            Ok(Line::Command(Command::Msg(..) | Command::Nick(_) | Command::Rooms)) => {
+                vec![Wish::Line(self.app_of(tab), text)]
+            }
+            Ok(Line::Command(_)) => {
+                let words = format!("this is about a room, and {} is a person", self.rooms[tab].label());
+                self.show(now, tab, &Shown::Refusal(words), None)
+            }
+            Err(error) if text.starts_with('/') && !text.starts_with("//") => {
+                self.show(now, tab, &Shown::Refusal(error.to_string()), None)
+            }
+            Ok(Line::Blank) => Vec::new(),
+            // One that is too long is said in parts.
+            Ok(Line::Say(_)) | Err(_) => self.tell_wish(tab, text.strip_prefix('/').map(str::to_owned).unwrap_or(text)),
+        }
+    }
+
     /// Does what a command of the screen says; `me` is the nick one has.
     fn command(&mut self, now: Now, command: ScreenCommand, me: Option<&Nick>) -> Vec<Wish> {
         match command {
@@ -402,10 +439,18 @@ impl Tui {
                 Some(tab) => self.go_to(tab),
                 None => return vec![Wish::Open(room)],
             },
+            ScreenCommand::Query(nick, _) if me == Some(&nick) => {
+                return self.show(now, self.current, &Shown::Refusal(format!("{nick} is you")), me);
+            }
+            ScreenCommand::Query(nick, text) => {
+                self.query(&nick);
+                return if text.is_empty() { Vec::new() } else { self.tell_wish(self.current, text) };
+            }
+            ScreenCommand::Leave(None) if self.person(self.current).is_some() => self.close_person(self.current),
             ScreenCommand::Leave(named) => {
                 let tab = named.as_ref().map_or(Some(self.current), |room| self.tab_of(room));
                 match (tab, named) {
-                    (Some(_), _) if self.rooms.len() < 2 => {
+                    (Some(_), _) if self.room_count() < 2 => {
                         self.told = Some("this is the only room; /quit leaves the chat".to_owned());
                     }
                     (Some(tab), _) => return vec![Wish::Close(tab)],
@@ -414,6 +459,12 @@ impl Tui {
                     }
                     (None, None) => {}
                 }
+            }
+            ScreenCommand::History(_) | ScreenCommand::Notify(_) | ScreenCommand::Joins(_)
+                if self.person(self.current).is_some() =>
+            {
+                let words = format!("this is about a room, and {} is a person", self.rooms[self.current].label());
+                return self.show(now, self.current, &Shown::Refusal(words), me);
             }
             ScreenCommand::History(count) => {
                 let asked = count.unwrap_or(HISTORY);
@@ -550,6 +601,15 @@ impl Tui {
         }
         self.tell(now, told.join("\n"));
         changed.then_some(Wish::Remember).into_iter().collect()
+    }
+}
+
+/// Returns whether a command is about people, of whom a server of plain text tells nothing.
+fn names_people(command: &ScreenCommand) -> bool {
+    match command {
+        ScreenCommand::Ignore(nicks) => !nicks.is_empty(),
+        ScreenCommand::Query(..) => true,
+        _ => false,
     }
 }
 

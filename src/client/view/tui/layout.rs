@@ -42,15 +42,15 @@ impl Tui {
         self.width = area.width;
         let (current, palette) = (self.current, self.choices.palette);
         let shows_column = self.shows_column();
-        let app = apps.get(current)?;
+        let app = apps.get(self.app_of(current))?;
+        let pending = self.pending(current, apps);
         let room = self.rooms.get_mut(current)?;
         let text_width = area.width.saturating_sub(2).max(1);
         let typed = room.editor.layout(text_width, (area.height / 3).max(1));
         let parts = parts(area, u16::try_from(typed.rows.len()).unwrap_or(1), shows_column);
-        if app.connection() == Connection::Connecting && app.room().is_none() {
+        if app.connection() == Connection::Connecting && app.room().is_none() && room.person.is_none() {
             draw_joining(parts.conversation, buffer, palette, &room.label());
         } else {
-            let pending: Vec<_> = app.pending().collect();
             room.conversation.draw(parts.conversation, buffer, palette, &pending);
         }
         for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {

@@ -1,6 +1,6 @@
 //! The full screen: what happened becomes cells, and keys become wishes. Pure: no tokio, no clock, no I/O.
 //!
-//! A room is a tab, which has its own [`App`]; tabs are known by their place. The conversation has the width; below it are a line
+//! A room is a tab, which has its own [`App`]; tabs are known by their place. Behind the rooms stand those for one person alone. The conversation has the width; below it are a line
 //! of state, where questions and hints stand when there are any, and the text being typed.
 
 mod attention;
@@ -14,6 +14,7 @@ mod highlights;
 mod input;
 mod layout;
 pub mod palette;
+mod person;
 mod prompt;
 mod room;
 mod status;
@@ -48,13 +49,26 @@ use super::super::{
     ignored::Ignored,
     keys::Answer,
 };
-use crate::wire::{ClientMessage, MessageId, Nick, RoomName, Run, ServerMessage, clean, command::is_secret};
+use crate::wire::{
+    ClientMessage, Epoch, MessageId, Nick, PersonId, RoomName, Run, ServerMessage, clean, command::is_secret,
+};
 
 /// What the screen wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// This line was entered in the tab.
     Line(usize, String),
+    /// This text was entered for one person alone, and is sent by this tab.
+    Tell {
+        /// The tab.
+        tab: usize,
+        /// By which nick.
+        to: Nick,
+        /// Which person, where the server has told.
+        peer: Option<PersonId>,
+        /// The text.
+        text: String,
+    },
     /// The tab wants to know this for itself.
     Ask(usize, ClientMessage),
     /// A tab for this room, which has none yet.
@@ -115,8 +129,11 @@ pub struct Tui {
     /// What was chosen for each room of this server.
     room_choices: RoomChoices,
     ignored: Arc<Ignored>,
+    /// The rooms, and behind them what one says to one person alone.
     rooms: Vec<Room>,
     current: usize,
+    /// Which history the server has, once that is known.
+    epoch: Option<Epoch>,
     focus: Focus,
     question: Option<Question>,
     /// Something to be told until the next key.
@@ -148,6 +165,7 @@ impl Tui {
             room_choices: RoomChoices::default(),
             rooms: Vec::new(),
             current: 0,
+            epoch: None,
             focus: Focus::default(),
             question: None,
             told: None,
@@ -162,13 +180,17 @@ impl Tui {
         }
     }
 
-    /// Adds a tab at the end for `room`, where reading stopped at `resume` an earlier time.
+    /// Adds a tab behind the rooms for `room`, where reading stopped at `resume` an earlier time.
     pub fn open(&mut self, room: Option<RoomName>, resume: Option<Bookmark>) {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
         room.conversation.look_out_for(self.choices.words.clone());
         self.entered.iter().rev().for_each(|line| room.editor.remember(Arc::clone(line)));
-        self.rooms.push(room);
+        let tab = self.room_count();
+        self.rooms.insert(tab, room);
+        if self.current >= tab && self.rooms.len() > 1 {
+            self.current += 1;
+        }
     }
 
     /// Has `lines`, entered an earlier time on this server, the latest first, called back in every tab that is opened from now on.
@@ -187,8 +209,15 @@ impl Tui {
         if line.trim().is_empty() || is_secret(line) || !is_new {
             return;
         }
-        let line: Arc<str> = line.into();
-        self.rooms.iter_mut().for_each(|room| room.editor.remember(Arc::clone(&line)));
+        // What was said to one person alone is not called back as something for all.
+        let elsewhere = self.as_said_elsewhere(line);
+        let (here, line) = (Arc::from(line), Arc::from(elsewhere.as_deref().unwrap_or(line)));
+        for (tab, room) in self.rooms.iter_mut().enumerate() {
+            room.editor.remember(Arc::clone(if tab == self.current { &here } else { &line }));
+        }
+        if self.choices.no_commands && elsewhere.is_some() {
+            return;
+        }
         self.newly_entered.push(Arc::clone(&line));
         self.entered.push_front(line);
         let mut left = BYTES;
@@ -218,6 +247,7 @@ impl Tui {
             return;
         }
         self.rooms[self.current].watch(false);
+        self.comes_from_here(tab);
         // A question is about the line that it was asked at.
         self.question = None;
         self.current = tab;
@@ -232,7 +262,7 @@ impl Tui {
         if let Some(ServerMessage::Rooms { rooms, .. }) = shown.event() {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
         }
-        // What is for one person alone belongs to no room: it is shown where that person is.
+        self.follow_people(now, shown, me);
         let is_private = matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
         if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
             && me != Some(&private.from)
@@ -240,18 +270,27 @@ impl Tui {
         {
             self.correspondence = self.rooms.get(tab).and_then(|room| room.name.clone());
         }
-        let tab = if is_private { self.current } else { tab };
-        // What is for one person alone calls as everywhere, whatever room it is read in.
+        let from = tab;
+        let Some(tab) = self.tab_that_shows(now, from, shown, me) else { return wishes };
+        if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
+            && private.key.is_some()
+            && tab != self.current
+        {
+            self.told = self.sent_to(tab);
+        }
         let bell = if is_private { self.choices.bell } else { self.bell_of(tab) };
         let joins = self.rooms.get(tab).and_then(|room| room.name.as_ref()).map(|room| self.room_choices.joins(room));
-        let Some(room) = self.rooms.get_mut(tab) else { return wishes };
         let watched = tab == self.current && here;
-        room.watch(watched);
+        if let Some(room) = self.rooms.get_mut(tab) {
+            room.watch(watched);
+        }
+        let Some(room) = self.rooms.get_mut(from) else { return wishes };
         room.learn(shown);
         let less = match shown {
             Shown::Event { event, quiet: false } => room.without_topics(event),
             _ => None,
         };
+        let Some(room) = self.rooms.get_mut(tab) else { return wishes };
         room.conversation.tell_joins(joins.unwrap_or_default());
         let attention = room.conversation.take(less.as_ref().unwrap_or(shown), me, now.moment);
         if matches!(shown, Shown::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
@@ -301,7 +340,7 @@ impl Tui {
     /// Returns when, after the start of the program, the picture changes by itself.
     #[must_use]
     pub fn wake_at(&self, now: Duration, apps: &[&App]) -> Option<Duration> {
-        let Connection::Offline { since, .. } = apps.get(self.current)?.connection() else { return None };
+        let Connection::Offline { since, .. } = apps.get(self.app_of(self.current))?.connection() else { return None };
         let age = now.saturating_sub(since).as_secs();
         let step = if age < 60 { 1 } else { 60 };
         Some(since + Duration::from_secs((age / step + 1) * step))

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use super::conversation::{Attention, Conversation, Page};
+use super::{
+    conversation::{Attention, Conversation, Page},
+    person::Person,
+};
 use crate::{
     client::{
         app::{Bookmark, Shown},
@@ -20,6 +23,8 @@ use crate::{
 pub(super) struct Room {
     /// The room, as soon as it is known which.
     pub(super) name: Option<RoomName>,
+    /// With whom one talks here alone, where this is no room.
+    pub(super) person: Option<Person>,
     pub(super) conversation: Conversation,
     pub(super) editor: Editor,
     pub(super) completer: Completer,
@@ -59,6 +64,7 @@ impl Room {
         }
         Self {
             name,
+            person: None,
             conversation,
             editor: Editor::default(),
             completer: Completer::default(),
@@ -74,6 +80,12 @@ impl Room {
             asked: Vec::new(),
             arriving: Vec::new(),
         }
+    }
+
+    /// Returns a tab for one person, to be told whom.
+    pub(super) fn for_one(zone: TimeZone) -> Self {
+        let conversation = Conversation::with_one(zone.clone());
+        Self { conversation, caught_up: true, ..Self::new(None, None, zone) }
     }
 
     /// Takes whose words are not shown.
@@ -129,6 +141,9 @@ impl Room {
 
     /// Returns what the tab is called.
     pub(super) fn label(&self) -> String {
+        if let Some(person) = &self.person {
+            return format!("@{}", person.nick);
+        }
         self.name.as_ref().map_or_else(|| "…".to_owned(), |name| format!("#{name}"))
     }
 

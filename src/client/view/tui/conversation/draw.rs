@@ -12,7 +12,7 @@ use super::{
 use crate::{client::app::Pending, wire::MessageId};
 
 /// What an empty room says.
-const EMPTY: [&str; 2] = ["nothing has been said here yet", "/help lists the commands"];
+pub(super) const EMPTY: [&str; 2] = ["nothing has been said here yet", "/help lists the commands"];
 
 impl Conversation {
     /// Draws what is in sight into `area`, whose cells must be empty; below the latest stands what is `pending`, oldest first.
@@ -38,7 +38,7 @@ impl Conversation {
             }
             results.draw(area, buffer, palette, &self.zone);
         } else if self.shown().is_empty() && self.pending.is_empty() && !self.cleared {
-            draw_empty(area, buffer, palette);
+            draw_empty(self.empty_words(), area, buffer, palette);
         }
     }
 
@@ -84,11 +84,11 @@ impl Conversation {
     }
 }
 
-fn draw_empty(area: Rect, buffer: &mut Buffer, palette: Palette) {
-    let lines = u16::try_from(EMPTY.len()).unwrap_or(0);
-    let first = area.height.saturating_sub(lines) / 2;
-    for (y, words) in (first..area.height).zip(EMPTY) {
+fn draw_empty(lines: &[&str], area: Rect, buffer: &mut Buffer, palette: Palette) {
+    let count = u16::try_from(lines.len()).unwrap_or(0);
+    let first = area.height.saturating_sub(count) / 2;
+    for (y, words) in (first..area.height).zip(lines) {
         let wide = u16::try_from(columns(words)).unwrap_or(0);
-        Row::of(area.width.saturating_sub(wide) / 2, words, Role::Quiet).draw(area, y, buffer, palette, Style::new());
+        Row::of(area.width.saturating_sub(wide) / 2, *words, Role::Quiet).draw(area, y, buffer, palette, Style::new());
     }
 }

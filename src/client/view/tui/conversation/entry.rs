@@ -48,6 +48,8 @@ pub(super) enum Content {
     Message(Arc<Message>),
     /// A message to one person alone; the flag tells whether it is the reader's own.
     Private(Private, bool),
+    /// The same in a conversation with that person alone.
+    Alone(Private, bool),
     /// Who came and went.
     Presence(Run),
     /// What the server or the client tells.
@@ -129,7 +131,7 @@ impl Entry {
     pub(super) fn speaker(&self) -> Option<&Nick> {
         match &self.content {
             Content::Message(message) => Some(&message.nick),
-            Content::Private(private, false) => Some(&private.from),
+            Content::Private(private, false) | Content::Alone(private, false) => Some(&private.from),
             _ => None,
         }
     }
@@ -153,14 +155,14 @@ impl Entry {
 
     /// Returns whether the server said when it was.
     pub(super) fn is_dated(&self) -> bool {
-        matches!(self.content, Content::Message(_) | Content::Private(..))
+        matches!(self.content, Content::Message(_) | Content::Private(..) | Content::Alone(..))
     }
 
     /// Returns about how many bytes it takes.
     pub(super) fn weight(&self) -> usize {
         let text = match &self.content {
             Content::Message(message) => message.text_len(),
-            Content::Private(private, _) => private.text.as_str().len(),
+            Content::Private(private, _) | Content::Alone(private, _) => private.text.as_str().len(),
             Content::Told(text) | Content::Refused(text) | Content::Line(text) => text.len(),
             Content::Presence(_) | Content::Pending(..) => 0,
         };
@@ -260,6 +262,7 @@ impl Entry {
             }
             Content::Private(private, true) => whisper(None, Some(&private.to), private.text.as_str()),
             Content::Private(private, false) => whisper(Some(&private.from), None, private.text.as_str()),
+            Content::Alone(private, _) => speech(Some(&private.from), Kind::Say, Some(private.text.as_str())),
             Content::Presence(run) => Said::aside("* ", run.words().into(), Role::Quiet),
             Content::Told(text) => Said::aside("* ", text.into(), Role::Quiet),
             Content::Refused(text) => Said::aside("! ", text.into(), Role::Refused),

@@ -6,6 +6,7 @@
 //!
 //! What is in sight hangs on an entry and a row of it, not on a distance from the end: so nothing that arrives moves it.
 
+mod alone;
 mod draw;
 mod entry;
 mod pages;
@@ -95,6 +96,8 @@ pub struct Conversation {
     ignored: Arc<Ignored>,
     /// Whose comings and goings are told.
     joins: Joins,
+    /// Whether this is no room, but what one person and the reader say to each other.
+    alone: bool,
 }
 
 impl Conversation {
@@ -123,6 +126,7 @@ impl Conversation {
             results: None,
             ignored: Arc::default(),
             joins: Joins::default(),
+            alone: false,
         }
     }
 
@@ -179,6 +183,10 @@ impl Conversation {
             }
             Shown::Notice(words) => self.tell(words, at),
             Shown::Refusal(words) => self.refuse(words, at),
+            Shown::Undelivered { words, .. } => {
+                self.refuse(words, at);
+                return Attention::Mention;
+            }
         }
         Attention::None
     }
@@ -299,8 +307,8 @@ impl Conversation {
         {
             self.speakers.spoke(&private.from, at);
         }
-        let content = Content::Private(private.clone(), own);
-        let mut entry = Entry::new(content, MessageId(0), at.map(|at| self.local(at)));
+        let (content, upto) = self.private_content(private, own);
+        let mut entry = Entry::new(content, upto, at.map(|at| self.local(at)));
         entry.came = Some(came);
         entry.hide(&self.ignored, self.me.as_ref());
         let hidden = entry.hidden;
@@ -383,7 +391,7 @@ impl Conversation {
         match &entry.content {
             _ if entry.hidden => false,
             Content::Message(message) => !self.is_me(&message.nick),
-            Content::Private(_, own) => !own,
+            Content::Private(_, own) | Content::Alone(_, own) => !own,
             Content::Line(_) => true,
             _ => false,
         }

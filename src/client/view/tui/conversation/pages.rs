@@ -207,6 +207,9 @@ impl Conversation {
 
     /// Drops what is farthest from what is looked at, once there is too much.
     pub(super) fn trim(&mut self) {
+        if self.alone {
+            return self.trim_alone();
+        }
         let anchor = match self.position {
             Position::Bottom => i64::MAX,
             Position::At(anchor) => anchor.serial,

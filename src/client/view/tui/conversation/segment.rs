@@ -152,7 +152,12 @@ impl Segment {
     }
 
     pub(super) fn is_too_large(&self) -> bool {
-        self.entries.len() > ENTRIES || self.bytes > BYTES
+        self.holds_more_than(ENTRIES, BYTES)
+    }
+
+    /// Returns whether it holds more than so many entries or bytes.
+    pub(super) fn holds_more_than(&self, entries: usize, bytes: usize) -> bool {
+        self.entries.len() > entries || self.bytes > bytes
     }
 
     pub(super) fn drop_first(&mut self) {

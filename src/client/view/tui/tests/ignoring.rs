@@ -173,7 +173,7 @@ fn who_gets_the_nick_of_somebody_ignored_is_not_ignored() {
     stage.said(0, "boss", "I am back");
     whisper(&mut stage, "boss", "ada, a word");
     let screen = stage.screen(80, 24);
-    for shown in ["I go to lunch", "I am back", "a word"] {
+    for shown in ["I go to lunch", "I am back", "2 @boss 1!"] {
         assert!(screen.contains(shown), "{screen}");
     }
     assert!(!screen.contains("buy"), "{screen}");

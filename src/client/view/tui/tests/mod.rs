@@ -4,6 +4,7 @@ mod choosing;
 mod ignoring;
 mod keys;
 mod looks;
+mod persons;
 mod typing;
 
 use std::sync::Arc;
@@ -133,6 +134,7 @@ impl Stage {
         for wish in wishes {
             match wish {
                 Wish::Line(tab, line) => self.event(tab, Event::Line(line)),
+                Wish::Tell { tab, to, peer, text } => self.event(tab, Event::Tell { to, peer, text }),
                 Wish::Open(room) => {
                     self.open(room.as_str());
                     self.tui.go_to(self.apps.len() - 1);

@@ -1,0 +1,267 @@
+//! Tabs for one person alone: what is said privately has its place there, and in no room. Pure.
+//!
+//! They stand behind the rooms, so that the place of a room is that of its app.
+
+use super::{Now, Tui, Wish, room::Room};
+use crate::{
+    client::{
+        app::{App, Pending, Shown},
+        ignored,
+    },
+    wire::{Nick, PersonId, Presence, Private, RoomName, ServerMessage, Welcome},
+};
+
+/// Such tabs that can be open; of more, the one that was quiet for longest is closed.
+const MOST: usize = 32;
+
+/// With whom one talks alone.
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) nick: Nick,
+    /// Which person that is, where the server has told.
+    pub(super) id: Option<PersonId>,
+    /// In which room one is oneself whose connection was used last.
+    through: Option<RoomName>,
+    /// From which room one came here.
+    from: Option<RoomName>,
+    /// Whether they have left the room in which they were seen last.
+    left: bool,
+    /// Greater for a tab that was used later.
+    used: u64,
+}
+
+impl Tui {
+    /// Returns how many tabs are rooms; those for one person stand behind them.
+    pub(super) fn room_count(&self) -> usize {
+        self.rooms.partition_point(|room| room.person.is_none())
+    }
+
+    /// Returns whom the tab is for.
+    pub(super) fn person(&self, tab: usize) -> Option<&Person> {
+        self.rooms.get(tab)?.person.as_ref()
+    }
+
+    /// Returns the tabs for one person.
+    fn persons_mut(&mut self) -> impl Iterator<Item = (&mut Room, usize)> {
+        let rooms = self.room_count();
+        self.rooms.iter_mut().zip(0..).skip(rooms)
+    }
+
+    /// Returns the tab for whom this nick names; the one that was used last where several had it.
+    pub(super) fn tab_of_nick(&self, nick: &Nick) -> Option<usize> {
+        let tabs = (self.room_count()..self.rooms.len())
+            .filter(|tab| self.person(*tab).is_some_and(|person| ignored::share(&person.nick, nick)));
+        tabs.max_by_key(|tab| self.person(*tab).map(|person| (person.nick == *nick, person.used)))
+    }
+
+    /// Returns whose app speaks for the tab.
+    pub(super) fn app_of(&self, tab: usize) -> usize {
+        let Some(person) = self.person(tab) else { return tab };
+        person.through.as_ref().and_then(|room| self.tab_of(room)).unwrap_or(0)
+    }
+
+    /// Opens a tab for one person, at the end, and returns which it is.
+    fn open_person(&mut self, nick: Nick, id: Option<PersonId>) -> usize {
+        if self.rooms.len() - self.room_count() >= MOST {
+            self.close_quietest();
+        }
+        let mut room = Room::for_one(self.choices.zone.clone());
+        let person = Person { nick, id, through: None, from: None, left: false, used: 0 };
+        room.person = Some(person);
+        room.ignore(&self.ignored);
+        self.entered.iter().rev().for_each(|line| room.editor.remember(line.clone()));
+        self.rooms.push(room);
+        self.rooms.len() - 1
+    }
+
+    /// Closes the tab for one person that is missed least: with nothing typed, with nothing unread, quiet for longest.
+    fn close_quietest(&mut self) {
+        let others = (self.room_count()..self.rooms.len()).filter(|tab| *tab != self.current);
+        let worth = |tab: &usize| {
+            let room = &self.rooms[*tab];
+            (!room.editor.is_empty(), room.unread > 0, room.person.as_ref().map(|person| person.used))
+        };
+        if let Some(tab) = others.min_by_key(worth) {
+            self.told = Some(format!("{} is closed: more than {MOST} people are written to", self.rooms[tab].label()));
+            self.close(tab);
+        }
+    }
+
+    /// Returns the tab for a private message that came on the connection of tab `by`; none where it is of somebody who is ignored.
+    pub(super) fn tab_of_private(
+        &mut self,
+        now: Now,
+        by: usize,
+        private: &Private,
+        me: Option<&Nick>,
+    ) -> Option<usize> {
+        let own = me == Some(&private.from);
+        let other = if own { &private.to } else { &private.from };
+        let rooms = self.room_count();
+        let is_same = |tab: &usize| self.person(*tab).is_some_and(|person| person.id == private.peer);
+        let known = private.peer.and_then(|_| (rooms..self.rooms.len()).find(is_same));
+        let tab = match known.or_else(|| self.tab_of_nick(other)) {
+            Some(tab) => tab,
+            None if !own && self.ignored.has(other) => return None,
+            None => self.open_person(other.clone(), private.peer),
+        };
+        let through = self.rooms.get(by).and_then(|room| room.name.clone());
+        let used = self.rooms.iter().filter_map(|room| room.person.as_ref()).map(|person| person.used).max();
+        let mut news = Vec::new();
+        if let Some(person) = &mut self.rooms[tab].person {
+            if person.id.is_some() && private.peer.is_some() && person.id != private.peer {
+                news.push(format!("this {other} is somebody else than the one before"));
+            } else if person.nick != *other && known.is_some() {
+                news.push(format!("{} is {other} now", person.nick));
+            }
+            person.nick = other.clone();
+            person.id = private.peer.or(person.id);
+            person.through = through.or(person.through.take());
+            person.used = used.unwrap_or(0) + 1;
+            person.left = false;
+        }
+        self.tell_person(now, tab, news, me);
+        Some(tab)
+    }
+
+    /// Goes to the tab for whoever has this nick, which is opened where there is none.
+    pub(super) fn query(&mut self, nick: &Nick) {
+        // The spelling of whoever is here is theirs.
+        let named = self.rooms.iter().flat_map(|room| &room.names).find(|name| ignored::share(name, nick));
+        let nick = named.unwrap_or(nick).clone();
+        let through = self.app_of(self.current);
+        let through = self.rooms.get(through).and_then(|room| room.name.clone());
+        let tab = self.tab_of_nick(&nick).unwrap_or_else(|| self.open_person(nick, None));
+        if let Some(person) = &mut self.rooms[tab].person {
+            person.through = person.through.take().or(through);
+        }
+        self.go_to(tab);
+    }
+
+    /// Takes from where one goes to the tab.
+    pub(super) fn comes_from_here(&mut self, tab: usize) {
+        let here = self.rooms.get(self.current).and_then(|room| room.name.clone());
+        if let Some(person) = self.rooms.get_mut(tab).and_then(|room| room.person.as_mut()) {
+            person.from = here.or(person.from.take());
+        }
+    }
+
+    /// Closes the tab for one person, and goes back to where one came from.
+    pub(super) fn close_person(&mut self, tab: usize) {
+        let back = self.person(tab).and_then(|person| person.from.as_ref()).and_then(|room| self.tab_of(room));
+        if let Some(back) = back.filter(|_| tab == self.current) {
+            self.go_to(back);
+        }
+        self.close(tab);
+        if let Some(room) = self.rooms.get_mut(self.current) {
+            room.watch(true);
+        }
+    }
+
+    /// Takes what a room tells of those with whom one talks alone: their new nick, and that they come and go.
+    pub(super) fn follow_people(&mut self, now: Now, shown: &Shown, me: Option<&Nick>) {
+        match shown.event() {
+            Some(ServerMessage::Presence(presence)) => self.follow_presence(now, presence, me),
+            Some(ServerMessage::Welcome(Welcome { epoch, shared, .. })) => {
+                let is_other = self.epoch.replace(*epoch).is_some_and(|before| before != *epoch);
+                // The people of another history are others, though their numbers may be the same.
+                if is_other || shared.is_some_and(|shared| shared.0 == 0) {
+                    self.persons_mut().for_each(|(room, _)| room.forget_id());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn follow_presence(&mut self, now: Now, presence: &Presence, me: Option<&Nick>) {
+        let room = &presence.room;
+        let mut all = Vec::new();
+        let is_elsewhere = |nick: &Nick| {
+            self.rooms.iter().any(|tab| tab.name.as_ref().is_some_and(|name| name != room) && tab.names.contains(nick))
+        };
+        let gone: Vec<_> = presence.left.iter().filter(|nick| !is_elsewhere(nick)).cloned().collect();
+        for (tab, index) in self.persons_mut() {
+            let Some(person) = &mut tab.person else { continue };
+            let mut news = Vec::new();
+            if let Some(rename) = presence.renamed.iter().find(|rename| rename.from == person.nick) {
+                news.push(format!("{} is {} now", rename.from, rename.to));
+                person.nick = rename.to.clone();
+            }
+            if gone.contains(&person.nick) && !person.left {
+                person.left = true;
+                news.push(format!("{} has left #{room}", person.nick));
+            } else if person.left && presence.joined.contains(&person.nick) {
+                person.left = false;
+                news.push(format!("{} is back in #{room}", person.nick));
+            }
+            all.push((index, news));
+        }
+        for (tab, news) in all {
+            self.tell_person(now, tab, news, me);
+        }
+    }
+
+    fn tell_person(&mut self, now: Now, tab: usize, news: Vec<String>, me: Option<&Nick>) {
+        for words in news {
+            self.rooms[tab].conversation.take(&Shown::Notice(words), me, now.moment);
+        }
+    }
+
+    /// Returns which tab shows what came to `tab`: what answers a line that was entered beside one person is shown there.
+    pub(super) fn tab_that_shows(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Option<usize> {
+        match shown {
+            Shown::Event { event: ServerMessage::Private(private), .. } => self.tab_of_private(now, tab, private, me),
+            Shown::Undelivered { to, .. } => Some(self.tab_of_nick(to).unwrap_or(self.current)),
+            Shown::Refusal(_)
+            | Shown::Event {
+                event: ServerMessage::Rooms { .. } | ServerMessage::Nick { .. } | ServerMessage::Error(_),
+                quiet: false,
+            } if self.app_of(self.current) == tab => Some(self.current),
+            _ => Some(tab),
+        }
+    }
+
+    /// Returns what of one's own has not been echoed and belongs into the tab.
+    pub(super) fn pending(&self, tab: usize, apps: &[&App]) -> Vec<Pending> {
+        let all = |app: &&App| app.pending().collect::<Vec<_>>();
+        let Some(person) = self.person(tab) else {
+            let mut pending = apps.get(tab).map(all).unwrap_or_default();
+            pending.retain(|text| text.to.as_ref().is_none_or(|to| self.tab_of_nick(to).is_none()));
+            return pending;
+        };
+        let pending = apps.iter().flat_map(all).filter(|text| text.to.as_ref() == Some(&person.nick));
+        pending.map(|text| Pending { to: None, ..text }).collect()
+    }
+
+    /// Returns the line that says in any tab what `line` says in this one.
+    pub(super) fn as_said_elsewhere(&self, line: &str) -> Option<String> {
+        let person = self.person(self.current)?;
+        let text = match line.strip_prefix('/') {
+            Some(text) if text.starts_with('/') => text,
+            Some(_) => return None,
+            None => line,
+        };
+        Some(format!("/msg {} {text}", person.nick))
+    }
+
+    /// Returns what is told in another tab about a private text that was sent just now.
+    pub(super) fn sent_to(&self, tab: usize) -> Option<String> {
+        let person = self.person(tab)?;
+        let key = if tab < 9 { format!("Alt-{}", tab + 1) } else { format!("/query {}", person.nick) };
+        Some(format!("sent to {} alone; {key} shows it", person.nick))
+    }
+
+    /// Returns the wish to say `text` to whom the tab is for.
+    pub(super) fn tell_wish(&self, tab: usize, text: String) -> Vec<Wish> {
+        let Some(person) = self.person(tab) else { return Vec::new() };
+        vec![Wish::Tell { tab: self.app_of(tab), to: person.nick.clone(), peer: person.id, text }]
+    }
+}
+
+impl Room {
+    fn forget_id(&mut self) {
+        if let Some(person) = &mut self.person {
+            person.id = None;
+        }
+    }
+}

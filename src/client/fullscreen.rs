@@ -1,10 +1,13 @@
 //! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried out.
 
+mod editing;
 mod remember;
 mod unsent;
 
 use std::{
+    future::pending,
     io::{self, Write as _},
+    mem,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -15,7 +18,7 @@ use jiff::Timestamp as Moment;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::unsent::Unsent;
+use self::{editing::Editing, unsent::Unsent};
 use super::{
     Error,
     address::Address,
@@ -86,6 +89,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     }
     let mut screen = Screen::enter()?;
     let result = chat.run(&mut screen, &stop).await;
+    chat.abandon_editing().await;
     screen.leave().await;
     let left = clean::lines(&chat.end()).into_owned();
     let result = result.and_then(|()| chat.failed.take().map_or(Ok(()), Err));
@@ -133,6 +137,9 @@ struct FullScreen {
     failed: Option<Error>,
     last_words: String,
     suspends: bool,
+    /// Whether the draft is to be opened in an editor, and the one that has it.
+    edits: bool,
+    editing: Option<Editing>,
 }
 
 impl FullScreen {
@@ -159,6 +166,8 @@ impl FullScreen {
             failed: None,
             last_words: String::new(),
             suspends: false,
+            edits: false,
+            editing: None,
             address,
             settings,
             entered,
@@ -231,7 +240,7 @@ impl FullScreen {
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
         let failed = |error: io::Error| Error::Terminal(os::reason(&error));
-        let mut reader = Reader::start().map_err(failed)?;
+        let mut reader = Some(Reader::start().map_err(failed)?);
         let mut continued = os::Continued::watch().map_err(failed)?;
         // Nobody waits for the answers: the first picture comes right behind the questions.
         self.extras.extend_from_slice(terminal::questions(&std::env::var("TERM").unwrap_or_default()));
@@ -244,11 +253,13 @@ impl FullScreen {
                 () = stop.cancelled() => return Ok(()),
                 () = gone.gone() => return Err(Error::Hangup),
                 written = screen.written(), if !screen.is_ready() => written.map_err(|_| Error::Hangup)?,
-                reading = reader.next() => match reading {
+                reading = next(&mut reader) => match reading {
                     Some(Ok(reading)) => self.read(reading, screen),
                     Some(Err(_)) | None => return Err(Error::Hangup),
                 },
-                () = continued.next() => {
+                status = editing::ended(&mut self.editing) => reader = self.end_editing(screen, status).map_err(failed)?,
+                // While an editor has the terminal, it goes on, too, and takes it again itself.
+                () = continued.next(), if self.editing.is_none() => {
                     screen.resume()?;
                     self.draw_soon();
                 }
@@ -263,7 +274,10 @@ impl FullScreen {
                 screen.suspend().await?;
                 self.draw_soon();
             }
-            if self.tabs.all_finished() {
+            if mem::take(&mut self.edits) && self.editing.is_none() {
+                reader = self.begin_editing(screen, reader).await.map_err(failed)?;
+            }
+            if self.tabs.all_finished() && self.editing.is_none() {
                 return self.failed.take().map_or(Ok(()), Err);
             }
         }
@@ -470,6 +484,7 @@ impl FullScreen {
             Wish::Close(tab) => self.update(now, tab, Event::Quit),
             Wish::Quit => self.quit(now),
             Wish::Suspend => self.suspends = true,
+            Wish::Edit => self.edits = true,
             Wish::Redraw => {}
             Wish::Ring => self.extras.push(b'\x07'),
             Wish::Notify(words) => self.extras.extend_from_slice(osc::notification(&words).as_bytes()),
@@ -497,5 +512,13 @@ impl FullScreen {
             self.update(now, tab, event.clone());
         }
         self.tui.leave();
+    }
+}
+
+/// Returns what was read next, if the terminal is read now. Cancel-safe.
+async fn next(reader: &mut Option<Reader>) -> Option<io::Result<Reading>> {
+    match reader {
+        Some(reader) => reader.next().await,
+        None => pending().await,
     }
 }

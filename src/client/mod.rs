@@ -17,6 +17,7 @@
 pub mod address;
 pub mod app;
 pub mod completion;
+mod draft_file;
 pub mod editor;
 mod files;
 pub mod fullscreen;

@@ -1,6 +1,7 @@
 //! What differs between operating systems, and what people are told about its errors. The only place with `cfg(unix)`.
 
 mod descriptors;
+mod editor;
 mod lossy;
 #[cfg(target_os = "linux")]
 mod pages;
@@ -18,6 +19,7 @@ use std::{
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub use self::descriptors::{open_descriptors, raise_descriptors};
+pub use self::editor::Editor;
 pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
 #[cfg(target_os = "linux")]
 pub use self::pages::Pages;
@@ -111,7 +113,8 @@ pub fn uptime() -> Duration {
 }
 
 /// Returns what resolves with the number of the signal that asks the program to end: SIGHUP, and whatever stops a service, on Unix,
-/// Ctrl-C as SIGINT elsewhere. From this call on they do not end the program by themselves. Cancel-safe.
+/// Ctrl-C as SIGINT elsewhere. From this call on they do not end the program by themselves. Cancel-safe. An interrupt by the key of a
+/// terminal that an [`Editor`] has is not among them.
 ///
 /// What was started to outlive its terminal, as by `nohup`, is left alone by SIGHUP.
 ///
@@ -130,8 +133,16 @@ pub fn end_requested() -> io::Result<impl Future<Output = u8> + Send> {
                 None => std::future::pending().await,
             }
         };
+        let stopped = async {
+            loop {
+                let number = stops.number().await;
+                if !editor::is_for_editor(number) {
+                    return number;
+                }
+            }
+        };
         tokio::select! {
-            number = stops.number() => number,
+            number = stopped => number,
             number = hung_up => number,
         }
     })
@@ -302,6 +313,17 @@ pub fn open_private(path: &Path) -> io::Result<File> {
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Creates the directory at `path`, which only its owner may enter (mode 0700 on Unix).
+///
+/// # Errors
+/// When it cannot be created, or there is something of that name.
+pub fn create_new_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)

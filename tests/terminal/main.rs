@@ -1,5 +1,6 @@
 //! The client on a terminal, as its user has it: the real program in a pseudo-terminal.
 
+mod editor;
 mod pty;
 #[path = "../support/mod.rs"]
 mod support;

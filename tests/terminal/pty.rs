@@ -18,6 +18,8 @@ use super::support::{DEADLINE, folder::Folder};
 /// A terminal; the program in it is killed when this is dropped.
 pub(crate) struct Pty {
     screen: Arc<Mutex<vt100::Parser>>,
+    /// All that the program has written.
+    bytes: Arc<Mutex<Vec<u8>>>,
     /// How many bytes the program has written.
     written: watch::Receiver<usize>,
     writer: Box<dyn Write + Send>,
@@ -64,14 +66,16 @@ impl Pty {
         let writer = pair.master.take_writer().expect("write to the terminal");
         let mut reader = pair.master.try_clone_reader().expect("read from the terminal");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(side(rows), side(columns), 0)));
+        let bytes = Arc::new(Mutex::new(Vec::new()));
         let (count, written) = watch::channel(0);
-        let shown = Arc::clone(&screen);
+        let (shown, log) = (Arc::clone(&screen), Arc::clone(&bytes));
         let closing = Arc::new(AtomicBool::new(false));
         let closes = Arc::clone(&closing);
         std::thread::spawn(move || {
             let mut chunk = vec![0; 64 * 1024];
             // The end of a pseudo-terminal is an error on Linux.
             while let Ok(length @ 1..) = reader.read(&mut chunk) {
+                log.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..length]);
                 shown.lock().unwrap_or_else(PoisonError::into_inner).process(&chunk[..length]);
                 count.send_modify(|count| *count += length);
                 if closes.load(Ordering::SeqCst) {
@@ -79,7 +83,7 @@ impl Pty {
                 }
             }
         });
-        Self { screen, written, writer, master: Some(pair.master), closing, child, home }
+        Self { screen, bytes, written, writer, master: Some(pair.master), closing, child, home }
     }
 
     /// Types `bytes`.
@@ -114,6 +118,19 @@ impl Pty {
             let screen = self.rows().join("\n");
             panic!("waited {} s for {what}, and the screen is:\n{screen}", DEADLINE.as_secs());
         }
+    }
+
+    /// Returns how often the program has written `bytes`.
+    pub(crate) fn count(&self, bytes: &str) -> usize {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).matches(bytes).count()
+    }
+
+    /// Waits until the program has written `bytes` so many times.
+    pub(crate) async fn writes(&mut self, bytes: &str, times: usize) {
+        let log = Arc::clone(&self.bytes);
+        let count =
+            move || String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).matches(bytes).count();
+        self.wait(&format!("{bytes:?} to be written {times} times"), |_| count() >= times).await;
     }
 
     /// Waits until `text` is on the screen.

@@ -249,6 +249,16 @@ impl Editor {
         self.hold(clean);
     }
 
+    /// Puts what was made of the text elsewhere in its place; it can be undone. What was said as it stands still is.
+    pub fn rewrite(&mut self, text: &str) -> Outcome {
+        self.end_search(false);
+        self.last = Last::Other;
+        let verbatim = self.verbatim;
+        let changed = self.replace_range(0..self.text.len(), &clean::lines(text), Last::Other);
+        self.verbatim = verbatim && self.text.starts_with('/');
+        self.outcome(changed)
+    }
+
     /// Returns the [line](Self::line), a draft, and leaves nothing. It does not go into the history.
     pub fn take(&mut self) -> String {
         self.end_search(false);

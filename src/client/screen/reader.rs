@@ -51,7 +51,7 @@ pub struct Reading {
 pub struct Reader {
     readings: mpsc::Receiver<io::Result<Reading>>,
     resizes: Signals,
-    _stop: Stop,
+    stop: Stop,
 }
 
 /// Ends the thread when it is dropped, which is all that it is here for.
@@ -81,7 +81,7 @@ impl Reader {
             thread.spawn(move || read_events(&sender, &stopped))?;
             Stop::Events { stop, _waker: waker }
         };
-        Ok(Self { readings, resizes, _stop: stop })
+        Ok(Self { readings, resizes, stop })
     }
 
     /// Returns what was read next; nothing when the terminal can be read no more. Cancel-safe.
@@ -95,6 +95,18 @@ impl Reader {
                 Reading { at: Instant::now(), events: vec![Event::Resize(columns, rows)] }
             })),
         }
+    }
+
+    /// Ends the reading, so that another program may have the terminal; returns what had been read and not taken.
+    pub async fn stop(self) -> Vec<Reading> {
+        let Self { mut readings, stop, .. } = self;
+        drop(stop);
+        let mut left = Vec::new();
+        // The thread lets go of its end when it reads no more.
+        while let Some(reading) = readings.recv().await {
+            left.extend(reading);
+        }
+        left
     }
 }
 

@@ -7,13 +7,14 @@ use super::{command, fit::fit, palette::Palette};
 use crate::wire::command::Group;
 
 /// The keys, and what they do.
-pub(super) static KEYS: [(&str, &str); 22] = [
+pub(super) static KEYS: [(&str, &str); 23] = [
     ("Enter", "send"),
-    ("Alt-Enter", "line break"),
+    ("Shift-Enter, Alt-Enter", "line break; Ctrl-J, too"),
     ("Tab", "complete a nick, room, command or :emoji"),
     ("Up, Down", "what was sent before, on an empty line"),
     ("Ctrl-R", "search in what was sent before"),
     ("Ctrl-A E K U W Y", "as in a shell; Ctrl-_ takes back"),
+    ("Ctrl-X Ctrl-E", "write in your editor: $VISUAL or $EDITOR"),
     ("Alt-1 to Alt-9", "go to a room"),
     ("Alt-Left, Alt-Right", "the room before, the next"),
     ("Ctrl-P, Ctrl-N", "the same"),

@@ -1,6 +1,6 @@
 //! What keys and pastes do to the screen. Pure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -110,6 +110,7 @@ impl Tui {
 
     fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<Wish> {
         self.told = None;
+        let prefixed = mem::take(&mut self.prefixed);
         let mut confirmed = None;
         if let Some(question) = self.question.take() {
             match (question.answer(key), question) {
@@ -132,6 +133,9 @@ impl Tui {
             return wishes;
         }
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
+        if prefixed && key.code == KeyCode::Char('e') && key.modifiers == KeyModifiers::CONTROL {
+            return vec![Wish::Edit];
+        }
         // Where a line is searched for, every key is about that, if it can be.
         let searching = room.editor.searching().is_some();
         if searching {
@@ -283,6 +287,10 @@ impl Tui {
             KeyCode::Char('d') if control && empty => return Some(vec![Wish::Quit]),
             KeyCode::Char('l') if control => return Some(vec![Wish::Redraw]),
             KeyCode::Char('z') if control => return Some(vec![Wish::Suspend]),
+            KeyCode::Char('x') if control => {
+                self.prefixed = true;
+                self.told = Some("Ctrl-X Ctrl-E opens the text in your editor".to_owned());
+            }
             KeyCode::Tab => self.complete(false),
             KeyCode::BackTab => self.complete(true),
             KeyCode::F(1) => self.help = Some(Help::keys()),

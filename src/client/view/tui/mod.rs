@@ -45,7 +45,7 @@ use self::{
 };
 use super::super::{
     app::{App, Bookmark, Connection, Shown},
-    editor::{BYTES, LINES},
+    editor::{BYTES, LENGTH, LINES},
     ignored::Ignored,
     keys::Answer,
 };
@@ -79,6 +79,8 @@ pub enum Wish {
     Quit,
     /// The program is to be stopped, as by Ctrl-Z.
     Suspend,
+    /// What is being typed is to be opened in the user's editor.
+    Edit,
     /// Everything is to be drawn anew.
     Redraw,
     /// The bell.
@@ -89,6 +91,17 @@ pub enum Wish {
     Remember,
     /// Those whose words are not shown are others now.
     Ignore,
+}
+
+/// What became of a text that an editor has made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edited {
+    /// It is the one being typed in its tab.
+    Taken,
+    /// Its tab is closed, and it may be for nobody else.
+    Closed,
+    /// It has so many bytes, which do not fit into a message.
+    TooLong(usize),
 }
 
 /// What is told while the program waits for what is still to be sent.
@@ -141,6 +154,8 @@ pub struct Tui {
     /// Whether the program is about to end.
     leaving: bool,
     help: Option<Help>,
+    /// Whether Ctrl-X was pressed, and the next key says for what.
+    prefixed: bool,
     /// Whose app had the last private message, and knows whom to reply to.
     correspondence: Option<RoomName>,
     /// The lines entered before, the latest first; in every room the same can be called back.
@@ -171,6 +186,7 @@ impl Tui {
             told: None,
             leaving: false,
             help: None,
+            prefixed: false,
             correspondence: None,
             entered: VecDeque::new(),
             newly_entered: Vec::new(),
@@ -390,6 +406,25 @@ impl Tui {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.editor.restore(draft, entered);
         }
+    }
+
+    /// Returns what is being typed in the current tab, for an editor, whose text comes back by [`Self::edited`].
+    pub fn to_edit(&mut self) -> Option<String> {
+        for (tab, room) in self.rooms.iter_mut().enumerate() {
+            room.is_edited = tab == self.current;
+        }
+        Some(self.rooms.get(self.current)?.editor.text().to_owned())
+    }
+
+    /// Takes `text`, which an editor has made of what was being typed, wherever its tab is now.
+    pub fn edited(&mut self, text: &str) -> Edited {
+        let length = clean::lines(text).len();
+        if length > LENGTH {
+            return Edited::TooLong(length);
+        }
+        let Some(room) = self.rooms.iter_mut().find(|room| room.is_edited) else { return Edited::Closed };
+        room.editor.rewrite(text);
+        Edited::Taken
     }
 
     /// Takes what the terminal has answered: which colours it has, and on what ground.

@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Room {
     /// The room, as soon as it is known which.
     pub(super) name: Option<RoomName>,
+    /// Whether an editor was given what is being typed here, as the last one.
+    pub(super) is_edited: bool,
     /// With whom one talks here alone, where this is no room.
     pub(super) person: Option<Person>,
     pub(super) conversation: Conversation,
@@ -64,6 +66,7 @@ impl Room {
         }
         Self {
             name,
+            is_edited: false,
             person: None,
             conversation,
             editor: Editor::default(),

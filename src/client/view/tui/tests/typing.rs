@@ -269,3 +269,34 @@ fn the_wheel_scrolls_what_lies_on_top_and_leaves_the_line() {
     assert_eq!(stage.tui.help.map(|help| help.above), Some(1));
     assert_eq!(stage.typed(), "a draft");
 }
+
+#[test]
+fn ctrl_x_ctrl_e_opens_what_is_typed_in_an_editor_and_takes_what_it_made() {
+    let mut stage = Stage::live();
+    stage.type_in("one");
+    stage.control('x');
+    assert!(stage.bottom(2).contains("Ctrl-E"), "{}", stage.bottom(2));
+    // Another key does what it always does.
+    stage.type_in("x");
+    stage.control('e');
+    assert!(!stage.wishes.contains(&Wish::Edit));
+    stage.control('x');
+    stage.control('e');
+    assert_eq!(stage.wishes.pop(), Some(Wish::Edit));
+    assert_eq!(stage.tui.to_edit().as_deref(), Some("onex"));
+    // It goes where it came from, wherever that is now.
+    stage.open("rust");
+    stage.enter(1, None);
+    stage.alt('2');
+    assert_eq!(stage.tui.edited("one \u{1b}[2Jtwo"), Edited::Taken);
+    assert_eq!(stage.tui.edited(&"x".repeat(20_000)), Edited::TooLong(20_000));
+    assert_eq!(stage.bottom(1), ">");
+    stage.alt('1');
+    assert_eq!(stage.bottom(1), "> one two");
+    stage.control('_');
+    assert_eq!(stage.bottom(1), "> onex");
+    // And to nobody else, since it may have been for one person alone.
+    stage.tui.close(0);
+    assert_eq!(stage.tui.edited("elsewhere"), Edited::Closed);
+    assert_eq!(stage.bottom(1), ">");
+}

@@ -1,0 +1,149 @@
+//! A draft as a file, for as long as an editor has it: for its owner alone, in a folder of its own, and removed with the value.
+//!
+//! A client that is killed cannot remove its file; the next draft that becomes a file removes what such clients have left.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::files::try_lock;
+use crate::{client::editor, os};
+
+/// What the folders are called, before a number.
+const PREFIX: &str = "draft-";
+
+/// What the file is called: a name tells an editor how to treat what is in it.
+const NAME: &str = "message.txt";
+
+/// What is read at the most: what does not fit into a message is not taken, but its length is told.
+const MOST: u64 = 64 * editor::LENGTH as u64;
+
+/// The file, and its folder, which are removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct DraftFile {
+    folder: PathBuf,
+    path: PathBuf,
+    is_kept: bool,
+    /// Says that somebody still has the folder.
+    _lock: File,
+}
+
+impl DraftFile {
+    /// Writes `text` into a new file in a folder below `parent`.
+    pub(super) fn new(parent: &Path, text: &str) -> io::Result<Self> {
+        os::create_private_dir(parent)?;
+        remove_abandoned(parent);
+        let mut number = [0; 8];
+        getrandom::fill(&mut number).map_err(io::Error::other)?;
+        let folder = parent.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(number)));
+        // Locked before it is there: nobody takes it for one that was left.
+        let lock = try_lock(&folder).ok_or(io::ErrorKind::AlreadyExists)?;
+        let path = folder.join(NAME);
+        let file = Self { folder, path, is_kept: false, _lock: lock };
+        os::create_new_private_dir(&file.folder)?;
+        let mut made = os::open_private(&file.path)?;
+        made.write_all(text.as_bytes())?;
+        if !text.is_empty() {
+            made.write_all(b"\n")?;
+        }
+        Ok(file)
+    }
+
+    /// Returns where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the text of the file as it is now, without line breaks at its end.
+    pub(super) fn read(&self) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        File::open(&self.path)?.take(MOST).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+    }
+
+    /// Leaves the file where it is.
+    pub(super) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for DraftFile {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed with the next.
+        if !self.is_kept {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+        drop(fs::remove_file(super::files::lock_path(&self.folder)));
+    }
+}
+
+/// Removes the folders of clients that have ended without doing so. A folder that was kept has no lock, and stays.
+fn remove_abandoned(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let lock = entry.path();
+        let is_lock = lock.extension().is_some_and(|extension| extension == "lock")
+            && entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let folder = lock.with_extension("");
+        if is_lock && let Some(_lock) = try_lock(&folder) {
+            // Another client may do the same, and what is gone is gone.
+            drop(fs::remove_dir_all(&folder));
+            drop(fs::remove_file(&lock));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(parent: &Path) -> usize {
+        fs::read_dir(parent).unwrap().count()
+    }
+
+    #[test]
+    fn a_draft_is_a_file_for_its_owner_alone_and_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = DraftFile::new(parent.path(), "one\ntwo").unwrap();
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), "one\ntwo\n", "an editor wants whole lines");
+        assert_eq!(file.read().unwrap(), "one\ntwo");
+        #[cfg(unix)]
+        for (path, mode) in [(file.path(), 0o600), (&*file.folder, 0o700)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+        }
+        drop(file);
+        assert_eq!(entries(parent.path()), 0);
+    }
+
+    #[test]
+    fn what_a_killed_client_has_left_is_removed_and_what_another_has_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let mine = DraftFile::new(parent.path(), "mine").unwrap();
+        let left = parent.path().join("draft-left");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join(NAME), "left").unwrap();
+        fs::write(parent.path().join("draft-left.lock"), "").unwrap();
+        let mut kept = DraftFile::new(parent.path(), "kept").unwrap();
+        kept.keep();
+        let path = kept.path().to_owned();
+        drop(kept);
+        let another = DraftFile::new(parent.path(), "another").unwrap();
+        assert!(!left.exists() && !parent.path().join("draft-left.lock").exists());
+        assert_eq!((mine.read().unwrap(), another.read().unwrap()), ("mine".to_owned(), "another".to_owned()));
+        assert_eq!(fs::read_to_string(path).unwrap(), "kept\n");
+    }
+
+    #[test]
+    fn what_is_read_is_bounded_and_text() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = DraftFile::new(parent.path(), "").unwrap();
+        fs::write(file.path(), b"caf\xe9\r\n\n").unwrap();
+        assert_eq!(file.read().unwrap(), "caf\u{fffd}");
+        File::create(file.path()).unwrap().set_len(10 * MOST).unwrap();
+        assert_eq!(file.read().unwrap().len() as u64, MOST);
+    }
+}

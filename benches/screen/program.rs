@@ -11,6 +11,9 @@ use crate::{Outcome, feeder::Feeder, number, row, terminal::Terminal};
 /// Between two keys.
 const KEY: Duration = Duration::from_millis(100);
 
+/// Starts that are measured.
+const STARTS: usize = 20;
+
 /// Keys in a line: it stays in one row.
 const KEYS: usize = 60;
 
@@ -25,6 +28,9 @@ pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
     let feeder = Feeder::start()?;
     let mut terminal = Terminal::start(&["--nick", "ada", &feeder.address.to_string()])?;
     terminal.shows("3 here")?;
+    let (first, all) = starts(&feeder, STARTS)?;
+    row("start to first words, p50", format!("{first:.1} ms"));
+    row("start to first words, p90", format!("{all:.1} ms"));
     for rate in [0, 100, 1000] {
         feeder.say(rate);
         if rate > 0 {
@@ -50,6 +56,21 @@ pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
     let woken = wake_ups(terminal.id()?)? - before;
     row(&format!("wake-ups in {} s of nothing", idle.as_secs()), woken);
     Ok(())
+}
+
+/// Starts the program so often, and returns how many milliseconds it took until the room was on the screen, p50 and p90: with the
+/// connection, and with what a terminal costs.
+fn starts(feeder: &Feeder, times: usize) -> Outcome<(f64, f64)> {
+    let mut waits = Vec::new();
+    for _ in 0..times {
+        let begin = Instant::now();
+        let terminal = Terminal::start(&["--nick", "ada", &feeder.address.to_string()])?;
+        terminal.shows("#lobby")?;
+        waits.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    waits.sort_unstable_by(f64::total_cmp);
+    let at = |tenths: usize| waits.get(times * tenths / 10).copied().ok_or("nothing was started");
+    Ok((at(5)?, at(9)?))
 }
 
 /// Types `keys` keys, and returns how long each took to be on the screen, and the share of one core that the program used.

@@ -1,6 +1,7 @@
 //! The client on a terminal, as its user has it: the real program in a pseudo-terminal.
 
 mod editor;
+mod keyboard;
 mod pty;
 #[path = "../support/mod.rs"]
 mod support;

@@ -134,6 +134,8 @@ fn control(parameters: &[u8], last: u8) -> Sequence {
         // F3 with a modifier, and where the cursor is in the first row: nobody asked for that, but somebody before us can have.
         (b'R', Some(_)) => None,
         (_, None | Some(1)) => letter(last, modifiers, kind),
+        // The modifiers alone, as xterm has it with modifyCursorKeys 1.
+        (_, Some(2..=16)) if bits.is_none() && third.is_none() => letter(last, self::modifiers(first), kind),
         _ => None,
     };
     key.map_or(Sequence::Meaningless, Sequence::Key)

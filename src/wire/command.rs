@@ -102,7 +102,7 @@ pub static COMMANDS: [Spec; 12] = [
     },
     Spec {
         name: "names",
-        aliases: &["who"],
+        aliases: &["who", "w"],
         arguments: "",
         summary: "list who is in this room",
         example: "/names",

@@ -124,7 +124,8 @@ async fn ctrl_z_in_the_editor_stops_both_and_fg_goes_on_with_both() {
     let client = format!("'{}' {} --nick ada", env!("CARGO_BIN_EXE_client"), server.address);
     let folder = super::support::folder::Folder::new();
     let editor = folder.file("edit");
-    std::fs::write(&editor, ADDS).expect("a script");
+    let twice = format!("{ADDS}{}", ADDS.replace("given: ", "has now: "));
+    std::fs::write(&editor, twice).expect("a script");
     let script = format!("set -m; VISUAL='sh {}' {client}; echo stopped; read line; fg >/dev/null", editor.display());
     let mut shell = Pty::start(80, 24, &["sh", "-c", &script]);
     shell.shows("─ #lobby").await;
@@ -135,7 +136,10 @@ async fn ctrl_z_in_the_editor_stops_both_and_fg_goes_on_with_both() {
     shell.write("go on\r");
     // The editor alone has the terminal again.
     shell.write("two\r");
-    shell.typed("  two").await;
+    shell.shows("has now: one").await;
+    assert!(!shell.look(vt100::Screen::alternate_screen));
+    shell.write("three\r");
+    shell.typed("  three").await;
     shell.write("\u{3}\u{4}");
     assert_eq!(shell.ended().await, 0);
 }

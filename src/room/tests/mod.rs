@@ -3,7 +3,6 @@
 use super::*;
 use crate::wire::Hex;
 
-mod away;
 mod invariants;
 mod private;
 

@@ -22,7 +22,7 @@ pub(crate) use self::read::read;
 pub(super) use self::read::read_key;
 pub use self::{
     nick::Nick,
-    texts::{AwayText, Body, Query, Topic},
+    texts::{Body, Query, Topic},
 };
 use super::Limits;
 

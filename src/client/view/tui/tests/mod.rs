@@ -73,14 +73,8 @@ impl Stage {
         self.event(tab, Event::Connected(Dialect::Json));
         self.server(tab, &ServerMessage::Hello { server: "test".to_owned(), nonce: Hex([0; 16]) });
         let topic = topic.map(|topic| Topic::new(topic).unwrap());
-        let view = RoomView {
-            room: name.clone(),
-            topic,
-            topic_by: None,
-            people: 2,
-            names: vec![nick("ada"), nick("bob")],
-            away: vec![],
-        };
+        let view =
+            RoomView { room: name.clone(), topic, topic_by: None, people: 2, names: vec![nick("ada"), nick("bob")] };
         let welcome =
             Welcome { nick: nick("ada"), session: None, epoch: EPOCH, run: None, shared: None, resumed: false, view };
         self.server(tab, &ServerMessage::Welcome(welcome));
@@ -191,7 +185,7 @@ impl Stage {
         let (tui, elapsed) = (&mut self.tui, self.elapsed);
         terminal
             .draw(|frame| {
-                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps) {
+                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps).cursor {
                     frame.set_cursor_position(cursor);
                 }
             })

@@ -103,8 +103,7 @@ impl Reader {
 
     /// Comes to a history that is the one known so far up to `shared`.
     fn welcome_to(&mut self, epoch: Epoch, shared: Option<u64>) {
-        let view =
-            RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![], away: vec![] };
+        let view = RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![] };
         let welcome = Welcome {
             nick: nick("ada"),
             session: None,
@@ -162,7 +161,7 @@ impl Reader {
     /// Draws, and returns the cells.
     fn cells(&mut self) -> Buffer {
         let Self { conversation, terminal, palette, pending, .. } = self;
-        terminal.draw(|frame| conversation.draw(frame.area(), frame.buffer_mut(), *palette, pending)).unwrap();
+        terminal.draw(|frame| drop(conversation.draw(frame.area(), frame.buffer_mut(), *palette, pending))).unwrap();
         terminal.backend().buffer().clone()
     }
 

@@ -5,6 +5,7 @@
 //!
 //! A person is whoever has one session token. They have one nick, and a seat in each room that they have a connection to.
 
+mod away;
 mod digest;
 mod ghosts;
 mod private;
@@ -20,12 +21,14 @@ use std::{
 };
 
 use self::{
+    away::Away,
     digest::Digest,
     ghosts::Ghosts,
     private::{Load, Owed},
     roster::Roster,
 };
 pub use self::{
+    away::Known,
     private::{Addressee, Full, Sender, To},
     restart::Kept,
     seat::SeatId,
@@ -108,6 +111,13 @@ struct Person {
     /// The keys of private messages that were sent lately, with their ids.
     private_keys: VecDeque<(IdempotencyKey, u64)>,
     owed: VecDeque<Owed>,
+    /// Since when they have been here.
+    since: Duration,
+    /// When they last said something, or came.
+    active: Duration,
+    away: Option<Away>,
+    /// Whom they last wrote to who was away, and which time of being away that was.
+    told_away: Option<(PersonId, Duration)>,
 }
 
 #[derive(Debug, Default)]
@@ -186,7 +196,7 @@ impl Rooms {
                 self.make_room(author, now)?;
                 nick
             }
-            None => self.introduce(author, nick, if_taken, None)?,
+            None => self.introduce(author, nick, if_taken, None, now)?,
         };
         let seat = self.new_seat(author, Some(address), room.clone(), can_return);
         self.keep(seat, &room, Some(&nick));
@@ -202,6 +212,7 @@ impl Rooms {
         wanted: Option<Nick>,
         if_taken: IfTaken,
         known: Option<PersonId>,
+        now: Duration,
     ) -> Result<Nick, Failure> {
         let nick = match wanted {
             None => self.roster.free_guest(),
@@ -217,7 +228,17 @@ impl Rooms {
         let id = known.filter(|id| !self.numbers.contains_key(id)).unwrap_or(PersonId(self.people_seen + 1));
         self.people_seen = self.people_seen.max(id.0);
         self.numbers.insert(id, author);
-        let person = Person { id, nick: nick.clone(), seats, private_keys: VecDeque::new(), owed: VecDeque::new() };
+        let person = Person {
+            id,
+            nick: nick.clone(),
+            seats,
+            private_keys: VecDeque::new(),
+            owed: VecDeque::new(),
+            since: now,
+            active: now,
+            away: None,
+            told_away: None,
+        };
         self.people.insert(author, person);
         Ok(nick)
     }
@@ -389,6 +410,7 @@ impl Rooms {
             topic_by,
             people: room.map_or(0, |room| room.members.len()),
             names: room.map_or(Vec::new(), |room| room.members.keys().take(Limits::NAMES).cloned().collect()),
+            away: Vec::new(),
         }
     }
 

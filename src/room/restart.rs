@@ -28,7 +28,7 @@ impl Rooms {
             let known = self.people.get(&author).map(|person| (person.nick == nick, person.seats.len()));
             let is_free = match known {
                 Some((is_same, seats)) => is_same && seats < Limits::SEATS && self.seat_of(&nick, &room).is_none(),
-                None => self.introduce(author, Some(nick.clone()), IfTaken::Refuse, person).is_ok(),
+                None => self.introduce(author, Some(nick.clone()), IfTaken::Refuse, person, Duration::ZERO).is_ok(),
             };
             if !is_free {
                 // Nothing that this program keeps together.

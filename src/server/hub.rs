@@ -12,7 +12,8 @@ use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
     room::{Arrival, SeatId, To},
     wire::{
-        Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage, TopicBy,
+        AwayText, Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage,
+        TopicBy,
     },
 };
 
@@ -109,6 +110,10 @@ pub(crate) enum Ask {
     Tell { to: To, text: Body, key: Option<IdempotencyKey> },
     /// Who is in this room?
     Names,
+    /// Who is called so?
+    Whois(Nick),
+    /// Be away, or back.
+    Away(Option<AwayText>),
     /// Which rooms are there?
     Rooms,
     /// What is this room about?

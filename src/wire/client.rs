@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Epoch, IdempotencyKey, MessageId, Nick, PersonId, Query, RoomName, Run, SessionToken, Topic};
+use super::{
+    AwayText, Body, Epoch, IdempotencyKey, MessageId, Nick, PersonId, Query, RoomName, Run, SessionToken, Topic,
+};
 
 /// The first thing a JSON client says, in answer to the server's `hello`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,17 @@ pub enum ClientMessage {
     Rooms,
     /// Asks who is in the room.
     Names,
+    /// Asks about one person.
+    Whois {
+        /// Whom.
+        nick: Nick,
+    },
+    /// Says that one is away, or is back.
+    Away {
+        /// What to tell those who ask; without it, who is away is back, and who is not is away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<AwayText>,
+    },
     /// Takes another nick.
     Nick {
         /// Which.

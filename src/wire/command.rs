@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Body, Limits, NameError, Nick, Query, RoomName, Topic, clean::is_blank};
+use super::{AwayText, Body, Limits, NameError, Nick, Query, RoomName, Topic, clean::is_blank};
 
 /// One command as `/help` shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Group {
 }
 
 /// Every command.
-pub static COMMANDS: [Spec; 12] = [
+pub static COMMANDS: [Spec; 14] = [
     Spec {
         name: "me",
         aliases: &[],
@@ -85,6 +85,14 @@ pub static COMMANDS: [Spec; 12] = [
         group: Group::Talk,
     },
     Spec {
+        name: "away",
+        aliases: &[],
+        arguments: "[TEXT]",
+        summary: "tell who asks that you are away, or back",
+        example: "/away at lunch",
+        group: Group::Talk,
+    },
+    Spec {
         name: "join",
         aliases: &["j"],
         arguments: "ROOM",
@@ -106,6 +114,14 @@ pub static COMMANDS: [Spec; 12] = [
         arguments: "",
         summary: "list who is in this room",
         example: "/names",
+        group: Group::Rooms,
+    },
+    Spec {
+        name: "whois",
+        aliases: &[],
+        arguments: "NAME",
+        summary: "tell where one person is, and how long idle",
+        example: "/whois bob",
         group: Group::Rooms,
     },
     Spec {
@@ -179,6 +195,10 @@ pub enum Command {
     Rooms,
     /// `/names`
     Names,
+    /// `/whois NAME`
+    Whois(Nick),
+    /// `/away`, or `/away TEXT`
+    Away(Option<AwayText>),
     /// `/nick NAME`
     Nick(Nick),
     /// `/me TEXT`
@@ -337,6 +357,9 @@ fn command(typed: &str) -> Result<Command, CommandError> {
         "join" => Command::Join(RoomName::new(needed()?)?),
         "rooms" => Command::Rooms,
         "names" => Command::Names,
+        "whois" => Command::Whois(Nick::new(needed()?)?),
+        "away" if word.is_empty() => Command::Away(None),
+        "away" => Command::Away(Some(AwayText::new(word)?)),
         "nick" => Command::Nick(Nick::new(needed()?)?),
         "me" => Command::Me(text()?),
         "msg" => {
@@ -473,6 +496,9 @@ mod tests {
             ("/join #Rust", Command::Join(RoomName::new("rust").unwrap())),
             ("/rooms", Command::Rooms),
             ("/list", Command::Rooms),
+            ("/whois Bob", Command::Whois(Nick::new("Bob").unwrap())),
+            ("/away", Command::Away(None)),
+            ("/away at  lunch ", Command::Away(Some(AwayText::new("at  lunch").unwrap()))),
             ("/NAMES", Command::Names),
             ("/who", Command::Names),
             ("/nick bob", Command::Nick(nick.clone())),

@@ -7,8 +7,23 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{Body, ClientMessage, ErrorCode, Failure, IdempotencyKey, ServerMessage};
 
 /// The types a client may send; what is not among them is [`ErrorCode::UnknownType`].
-const CLIENT_TYPES: [&str; 13] =
-    ["hello", "say", "me", "msg", "join", "rooms", "names", "nick", "topic", "set_topic", "history", "search", "quit"];
+const CLIENT_TYPES: [&str; 15] = [
+    "hello",
+    "say",
+    "me",
+    "msg",
+    "join",
+    "rooms",
+    "names",
+    "whois",
+    "away",
+    "nick",
+    "topic",
+    "set_topic",
+    "history",
+    "search",
+    "quit",
+];
 
 /// How most frames of a client begin, ours and those that `JSON.stringify` made.
 const SAY: &str = r#"{"type":"say","#;
@@ -110,9 +125,9 @@ pub fn decode_server(frame: &str) -> Result<Option<ServerMessage>, Unreadable> {
     })
 }
 
-const SERVER_TYPES: [&str; 16] = [
+const SERVER_TYPES: [&str; 18] = [
     "hello", "welcome", "joined", "message", "live", "gap", "history", "found", "private", "presence", "names",
-    "rooms", "topic", "nick", "slow", "error",
+    "rooms", "topic", "whois", "away", "nick", "slow", "error",
 ];
 
 /// Appends `event` as one JSON object to `out`.
@@ -239,6 +254,8 @@ mod tests {
             r#"{"type":"msg","key":"a b","to":"ada","text":"hi"}"#,
             r#"{"type":"join","room":"a b"}"#,
             r#"{"type":"nick","nick":"a b"}"#,
+            r#"{"type":"whois","nick":"a b"}"#,
+            r#"{"type":"away","text":"\u200b"}"#,
             r#"{"type":"set_topic","text":"\u200b"}"#,
             r#"{"type":"set_topic","key":"a b","text":"hi"}"#,
             r#"{"type":"search","query":"\u200b"}"#,
@@ -248,7 +265,7 @@ mod tests {
     }
 
     /// Every event with names and texts in it, where each stands for any.
-    const EVENTS: [&str; 13] = [
+    const EVENTS: [&str; 16] = [
         r#"{"type":"welcome","nick":@,"session":"00000000000000000000000000000001","epoch":"0101010101010101","room":@,"topic":@,"people":2,"names":[@,@]}"#,
         r#"{"type":"joined","room":@,"topic":@,"people":1,"names":[@]}"#,
         r#"{"type":"message","id":1,"room":@,"at":1,"nick":@,"kind":@,"text":@,"key":@}"#,
@@ -260,6 +277,9 @@ mod tests {
         r#"{"type":"presence","room":@,"joined":[@],"returned":[@],"left":[@],"renamed":[{"from":@,"to":@}],"people":1}"#,
         r#"{"type":"rooms","rooms":[{"room":@,"people":1,"topic":@}],"total":1}"#,
         r#"{"type":"topic","room":@,"topic":@}"#,
+        r#"{"type":"names","room":@,"people":2,"names":[@,@],"away":[@]}"#,
+        r#"{"type":"whois","nick":@,"rooms":[@],"at":3,"since":1,"active":2,"away":@}"#,
+        r#"{"type":"away","nick":@,"text":@}"#,
         r#"{"type":"nick","nick":@}"#,
         r#"{"type":"error","code":@,"message":@,"key":@,"free":@}"#,
     ];

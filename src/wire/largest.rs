@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Body, ErrorCode, Failure, Hex, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, PersonId, Presence, Private,
-    Query, Rename, RoomEntry, RoomName, RoomView, ServerMessage, SessionToken, Timestamp, Topic, Welcome, json, text,
+    AwayText, Body, ErrorCode, Failure, Hex, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, PersonId,
+    Presence, Private, Query, Rename, RoomEntry, RoomName, RoomView, ServerMessage, SessionToken, Timestamp, Topic,
+    Welcome, Whois, json, text,
 };
 
 /// Nicks: as many bytes as characters can have, and as many escapes.
@@ -49,6 +50,7 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
         topic_by: Some(nick.clone()),
         people: usize::MAX,
         names: vec![nick.clone(); Limits::NAMES],
+        away: vec![nick.clone(); Limits::NAMES],
     };
     let some = vec![nick.clone(); Limits::PRESENCE_NAMES];
     let rename = Rename { from: nick.clone(), to: nick.clone() };
@@ -109,32 +111,45 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
             more: false,
         },
         ServerMessage::Topic { room: room(), topic: Some(topic), topic_by: Some(nick.clone()) },
+        ServerMessage::Whois(Whois {
+            nick: nick.clone(),
+            rooms: vec![room(); Limits::SEATS],
+            at: Timestamp(u64::MAX),
+            since: Timestamp(u64::MAX),
+            active: Timestamp(0),
+            away: Some(AwayText::read(words)),
+        }),
+        ServerMessage::Away { nick: Some(nick.clone()), text: Some(AwayText::read(words)) },
         ServerMessage::Nick { nick: nick.clone() },
         ServerMessage::Slow { retry_after_ms: u64::MAX },
         ServerMessage::Error(failure),
     ];
-    for event in &events {
-        // A new event needs its place above.
-        match event {
-            ServerMessage::Hello { .. }
-            | ServerMessage::Welcome(_)
-            | ServerMessage::Joined(_)
-            | ServerMessage::Message(_)
-            | ServerMessage::Live { .. }
-            | ServerMessage::Gap { .. }
-            | ServerMessage::History { .. }
-            | ServerMessage::Found { .. }
-            | ServerMessage::Private(_)
-            | ServerMessage::Presence(_)
-            | ServerMessage::Names(_)
-            | ServerMessage::Rooms { .. }
-            | ServerMessage::Topic { .. }
-            | ServerMessage::Nick { .. }
-            | ServerMessage::Slow { .. }
-            | ServerMessage::Error(_) => {}
-        }
-    }
+    events.iter().for_each(is_listed);
     events
+}
+
+/// Compiles where each event is told apart: a new one needs its place in [`events`].
+fn is_listed(event: &ServerMessage) {
+    match event {
+        ServerMessage::Hello { .. }
+        | ServerMessage::Welcome(_)
+        | ServerMessage::Joined(_)
+        | ServerMessage::Message(_)
+        | ServerMessage::Live { .. }
+        | ServerMessage::Gap { .. }
+        | ServerMessage::History { .. }
+        | ServerMessage::Found { .. }
+        | ServerMessage::Private(_)
+        | ServerMessage::Presence(_)
+        | ServerMessage::Names(_)
+        | ServerMessage::Rooms { .. }
+        | ServerMessage::Topic { .. }
+        | ServerMessage::Whois(_)
+        | ServerMessage::Away { .. }
+        | ServerMessage::Nick { .. }
+        | ServerMessage::Slow { .. }
+        | ServerMessage::Error(_) => {}
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ impl Limits {
     pub const MESSAGE: usize = 16 * 1024;
     /// The topic of a room: it is one line, and every newcomer gets it.
     pub const TOPIC: usize = 4096;
+    /// What somebody who is away says of it: a sentence, which everybody may be told who asks.
+    pub const AWAY: usize = 256;
     /// The words of a search: a sentence.
     pub const QUERY: usize = 256;
     /// An idempotency key: a UUID and a counter fit, and the log keeps one a message.

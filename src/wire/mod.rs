@@ -27,9 +27,11 @@ pub use self::{
     client::{ClientHello, ClientMessage},
     hex::{Author, Epoch, Hex, HexError, Nonce, Run, SessionToken},
     limits::Limits,
-    names::{Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
+    names::{AwayText, Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
     person::{PersonError, PersonId},
-    server::{ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, TopicBy, Welcome},
+    server::{
+        ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, TopicBy, Welcome, Whois,
+    },
 };
 
 /// The subprotocol (RFC 6455 section 1.9) that selects [`Dialect::Json`].

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, PersonId, Query, RoomName, Run, SessionToken,
-    Timestamp, Topic, clean,
+    AwayText, Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, PersonId, Query, RoomName, Run,
+    SessionToken, Timestamp, Topic, clean,
     names::{read, read_key},
 };
 
@@ -36,6 +36,29 @@ pub struct RoomView {
     /// Who is in it, in alphabetical order, up to [`Limits::NAMES`](super::Limits::NAMES).
     #[serde(deserialize_with = "read")]
     pub names: Vec<Nick>,
+    /// Which of these are away; only where the names were asked for.
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<Nick>,
+}
+
+/// What is told of one person to somebody who asks. Times are those of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whois {
+    /// The person's nick.
+    #[serde(deserialize_with = "read")]
+    pub nick: Nick,
+    /// The rooms that both are in, in alphabetical order.
+    #[serde(deserialize_with = "read")]
+    pub rooms: Vec<RoomName>,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// Since when the person has been here.
+    pub since: Timestamp,
+    /// When the person last said something, or came.
+    pub active: Timestamp,
+    /// What the person says of being away; absent where they are not.
+    #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+    pub away: Option<AwayText>,
 }
 
 /// The answer to a [`ClientHello`](super::ClientHello).
@@ -330,6 +353,17 @@ pub enum ServerMessage {
         /// Who set it, where that is known.
         #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         topic_by: Option<Nick>,
+    },
+    /// Who somebody is.
+    Whois(Whois),
+    /// Somebody is away, or is not any more: oneself, or to whom one has just written.
+    Away {
+        /// Who; absent where it is oneself.
+        #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+        nick: Option<Nick>,
+        /// What they say of it; absent where they are back.
+        #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
+        text: Option<AwayText>,
     },
     /// One has another nick: it was asked for here, or on another connection of the same person.
     Nick {

@@ -4,9 +4,9 @@
 //! tells something, or with `!` when it refuses something. No nick has a space or a `*`, and a line break inside a message comes
 //! out as an indented line: so nobody can forge another's line.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
 
-use super::{Body, Kind, Message, Nick, Presence, Private, RoomView, ServerMessage, Welcome};
+use super::{Body, Kind, Message, Nick, Presence, Private, RoomView, ServerMessage, Welcome, Whois};
 
 /// What a line break inside a message becomes, unless an empty line follows: that cannot be taken for anything.
 const CONTINUATION: &str = "\n    ";
@@ -41,7 +41,7 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         }
         ServerMessage::Private(private) => self::private(private),
         ServerMessage::Presence(presence) => self::presence(presence)?,
-        ServerMessage::Names(view) => format!("* in #{}: {}", view.room, names(&view.names, view.people)),
+        ServerMessage::Names(view) => format!("* in #{}: {}", view.room, names_and_away(view)),
         ServerMessage::Rooms { rooms, total, .. } => {
             let mut out = format!("* {total} room{}", if *total == 1 { "" } else { "s" });
             for entry in rooms {
@@ -54,6 +54,13 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         }
         ServerMessage::Topic { room, topic: Some(topic), .. } => format!("* topic of #{room}: {topic}"),
         ServerMessage::Topic { room, topic: None, .. } => format!("* #{room} has no topic"),
+        ServerMessage::Whois(whois) => self::whois(whois),
+        ServerMessage::Away { nick: None, text: Some(text) } => {
+            format!("* you are {}; /away again tells that you are back", text.words())
+        }
+        ServerMessage::Away { nick: None, text: None } => "* you are back".to_owned(),
+        ServerMessage::Away { nick: Some(nick), text: Some(text) } => format!("* {nick} is {}", text.words()),
+        ServerMessage::Away { nick: Some(nick), text: None } => format!("* {nick} is back"),
         ServerMessage::Nick { nick } => format!("* you are {nick} now"),
         ServerMessage::Slow { retry_after_ms } => {
             format!(
@@ -110,10 +117,44 @@ fn about(view: &RoomView) -> String {
     format!("{topic}\n* here: {}", names(&view.names, view.people))
 }
 
+/// Returns what is told of one person.
+fn whois(whois: &Whois) -> String {
+    let Whois { nick, rooms, at, since, active, away } = whois;
+    let rooms = rooms.iter().map(|room| format!("#{room}")).collect::<Vec<_>>().join(", ");
+    let rooms = if rooms.is_empty() { "in no room that you are in".to_owned() } else { format!("in {rooms}") };
+    let here = about_as_long(at.0.saturating_sub(since.0));
+    let idle = about_as_long(at.0.saturating_sub(active.0));
+    let away = away.as_ref().map_or(String::new(), |text| format!("; {}", text.words()));
+    format!("* {nick}: {rooms}; here for {here}, idle for {idle}{away}")
+}
+
+/// Returns so many milliseconds in the largest unit that there is a whole one of.
+fn about_as_long(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86400 => format!("{} h", seconds / 3600),
+        _ if seconds < 2 * 86400 => "1 day".to_owned(),
+        _ => format!("{} days", seconds / 86400),
+    }
+}
+
+/// Returns who is in a room, in a row, and who of them is away.
+fn names_and_away(view: &RoomView) -> String {
+    let away: HashSet<&Nick> = view.away.iter().collect();
+    let name = |nick: &Nick| if away.contains(nick) { format!("{nick} (away)") } else { nick.to_string() };
+    row(&view.names.iter().map(name).collect::<Vec<_>>(), view.people)
+}
+
 /// Returns `names` in a row, and how many of `all` are not among them.
 #[must_use]
 pub fn names(names: &[Nick], all: usize) -> String {
-    let mut out = names.iter().map(Nick::as_str).collect::<Vec<_>>().join(", ");
+    row(&names.iter().map(Nick::to_string).collect::<Vec<_>>(), all)
+}
+
+fn row(names: &[String], all: usize) -> String {
+    let mut out = names.join(", ");
     let more = all.saturating_sub(names.len());
     if more > 0 {
         // Cannot fail: a String takes everything.
@@ -166,7 +207,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::wire::{MessageId, RoomEntry, RoomName, Timestamp, Topic};
+    use crate::wire::{AwayText, MessageId, RoomEntry, RoomName, Timestamp, Topic};
 
     fn nick(text: &str) -> Nick {
         Nick::new(text).unwrap()
@@ -229,11 +270,42 @@ mod tests {
             topic_by: None,
             people: 2,
             names: vec![nick("ada"), nick("bob")],
+            away: vec![],
         };
         assert_eq!(
             encode(&ServerMessage::Joined(view)).unwrap(),
             "* you are in #lobby\n* topic: tea\n* here: ada, bob"
         );
+    }
+
+    #[test]
+    fn who_is_away_is_told_to_who_asks() {
+        let view = RoomView {
+            room: RoomName::lobby(),
+            topic: None,
+            topic_by: None,
+            people: 3,
+            names: vec![nick("ada"), nick("bob")],
+            away: vec![nick("bob")],
+        };
+        assert_eq!(encode(&ServerMessage::Names(view)).unwrap(), "* in #lobby: ada, bob (away) and 1 more");
+        let minutes = |count: u64| Timestamp(count * 60_000);
+        let whois = |rooms: &[&str], away: Option<&str>| {
+            let rooms = rooms.iter().map(|room| RoomName::new(room).unwrap()).collect();
+            let away = away.map(AwayText::read);
+            let (at, since, active) = (minutes(3000), minutes(0), minutes(2860));
+            encode(&ServerMessage::Whois(Whois { nick: nick("bob"), rooms, at, since, active, away })).unwrap()
+        };
+        assert_eq!(
+            whois(&["lobby", "rust"], Some("at\nlunch")),
+            "* bob: in #lobby, #rust; here for 2 days, idle for 2 h; away: at lunch"
+        );
+        assert_eq!(whois(&[], Some("away")), "* bob: in no room that you are in; here for 2 days, idle for 2 h; away");
+        let away =
+            |nick, text: Option<&str>| encode(&ServerMessage::Away { nick, text: text.map(AwayText::read) }).unwrap();
+        assert_eq!(away(Some(nick("bob")), Some("lunch")), "* bob is away: lunch");
+        assert_eq!(away(None, Some("away")), "* you are away; /away again tells that you are back");
+        assert_eq!(away(None, None), "* you are back");
     }
 
     #[test]

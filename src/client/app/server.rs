@@ -81,6 +81,14 @@ impl App {
             ServerMessage::Topic { .. } => {
                 asked = self.answered(now, |request| *request == ClientMessage::Topic);
             }
+            ServerMessage::Whois(_) => {
+                asked = self.answered(now, |request| matches!(request, ClientMessage::Whois { .. }));
+            }
+            // Of another, it is told with the echo of what was written to them.
+            ServerMessage::Away { nick: None, .. } => {
+                self.answered(now, |request| matches!(request, ClientMessage::Away { .. }));
+            }
+            ServerMessage::Away { .. } => {}
             ServerMessage::Nick { nick } => {
                 // Another nick than was asked for here was asked for on another connection of ours.
                 self.answered(now, |request| matches!(request, ClientMessage::Nick { nick: asked } if asked == nick));
@@ -130,6 +138,8 @@ impl App {
             ClientMessage::Join { .. } => kind == "joined",
             ClientMessage::Rooms => kind == "rooms",
             ClientMessage::Names => kind == "names",
+            ClientMessage::Whois { .. } => kind == "whois",
+            ClientMessage::Away { .. } => kind == "away",
             ClientMessage::Nick { .. } => kind == "nick",
             ClientMessage::Topic => kind == "topic",
             ClientMessage::History { .. } => kind == "history",

@@ -105,6 +105,8 @@ impl App {
             Command::Msg(to, text) => ClientMessage::Msg { key: self.key(), to, peer: None, text },
             Command::SetTopic(text) => ClientMessage::SetTopic { key: self.key(), text },
             Command::Join(room) => ClientMessage::Join { room, history: self.settings.history },
+            Command::Whois(nick) => ClientMessage::Whois { nick },
+            Command::Away(text) => ClientMessage::Away { text },
             Command::Nick(nick) => ClientMessage::Nick { nick },
             Command::Rooms => ClientMessage::Rooms,
             Command::Names => ClientMessage::Names,
@@ -170,6 +172,7 @@ fn only_asks(request: &ClientMessage) -> bool {
         request,
         ClientMessage::Rooms
             | ClientMessage::Names
+            | ClientMessage::Whois { .. }
             | ClientMessage::Topic
             | ClientMessage::History { .. }
             | ClientMessage::Search { .. }

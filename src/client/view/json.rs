@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_session_token_is_never_printed() {
-        let view = RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![] };
+        let view =
+            RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![], away: vec![] };
         let welcome = Welcome {
             nick: Nick::new("ada").unwrap(),
             session: Some(SessionToken(Hex([0xab; 16]))),

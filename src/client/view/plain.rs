@@ -277,8 +277,14 @@ mod tests {
         let who = Nick::new(text).unwrap_or_else(|_| nick("ada"));
         let body = Body::new(text).ok();
         let topic = Topic::new(text).ok();
-        let view =
-            RoomView { room: room.clone(), topic: topic.clone(), topic_by: None, people: 9, names: vec![who.clone()] };
+        let view = RoomView {
+            room: room.clone(),
+            topic: topic.clone(),
+            topic_by: None,
+            people: 9,
+            names: vec![who.clone()],
+            away: vec![],
+        };
         let message = |kind| {
             Arc::new(Message {
                 id: MessageId(1),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::wire::Hex;
 
+mod away;
 mod invariants;
 mod private;
 

@@ -21,10 +21,10 @@ use super::{
 };
 use crate::{
     log::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
-    room::{Arrival, Full, Kept, Notice, Rooms, SeatId, Sender, To},
+    room::{Arrival, Full, Kept, Known, Notice, Rooms, SeatId, Sender, To},
     wire::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
-        ServerMessage, Timestamp, Topic, TopicBy,
+        ServerMessage, Timestamp, Topic, TopicBy, Whois,
     },
 };
 
@@ -276,6 +276,7 @@ impl Desk {
             let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
             let speaker = Speaker { seat, nick: nick.clone(), author, room: room.clone() };
             self.rooms.spoke(seat);
+            self.rooms.is_active(seat, self.started.elapsed());
             turn.items.extend(self.rooms.flush(&speaker.room).map(Item::Notice));
             turn.speaker = Some(speaker);
         }
@@ -305,7 +306,15 @@ impl Desk {
             return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
         };
         match ask {
-            Ask::Names => ServerMessage::Names(self.rooms.view(room)),
+            Ask::Names => ServerMessage::Names(self.rooms.names(room)),
+            Ask::Whois(nick) => match self.rooms.known(seat, &nick) {
+                Ok(known) => ServerMessage::Whois(self.whois(known)),
+                Err(failure) => ServerMessage::Error(failure),
+            },
+            Ask::Away(text) => {
+                let text = self.rooms.set_away(seat, text, self.now());
+                ServerMessage::Away { nick: None, text }
+            }
             Ask::Rooms => {
                 let (rooms, total) = self.rooms.list();
                 ServerMessage::Rooms { rooms, total, more: false }
@@ -325,6 +334,17 @@ impl Desk {
         }
     }
 
+    /// Returns what is told of a person, in the time of the server's clock.
+    fn whois(&self, known: Known) -> Whois {
+        let (at, now) = (self.latest, self.now());
+        let ago = |then: Duration| {
+            let ago = now.saturating_sub(then).as_millis();
+            Timestamp(at.0.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX)))
+        };
+        let Known { nick, rooms, since, active, away } = known;
+        Whois { nick, rooms, at, since: ago(since), active: ago(active), away }
+    }
+
     /// Delivers a private message and returns the sender's own copy.
     fn tell(
         &mut self,
@@ -335,6 +355,7 @@ impl Desk {
         key: Option<IdempotencyKey>,
     ) -> Result<ServerMessage, Failure> {
         self.rooms.spoke(seat);
+        self.rooms.is_active(seat, self.now());
         let addressee = self.rooms.addressee(to)?;
         let earlier = key.as_ref().and_then(|key| self.rooms.earlier_private(seat, key));
         let id = earlier.unwrap_or_else(|| self.rooms.number_private());
@@ -355,6 +376,12 @@ impl Desk {
                 self.give(seat, addressee.author, private, key, id)?;
             } else if let Some(key) = key {
                 self.rooms.note_private(seat, key, id);
+            }
+            // The echo goes first. Where there is no room for this, it was told before.
+            if addressee.seat != seat
+                && let Some(text) = self.rooms.tell_away(seat, addressee.id)
+            {
+                self.mail.deliver(seat, ServerMessage::Away { nick: Some(addressee.nick), text: Some(text) });
             }
         }
         Ok(copy)

@@ -140,6 +140,8 @@ impl<S: Transport> Session<'_, S> {
             Command::Join(room) => ClientMessage::Join { room, history: None },
             Command::Rooms => ClientMessage::Rooms,
             Command::Names => ClientMessage::Names,
+            Command::Whois(nick) => ClientMessage::Whois { nick },
+            Command::Away(text) => ClientMessage::Away { text },
             Command::Nick(nick) => ClientMessage::Nick { nick },
             Command::Me(text) => ClientMessage::Me { key: None, text },
             Command::Msg(to, text) => ClientMessage::Msg { key: None, to, peer: None, text },
@@ -221,6 +223,8 @@ impl<S: Transport> Session<'_, S> {
                 hub.ask(id, Ask::Tell { to, text, key }).await?
             }
             ClientMessage::Names => hub.ask(id, Ask::Names).await?,
+            ClientMessage::Whois { nick } => hub.ask(id, Ask::Whois(nick)).await?,
+            ClientMessage::Away { text } => hub.ask(id, Ask::Away(text)).await?,
             ClientMessage::Rooms => return self.rooms().await,
             ClientMessage::Topic => hub.ask(id, Ask::Topic).await?,
         };

@@ -22,7 +22,7 @@ pub(crate) use self::read::read;
 pub(super) use self::read::read_key;
 pub use self::{
     nick::Nick,
-    texts::{Body, Query, Topic},
+    texts::{AwayText, Body, Query, Topic},
 };
 use super::Limits;
 

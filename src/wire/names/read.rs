@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::char::is_combining_mark;
 
-use super::{Body, IdempotencyKey, Nick, Query, RoomName, Take, Topic};
+use super::{AwayText, Body, IdempotencyKey, Nick, Query, RoomName, Take, Topic};
 use crate::wire::{Limits, clean};
 
 /// Stands where something was that would do harm.
@@ -101,4 +101,4 @@ macro_rules! read_back {
         }
     )*};
 }
-read_back!(Nick, RoomName, Body, Topic, Query);
+read_back!(Nick, RoomName, Body, Topic, AwayText, Query);

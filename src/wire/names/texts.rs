@@ -65,6 +65,42 @@ impl Topic {
     }
 }
 
+/// What somebody who is away says of it: one line, at most [`Limits::AWAY`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AwayText(Arc<str>);
+text_type!(AwayText);
+
+impl AwayText {
+    /// Stands where nothing more is said of it.
+    const PLAIN: &str = "away";
+
+    /// Returns what `text` says of it, cleaned and on one line.
+    ///
+    /// # Errors
+    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::AWAY`].
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        checked(clean::line(text).trim(), Limits::AWAY).map(Self)
+    }
+
+    /// Returns what `text` says of it, whatever the rules were where it was made. See [`Body::read`].
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        Self(readable(text, Limits::AWAY, |text| clean::line(text).into(), Self::PLAIN))
+    }
+
+    /// Returns that somebody is away, and nothing more.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self(Self::PLAIN.into())
+    }
+
+    /// Returns the words `away`, or `away: at lunch`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        if self.as_str() == Self::PLAIN { Self::PLAIN.to_owned() } else { format!("away: {self}") }
+    }
+}
+
 /// What somebody searches for: one line, at most [`Limits::QUERY`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query(Arc<str>);

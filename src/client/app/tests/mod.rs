@@ -169,7 +169,7 @@ fn bookmark(epoch: Epoch, id: u64) -> Bookmark {
 }
 
 fn view(room: &str) -> RoomView {
-    RoomView { room: RoomName::new(room).unwrap(), topic: None, topic_by: None, people: 1, names: vec![] }
+    RoomView { room: RoomName::new(room).unwrap(), topic: None, topic_by: None, people: 1, names: vec![], away: vec![] }
 }
 
 fn live() -> ServerMessage {

@@ -422,7 +422,9 @@ impl Tui {
         }
         match wire::command::parse(&text) {
             Ok(Line::Command(Command::Reply(text))) => self.tell_wish(tab, text.as_str().to_owned()),
-            Ok(Line::Command(Command::Msg(..) | Command::Nick(_) | Command::Rooms)) => {
+            Ok(Line::Command(
+                Command::Msg(..) | Command::Nick(_) | Command::Rooms | Command::Whois(_) | Command::Away(_),
+            )) => {
                 vec![Wish::Line(self.app_of(tab), text)]
             }
             Ok(Line::Command(_)) => {

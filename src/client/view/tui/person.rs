@@ -211,10 +211,18 @@ impl Tui {
     pub(super) fn tab_that_shows(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Option<usize> {
         match shown {
             Shown::Event { event: ServerMessage::Private(private), .. } => self.tab_of_private(now, tab, private, me),
+            Shown::Event { event: ServerMessage::Away { nick: Some(nick), .. }, .. } => {
+                Some(self.tab_of_nick(nick).unwrap_or(tab))
+            }
             Shown::Undelivered { to, .. } => Some(self.tab_of_nick(to).unwrap_or(self.current)),
             Shown::Refusal(_)
             | Shown::Event {
-                event: ServerMessage::Rooms { .. } | ServerMessage::Nick { .. } | ServerMessage::Error(_),
+                event:
+                    ServerMessage::Rooms { .. }
+                    | ServerMessage::Nick { .. }
+                    | ServerMessage::Whois(_)
+                    | ServerMessage::Away { .. }
+                    | ServerMessage::Error(_),
                 quiet: false,
             } if self.app_of(self.current) == tab => Some(self.current),
             _ => Some(tab),

@@ -189,3 +189,30 @@ async fn what_a_dead_connection_was_given_goes_to_the_one_that_comes_to_its_room
     tea.say(r#"{"type":"join","room":"lobby"}"#).await;
     assert_eq!(tea.event("private").await["text"], "text of k1");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_is_told_of_a_person_and_their_times() {
+    let shared = shared();
+    let (mut ada, _) = Peer::person(&shared, 7, "ada", "lobby").await;
+    let (mut bob, _) = Peer::person(&shared, 8, "bob", "lobby").await;
+    let (_secret, _) = Peer::person(&shared, 8, "bob", "secret").await;
+    tokio::time::advance(Duration::from_secs(20)).await;
+    bob.say(r#"{"type":"away","text":"at \u001b[31mlunch"}"#).await;
+    assert_eq!(bob.event("away").await, json!({"type": "away", "text": "at lunch"}));
+    tokio::time::advance(Duration::from_secs(10)).await;
+    ada.say(r#"{"type":"whois","nick":"Bob"}"#).await;
+    let whois = ada.event("whois").await;
+    assert_eq!(
+        (&whois["nick"], &whois["rooms"], &whois["away"]),
+        (&json!("bob"), &json!(["lobby"]), &json!("at lunch"))
+    );
+    let before = |field: &str| (whois["at"].as_u64().unwrap() - whois[field].as_u64().unwrap()) / 1000;
+    assert_eq!((before("since"), before("active")), (30, 10));
+    let mut eve = Peer::text(&shared, "eve").await;
+    eve.say("/whois bob").await;
+    eve.until(|line| line == "* bob: in #lobby; here for 30 s, idle for 10 s; away: at lunch").await;
+    eve.say("/whois zoe").await;
+    eve.until(|line| line == "! nobody called zoe is here").await;
+    eve.say(&format!("/away {}", "x".repeat(257))).await;
+    eve.until(|line| line == "! too long: 257 bytes, and 256 are the most").await;
+}

@@ -47,7 +47,9 @@ async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
         mailbox: mail.open(SeatId::nobodys()),
         leaving: Leaving::new(shared.hub.requests().downgrade(), SeatId::nobodys(), true),
     };
-    reply.send(Ok((seat, RoomView { room, topic: None, topic_by: None, names: vec![nick], people: 1 }))).unwrap();
+    reply
+        .send(Ok((seat, RoomView { room, topic: None, topic_by: None, names: vec![nick], people: 1, away: vec![] })))
+        .unwrap();
     ada.line().await;
     for line in ["1", "2", "//3", "/me 4", "5"] {
         ada.stream.feed(Message::text(line)).await.unwrap();

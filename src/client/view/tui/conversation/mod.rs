@@ -259,6 +259,8 @@ impl Conversation {
             | ServerMessage::Names(_)
             | ServerMessage::Rooms { .. }
             | ServerMessage::Topic { .. }
+            | ServerMessage::Whois(_)
+            | ServerMessage::Away { .. }
             | ServerMessage::Nick { .. } => self.tell_event(event, at),
         }
         Attention::None

@@ -197,8 +197,14 @@ fn nobody_is_followed_through_what_was_not_seen() {
         match lost {
             0 => stage.event(0, Event::Dropped { reason: "test".to_owned() }),
             1 => {
-                let view =
-                    RoomView { room: room("lobby"), topic: None, topic_by: None, people: 1, names: vec![nick("ada")] };
+                let view = RoomView {
+                    room: room("lobby"),
+                    topic: None,
+                    topic_by: None,
+                    people: 1,
+                    names: vec![nick("ada")],
+                    away: vec![],
+                };
                 stage.server(0, &ServerMessage::Names(view));
             }
             _ => {
@@ -227,8 +233,14 @@ fn nobody_ignores_themselves() {
 #[test]
 fn the_column_marks_them_and_tab_names_them_only_to_ignore() {
     let mut stage = Stage::live();
-    let view =
-        RoomView { room: room("lobby"), topic: None, topic_by: None, people: 3, names: vec![nick("ada"), nick("eve")] };
+    let view = RoomView {
+        room: room("lobby"),
+        topic: None,
+        topic_by: None,
+        people: 3,
+        names: vec![nick("ada"), nick("eve")],
+        away: vec![],
+    };
     stage.server(0, &ServerMessage::Names(view));
     stage.enter_line("/ignore eve");
     assert!(stage.screen(120, 24).contains("eve (ignored)"));
@@ -260,7 +272,14 @@ fn a_topic_of_theirs_is_hidden_wherever_the_server_tells_whose_it_is() {
     let mut stage = ignoring();
     let view = |by| {
         let (topic, topic_by) = told(by);
-        RoomView { room: room("lobby"), topic, topic_by, people: 2, names: vec![nick("ada"), nick("bob")] }
+        RoomView {
+            room: room("lobby"),
+            topic,
+            topic_by,
+            people: 2,
+            names: vec![nick("ada"), nick("bob")],
+            away: vec![],
+        }
     };
     let entry = |by| {
         let (topic, topic_by) = told(by);

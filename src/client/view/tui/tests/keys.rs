@@ -138,7 +138,8 @@ fn the_history_of_a_room_just_entered_is_not_unread() {
     let mut stage = Stage::live();
     stage.open("rust");
     stage.event(1, Event::Connected(Dialect::Json));
-    let view = RoomView { room: room("rust"), topic: None, topic_by: None, people: 1, names: vec![nick("ada")] };
+    let view =
+        RoomView { room: room("rust"), topic: None, topic_by: None, people: 1, names: vec![nick("ada")], away: vec![] };
     let welcome =
         Welcome { nick: nick("ada"), session: None, epoch: EPOCH, run: None, shared: None, resumed: false, view };
     stage.server(1, &ServerMessage::Welcome(welcome));

@@ -73,8 +73,14 @@ impl Stage {
         self.event(tab, Event::Connected(Dialect::Json));
         self.server(tab, &ServerMessage::Hello { server: "test".to_owned(), nonce: Hex([0; 16]) });
         let topic = topic.map(|topic| Topic::new(topic).unwrap());
-        let view =
-            RoomView { room: name.clone(), topic, topic_by: None, people: 2, names: vec![nick("ada"), nick("bob")] };
+        let view = RoomView {
+            room: name.clone(),
+            topic,
+            topic_by: None,
+            people: 2,
+            names: vec![nick("ada"), nick("bob")],
+            away: vec![],
+        };
         let welcome =
             Welcome { nick: nick("ada"), session: None, epoch: EPOCH, run: None, shared: None, resumed: false, view };
         self.server(tab, &ServerMessage::Welcome(welcome));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::wire::{ErrorCode, Failure, PersonId, Presence, Rename};
+use crate::wire::{AwayText, ErrorCode, Failure, PersonId, Presence, Rename};
 
 impl Stage {
     /// Returns a stage on which ada is live in the lobby and in rust, with bob.
@@ -45,6 +45,21 @@ fn a_private_message_has_a_tab_of_its_own_and_no_room_shows_it() {
     assert_eq!(stage.tui.title(), "@bob - chat");
     stage.alt('2');
     assert!(!stage.screen(80, 24).contains("lunch?"));
+}
+
+#[test]
+fn that_somebody_is_away_is_told_beside_them() {
+    let mut stage = Stage::in_two_rooms();
+    stage.told(1, &json!({"text": "lunch?"}));
+    let text = AwayText::new("at lunch").ok();
+    stage.server(1, &ServerMessage::Away { nick: Some(nick("bob")), text: text.clone() });
+    assert!(!stage.screen(80, 24).contains("at lunch"));
+    stage.alt('a');
+    assert!(stage.screen(80, 24).contains("bob is away: at lunch"));
+    stage.enter_line("/away soon back");
+    assert_eq!(stage.waiting(), []);
+    stage.server(stage.tui.app_of(2), &ServerMessage::Away { nick: None, text });
+    assert!(stage.screen(80, 24).contains("you are away: at lunch"));
 }
 
 #[test]

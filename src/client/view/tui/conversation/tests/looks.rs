@@ -228,6 +228,7 @@ fn what_the_server_tells() {
         topic_by: None,
         people: 3,
         names: vec![nick("ada"), nick("bob")],
+        away: vec![],
     };
     reader.event(ServerMessage::Names(view));
     let rooms = vec![crate::wire::RoomEntry { room: RoomName::lobby(), people: 2, topic: None, topic_by: None }];

@@ -103,7 +103,8 @@ impl Reader {
 
     /// Comes to a history that is the one known so far up to `shared`.
     fn welcome_to(&mut self, epoch: Epoch, shared: Option<u64>) {
-        let view = RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![] };
+        let view =
+            RoomView { room: RoomName::lobby(), topic: None, topic_by: None, people: 1, names: vec![], away: vec![] };
         let welcome = Welcome {
             nick: nick("ada"),
             session: None,

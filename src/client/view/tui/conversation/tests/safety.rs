@@ -10,8 +10,14 @@ fn everything(text: &str) -> Vec<Shown> {
     let room = RoomName::new(text).unwrap_or_else(|_| RoomName::lobby());
     let who = Nick::new(text).unwrap_or_else(|_| nick("bob"));
     let topic = Topic::new(text).ok();
-    let view =
-        RoomView { room: room.clone(), topic: topic.clone(), topic_by: None, people: 9, names: vec![who.clone()] };
+    let view = RoomView {
+        room: room.clone(),
+        topic: topic.clone(),
+        topic_by: None,
+        people: 9,
+        names: vec![who.clone()],
+        away: vec![],
+    };
     let names = vec![who.clone()];
     let renamed = vec![Rename { from: who.clone(), to: who.clone() }];
     let presence = Presence { joined: names.clone(), left: names, renamed, more_joined: 3, ..nobody_moved() };

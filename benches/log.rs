@@ -9,8 +9,8 @@ use std::{
 };
 
 use broadcast_chat::{
-    log::{Draft, Keep, Log},
-    wire::{Body, Hex, IdempotencyKey, Kind, MessageId, Nick, RoomName, Timestamp},
+    log::{Draft, Keep, Log, Search},
+    wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, search::Filters},
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -182,14 +182,36 @@ async fn questions(log: &Log, messages: u64) -> Outcome<()> {
     ] {
         for room in ["lobby", "quiet"] {
             let room = RoomName::new(room)?;
-            let (mut took, mut found) = (Vec::new(), 0);
+            let (mut took, mut found) = (Vec::new(), 0_u64);
             for _ in 0..10 {
                 let begin = Instant::now();
-                found = log.search(&room, &query, 50).await?.messages.len();
+                let filters = Filters { words: query.clone(), ..Filters::default() };
+                let search =
+                    Search { rooms: vec![room.clone()], filters, limit: 20, counts: true, ..Search::default() };
+                let search = log.find(Limits::SEARCH, search).await?;
+                found = search.total.map_or(0, |total| total.count);
                 took.push(begin.elapsed());
             }
             print(&format!("search {room}: {what} ({found})"), took);
         }
+    }
+    let all = || ROOMS.iter().map(|(room, _)| RoomName::new(room)).collect::<Result<Vec<_>, _>>();
+    let by = Nick::guest(7).to_string();
+    for (what, words, from) in [
+        ("a common word", word(50), None),
+        ("a common word of one person", word(50), Some(&by)),
+        ("one person", String::new(), Some(&by)),
+    ] {
+        let (mut took, mut found) = (Vec::new(), 0);
+        for _ in 0..10 {
+            let begin = Instant::now();
+            let filters =
+                Filters { words: words.clone(), from: from.into_iter().cloned().collect(), ..Filters::default() };
+            let search = Search { rooms: all()?, filters, limit: 20, counts: true, ..Search::default() };
+            found = log.find(Limits::SEARCH, search).await?.total.map_or(0, |total| total.count);
+            took.push(begin.elapsed());
+        }
+        print(&format!("search all rooms: {what} ({found})"), took);
     }
     Ok(())
 }

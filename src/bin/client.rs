@@ -31,7 +31,7 @@ use broadcast_chat::{
     wire::{Limits, MessageId, Nick, clean},
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
-use jiff::tz::TimeZone;
+use jiff::{Zoned, tz::TimeZone};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -306,6 +306,9 @@ impl Chat {
                 () = self.stop.cancelled() => return self.stopped().await,
             };
             let now = self.began.elapsed();
+            if matches!(event, Some(Event::Line(_))) {
+                drop(self.app.update(now, Event::Clock(Zoned::now())));
+            }
             let result = match event {
                 Some(event) => self.carry_out(now, event).await,
                 None => self.take(now, &mut heard).await,

@@ -471,7 +471,10 @@ impl FullScreen {
 
     fn grant(&mut self, now: Now, wish: Wish) {
         match wish {
-            Wish::Line(tab, line) => self.update(now, tab, Event::Line(line)),
+            Wish::Line(tab, line) => {
+                self.update(now, tab, Event::Clock(now.moment.to_zoned(self.tui.zone().clone())));
+                self.update(now, tab, Event::Line(line));
+            }
             Wish::Tell { tab, to, peer, text } => self.update(now, tab, Event::Tell { to, peer, text }),
             Wish::Ask(tab, question) => self.update(now, tab, Event::Ask(question)),
             Wish::Open(_) if self.tabs.len() >= Limits::SEATS => {

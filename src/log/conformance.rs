@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Appended, Draft, Log};
-use crate::wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy};
+use super::{Appended, Draft, Found, Log, Search, Total};
+use crate::wire::{
+    Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy, search::Filters,
+};
 
 /// More than a search takes, however slow the machine is.
 pub(super) const LONG: Duration = Duration::from_hours(1);
@@ -17,6 +19,10 @@ pub(super) async fn run(fresh: impl Fn() -> Log) {
     a_key_counts_once_an_author(fresh()).await;
     the_last_topic_is_the_topic(fresh()).await;
     a_search_finds_the_newest_first_in_one_room(fresh()).await;
+    emoji_and_signs_are_found(fresh()).await;
+    a_search_takes_filters_and_several_rooms(fresh()).await;
+    a_search_goes_on_before_an_id_and_counts(fresh()).await;
+    a_search_counts_only_so_many(fresh()).await;
     a_time_has_a_cursor(fresh()).await;
     messages_are_counted(fresh()).await;
 }
@@ -157,6 +163,116 @@ async fn a_search_finds_the_newest_first_in_one_room(log: Log) {
             let found: Vec<_> = found.messages.iter().map(|message| message.text.as_ref().unwrap().as_str()).collect();
             assert_eq!(found, expected, "{query}");
         }
+        log.tidy().await.unwrap();
+    }
+}
+
+async fn emoji_and_signs_are_found(log: Log) {
+    let room = RoomName::lobby();
+    for text in ["C and env", "C++ 🎉", "C# in .env", "die Straße 👍🏽", "STRASSE"] {
+        log.append(vec![draft("lobby", text, None)]).await.unwrap();
+    }
+    for _ in 0..2 {
+        for (query, expected) in [
+            ("c++", vec!["C++ 🎉"]),
+            ("C#", vec!["C# in .env"]),
+            ("c", vec!["C# in .env", "C++ 🎉", "C and env"]),
+            (".env", vec!["C# in .env"]),
+            ("\".env\" c", vec!["C# in .env"]),
+            ("🎉", vec!["C++ 🎉"]),
+            ("👍", vec!["die Straße 👍🏽"]),
+            ("🎈", vec![]),
+            ("strasse", vec!["STRASSE", "die Straße 👍🏽"]),
+            ("Straße", vec!["STRASSE", "die Straße 👍🏽"]),
+        ] {
+            let found = log.search_within(LONG, &room, query, 9).await.unwrap();
+            let found: Vec<_> = found.messages.iter().map(|message| message.text.as_ref().unwrap().as_str()).collect();
+            assert_eq!(found, expected, "{query}");
+        }
+        log.tidy().await.unwrap();
+    }
+}
+
+/// Returns the ids that a search for `words` in all of `rooms` finds; `change` says what else is wanted.
+async fn found(log: &Log, rooms: &[&str], words: &str, change: impl FnOnce(&mut Search)) -> Found {
+    let filters = Filters { words: words.to_owned(), ..Filters::default() };
+    let rooms = rooms.iter().map(|room| RoomName::new(room).unwrap()).collect();
+    let mut search = Search { rooms, filters, limit: 9, ..Search::default() };
+    change(&mut search);
+    log.find(LONG, search).await.unwrap()
+}
+
+fn ids(found: &Found) -> Vec<u64> {
+    found.messages.iter().map(|message| message.id.0).collect()
+}
+
+async fn a_search_takes_filters_and_several_rooms(log: Log) {
+    let said = [("a", 10, "ada", "tea"), ("b", 20, "Bob", "tea"), ("c", 30, "ada", "tea"), ("a", 40, "bob", "no")];
+    for (room, at, nick, text) in said {
+        let nick = Nick::new(nick).unwrap();
+        log.append(vec![Draft { at: Timestamp(at), nick, ..draft(room, text, None) }]).await.unwrap();
+    }
+    let by = |nick: &str| vec![nick.to_owned()];
+    for _ in 0..2 {
+        assert_eq!(ids(&found(&log, &["a", "b"], "tea", |_| {}).await), [2, 1]);
+        assert_eq!(ids(&found(&log, &["c", "a", "b"], "te", |_| {}).await), [3, 2, 1]);
+        assert_eq!(ids(&found(&log, &["a", "b"], "tea", |search| search.filters.from = by("bob")).await), [2]);
+        assert_eq!(ids(&found(&log, &["a"], "", |search| search.filters.from = by("bob")).await), [4]);
+        assert_eq!(ids(&found(&log, &["b", "a"], "", |search| search.filters.from = by("bob")).await), [4, 2]);
+        assert_eq!(
+            ids(&found(&log, &["a", "b", "c"], "tea", |search| search.filters.since = Some(Timestamp(20))).await),
+            [3, 2]
+        );
+        assert_eq!(
+            ids(&found(&log, &["a", "b", "c"], "tea", |search| search.filters.until = Some(Timestamp(30))).await),
+            [2, 1]
+        );
+        assert_eq!(ids(&found(&log, &["a"], "", |search| search.filters.since = Some(Timestamp(11))).await), [4]);
+        assert_eq!(ids(&found(&log, &["a"], ":-)", |search| search.filters.since = Some(Timestamp(1))).await), [0; 0]);
+        assert_eq!(ids(&found(&log, &[], "tea", |_| {}).await), [0; 0]);
+        assert_eq!(ids(&found(&log, &["a", "none"], "", |_| {}).await), [0; 0]);
+        log.tidy().await.unwrap();
+    }
+}
+
+async fn a_search_goes_on_before_an_id_and_counts(log: Log) {
+    for number in 0..10 {
+        log.append(vec![draft(["a", "b"][number % 2], &format!("tea {number}"), None)]).await.unwrap();
+    }
+    for _ in 0..2 {
+        let page = |rooms: &'static [&str], before: Option<u64>| {
+            found(&log, rooms, "tea", move |search| {
+                (search.before, search.limit, search.counts) = (before.map(MessageId), 2, before.is_none());
+            })
+        };
+        let first = page(&["a"], None).await;
+        assert_eq!((ids(&first), first.is_incomplete), (vec![9, 7], false));
+        assert_eq!(first.total, Some(Total { count: 5, or_more: false }));
+        let second = page(&["a"], Some(7)).await;
+        assert_eq!((ids(&second), second.total), (vec![5, 3], None));
+        assert_eq!(ids(&page(&["a"], Some(3)).await), [1]);
+        assert_eq!(ids(&page(&["a"], Some(1)).await), [0; 0]);
+        assert_eq!(ids(&page(&["a"], Some(0)).await), [0; 0]);
+        let both = page(&["a", "b"], None).await;
+        assert_eq!((ids(&both), both.total.map(|total| total.count)), (vec![10, 9], Some(10)));
+        assert_eq!(ids(&page(&["a", "b"], Some(9)).await), [8, 7]);
+        let none = found(&log, &["a"], "coffee", |search| search.counts = true).await;
+        assert_eq!(none.total, Some(Total { count: 0, or_more: false }));
+        log.tidy().await.unwrap();
+    }
+}
+
+async fn a_search_counts_only_so_many(log: Log) {
+    let most = Limits::FOUND_COUNTED;
+    for _ in 0..=most / 1000 {
+        log.append((0..1000).map(|_| draft("a", "tea", None)).collect()).await.unwrap();
+    }
+    for _ in 0..2 {
+        let found = found(&log, &["a"], "tea", |search| search.counts = true).await;
+        let total = found.total.unwrap();
+        assert_eq!((found.messages.len(), found.is_incomplete), (9, false));
+        // A slow machine counts fewer in its time.
+        assert!(total.or_more && (9..=most).contains(&total.count), "{total:?}");
         log.tidy().await.unwrap();
     }
 }

@@ -5,7 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{Appended, Draft, Found, Page, Runs, budget::Budget, lock, size, words::Query};
+use super::{
+    Appended, Draft, Found, Page, Runs,
+    budget::Budget,
+    lock, size,
+    wanted::{Finding, Next, Wanted},
+};
 use crate::wire::{
     Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic, TopicBy,
 };
@@ -171,36 +176,47 @@ impl Memory {
         room.ids.partition_point(is_earlier).checked_sub(1).map_or(room.forgotten, |index| room.ids[index])
     }
 
-    /// Returns the last `count` messages of `room` before `before`, newest first.
-    fn newest(&self, room: &RoomName, before: MessageId, count: usize) -> Vec<Arc<Message>> {
-        let Some(room) = self.rooms.get(room) else { return Vec::new() };
-        let end = room.ids.partition_point(|id| *id < before);
-        let ids = room.ids.range(end.saturating_sub(count)..end).rev();
-        ids.filter_map(|id| self.stored(*id)).map(|stored| Arc::clone(&stored.message)).collect()
+    /// Returns the last `count` messages of `rooms` before `before`, newest first.
+    fn newest(&self, rooms: &[RoomName], before: MessageId, count: usize) -> Vec<Arc<Message>> {
+        let rooms = rooms.iter().filter_map(|room| self.rooms.get(room));
+        // How many ids of each room are still to be taken.
+        let mut left: Vec<_> = rooms.map(|room| (&room.ids, room.ids.partition_point(|id| *id < before))).collect();
+        let last =
+            |(ids, left): &(&VecDeque<MessageId>, usize)| left.checked_sub(1).and_then(|index| ids.get(index)).copied();
+        let mut newest = Vec::new();
+        while newest.len() < count
+            && let Some(latest) = left.iter_mut().max_by_key(|room| last(room))
+            && let Some(id) = last(latest)
+        {
+            latest.1 -= 1;
+            newest.extend(self.stored(id).map(|stored| Arc::clone(&stored.message)));
+        }
+        newest
     }
 }
 
-/// Returns what `query` finds. Blocks while it looks at each message, and holds the lock only to take a few of them: looking takes
+/// Returns what is wanted. Blocks while it looks at each message, and holds the lock only to take a few of them: looking takes
 /// longer than those may wait who say something.
-pub(super) fn search(memory: &Mutex<Memory>, room: &RoomName, query: &Query, limit: u32, budget: &Budget) -> Found {
+pub(super) fn search(memory: &Mutex<Memory>, wanted: &Wanted, budget: &Budget) -> Found {
     /// Messages taken at one time: some 10 µs.
     const SLICE: usize = 256;
-    let (mut found, mut budget) = (Found::default(), budget.clone());
-    let mut before = MessageId(u64::MAX);
+    let (mut finding, mut budget) = (Finding::new(wanted), budget.clone());
+    let mut before = wanted.before;
     loop {
-        let slice = lock(memory).newest(room, before, SLICE);
-        let Some(oldest) = slice.last() else { return found };
+        let slice = lock(memory).newest(&wanted.rooms, before, SLICE);
+        let Some(oldest) = slice.last() else { return finding.end(true) };
         before = oldest.id;
         for message in slice {
-            if found.messages.len() >= limit as usize {
-                return found;
+            let next = finding.next();
+            // Times do not fall as ids rise.
+            if wanted.since.is_some_and(|since| message.at < since) {
+                return finding.end(true);
             }
-            if budget.is_spent_before(message.text_len()) {
-                found.is_incomplete = true;
-                return found;
+            if next == Next::Enough || budget.is_spent_before(message.text_len()) {
+                return finding.end(false);
             }
-            if message.text.as_ref().is_some_and(|text| query.finds(text.as_str())) {
-                found.messages.push(message);
+            if wanted.takes(&message) {
+                if next == Next::Wanted { finding.add(message) } else { finding.count() }
             }
         }
     }
@@ -212,9 +228,9 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::super::{Log, conformance, conformance::draft};
+    use super::super::{Log, Search, conformance, conformance::draft};
     use super::*;
-    use crate::wire::Hex;
+    use crate::wire::{Hex, search::Filters};
 
     #[tokio::test]
     async fn conforms() {
@@ -241,11 +257,14 @@ mod tests {
     fn a_search_without_time_finds_nothing_and_says_so() {
         let mut memory = Memory::bounded(Hex([1; 8]), 1000, usize::MAX);
         (0..1000).for_each(|_| drop(memory.append(draft("lobby", "tea", None))));
-        let (memory, query, token) = (Mutex::new(memory), Query::parse("te").unwrap(), CancellationToken::new());
-        let search =
-            |time, limit| super::search(&memory, &RoomName::lobby(), &query, limit, &Budget::new(time, token.clone()));
+        let (memory, token) = (Mutex::new(memory), CancellationToken::new());
+        let search = |time, limit| {
+            let filters = Filters { words: "te".to_owned(), ..Filters::default() };
+            let search = Search { rooms: vec![RoomName::lobby()], filters, limit, ..Search::default() };
+            super::search(&memory, &Wanted::new(search).unwrap(), &Budget::new(time, token.clone()))
+        };
         let (none, much) = (Duration::ZERO, Duration::from_hours(1));
-        assert_eq!(search(none, 10), Found { messages: Vec::new(), is_incomplete: true });
+        assert_eq!(search(none, 10), Found { is_incomplete: true, ..Found::default() });
         let ids = search(much, 700).messages.iter().map(|message| message.id.0).collect::<Vec<_>>();
         assert_eq!(ids, (301..=1000).rev().collect::<Vec<_>>());
         assert_eq!((search(much, 2000).messages.len(), search(much, 2000).is_incomplete), (1000, false));

@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod runs;
 mod sqlite;
+mod wanted;
 mod words;
 
 use std::{
@@ -31,12 +32,12 @@ pub use self::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{budget::Budget, memory::Memory, sqlite::Sqlite, words::Query};
+use self::{budget::Budget, memory::Memory, sqlite::Sqlite, wanted::Wanted};
 use crate::{
     os,
     wire::{
         Author, Body, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, Nick, PersonId, RoomName, Timestamp,
-        TopicBy,
+        TopicBy, search::Filters,
     },
 };
 
@@ -127,11 +128,37 @@ pub enum Log {
     Silent,
 }
 
+/// What is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Where: in any of these.
+    pub rooms: Vec<RoomName>,
+    /// What is in it, by whom, and when it was said.
+    pub filters: Filters,
+    /// Only what has an id before this.
+    pub before: Option<MessageId>,
+    /// How many messages are wanted, at most [`Limits::HISTORY`].
+    pub limit: u32,
+    /// Whether all that there is to find is counted, up to [`Limits::FOUND_COUNTED`].
+    pub counts: bool,
+}
+
+/// How much there is to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// So many messages.
+    pub count: u64,
+    /// Whether there may be more: it was not counted on.
+    pub or_more: bool,
+}
+
 /// What a search has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// The messages, newest first.
     pub messages: Vec<Arc<Message>>,
+    /// How much there is to find, if it was counted.
+    pub total: Option<Total>,
     /// Whether it was cut short when its time was over, so that there may be more to find.
     pub is_incomplete: bool,
 }
@@ -376,17 +403,26 @@ impl Log {
         query: &str,
         limit: u32,
     ) -> Result<Found, LogError> {
-        let Some(query) = Query::parse(query) else { return Ok(Found::default()) };
-        let limit = limit.min(Limits::HISTORY);
+        let filters = Filters { words: query.to_owned(), ..Filters::default() };
+        self.find(time, Search { rooms: vec![room.clone()], filters, limit, ..Search::default() }).await
+    }
+
+    /// Returns what is looked for, newest first, within a time; see [`Self::search`]. Where there is neither a word nor a filter, it
+    /// finds nothing. Cancel-safe: it ends soon after the future is dropped.
+    ///
+    /// # Errors
+    /// A [`LogError`] when the log cannot be read.
+    pub async fn find(&self, time: Duration, search: Search) -> Result<Found, LogError> {
+        let Some(wanted) = Wanted::new(search) else { return Ok(Found::default()) };
         match self {
             Self::Memory(memory) => {
-                let (memory, room, token) = (Arc::clone(memory), room.clone(), CancellationToken::new());
+                let (memory, token) = (Arc::clone(memory), CancellationToken::new());
                 let _ends = token.clone().drop_guard();
-                let search = move || memory::search(&memory, &room, &query, limit, &Budget::new(time, token));
+                let search = move || memory::search(&memory, &wanted, &Budget::new(time, token));
                 // It fails when the process ends, or by a defect, which is said already.
                 tokio::task::spawn_blocking(search).await.map_err(|_| LogError::Closed)
             }
-            Self::Sqlite(sqlite) => sqlite.search(room, query, limit, time).await,
+            Self::Sqlite(sqlite) => sqlite.search(wanted, time).await,
             #[cfg(test)]
             Self::Broken => Err(LogError::Broken),
             #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What a search means: which words a text is made of, and whether a query finds it. Pure.
 //!
 //! Every log searches by these rules, whether it looks at each text or at an index made of [`indexed`] texts, so that they find
-//! the same. Case and diacritics do not count. Scripts that put no space between words are taken character by character.
+//! the same. Case and diacritics do not count, and `ß` is `ss`. Scripts that put no space between words are taken character by
+//! character, and so are emoji. Other signs part words; where a query has some that are part of a name, such as `C++`, `C#` and
+//! `.env`, it is found by its words first, and then by a look at the text. Why it is so is told in
+//! `docs/decisions/0001-signs-in-searches.md`.
 
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
@@ -29,6 +32,16 @@ struct Term {
     words: Vec<String>,
     /// Whether the last of them may go on.
     open: bool,
+    /// What stands there sign by sign, folded, where signs belong to it.
+    literal: Option<Literal>,
+}
+
+/// Words with the signs before and behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Literal {
+    text: String,
+    /// Whether letters may follow.
+    open: bool,
 }
 
 impl Query {
@@ -40,7 +53,10 @@ impl Query {
         let mut add = |part: &str, open: bool| {
             let mut words = words(part);
             words.truncate(room);
-            let term = Term { words, open };
+            let literal = Literal::of(part, open);
+            // Behind a sign, a word is at its end.
+            let open = open && literal.as_ref().is_none_or(|literal| literal.open);
+            let term = Term { words, open, literal };
             // One that is there already is found with it.
             if !term.words.is_empty() && !terms.iter().any(|other| term.is_implied_by(other)) {
                 terms.retain(|other| !other.is_implied_by(&term));
@@ -69,22 +85,42 @@ impl Query {
             return true;
         }
         let words = words(text);
-        self.terms.iter().all(|term| term.is_in(&words))
+        self.terms.iter().all(|term| term.is_in(&words)) && self.finds_literals(text)
     }
 
-    /// Returns the terms as an FTS5 expression for what is said in `room`. Words are letters and digits, so that nothing in them needs
-    /// an escape.
-    pub(super) fn expression(&self, room: &RoomName) -> String {
-        let mark = room_mark(room.as_str());
-        let term = |term: &Term| format!("\"{}\"{}", marked(&mark, &term.words), if term.open { " *" } else { "" });
-        self.terms.iter().map(term).collect::<Vec<_>>().join(" AND ")
+    /// Returns whether there is something to be looked for in the text itself, which an index of words does not know.
+    pub(super) fn has_literals(&self) -> bool {
+        self.terms.iter().any(|term| term.literal.is_some())
+    }
+
+    /// Returns whether that is in `text`.
+    pub(super) fn finds_literals(&self, text: &str) -> bool {
+        if !self.has_literals() {
+            return true;
+        }
+        let text: String = folded(text).collect();
+        self.terms.iter().filter_map(|term| term.literal.as_ref()).all(|literal| literal.is_in(&text))
+    }
+
+    /// Returns the terms as an FTS5 expression for what is said in any of `rooms`. Words are letters, digits and emoji, so that nothing
+    /// in them needs an escape.
+    pub(super) fn expression(&self, rooms: &[RoomName]) -> String {
+        let in_room = |room: &RoomName| {
+            let mark = room_mark(room.as_str());
+            let term = |term: &Term| format!("\"{}\"{}", marked(&mark, &term.words), if term.open { " *" } else { "" });
+            self.terms.iter().map(term).collect::<Vec<_>>().join(" AND ")
+        };
+        match rooms {
+            [room] => in_room(room),
+            rooms => rooms.iter().map(|room| format!("({})", in_room(room))).collect::<Vec<_>>().join(" OR "),
+        }
     }
 }
 
 impl Term {
     /// Returns whether it is one word that may go on.
     fn is_beginning(&self) -> bool {
-        self.open && self.words.len() == 1
+        self.open && self.words.len() == 1 && self.literal.is_none()
     }
 
     /// Returns whether every text in which `other` is has this in it too.
@@ -99,6 +135,38 @@ impl Term {
         words.windows(self.words.len()).any(|window| {
             let Some((end, begin)) = window.split_last() else { return false };
             begin == first && if self.open { end.starts_with(last) } else { end == last }
+        })
+    }
+}
+
+impl Literal {
+    /// Signs that belong to the word behind them, such as in `.env`, `#rust`, `$HOME` and `+1`.
+    const BEFORE: [char; 4] = ['.', '#', '$', '+'];
+    /// Signs that belong to the word before them, such as in `C++`, `C#` and `50%`. A full stop ends a sentence.
+    const BEHIND: [char; 3] = ['+', '#', '%'];
+
+    /// Returns what is to be looked for in texts, if `part` of a query begins or ends with such a sign.
+    fn of(part: &str, open: bool) -> Option<Self> {
+        let part: String = folded(part).collect();
+        let part = part.trim_start_matches(|c: char| !c.is_alphanumeric() && !Self::BEFORE.contains(&c));
+        let part = part.trim_end_matches(|c: char| !c.is_alphanumeric() && !Self::BEHIND.contains(&c));
+        if !part.contains(char::is_alphanumeric) {
+            return None;
+        }
+        let is_closed = part.ends_with(Self::BEHIND);
+        let text = part.chars().take(WORD).collect();
+        (is_closed || part.starts_with(Self::BEFORE)).then_some(Self { text, open: open && !is_closed })
+    }
+
+    /// Returns whether it stands in `text`, which is folded, where no word goes on.
+    fn is_in(&self, text: &str) -> bool {
+        let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        text.match_indices(&self.text).any(|(at, found)| {
+            let begins = !is_letter(found.chars().next()) || !is_letter(text[..at].chars().next_back());
+            let ends = self.open
+                || !is_letter(found.chars().next_back())
+                || !is_letter(text[at + found.len()..].chars().next());
+            begins && ends
         })
     }
 }
@@ -158,10 +226,21 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn fold(text: &str) -> Vec<String> {
+    split(folded(text))
+}
+
+/// Returns the characters of `text` as they are compared.
+fn folded(text: &str) -> impl Iterator<Item = char> {
     // Compatibility forms count as what they stand for: full-width letters, ligatures.
-    split(
-        text.nfkd().filter(|c| !is_diacritic(*c)).flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }),
-    )
+    let letters = text.nfkd().filter(|c| !is_diacritic(*c)).flat_map(char::to_lowercase);
+    letters.flat_map(|c| {
+        let (first, second) = match c {
+            'ς' => ('σ', None),
+            'ß' => ('s', Some('s')),
+            c => (c, None),
+        };
+        std::iter::once(first).chain(second)
+    })
 }
 
 fn split(chars: impl Iterator<Item = char>) -> Vec<String> {
@@ -169,8 +248,8 @@ fn split(chars: impl Iterator<Item = char>) -> Vec<String> {
     let mut word = String::new();
     let mut length = 0;
     for c in chars {
-        let stands = c.is_alphanumeric() || is_combining_mark(c);
-        let alone = stands && is_written_without_spaces(c);
+        let stands = is_pictograph(c) || c.is_alphanumeric() || is_combining_mark(c) && !is_of_emoji(c);
+        let alone = is_pictograph(c) || stands && is_written_without_spaces(c);
         if (alone || !stands) && !word.is_empty() {
             words.push(std::mem::take(&mut word));
             length = 0;
@@ -193,6 +272,17 @@ fn split(chars: impl Iterator<Item = char>) -> Vec<String> {
 fn is_diacritic(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}')
         && is_combining_mark(c)
+}
+
+/// Returns whether `c` is an emoji, or another picture that stands for a word. Skin tones only change the one before, so they do not
+/// count; of a family or a flag, each part does.
+fn is_pictograph(c: char) -> bool {
+    matches!(c, '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{2bff}' | '\u{1f000}'..='\u{1f3fa}' | '\u{1f400}'..='\u{1faff}')
+}
+
+/// Returns whether `c` is a mark that says how the character before is drawn: an emoji, a key.
+fn is_of_emoji(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{20e3}')
 }
 
 /// Returns whether `c` is of Thai, Lao, Burmese, Khmer, Japanese or Chinese writing.
@@ -238,9 +328,66 @@ mod tests {
             ("ΟΔΟΣ", "οδος"),
             ("istanbul", "İstanbul"),
             ("файл", "ФАИЛ"),
+            ("strasse", "Straße"),
+            ("STRASSE", "die Straße"),
+            ("straß", "Strasse"),
+            ("\"große straße\"", "GROSSE STRASSE"),
+            ("STRAẞE", "strasse"),
         ] {
             assert!(finds(query, text), "{query} in {text}");
         }
+    }
+
+    #[test]
+    fn signs_that_belong_to_a_word_count() {
+        for (query, text) in [
+            ("C++", "I write C++."),
+            ("c++", "C++20 and more"),
+            ("(C++)", "C++ is not C"),
+            ("\"C++\"", "not C++, but"),
+            ("C#", "C# or F#"),
+            (".env", "in .env, not env"),
+            (".env", "my.env.local"),
+            (".en", ".env"),
+            ("#rust", "see #rust-lang"),
+            ("+1", "+1 from me"),
+            ("50%", "some 50% of it"),
+            ("C++ fast", "fast C++"),
+            ("c c++", "c++"),
+        ] {
+            assert!(finds(query, text), "{query} in {text}");
+        }
+        for (query, text) in [
+            ("C++", "C, and C+ at most"),
+            ("C++", "abc++"),
+            ("C#", "a C sharp"),
+            (".env", "env. is it"),
+            (".env", "the env"),
+            ("\".en\"", ".env"),
+            ("#rust", "rust"),
+        ] {
+            assert!(!finds(query, text), "{query} in {text}");
+        }
+        assert!(finds("fox, etc.", "the fox etc and more"), "signs of a sentence do not count");
+    }
+
+    #[test]
+    fn emoji_are_words() {
+        for (query, text) in [
+            ("🎉", "done🎉🎉"),
+            ("👍", "👍🏽 yes"),
+            ("👍🏽", "👍"),
+            ("❤", "I ❤\u{fe0f} it"),
+            ("❤\u{fe0f}", "I ❤ it"),
+            ("🇩🇪", "from 🇩🇪"),
+            ("👨‍👩‍👧", "a 👨‍👩‍👧 here"),
+            ("👩", "a 👨‍👩‍👧 here"),
+            ("tea 🎉", "🎉 for tea"),
+            ("1\u{fe0f}\u{20e3}", "1 is enough"),
+        ] {
+            assert!(finds(query, text), "{query} in {text}");
+        }
+        assert!(!finds("🎉", "done 🎈") && !finds("🇩🇪", "🇪🇸") && !finds("👨‍👩‍👧", "👨 👩"));
     }
 
     #[test]
@@ -263,15 +410,16 @@ mod tests {
     fn an_expression_has_nothing_of_the_query_but_words() {
         let query = Query::parse("foo\" OR room:x* NEAR(a) -b \"a b\" ^c '").unwrap();
         let room = RoomName::lobby();
-        let expression = query.expression(&room).replace(&room_mark(room.as_str()), "");
+        let expression = query.expression(std::slice::from_ref(&room)).replace(&room_mark(room.as_str()), "");
         assert_eq!(expression, r#""foo" * AND "or room x near a b" AND "c""#);
     }
 
     #[test]
     fn a_word_that_another_implies_is_not_looked_for() {
         let room = RoomName::lobby();
-        let expression =
-            |query: &str| Query::parse(query).unwrap().expression(&room).replace(&room_mark(room.as_str()), "");
+        let expression = |query: &str| {
+            Query::parse(query).unwrap().expression(std::slice::from_ref(&room)).replace(&room_mark(room.as_str()), "")
+        };
         assert_eq!(expression("aaaa aaaa AAAA áaaa"), r#""aaaa" *"#);
         assert_eq!(expression("a aa b aaa aa"), r#""b" * AND "aaa" *"#);
         assert_eq!(expression("\"aa\" a"), r#""aa""#);

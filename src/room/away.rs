@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Rooms, SeatId};
+use super::{Person, Rooms, SeatId};
 use crate::wire::{AwayText, ErrorCode, Failure, Limits, Nick, PersonId, RoomName, RoomView};
 
 /// That somebody is away.
@@ -71,12 +71,9 @@ impl Rooms {
             .find(nick)
             .and_then(|author| self.people.get(&author))
             .ok_or_else(|| Failure::new(ErrorCode::NoSuchNick, format!("nobody called {nick} is here")))?;
-        let own = self.seats.get(&seat).and_then(|place| self.people.get(&place.author));
-        let room = |seat: &SeatId| self.seats.get(seat).map(|place| &place.room);
-        let own: Vec<&RoomName> = own.iter().flat_map(|person| &person.seats).filter_map(room).collect();
-        let mut rooms: Vec<_> =
-            person.seats.iter().filter_map(room).filter(|room| own.contains(room)).cloned().collect();
-        rooms.sort_unstable();
+        let own = self.rooms_of(seat);
+        let mut rooms = self.rooms_of_person(person);
+        rooms.retain(|room| own.contains(room));
         Ok(Known {
             nick: person.nick.clone(),
             rooms,
@@ -84,6 +81,20 @@ impl Rooms {
             active: person.active,
             away: person.away.as_ref().map(|away| away.text.clone()),
         })
+    }
+
+    /// Returns the rooms that the person is in who sits there, in alphabetical order.
+    #[must_use]
+    pub fn rooms_of(&self, seat: SeatId) -> Vec<RoomName> {
+        let person = self.seats.get(&seat).and_then(|place| self.people.get(&place.author));
+        person.map(|person| self.rooms_of_person(person)).unwrap_or_default()
+    }
+
+    fn rooms_of_person(&self, person: &Person) -> Vec<RoomName> {
+        let room = |seat: &SeatId| self.seats.get(seat).map(|place| place.room.clone());
+        let mut rooms: Vec<_> = person.seats.iter().filter_map(room).collect();
+        rooms.sort_unstable();
+        rooms
     }
 
     /// Returns what the person who sits there is to be told who has just written to `to`: that they are away, unless that was the

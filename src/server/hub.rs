@@ -85,6 +85,8 @@ pub(super) enum Request {
     LearnTopic(SeatId, RoomName, Option<TopicBy>),
     Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
+    /// Which rooms is the person in who sits there?
+    Rooms(SeatId, oneshot::Sender<Vec<RoomName>>),
     /// The peer has so much of what is owed to its person and was given to this seat.
     Confirm(SeatId, u64),
     Settle(oneshot::Sender<()>),
@@ -183,6 +185,11 @@ impl Hub {
     /// Asks something.
     pub(crate) async fn ask(&self, seat: SeatId, ask: Ask) -> Result<ServerMessage, Gone> {
         self.ask_with(|reply| Request::Ask(seat, ask, reply)).await
+    }
+
+    /// Returns the rooms that the person is in who sits there.
+    pub(crate) async fn rooms_of(&self, seat: SeatId) -> Result<Vec<RoomName>, Gone> {
+        self.ask_with(|reply| Request::Rooms(seat, reply)).await
     }
 
     async fn ask_with<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Gone> {

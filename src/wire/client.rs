@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AwayText, Body, Epoch, IdempotencyKey, MessageId, Nick, PersonId, Query, RoomName, Run, SessionToken, Topic,
+    AwayText, Body, Epoch, IdempotencyKey, MessageId, Nick, PersonId, Query, RoomName, Run, SessionToken, Timestamp,
+    Topic,
 };
 
 /// The first thing a JSON client says, in answer to the server's `hello`.
@@ -123,11 +124,24 @@ pub enum ClientMessage {
     },
     /// Searches the room.
     Search {
-        /// Words, each of which begins a word of the message; in double quotes a phrase that stands in it.
+        /// Words, each of which begins a word of the message; in double quotes a phrase that stands in it. Filters say who said it and
+        /// when (`search`).
         query: Query,
         /// How many messages are wanted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
+        /// Only messages before this id: the next page after the one that ends with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<MessageId>,
+        /// Whether all rooms that the person is in are searched, and not only this one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
+        /// What `after:` in the query means where the user is; without it, a day begins as in UTC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+        /// What `before:` means.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// Leaves for good: the nick is free at once.
     Quit,

@@ -143,9 +143,9 @@ pub static COMMANDS: [Spec; 14] = [
     Spec {
         name: "search",
         aliases: &["lastlog"],
-        arguments: "WORDS",
-        summary: "find messages of this room; \"a phrase\" in quotes",
-        example: "/search \"release notes\" friday",
+        arguments: "[-a] WORDS",
+        summary: "find messages, -a of all rooms; from:ada after:7d",
+        example: "/search -a \"release notes\" from:ada after:7d",
         group: Group::Read,
     },
     Spec {
@@ -213,8 +213,13 @@ pub enum Command {
     SetTopic(Option<Topic>),
     /// `/history [N]`
     History(Option<u32>),
-    /// `/search WORDS`
-    Search(Query),
+    /// `/search WORDS`, or `/search -a WORDS` for all rooms that one is in
+    Search {
+        /// The words, and who said them and when.
+        query: Query,
+        /// Whether all rooms are meant.
+        all: bool,
+    },
     /// `/quit`
     Quit,
 }
@@ -374,7 +379,14 @@ fn command(typed: &str) -> Result<Command, CommandError> {
         },
         "history" if word.is_empty() => Command::History(None),
         "history" => Command::History(Some(word.parse().map_err(|_| CommandError::Usage(spec))?)),
-        "search" => Command::Search(Query::new(needed()?)?),
+        "search" => {
+            let words = word.strip_prefix("-a").filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+            let (words, all) = words.map_or((word, false), |words| (words.trim_start(), true));
+            if words.is_empty() {
+                return Err(CommandError::Usage(spec));
+            }
+            Command::Search { query: Query::new(words)?, all }
+        }
         "quit" => Command::Quit,
         _ => Command::Help(explained(word, COMMANDS.iter())?),
     })
@@ -458,10 +470,10 @@ pub fn help() -> String {
         for (index, spec) in COMMANDS.iter().filter(|spec| spec.group == group).enumerate() {
             let title = if index == 0 { group.title() } else { "" };
             // Cannot fail: a String takes everything.
-            let _ = write!(out, "\n{title:<6} {:<17} {}", spec.to_string(), spec.summary);
+            let _ = write!(out, "\n{title:<6} {:<18} {}", spec.to_string(), spec.summary);
         }
     }
-    out.push_str("\n       //TEXT            say a text that begins with /");
+    out.push_str("\n       //TEXT             say a text that begins with /");
     out
 }
 
@@ -490,7 +502,9 @@ mod tests {
             ("/help /MSG", Command::Help(COMMANDS.iter().find(|spec| spec.name == "msg"))),
             ("/j rust", Command::Join(RoomName::new("rust").unwrap())),
             ("/m bob hi", Command::Msg(nick.clone(), body("hi"))),
-            ("/lastlog tea", Command::Search(Query::new("tea").unwrap())),
+            ("/search -a  tea", Command::Search { query: Query::new("tea").unwrap(), all: true }),
+            ("/search -able", Command::Search { query: Query::new("-able").unwrap(), all: false }),
+            ("/lastlog tea", Command::Search { query: Query::new("tea").unwrap(), all: false }),
             ("/q", Command::Quit),
             ("/exit", Command::Quit),
             ("/join #Rust", Command::Join(RoomName::new("rust").unwrap())),
@@ -510,7 +524,10 @@ mod tests {
             ("/topic -", Command::SetTopic(None)),
             ("/history", Command::History(None)),
             ("/history 5", Command::History(Some(5))),
-            ("/search tea \"two words\"", Command::Search(Query::new("tea \"two words\"").unwrap())),
+            (
+                "/search tea \"two words\"",
+                Command::Search { query: Query::new("tea \"two words\"").unwrap(), all: false },
+            ),
             ("/quit", Command::Quit),
         ] {
             assert_eq!(parse(line), Ok(Line::Command(command)), "{line}");

@@ -82,6 +82,9 @@ fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
             messages: listed,
             more: false,
             incomplete: true,
+            all: true,
+            total: Some(u64::MAX),
+            or_more: true,
         },
         ServerMessage::Private(Private {
             peer: Some(PersonId(u64::MAX)),

@@ -87,6 +87,10 @@ impl Limits {
     pub const FOUND: u32 = 20;
     /// The most that one search may ask for.
     pub const FOUND_MOST: u32 = 100;
+    /// What a search counts of all that there is to find; past it, nobody reads on.
+    pub const FOUND_COUNTED: u64 = 10_000;
+    /// How long it may count once it has found what is wanted. Searches of several addresses share it.
+    pub const COUNT: Duration = Duration::from_millis(50);
     /// How long a search may take; what was found by then is the answer. Searches of several addresses share it.
     pub const SEARCH: Duration = Duration::from_millis(250);
     /// What it has at the least, however many wait: most words of a large history are found in a tenth of it.

@@ -14,9 +14,11 @@ mod largest;
 mod limits;
 mod names;
 mod person;
+pub mod search;
 mod server;
 mod skeleton;
 pub mod text;
+pub mod when;
 
 use serde::{Deserialize, Serialize};
 

@@ -325,6 +325,15 @@ pub enum ServerMessage {
         /// Whether the search was cut short, so that there may be more to find. Only in the last event.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         incomplete: bool,
+        /// Whether all rooms that the person is in were searched.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
+        /// How many messages there are to find, where they were counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+        /// Whether there are perhaps more than that: counting has its limits.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        or_more: bool,
     },
     /// A message to one person alone, for that person and as the sender's echo.
     Private(Private),

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
 
-use super::{Body, Kind, Message, Nick, Presence, Private, RoomView, ServerMessage, Welcome, Whois};
+use super::{Body, Kind, Message, Nick, Presence, Private, Query, RoomView, ServerMessage, Welcome, Whois};
 
 /// What a line break inside a message becomes, unless an empty line follows: that cannot be taken for anything.
 const CONTINUATION: &str = "\n    ";
@@ -29,13 +29,13 @@ pub fn encode(event: &ServerMessage) -> Option<String> {
         ServerMessage::History { messages, .. } => {
             messages.iter().map(|message| self::message(message)).collect::<Vec<_>>().join("\n")
         }
-        ServerMessage::Found { query, messages, incomplete, .. } => {
-            let first = if messages.is_empty() {
-                format!("* nothing found for {query}")
-            } else {
-                format!("* found for {query}, the newest first:")
-            };
-            let found = messages.iter().map(|message| self::message(message));
+        ServerMessage::Found { query, messages, incomplete, all, .. } => {
+            let first = format!("* {}{}", found(event, query), if messages.is_empty() { "" } else { ":" });
+            let found = messages.iter().map(|message| {
+                let line = self::message(message);
+                // What the server tells of another room is no line of this one.
+                if *all { format!("* #{} {}", message.room, line.strip_prefix("* ").unwrap_or(&line)) } else { line }
+            });
             let cut = incomplete.then(|| format!("* {CUT_SHORT}"));
             std::iter::once(first).chain(found).chain(cut).collect::<Vec<_>>().join("\n")
         }
@@ -115,6 +115,38 @@ fn welcome(welcome: &Welcome) -> String {
 fn about(view: &RoomView) -> String {
     let topic = view.topic.as_ref().map_or(String::new(), |topic| format!("\n* topic: {topic}"));
     format!("{topic}\n* here: {}", names(&view.names, view.people))
+}
+
+/// Returns what is told above what a search for `query` has found.
+#[must_use]
+pub fn found(event: &ServerMessage, query: &Query) -> String {
+    let ServerMessage::Found { messages, all, total, or_more, .. } = event else { return String::new() };
+    let place = if *all { " in your rooms" } else { "" };
+    match total {
+        _ if messages.is_empty() => format!("nothing found{place} for {query}"),
+        Some(total) if *total > messages.len() as u64 || *or_more => {
+            let total = total_words(*total, *or_more);
+            format!("found{place} for {query}, {} of {total}, the newest first", messages.len())
+        }
+        _ => format!("found{place} for {query}, the newest first"),
+    }
+}
+
+/// Returns a number such as `1,532`, or `10,000+` where there are perhaps more.
+#[must_use]
+pub fn total_words(total: u64, or_more: bool) -> String {
+    let digits = total.to_string();
+    let mut words = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            words.push(',');
+        }
+        words.push(digit);
+    }
+    if or_more {
+        words.push('+');
+    }
+    words
 }
 
 /// Returns what is told of one person.
@@ -279,6 +311,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_found_is_counted_and_says_its_room_where_there_are_several() {
+        let found = |all, total, or_more| {
+            let (room, query) = (RoomName::lobby(), crate::wire::Query::new("tea").unwrap());
+            let message = |room: &str, kind| {
+                let (id, room, text) = (MessageId(1), RoomName::new(room).unwrap(), Body::new("tea").ok());
+                Arc::new(Message { id, room, at: Timestamp(0), nick: nick("ada"), kind, text, key: None })
+            };
+            let messages = vec![message("rust", Kind::Say), message("lobby", Kind::Topic)];
+            encode(&ServerMessage::Found { room, query, messages, more: false, incomplete: false, all, total, or_more })
+                .unwrap()
+        };
+        assert_eq!(
+            found(false, Some(2), false),
+            "* found for tea, the newest first:\nada: tea\n* ada set the topic: tea"
+        );
+        assert_eq!(
+            found(true, Some(1532), false),
+            "* found in your rooms for tea, 2 of 1,532, the newest first:\n* #rust ada: tea\n* #lobby ada set the topic: tea"
+        );
+        assert!(found(false, Some(10_000), true).starts_with("* found for tea, 2 of 10,000+, the newest first:\n"));
+        assert_eq!(["0", "999", "1,000", "1,000,000"], [0, 999, 1000, 1_000_000].map(|n| total_words(n, false)));
+    }
+
+    #[test]
     fn who_is_away_is_told_to_who_asks() {
         let view = RoomView {
             room: RoomName::lobby(),
@@ -334,7 +390,9 @@ mod tests {
     fn a_search_that_was_cut_short_says_so() {
         let found = |incomplete| {
             let query = crate::wire::Query::new("tea").unwrap();
-            encode(&ServerMessage::Found { room: RoomName::lobby(), query, messages: vec![], more: false, incomplete })
+            let (room, messages) = (RoomName::lobby(), vec![]);
+            let (all, total, or_more) = (false, Some(0), incomplete);
+            encode(&ServerMessage::Found { room, query, messages, more: false, incomplete, all, total, or_more })
         };
         assert_eq!(found(false).unwrap(), "* nothing found for tea");
         assert_eq!(

@@ -2,7 +2,6 @@
 
 mod editor;
 mod keyboard;
-mod links;
 mod pty;
 #[path = "../support/mod.rs"]
 mod support;

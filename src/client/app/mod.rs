@@ -16,6 +16,8 @@ mod typed;
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Zoned;
+
 use self::{
     ending::{Ending, Stall},
     outbox::Outbox,
@@ -91,6 +93,8 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// What time it is where the user is, by which they say when: told before what they enter.
+    Clock(Zoned),
     /// The user has entered a line.
     Line(String),
     /// The user has entered this for one person alone, in whatever room. `peer` tells which person, where the server told that.
@@ -262,6 +266,8 @@ pub struct App {
     nick: Option<Nick>,
     /// The nick that turned out to be taken, until the user is told.
     taken: Option<Nick>,
+    /// When it was told what time it is where the user is, and what.
+    clock: Option<(Duration, Zoned)>,
     nick_tries: u32,
     /// Why something that came in place of a welcome could not be read.
     unreadable: Option<String>,
@@ -324,6 +330,7 @@ impl App {
             dialect: Dialect::Json,
             phase: Phase::Offline,
             taken: None,
+            clock: None,
             nick_tries: 0,
             unreadable: None,
             listed: Vec::new(),
@@ -364,6 +371,7 @@ impl App {
                 effects.push(notice(format!("not connected yet: {reason}")));
                 self.lost_because = reason;
             }
+            Event::Clock(time) => self.clock = Some((now, time)),
             Event::Line(line) if self.doubts(&line, &mut effects) => {}
             Event::Line(line) => self.line(now, &line, &mut effects),
             Event::Tell { to, peer, text } => self.tell(now, &to, peer, &text, &mut effects),

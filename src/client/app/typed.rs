@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{App, Effect, Phase, Rest, notice, outbox, quoted};
 use crate::wire::{
-    Body, ClientMessage, Limits, NameError, Nick, PersonId, clean,
+    Body, ClientMessage, Limits, NameError, Nick, PersonId, Timestamp, clean,
     command::{self, Command, CommandError, Line},
+    search::{FilterError, Filters},
 };
 
 impl App {
@@ -111,10 +112,27 @@ impl App {
             Command::Rooms => ClientMessage::Rooms,
             Command::Names => ClientMessage::Names,
             Command::Topic => ClientMessage::Topic,
-            Command::Search(query) => ClientMessage::Search { query, limit: None },
+            Command::Search { query, all } => match self.filters(now, query.as_str()) {
+                Ok(Filters { since, until, .. }) => {
+                    ClientMessage::Search { query, limit: None, before: None, all, since, until }
+                }
+                Err(error) => return self.refuse(error.to_string(), effects),
+            },
             Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
         };
         self.ask(now, request, effects);
+    }
+
+    /// Returns what the filters of a search mean where the user is, or nothing of times where that is not known.
+    fn filters(&self, now: Duration, query: &str) -> Result<Filters, FilterError> {
+        match &self.clock {
+            Some((told, time)) => {
+                let since = u64::try_from(now.saturating_sub(*told).as_millis()).unwrap_or(u64::MAX);
+                let at = u64::try_from(time.timestamp().as_millisecond()).unwrap_or_default();
+                Filters::parse(query, Timestamp(at.saturating_add(since)), time.time_zone())
+            }
+            None => Ok(Filters::default()),
+        }
     }
 
     fn ask(&mut self, now: Duration, request: ClientMessage, effects: &mut Vec<Effect>) {

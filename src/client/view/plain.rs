@@ -71,9 +71,12 @@ impl Plain {
             ServerMessage::History { messages, .. } if !messages.is_empty() => {
                 messages.iter().map(|message| self.message(message)).collect::<Vec<_>>().join("\n")
             }
-            ServerMessage::Found { query, messages, incomplete, .. } if !messages.is_empty() => {
-                let first = self.tell(&format!("found for {query}, the newest first:"));
-                let found = messages.iter().map(|message| self.message(message));
+            ServerMessage::Found { query, messages, incomplete, all, .. } if !messages.is_empty() => {
+                let first = self.tell(&format!("{}:", text::found(event, query)));
+                let found = messages.iter().map(|message| {
+                    let room = if *all { format!("#{} ", message.room) } else { String::new() };
+                    room + &self.message(message)
+                });
                 let cut = incomplete.then(|| self.tell(text::CUT_SHORT));
                 std::iter::once(first).chain(found).chain(cut).collect::<Vec<_>>().join("\n")
             }

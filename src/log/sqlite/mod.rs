@@ -39,7 +39,7 @@ use self::{
 };
 use super::{
     Appended, Draft, Found, Keep, LogError, OpenError, Page, Runs, Seat, SeatChange, budget::Budget, wall_clock,
-    words::Query,
+    wanted::Wanted,
 };
 use crate::wire::{Epoch, MessageId, RoomName, Timestamp, TopicBy};
 
@@ -209,19 +209,12 @@ impl Sqlite {
         self.read(move |connection| read::topic(connection, &room)).await
     }
 
-    pub(super) async fn search(
-        &self,
-        room: &RoomName,
-        query: Query,
-        limit: u32,
-        time: Duration,
-    ) -> Result<Found, LogError> {
-        let (room, in_vain) = (room.clone(), self.closing.child_token());
+    pub(super) async fn search(&self, wanted: Wanted, time: Duration) -> Result<Found, LogError> {
+        let in_vain = self.closing.child_token();
         let _ends = in_vain.clone().drop_guard();
         let searches = self.sender(|senders| &senders.searches)?;
-        let search = move |connection: &mut Connection| {
-            Ok(read::search(connection, &room, &query, limit, &Budget::new(time, in_vain)))
-        };
+        let search =
+            move |connection: &mut Connection| Ok(read::search(connection, &wanted, &Budget::new(time, in_vain)));
         match ask(&searches, search).await? {
             Ok(_) if self.closing.is_cancelled() => Err(LogError::Closed),
             Ok(found) => Ok(found),

@@ -9,7 +9,12 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, types::ValueRef};
 
 use super::{
-    super::{Found, LogError, Page, budget::Budget, size, words::Query},
+    super::{
+        Found, LogError, Page,
+        budget::Budget,
+        size,
+        wanted::{Finding, Next, Wanted},
+    },
     IndexError,
     holes::{complain, is_unreadable, skip},
 };
@@ -23,7 +28,11 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Which of them is the text.
+/// Which of them is the room.
+const ROOM: usize = 1;
+/// Which is the nick.
+const NICK: usize = 3;
+/// Which is the text.
 const TEXT: usize = 5;
 
 /// Returns the number as `SQLite` keeps it; what is past its range is past every id and every time.
@@ -214,10 +223,16 @@ pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
 /// halving.
 pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
     let transaction = connection.unchecked_transaction()?;
+    let before = before_time(&transaction, at)?;
+    Ok(MessageId(number(before)).max(forgotten(&transaction, room)?))
+}
+
+/// Returns the highest id of what was said before `at`, in whatever room.
+fn before_time(connection: &Connection, at: Timestamp) -> Result<i64, LogError> {
     let mut probe =
-        transaction.prepare_cached("SELECT id, at FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
+        connection.prepare_cached("SELECT id, at FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
     let last: Option<i64> =
-        transaction.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
+        connection.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
     let (mut from, mut to) = (1, last.unwrap_or(0).saturating_add(1));
     let mut probe = |from: i64, to: i64| -> Result<Option<(i64, i64)>, LogError> {
         Ok(probe.query_row([from, to], |row| Ok((row.get(0)?, whole_number(row, 1)?))).optional()?)
@@ -237,139 +252,171 @@ pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> 
             _ => to = middle,
         }
     }
-    Ok(MessageId(number(from - 1)).max(forgotten(&transaction, room)?))
+    Ok(from - 1)
 }
 
-/// Returns what `query` finds, as far as `budget` lasts.
-pub(super) fn search(
-    connection: &mut Connection,
-    room: &RoomName,
-    query: &Query,
-    limit: u32,
-    budget: &Budget,
-) -> Result<Found, IndexError> {
+/// Returns what is wanted, as far as `budget` lasts.
+pub(super) fn search(connection: &mut Connection, wanted: &Wanted, budget: &Budget) -> Result<Found, IndexError> {
     /// Instructions of `SQLite` between two looks at the clock: some 10 ms where every few of them read a page of the index.
     const INSTRUCTIONS: i32 = 100;
     let clock = budget.clone();
     connection.progress_handler(INSTRUCTIONS, Some(move || clock.is_spent()))?;
-    let mut found = Found::default();
+    let mut finding = Finding::new(wanted);
     let searched = connection
         .unchecked_transaction()
         .map_err(IndexError::from)
-        .and_then(|transaction| search_all(&transaction, room, query, limit, budget.clone(), &mut found.messages));
+        .and_then(|transaction| search_all(&transaction, wanted, budget.clone(), &mut finding));
     connection.progress_handler(0, None::<fn() -> bool>)?;
     match searched {
-        Ok(is_complete) => found.is_incomplete = !is_complete,
-        Err(IndexError::Other(LogError::Interrupted)) => found.is_incomplete = true,
-        Err(error) => return Err(error),
+        Ok(is_complete) => Ok(finding.end(is_complete)),
+        Err(IndexError::Other(LogError::Interrupted)) => Ok(finding.end(false)),
+        Err(error) => Err(error),
     }
-    Ok(found)
 }
 
-/// Adds what is found to `found`, and returns whether that is all.
+/// Adds what is found to `finding`, and returns whether that is all.
 fn search_all(
     connection: &Connection,
-    room: &RoomName,
-    query: &Query,
-    limit: u32,
+    wanted: &Wanted,
     mut budget: Budget,
-    found: &mut Vec<Arc<Message>>,
+    finding: &mut Finding<'_>,
 ) -> Result<bool, IndexError> {
-    let most = limit as usize;
     let indexed: i64 =
         connection.prepare_cached("SELECT value FROM meta WHERE name = 'indexed'")?.query_row([], |row| row.get(0))?;
-    let mut newest = Newest {
-        indexed,
-        // What is said where even this cannot be read is past it.
-        id: connection
-            .prepare_cached("SELECT max(id) FROM messages")?
-            .query_row([], |row| row.get(0))
-            .unwrap_or(Some(i64::MAX))
-            .unwrap_or_default(),
-    };
-    let mut is_complete = true;
+    // What is said where even this cannot be read is past it.
+    let newest = connection
+        .prepare_cached("SELECT max(id) FROM messages")?
+        .query_row([], |row| row.get(0))
+        .unwrap_or(Some(i64::MAX))
+        .unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(|at| before_time(connection, at)).transpose().map_err(IndexError::Other);
+    let oldest = time(wanted.since)?.unwrap_or(0);
+    let newest = newest.min(time(wanted.until)?.unwrap_or(i64::MAX)).min(integer(wanted.before.0).saturating_sub(1));
+    // Without a word, there is nothing to look up.
+    let after = if wanted.query.is_some() { oldest.max(indexed) } else { oldest };
+    let mut looked_at = Looking { after, id: newest };
     loop {
-        match newest.search(connection, room, query, most, &mut budget, found) {
+        match looked_at.search(connection, wanted, &mut budget, finding) {
             Ok(true) => break,
             Ok(false) => return Ok(false),
             Err(error) if is_unreadable(&error) => {
                 complain(&error);
-                is_complete = false;
-                let Some(next) =
-                    skip(newest.id, |by| newest.read(connection, newest.id - by)).map_err(IndexError::Other)?
-                else {
+                finding.lacks_some();
+                let id = looked_at.id;
+                let Some(next) = skip(id, |by| looked_at.read(connection, id - by)).map_err(IndexError::Other)? else {
                     break;
                 };
-                newest.id = next;
+                looked_at.id = next;
             }
             Err(error) => return Err(IndexError::Other(error)),
         }
     }
+    let Some(query) = &wanted.query else { return Ok(true) };
     // The index alone first: so it is known whether it is what failed.
     let mut older = connection
-        .prepare_cached("SELECT rowid FROM search WHERE search MATCH ?1 AND rowid <= ?2 ORDER BY rowid DESC")
+        .prepare_cached(
+            "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 AND rowid <= ?3 ORDER BY rowid DESC",
+        )
         .map_err(IndexError::of_index)?;
-    // In the room, because another may have the same mark; and of what was just deleted, the index may still have the words.
     let mut indexed_message =
-        connection.prepare_cached(concat!("SELECT ", columns!(), " FROM messages WHERE id = ?1 AND room = ?2"))?;
-    let mut ids = older.query(params![query.expression(room), indexed]).map_err(IndexError::of_index)?;
-    while found.len() < most
-        && let Some(id) = ids.next().map_err(IndexError::of_index)?
-    {
+        connection.prepare_cached(concat!("SELECT ", columns!(), " FROM messages WHERE id = ?1"))?;
+    let mut ids = older
+        .query(params![query.expression(&wanted.rooms), oldest, newest.min(indexed)])
+        .map_err(IndexError::of_index)?;
+    loop {
+        let next = finding.next();
+        let Some(id) = ids.next().map_err(IndexError::of_index)? else { return Ok(true) };
+        if next == Next::Enough {
+            return Ok(false);
+        }
         let id: i64 = id.get(0).map_err(IndexError::of_index)?;
-        let read = |row: &Row<'_>| Ok(message(row));
-        let message = indexed_message.query_row(params![id, room.as_str()], read).optional();
-        match message.map_err(LogError::from).and_then(Option::transpose) {
-            Ok(message) => found.extend(message.map(Arc::new)),
+        // Another room may have the same mark; and of what was just deleted, the index may still have the words.
+        let mut take = |row: &Row<'_>| -> Result<(), LogError> {
+            let is_in = wanted.is_in(&text(row, ROOM)?.unwrap_or_default());
+            if is_in
+                && wanted.is_from(&text(row, NICK)?.unwrap_or_default())
+                && wanted.is_in_found(&text(row, TEXT)?.unwrap_or_default())
+            {
+                found(row, next, finding)?;
+            }
+            Ok(())
+        };
+        let taken = indexed_message.query_row([id], |row| Ok(take(row))).optional();
+        match taken.map_err(LogError::from).and_then(Option::transpose) {
+            Ok(_) => {}
             Err(error) if is_unreadable(&error) => {
                 complain(&error);
-                is_complete = false;
+                finding.lacks_some();
             }
             Err(error) => return Err(IndexError::Other(error)),
         }
     }
-    Ok(is_complete)
 }
 
-/// The messages that are not in the index, of which those up to `id` are still to be looked at.
-struct Newest {
-    indexed: i64,
+/// Takes what a row has that is wanted.
+fn found(row: &Row<'_>, next: Next, finding: &mut Finding<'_>) -> Result<(), LogError> {
+    if next == Next::Wanted {
+        finding.add(Arc::new(message(row)?));
+    } else {
+        finding.count();
+    }
+    Ok(())
+}
+
+/// Messages that are looked at one by one: those after one id and up to another.
+struct Looking {
+    after: i64,
     id: i64,
 }
 
-impl Newest {
-    /// Adds what is found to `found`, and returns whether that is all, or as much as is wanted.
+impl Looking {
+    /// Adds what is found to `finding`, and returns whether that is all.
     fn search(
         &mut self,
         connection: &Connection,
-        room: &RoomName,
-        query: &Query,
-        most: usize,
+        wanted: &Wanted,
         budget: &mut Budget,
-        found: &mut Vec<Arc<Message>>,
+        finding: &mut Finding<'_>,
     ) -> Result<bool, LogError> {
-        // In the order of their ids, and so with those of other rooms: they are not many, and to look each up in the index of rooms takes
-        // longer.
-        let mut statement = connection.prepare_cached(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM messages NOT INDEXED WHERE room = ?1 AND id > ?2 AND id <= ?3 ORDER BY id DESC"
-        ))?;
-        let mut rows = statement.query(params![room.as_str(), self.indexed, self.id])?;
-        while found.len() < most
-            && let Some(row) = rows.next()?
-        {
+        // In the order of their ids, and so with those of other rooms: to look each up in the index of rooms takes longer where they are not
+        // many. Where they are, and one room is looked through, that index leaves out the others.
+        let by_room =
+            concat!("SELECT ", columns!(), " FROM messages WHERE room = ?3 AND id > ?1 AND id <= ?2 ORDER BY id DESC");
+        let by_id =
+            concat!("SELECT ", columns!(), " FROM messages NOT INDEXED WHERE id > ?1 AND id <= ?2 ORDER BY id DESC");
+        let mut statement;
+        let mut rows = match &wanted.rooms[..] {
+            [room] if wanted.query.is_none() => {
+                statement = connection.prepare_cached(by_room)?;
+                statement.query(params![self.after, self.id, room.as_str()])?
+            }
+            _ => {
+                statement = connection.prepare_cached(by_id)?;
+                statement.query([self.after, self.id])?
+            }
+        };
+        loop {
+            let next = finding.next();
+            let Some(row) = rows.next()? else { return Ok(true) };
+            if next == Next::Enough {
+                return Ok(false);
+            }
             self.id = row.get::<_, i64>(0)?.saturating_sub(1);
-            // The text first: there may be many, and few are found.
-            let text = text(row, TEXT)?.unwrap_or_default();
+            if !wanted.is_in(&text(row, ROOM)?.unwrap_or_default()) {
+                if budget.is_spent_before(0) {
+                    return Ok(false);
+                }
+                continue;
+            }
+            // There may be many, and few are found.
+            let Some(text) = text(row, TEXT)? else { continue };
             if budget.is_spent_before(text.len()) {
                 return Ok(false);
             }
-            if query.finds(&text) {
-                found.push(Arc::new(message(row)?));
+            if wanted.is_from(&self::text(row, NICK)?.unwrap_or_default()) && wanted.is_in_text(&text) {
+                found(row, next, finding)?;
             }
         }
-        Ok(true)
     }
 
     /// Reads the last of them up to `id`, of any room, and returns its id.
@@ -381,7 +428,7 @@ impl Newest {
                 columns!(),
                 " FROM messages NOT INDEXED WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1"
             ),
-            [self.indexed, id],
+            [self.after, id],
         )
     }
 }

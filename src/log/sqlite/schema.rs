@@ -14,7 +14,7 @@ use crate::wire::{Epoch, Hex, MessageId, Run};
 const APPLICATION: i64 = 0x6263_6874;
 
 /// What makes a file of version n one of version n + 1 (`PRAGMA user_version`). Only ever added to.
-const MIGRATIONS: [&[&str]; 4] = [
+const MIGRATIONS: [&[&str]; 5] = [
     // The index for searches has no content of its
     // own and may be behind: `indexed` in `meta` says up to which id. Its words are folded already, so that the tokenizer has
     // only to part them at spaces; one to three letters have indexes of their own, because so many words begin with them.
@@ -70,6 +70,8 @@ const MIGRATIONS: [&[&str]; 4] = [
     ],
     // Who set the topic; of those that are set already, nobody knows.
     &["ALTER TABLE rooms ADD COLUMN topic_by TEXT;"],
+    // Emoji are words in the index for searches, and `ß` is `ss`.
+    &[NEW_INDEX],
 ];
 
 /// Replaces the index for searches by an empty one, which is then fed as that of a new file is. Its words begin with the mark of a room,

@@ -169,7 +169,7 @@ async fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
     let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
 
     change("PRAGMA user_version = 1000");
-    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 4, .. }));
+    assert!(matches!(refusal(&path), OpenError::Newer { found: 1000, known: 5, .. }));
     change("PRAGMA application_id = 7");
     assert!(matches!(refusal(&path), OpenError::Foreign(_)));
     change("PRAGMA application_id = 0; PRAGMA user_version = 0");

@@ -195,6 +195,7 @@ impl Desk {
                 }
                 drop(reply.send(self.answer(seat, ask)));
             }
+            Request::Rooms(seat, reply) => drop(reply.send(self.rooms.rooms_of(seat))),
             Request::Confirm(seat, count) => {
                 if let Some(author) = self.rooms.confirm(seat, count) {
                     self.hand_over(author);

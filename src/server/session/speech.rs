@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use super::{Session, entering::Wanted, read_topic};
 use crate::{
-    log::LogError,
+    log::{LogError, Search, wall_clock},
     room::To,
     server::{
         Transport,
@@ -18,9 +19,10 @@ use crate::{
     },
     wire::{
         ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, Nick, Query, RoomName, ServerMessage,
-        Topic,
+        Timestamp, Topic,
         command::{self, Command, Line},
         json,
+        search::Filters,
     },
 };
 
@@ -152,7 +154,9 @@ impl<S: Transport> Session<'_, S> {
             Command::Topic => ClientMessage::Topic,
             Command::SetTopic(text) => ClientMessage::SetTopic { key: None, text },
             Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
-            Command::Search(query) => ClientMessage::Search { query, limit: None },
+            Command::Search { query, all } => {
+                ClientMessage::Search { query, limit: None, before: None, all, since: None, until: None }
+            }
             Command::Quit => ClientMessage::Quit,
         })
     }
@@ -209,7 +213,9 @@ impl<S: Transport> Session<'_, S> {
             ClientMessage::Join { room, history } => return self.go(room, history).await,
             ClientMessage::Nick { nick } => return self.rename(nick).await,
             ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
-            ClientMessage::Search { query, limit } => return self.search(query, limit).await,
+            ClientMessage::Search { query, limit, before, all, since, until } => {
+                return self.search(query, Asked { limit, before, all, since, until }).await;
+            }
             ClientMessage::Quit => {
                 self.settle().await?;
                 self.drain().await?;
@@ -343,24 +349,41 @@ impl<S: Transport> Session<'_, S> {
     }
 
     /// Writes what a search finds, in as many events as it takes.
-    async fn search(&mut self, query: Query, limit: Option<u32>) -> Result<(), End> {
+    async fn search(&mut self, query: Query, asked: Asked) -> Result<(), End> {
+        let Asked { limit, before, all, since, until } = asked;
         let room = self.seat.place.room.clone();
-        let limit = limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST);
+        let mut filters = match Filters::parse(query.as_str(), wall_clock(), &TimeZone::UTC) {
+            Ok(filters) => filters,
+            Err(error) => {
+                return self.send(&ServerMessage::Error(Failure::new(ErrorCode::BadMessage, error.to_string()))).await;
+            }
+        };
+        (filters.since, filters.until) = (since.or(filters.since), until.or(filters.until));
         self.settle().await?;
         let (shared, address) = (self.shared, self.address);
+        let rooms = if all { shared.hub.rooms_of(self.seat.id).await? } else { vec![room.clone()] };
+        let search = Search {
+            rooms,
+            filters,
+            before,
+            limit: limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST),
+            // Of a further page, it is known already.
+            counts: before.is_none(),
+        };
         let search = async {
             let _turn = shared.searches.take(Purpose::Question, address).await;
             let time = shared.searches.share(Purpose::Question, Limits::SEARCH, Limits::SEARCH_LEAST);
-            shared.log.search_within(time, &room, query.as_str(), limit).await
+            shared.log.find(time, search).await
         };
         let found = match self.hearing(search).await? {
             Ok(found) => found,
             Err(error) => return self.cannot_answer("a search has failed", &error).await,
         };
         let incomplete = found.is_incomplete;
-        let event = |messages, more| {
-            let (room, query) = (room.clone(), query.clone());
-            ServerMessage::Found { room, query, messages, more, incomplete: incomplete && !more }
+        let (total, or_more) = found.total.map_or((None, false), |total| (Some(total.count), total.or_more));
+        let event = |messages, more: bool| {
+            let (room, query, incomplete) = (room.clone(), query.clone(), incomplete && !more);
+            ServerMessage::Found { room, query, messages, more, incomplete, all, total, or_more }
         };
         let mut portion = Portion::new();
         for message in found.messages {
@@ -371,6 +394,15 @@ impl<S: Transport> Session<'_, S> {
         }
         self.send(&event(portion.items, false)).await
     }
+}
+
+/// What is asked of a search besides the words.
+struct Asked {
+    limit: Option<u32>,
+    before: Option<MessageId>,
+    all: bool,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
 }
 
 /// Returns how many tokens of the rate something takes.

@@ -638,3 +638,22 @@ fn an_echo_from_a_room_that_was_left_is_no_cursor_of_this_one() {
     assert!(chat.app.outbox.is_empty(), "it is acknowledged");
     assert_eq!((chat.messages_shown(), chat.app.cursor), (0, None));
 }
+
+#[test]
+fn the_days_of_a_search_are_those_of_the_user() {
+    let mut chat = Chat::live();
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
+    chat.line("/search tea after:1970-01-02");
+    chat.event(Event::Clock(jiff::Timestamp::UNIX_EPOCH.to_zoned(zone)));
+    chat.line("/search -a tea after:1970-01-02 before:0m");
+    chat.line("/search tea before:soon");
+    let asked = |chat: &Chat| -> Vec<_> {
+        let asked = chat.sent.iter().map(|message| match message {
+            ClientMessage::Search { all, since, until, .. } => (*all, since.map(|at| at.0), until.map(|at| at.0)),
+            other => panic!("{other:?}"),
+        });
+        asked.collect()
+    };
+    assert_eq!(asked(&chat), [(false, None, None), (true, Some(22 * 60 * 60 * 1000), Some(0))]);
+    assert!(matches!(&chat.shown[..], [Shown::Refusal(words)] if words.starts_with("before:soon is no time")));
+}

@@ -44,9 +44,12 @@ fn every_question_may_be_the_views() {
         messages: vec![],
         more: false,
         incomplete: false,
+        all: false,
+        total: None,
+        or_more: false,
     };
     for (question, answer) in [
-        (ClientMessage::Search { query, limit: None }, found),
+        (ClientMessage::Search { query, limit: None, before: None, all: false, since: None, until: None }, found),
         (ClientMessage::Names, ServerMessage::Names(view("lobby"))),
         (ClientMessage::Rooms, ServerMessage::Rooms { rooms: vec![], total: 0, more: false }),
         (ClientMessage::Topic, ServerMessage::Topic { room, topic: None, topic_by: None }),

@@ -271,6 +271,12 @@ impl Tui {
         self.rooms[tab].watch(true);
     }
 
+    /// Returns where the times that are shown are those of the day.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.choices.zone
+    }
+
     /// Takes what the app of the tab shows; `me` is the nick one has there.
     pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
         let mut wishes = self.follow(now, tab, shown, me);

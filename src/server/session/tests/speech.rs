@@ -551,3 +551,34 @@ async fn who_goes_to_an_empty_room_finds_its_topic_and_those_who_follow_too() {
     ada.say(r#"{"type":"topic"}"#).await;
     assert_eq!(ada.event("topic").await["topic"], "tea", "the hub knows it now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_search_of_all_rooms_finds_only_what_is_said_where_the_person_is() {
+    let shared = shared();
+    let (mut rust, _) = Peer::person(&shared, 7, "ada", "rust").await;
+    let (mut tea, _) = Peer::person(&shared, 7, "ada", "tea").await;
+    let (mut secret, _) = Peer::person(&shared, 8, "bob", "secret").await;
+    for (peer, text) in [(&mut rust, "word in rust"), (&mut tea, "word in tea"), (&mut secret, "word in secret")] {
+        peer.say(&json!({"type": "say", "text": text}).to_string()).await;
+        peer.event("message").await;
+    }
+    let texts = |found: &Value| -> Vec<String> {
+        let messages = found["messages"].as_array().unwrap();
+        messages.iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+    };
+    rust.say(r#"{"type":"search","query":"word","all":true}"#).await;
+    let found = rust.event("found").await;
+    assert_eq!(texts(&found), ["word in tea", "word in rust"]);
+    assert_eq!((&found["all"], &found["total"], &found["room"]), (&json!(true), &json!(2), &json!("rust")));
+    rust.say(&json!({"type": "search", "query": "word", "all": true, "limit": 1, "before": 2}).to_string()).await;
+    let page = rust.event("found").await;
+    assert_eq!((texts(&page), page.get("total")), (vec!["word in rust".to_owned()], None));
+    rust.say(r#"{"type":"search","query":"word from:bob"}"#).await;
+    assert_eq!(texts(&rust.event("found").await), [""; 0]);
+    rust.say(r#"{"type":"search","query":"word from:ADA after:2d"}"#).await;
+    assert_eq!(texts(&rust.event("found").await), ["word in rust"]);
+    rust.say(r#"{"type":"search","query":"word","until":1}"#).await;
+    assert_eq!(texts(&rust.event("found").await), [""; 0]);
+    rust.say(r#"{"type":"search","query":"word after:noon"}"#).await;
+    assert_eq!(rust.event("error").await["code"], "bad_message");
+}

@@ -85,7 +85,19 @@ fn a_search_finds_nothing_of_theirs() {
     let mut stage = ignoring();
     let messages = vec![stage.message(0, "eve-2", "tea is bad"), stage.message(0, "bob", "tea is good")];
     let (name, query) = (room("lobby"), Query::new("tea").unwrap());
-    stage.server(0, &ServerMessage::Found { room: name, query, messages, more: false, incomplete: false });
+    stage.server(
+        0,
+        &ServerMessage::Found {
+            room: name,
+            query,
+            messages,
+            more: false,
+            incomplete: false,
+            all: false,
+            total: None,
+            or_more: false,
+        },
+    );
     let screen = stage.screen(80, 24);
     assert!(screen.contains("tea is good") && !screen.contains("tea is bad"), "{screen}");
 }

@@ -99,7 +99,19 @@ fn results_of_a_search() {
     stage.enter_line("/search morning");
     let messages = vec![stage.message(0, "bob", "this morning"), stage.message(0, "eve", "a morning of rain")];
     let query = crate::wire::Query::new("morning").unwrap();
-    stage.server(0, &ServerMessage::Found { room: room("lobby"), query, messages, more: false, incomplete: false });
+    stage.server(
+        0,
+        &ServerMessage::Found {
+            room: room("lobby"),
+            query,
+            messages,
+            more: false,
+            incomplete: false,
+            all: false,
+            total: None,
+            or_more: false,
+        },
+    );
     assert_snapshot!(stage.screen(60, 10));
 }
 

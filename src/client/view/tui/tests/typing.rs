@@ -25,7 +25,19 @@ impl Stage {
     fn find(&mut self, words: &str, texts: &[&str]) {
         let query = crate::wire::Query::new(words).unwrap();
         let messages = texts.iter().map(|text| self.message(0, "bob", text)).collect();
-        self.server(0, &ServerMessage::Found { room: room("lobby"), query, messages, more: false, incomplete: false });
+        self.server(
+            0,
+            &ServerMessage::Found {
+                room: room("lobby"),
+                query,
+                messages,
+                more: false,
+                incomplete: false,
+                all: false,
+                total: None,
+                or_more: false,
+            },
+        );
     }
 }
 

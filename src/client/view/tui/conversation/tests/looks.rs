@@ -162,6 +162,9 @@ fn search_results() {
         messages: ids.rev().map(|id| message(id, id * 700, "bob", &format!("tea {id}\n{LONG}"))).collect(),
         more,
         incomplete: false,
+        all: false,
+        total: None,
+        or_more: false,
     };
     reader.event(found(4..=9, true));
     assert!(reader.conversation.results().is_none(), "the rest of it follows");

@@ -86,7 +86,16 @@ fn check(text: &str) {
     let Ok(query) = Query::new(text) else { return };
     let messages = Body::new(text)
         .map_or(vec![], |body| vec![Arc::new(Message { text: Some(body), ..(*message(1, 1, "bob", "x")).clone() })]);
-    reader.event(ServerMessage::Found { room: RoomName::lobby(), query, messages, more: false, incomplete: false });
+    reader.event(ServerMessage::Found {
+        room: RoomName::lobby(),
+        query,
+        messages,
+        more: false,
+        incomplete: false,
+        all: false,
+        total: None,
+        or_more: false,
+    });
     for (width, height) in [(70, 8), (24, 8), (3, 2), (1, 1)] {
         reader.resize(width, height);
         printable(&mut reader, text);

@@ -2,6 +2,7 @@
 
 mod editor;
 mod keyboard;
+mod links;
 mod pty;
 #[path = "../support/mod.rs"]
 mod support;

@@ -89,6 +89,7 @@ struct Laid {
     context: Context,
     rows: Vec<Row>,
     above: usize,
+    links: Vec<Arc<str>>,
 }
 
 /// What of an entry's rows depends on what stands round it.
@@ -184,6 +185,11 @@ impl Entry {
         self.laid.as_ref().filter(|_| !self.hidden).map_or(&[], |laid| &laid.rows)
     }
 
+    /// Returns the links in it, by their number.
+    pub(super) fn links(&self) -> &[Arc<str>] {
+        self.laid.as_ref().filter(|_| !self.hidden).map_or(&[], |laid| &laid.links)
+    }
+
     /// Returns how many of [`Self::rows`] are rules above it.
     pub(super) fn above(&self) -> usize {
         self.laid.as_ref().filter(|_| !self.hidden).map_or(0, |laid| laid.above)
@@ -212,16 +218,19 @@ impl Entry {
             rows.push(rule(&["new"], width, Role::New));
         }
         let above = rows.len();
-        self.lay_body(width, context, &mut rows);
-        self.laid = Some(Laid { width, context, rows, above });
+        let links = self.lay_body(width, context, &mut rows);
+        self.laid = Some(Laid { width, context, rows, above, links });
     }
 
-    fn lay_body(&self, width: u16, context: Context, rows: &mut Vec<Row>) {
+    /// Lays out what is said; returns the links in it, in their order.
+    fn lay_body(&self, width: u16, context: Context, rows: &mut Vec<Row>) -> Vec<Arc<str>> {
         let Said { head, lead, text, role } = self.said();
         let parts = match role {
             Role::Text => styled::parts(&text, self.mentioned.as_deref()),
             role => vec![(role, text.as_ref())],
         };
+        let links = parts.iter().filter(|(role, _)| matches!(role, Role::Link(_)));
+        let links = links.map(|(_, text)| (*text).into()).collect();
         let mark = match &self.content {
             Content::Pending(..) => Some((AFTER_TIME - 2, "…", Role::Quiet)),
             _ if context.hit => Some((AFTER_TIME - 1, ">", Role::Mention)),
@@ -233,7 +242,7 @@ impl Entry {
             let rest = INDENT.min(width / 4);
             let mark = mark.into_iter().flat_map(|(_, mark, role)| [(role, mark), (Role::Text, " ")]);
             wrap(mark.chain(parts), Margins { first: 0, rest, width }, rows);
-            return;
+            return links;
         }
         let margins = if matches!(self.content, Content::Line(_)) {
             Margins { first: AFTER_TIME, rest: AFTER_TIME + INDENT, width }
@@ -246,13 +255,14 @@ impl Entry {
         };
         let first = rows.len();
         wrap(parts, margins, rows);
-        let Some(row) = rows.get_mut(first) else { return };
+        let Some(row) = rows.get_mut(first) else { return links };
         if let Some((x, mark, role)) = mark {
             row.pieces.insert(0, Piece { x, text: mark.to_owned(), role });
         }
         if context.time {
             row.pieces.insert(0, Piece { x: 0, text: self.time(), role: Role::Quiet });
         }
+        links
     }
 
     fn said(&self) -> Said<'_> {

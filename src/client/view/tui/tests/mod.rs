@@ -191,7 +191,7 @@ impl Stage {
         let (tui, elapsed) = (&mut self.tui, self.elapsed);
         terminal
             .draw(|frame| {
-                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps) {
+                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps).cursor {
                     frame.set_cursor_position(cursor);
                 }
             })

@@ -31,6 +31,7 @@ impl Conversation {
         let height = usize::from(area.height);
         let top = self.top(height);
         let (blank, last) = self.draw_rows(top, area, buffer, palette, &mut picture);
+        self.in_sight = (top.serial, last);
         self.near.0 = (self.position != Position::Bottom || blank > 0 || self.goal.is_some())
             && self.up(top, height) == Spot { serial: self.shown().first(), row: 0 };
         self.near.1 = self.detached.is_some() && self.down(top, 2 * height).serial >= self.end();
@@ -41,7 +42,7 @@ impl Conversation {
             for position in area.positions() {
                 buffer[position].reset();
             }
-            results.draw(area, buffer, palette, &self.zone);
+            results.draw(area, buffer, palette, &self.zone, self.times.clock);
             picture.cover(area);
         } else if self.shown().is_empty() && self.pending.is_empty() && !self.cleared {
             draw_empty(self.empty_words(), area, buffer, palette);
@@ -81,7 +82,7 @@ impl Conversation {
             picture.links.extend(row.links(area, y, at.serial, entry.links()));
             // The first entry on the screen tells its time, whatever stands above it out of sight.
             if !timed && at.row == entry.above() && !is_pending {
-                Row::of(0, entry.time(), Role::Quiet).draw(area, y, buffer, palette, Style::new());
+                Row::of(0, entry.time(self.times.clock), Role::Quiet).draw(area, y, buffer, palette, Style::new());
                 timed = true;
             }
         }

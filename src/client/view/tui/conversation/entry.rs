@@ -20,6 +20,7 @@ use jiff::{
 
 use super::{
     super::{
+        clock::Clock,
         highlights::Highlights,
         palette,
         styled::{self, Role},
@@ -34,9 +35,6 @@ use crate::{
 
 /// Below so many columns there is no column of times and none of nicks.
 pub(super) const NARROW: u16 = 50;
-
-/// Where what stands beside the time begins.
-const AFTER_TIME: u16 = 6;
 
 /// What a long row is indented by where there is no column of texts.
 const INDENT: u16 = 2;
@@ -102,8 +100,10 @@ pub(super) struct Context {
     pub(super) day: Option<Date>,
     /// It is the first that was not read.
     pub(super) new: bool,
-    /// The entry before it has another time.
+    /// It tells its time.
     pub(super) time: bool,
+    /// How the time is told.
+    pub(super) clock: Clock,
     /// It is what was looked for.
     pub(super) hit: bool,
 }
@@ -196,8 +196,8 @@ impl Entry {
     }
 
     /// Returns the time beside its first row.
-    pub(super) fn time(&self) -> String {
-        self.local.map_or_else(|| "--:--".to_owned(), |local| format!("{:02}:{:02}", local.hour(), local.minute()))
+    pub(super) fn time(&self, clock: Clock) -> String {
+        self.local.map_or_else(|| "--:--".to_owned(), |local| clock.aligned(local))
     }
 
     /// Lays its rows out, unless they are already.
@@ -231,10 +231,12 @@ impl Entry {
         };
         let links = parts.iter().filter(|(role, _)| matches!(role, Role::Link(_)));
         let links = links.map(|(_, text)| (*text).into()).collect();
+        // Where what stands beside the time begins.
+        let beside = context.clock.columns() + 1;
         let mark = match &self.content {
-            Content::Pending(..) => Some((AFTER_TIME - 2, "…", Role::Quiet)),
-            _ if context.hit => Some((AFTER_TIME - 1, ">", Role::Mention)),
-            _ if self.mentioned.is_some() => Some((AFTER_TIME - 1, "»", Role::Mention)),
+            Content::Pending(..) => Some((beside - 2, "…", Role::Quiet)),
+            _ if context.hit => Some((beside - 1, ">", Role::Mention)),
+            _ if self.mentioned.is_some() => Some((beside - 1, "»", Role::Mention)),
             _ => None,
         };
         let parts = head.iter().chain(&lead).map(|(role, text)| (*role, text.as_ref())).chain(parts);
@@ -245,12 +247,12 @@ impl Entry {
             return links;
         }
         let margins = if matches!(self.content, Content::Line(_)) {
-            Margins { first: AFTER_TIME, rest: AFTER_TIME + INDENT, width }
+            Margins { first: beside, rest: beside + INDENT, width }
         } else {
-            let rest = text_column(width);
+            let rest = text_column(width, context.clock);
             let head: usize = head.iter().map(|(_, text)| columns(text)).sum();
             // A nick too long for its column takes of the text's.
-            let first = usize::from(rest).saturating_sub(head).max(usize::from(AFTER_TIME));
+            let first = usize::from(rest).saturating_sub(head).max(usize::from(beside));
             Margins { first: u16::try_from(first).unwrap_or(rest), rest, width }
         };
         let first = rows.len();
@@ -260,7 +262,7 @@ impl Entry {
             row.pieces.insert(0, Piece { x, text: mark.to_owned(), role });
         }
         if context.time {
-            row.pieces.insert(0, Piece { x: 0, text: self.time(), role: Role::Quiet });
+            row.pieces.insert(0, Piece { x: 0, text: self.time(context.clock), role: Role::Quiet });
         }
         links
     }
@@ -332,8 +334,8 @@ fn whisper<'a>(from: Option<&'a Nick>, to: Option<&'a Nick>, text: &'a str) -> S
 }
 
 /// Returns the column where texts begin on a screen so wide that there is one.
-pub(super) fn text_column(width: u16) -> u16 {
-    AFTER_TIME + (width / 8).clamp(8, 14) + 1
+pub(super) fn text_column(width: u16, clock: Clock) -> u16 {
+    clock.columns() + 1 + (width / 8).clamp(8, 14) + 1
 }
 
 /// Returns a line across the screen with the first of `labels` that fits; it begins in a column where no text stands.

@@ -48,8 +48,17 @@ impl Stage {
     fn new(depth: Depth) -> Self {
         let palette = Palette::new(depth);
         let (zone, bell) = (TimeZone::UTC, Bell::Mentions);
-        let choices =
-            Choices { palette, zone, bell, ignored: vec![], words: Words::default(), notify: true, no_commands: false };
+        let times = Times::default();
+        let choices = Choices {
+            palette,
+            zone,
+            times,
+            bell,
+            ignored: vec![],
+            words: Words::default(),
+            notify: true,
+            no_commands: false,
+        };
         Self { tui: Tui::new(choices), apps: vec![], elapsed: Duration::ZERO, wishes: vec![], last_id: 0 }
     }
 

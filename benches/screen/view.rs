@@ -8,7 +8,6 @@ use broadcast_chat::{
         screen::Canvas,
         view::tui::{
             Bell, Choices, Now, Tui, Words,
-            clock::Times,
             palette::{Depth, Palette},
         },
     },
@@ -71,7 +70,6 @@ impl Stage {
         let choices = Choices {
             palette: Palette::new(Depth::True),
             zone: TimeZone::UTC,
-            times: Times::default(),
             bell: Bell::Mentions,
             ignored: Vec::new(),
             words: Words::default(),

@@ -118,6 +118,9 @@ pub enum ClientMessage {
         /// The page ends before this id; without it, at the latest message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<MessageId>,
+        /// The page begins with what was said then or later, in place of `after`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
         /// How many.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,

@@ -118,7 +118,7 @@ impl App {
                 }
                 Err(error) => return self.refuse(error.to_string(), effects),
             },
-            Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
+            Command::History(limit) => ClientMessage::History { after: None, before: None, at: None, limit },
         };
         self.ask(now, request, effects);
     }

@@ -153,7 +153,7 @@ impl<S: Transport> Session<'_, S> {
             },
             Command::Topic => ClientMessage::Topic,
             Command::SetTopic(text) => ClientMessage::SetTopic { key: None, text },
-            Command::History(limit) => ClientMessage::History { after: None, before: None, limit },
+            Command::History(limit) => ClientMessage::History { after: None, before: None, at: None, limit },
             Command::Search { query, all } => {
                 ClientMessage::Search { query, limit: None, before: None, all, since: None, until: None }
             }
@@ -212,7 +212,9 @@ impl<S: Transport> Session<'_, S> {
             }
             ClientMessage::Join { room, history } => return self.go(room, history).await,
             ClientMessage::Nick { nick } => return self.rename(nick).await,
-            ClientMessage::History { after, before, limit } => return self.history(after, before, limit).await,
+            ClientMessage::History { after, before, at, limit } => {
+                return self.history(after, before, at, limit).await;
+            }
             ClientMessage::Search { query, limit, before, all, since, until } => {
                 return self.search(query, Asked { limit, before, all, since, until }).await;
             }
@@ -291,18 +293,23 @@ impl<S: Transport> Session<'_, S> {
         &mut self,
         after: Option<MessageId>,
         before: Option<MessageId>,
+        at: Option<Timestamp>,
         limit: Option<u32>,
     ) -> Result<(), End> {
         let room = self.seat.place.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
         self.settle().await?;
         let log = &self.shared.log;
-        let mut cursor = match after {
-            Some(id) => id,
-            None => match self.hearing(log.cursor(&room, before, left)).await? {
-                Ok(cursor) => cursor,
-                Err(error) => return self.cannot_answer("a history could not be read", &error).await,
-            },
+        let begins = async {
+            match (at, after) {
+                (Some(at), _) => log.since(&room, at).await,
+                (None, Some(id)) => Ok(id),
+                (None, None) => log.cursor(&room, before, left).await,
+            }
+        };
+        let mut cursor = match self.hearing(begins).await? {
+            Ok(cursor) => cursor,
+            Err(error) => return self.cannot_answer("a history could not be read", &error).await,
         };
         let end = before.unwrap_or(MessageId(u64::MAX));
         let event = |messages, more| ServerMessage::History { room: room.clone(), messages, more };
@@ -327,7 +334,7 @@ impl<S: Transport> Session<'_, S> {
             }
         }
         // What nobody has been sent cannot be a cursor of this history: it would stay empty until ids have come so far.
-        if let Some(after) = after.filter(|_| portion.items.is_empty()) {
+        if let Some(after) = after.filter(|_| at.is_none() && portion.items.is_empty()) {
             match self.shared.log.last() {
                 Ok(last) if after > last => {
                     let words =

@@ -14,7 +14,7 @@ fn quiet(chat: &Chat) -> Vec<bool> {
 }
 
 fn older(before: u64) -> ClientMessage {
-    ClientMessage::History { after: None, before: Some(MessageId(before)), limit: Some(50) }
+    ClientMessage::History { after: None, before: Some(MessageId(before)), at: None, limit: Some(50) }
 }
 
 fn page(more: bool) -> ServerMessage {

@@ -6,12 +6,12 @@ use super::{
     highlights::Word,
 };
 use crate::wire::{
-    NameError, Nick, RoomName,
+    self, NameError, Nick, RoomName,
     command::{self, COMMANDS, Command, CommandError, Group, Line, Spec},
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 8] = [
+pub(super) static OWN: [Spec; 9] = [
     Spec {
         name: "query",
         aliases: &[],
@@ -27,6 +27,14 @@ pub(super) static OWN: [Spec; 8] = [
         summary: "leave a room; close a private window",
         example: "/leave rust",
         group: Group::Rooms,
+    },
+    Spec {
+        name: "goto",
+        aliases: &[],
+        arguments: "WHEN",
+        summary: "go to a date or time: 2026-11-01, 09:30, 7d, yesterday",
+        example: "/goto yesterday",
+        group: Group::Read,
     },
     Spec {
         name: "clear",
@@ -91,6 +99,8 @@ pub(super) enum ScreenCommand {
     Leave(Option<RoomName>),
     /// `/history [N]`: on a screen, a place to scroll to.
     History(Option<u32>),
+    /// `/goto WHEN`
+    Goto(String),
     /// `/clear`
     Clear,
     /// `/bell`, or `/bell off|mentions|all`
@@ -139,6 +149,8 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         }
         "leave" if word.is_empty() => ScreenCommand::Leave(None),
         "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
+        "goto" if word.is_empty() => return Err(CommandError::Usage(spec)),
+        "goto" => ScreenCommand::Goto(wire::clean::line(word).chars().take(32).collect()),
         "clear" if word.is_empty() => ScreenCommand::Clear,
         "clear" => return Err(CommandError::Usage(spec)),
         "bell" if word.is_empty() => ScreenCommand::Bell(None),
@@ -211,6 +223,7 @@ mod tests {
             ("/history 5", Some(ScreenCommand::History(Some(5)))),
             ("/history x", None),
             ("/clear", Some(ScreenCommand::Clear)),
+            ("/goto  2026-11-01 ", Some(ScreenCommand::Goto("2026-11-01".to_owned()))),
             ("/bell", Some(ScreenCommand::Bell(None))),
             ("/bell off", Some(ScreenCommand::Bell(Some(Bell::Off)))),
             ("/highlight", Some(ScreenCommand::Highlight(vec![], vec![]))),
@@ -249,6 +262,7 @@ mod tests {
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
         for line in [
             "/query",
+            "/goto",
             "/query eve\u{1}",
             "/highlight --x",
             "/highlight -",

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Bell, Help, Joins, LEAVING, Notify, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
-    conversation::Page,
+    conversation::{Page, SearchResults},
     highlights::{Word, Words},
     prompt::{self, Answer, submits},
 };
@@ -20,8 +20,10 @@ use crate::{
         keys::Input,
     },
     wire::{
-        self, Dialect, Limits, Nick, clean,
+        self, ClientMessage, Dialect, Limits, Message, Nick, clean,
         command::{Command, Line},
+        search::Filters,
+        when,
     },
 };
 
@@ -144,7 +146,7 @@ impl Tui {
                 Outcome::Changed | Outcome::Unchanged | Outcome::Full => return Vec::new(),
                 Outcome::Ignored => {}
             }
-        } else if let Some(wishes) = self.results_key(key) {
+        } else if let Some(wishes) = self.results_key(now, key) {
             return wishes;
         }
         if let Some(wishes) = self.bound(key) {
@@ -194,30 +196,61 @@ impl Tui {
 
     /// Does what a key does for the results of a search while they are open; `None` for a key that is for something else. The arrows
     /// and Enter are theirs only while nothing is being typed.
-    fn results_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+    fn results_key(&mut self, now: Now, key: KeyEvent) -> Option<Vec<Wish>> {
         let room = self.rooms.get_mut(self.current)?;
         let results = room.conversation.results()?;
-        let (empty, selected) = (room.editor.is_empty(), results.selected());
+        let (empty, selected) = (room.editor.is_empty(), results.selected().cloned());
         let control = key.modifiers == KeyModifiers::CONTROL;
         match key.code {
             KeyCode::PageUp => room.conversation.select(-10),
-            KeyCode::PageDown => room.conversation.select(10),
-            KeyCode::Up if empty && key.modifiers.is_empty() => room.conversation.select(-1),
-            KeyCode::Down if empty && key.modifiers.is_empty() => room.conversation.select(1),
-            KeyCode::Enter if empty => {
-                let id = selected?;
-                if room.conversation.jump_to(id) {
-                    room.conversation.close_results();
-                    return Some(Vec::new());
-                }
-                let question = room.ask(Page::Around(id));
-                return Some(question.map(|question| Wish::Ask(self.current, question)).into_iter().collect());
+            KeyCode::PageDown => {
+                room.conversation.select(10);
+                return Some(self.more_results(now));
             }
+            KeyCode::Up if empty && key.modifiers.is_empty() => room.conversation.select(-1),
+            KeyCode::Down if empty && key.modifiers.is_empty() => {
+                room.conversation.select(1);
+                return Some(self.more_results(now));
+            }
+            KeyCode::Enter if empty => return selected.map(|message| self.show_result(&message)),
             KeyCode::Esc | KeyCode::F(3) => room.conversation.close_results(),
             KeyCode::Char('c') if control && empty => room.conversation.close_results(),
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    /// Asks for the next page of the results, where the end of those that are here is near.
+    fn more_results(&mut self, now: Now) -> Vec<Wish> {
+        let tab = self.current;
+        let wanted = self.rooms.get_mut(tab).and_then(|room| room.conversation.wanted_results());
+        let Some((before, query, all)) = wanted else { return Vec::new() };
+        let at = now.timestamp();
+        let Filters { since, until, .. } = Filters::parse(query.as_str(), at, &self.choices.zone).unwrap_or_default();
+        let limit = Some(Limits::FOUND);
+        vec![Wish::Ask(tab, ClientMessage::Search { query, limit, before: Some(before), all, since, until })]
+    }
+
+    /// Shows a result in its place: in its room, where that is another.
+    fn show_result(&mut self, message: &Message) -> Vec<Wish> {
+        let all = self.rooms.get(self.current).and_then(|room| room.conversation.results());
+        let is_elsewhere = all.is_some_and(SearchResults::is_of_all_rooms);
+        let tab = if is_elsewhere { self.tab_of(&message.room) } else { Some(self.current) };
+        let Some(tab) = tab else {
+            self.told = Some(format!("#{} is not open; /join {} opens it", message.room, message.room));
+            return Vec::new();
+        };
+        if tab != self.current {
+            self.rooms[self.current].conversation.close_results();
+            self.go_to(tab);
+        }
+        let room = &mut self.rooms[tab];
+        if room.conversation.jump_to(message.id) {
+            room.conversation.close_results();
+            return Vec::new();
+        }
+        let question = room.ask(Page::Around(message.id));
+        question.map(|question| Wish::Ask(tab, question)).into_iter().collect()
     }
 
     /// Completes the word before the cursor; again, by the next that it can become.
@@ -470,7 +503,7 @@ impl Tui {
                     (None, None) => {}
                 }
             }
-            ScreenCommand::History(_) | ScreenCommand::Notify(_) | ScreenCommand::Joins(_)
+            ScreenCommand::History(_) | ScreenCommand::Goto(_) | ScreenCommand::Notify(_) | ScreenCommand::Joins(_)
                 if self.person(self.current).is_some() =>
             {
                 let words = format!("this is about a room, and {} is a person", self.rooms[self.current].label());
@@ -483,6 +516,14 @@ impl Tui {
                     self.told = Some(format!("/history goes back {count} messages at most; scroll up for more"));
                 }
                 self.rooms[self.current].conversation.show_older(count as usize);
+            }
+            ScreenCommand::Goto(when) => {
+                let Some(at) = when::moment(&when, now.timestamp(), &self.choices.zone) else {
+                    let words = format!("{when} is no time; such as {}", when::FORMS);
+                    return self.show(now, self.current, &Shown::Refusal(words), me);
+                };
+                let question = self.rooms[self.current].ask(Page::Since(at));
+                return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
             }
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
             ScreenCommand::Bell(None) => self.tell(now, format!("the bell rings for: {}", self.bell())),

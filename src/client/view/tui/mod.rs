@@ -5,7 +5,6 @@
 
 mod attention;
 mod choices;
-pub mod clock;
 mod column;
 mod command;
 pub mod conversation;
@@ -38,7 +37,6 @@ pub use self::{
 };
 use self::{
     attention::Focus,
-    clock::Times,
     conversation::{Attention, Scroll},
     help::Help,
     palette::Palette,
@@ -52,7 +50,7 @@ use super::super::{
     keys::Answer,
 };
 use crate::wire::{
-    ClientMessage, Epoch, MessageId, Nick, PersonId, RoomName, Run, ServerMessage, clean, command::is_secret,
+    ClientMessage, Epoch, MessageId, Nick, PersonId, RoomName, Run, ServerMessage, Timestamp, clean, command::is_secret,
 };
 
 /// What the screen wants done.
@@ -116,8 +114,6 @@ pub struct Choices {
     pub palette: Palette,
     /// The time of day that is told.
     pub zone: TimeZone,
-    /// How it is told.
-    pub times: Times,
     /// What rings the bell.
     pub bell: Bell,
     /// Whose words are not shown.
@@ -137,6 +133,13 @@ pub struct Now {
     pub elapsed: Duration,
     /// In the world.
     pub moment: Moment,
+}
+
+impl Now {
+    /// Returns when it is in the world, as the server counts.
+    fn timestamp(self) -> Timestamp {
+        Timestamp(u64::try_from(self.moment.as_millisecond()).unwrap_or_default())
+    }
 }
 
 /// The screen.
@@ -205,7 +208,6 @@ impl Tui {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
         room.conversation.look_out_for(self.choices.words.clone());
-        room.conversation.tell_times(self.choices.times);
         self.entered.iter().rev().for_each(|line| room.editor.remember(Arc::clone(line)));
         let tab = self.room_count();
         self.rooms.insert(tab, room);

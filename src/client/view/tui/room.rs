@@ -201,6 +201,14 @@ impl Room {
                     self.conversation.take_page(page, &messages);
                 }
             }
+            ServerMessage::Found { query, messages, more, .. } => {
+                if let ClientMessage::Search { before: Some(before), .. } = question {
+                    self.conversation.take_results(*before, query, messages, *more);
+                }
+            }
+            ServerMessage::Error(_) if matches!(question, ClientMessage::Search { .. }) => {
+                self.conversation.results_refused();
+            }
             ServerMessage::Error(failure) => {
                 self.arriving.clear();
                 for page in self.asked.extract_if(.., |page| page.request() == *question) {

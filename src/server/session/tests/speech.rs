@@ -582,3 +582,16 @@ async fn a_search_of_all_rooms_finds_only_what_is_said_where_the_person_is() {
     rust.say(r#"{"type":"search","query":"word after:noon"}"#).await;
     assert_eq!(rust.event("error").await["code"], "bad_message");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_history_begins_at_a_moment() {
+    let shared = shared();
+    let (mut ada, _) = Peer::person(&shared, 7, "ada", "lobby").await;
+    ada.say(r#"{"type":"say","text":"hello"}"#).await;
+    let said = ada.event("message").await;
+    let at = said["at"].as_u64().unwrap();
+    for (at, count) in [(0, 1), (at, 1), (at + 1, 0), (u64::MAX, 0)] {
+        ada.say(&json!({"type": "history", "at": at}).to_string()).await;
+        assert_eq!(ada.event("history").await["messages"].as_array().unwrap().len(), count, "{at}");
+    }
+}

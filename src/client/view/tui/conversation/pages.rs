@@ -8,7 +8,7 @@ use super::{
     scroll::{Goal, Spot},
     segment::{Beyond, Segment},
 };
-use crate::wire::{ClientMessage, Message, MessageId, clean};
+use crate::wire::{ClientMessage, Message, MessageId, Timestamp, clean};
 
 /// Messages in a page: more than the tallest screen shows.
 const PAGE: u32 = 100;
@@ -22,6 +22,8 @@ pub enum Page {
     Newer(MessageId),
     /// This one, with those before it.
     Around(MessageId),
+    /// Those from this moment on.
+    Since(Timestamp),
     /// The first that the server has.
     First,
 }
@@ -30,13 +32,14 @@ impl Page {
     /// Returns what to ask the server.
     #[must_use]
     pub fn request(self) -> ClientMessage {
-        let (after, before) = match self {
-            Self::Older(id) => (None, Some(id)),
-            Self::Newer(id) => (Some(id), None),
-            Self::Around(id) => (None, Some(MessageId(id.0.saturating_add(1)))),
-            Self::First => (Some(MessageId(0)), None),
+        let (after, before, at) = match self {
+            Self::Older(id) => (None, Some(id), None),
+            Self::Newer(id) => (Some(id), None, None),
+            Self::Around(id) => (None, Some(MessageId(id.0.saturating_add(1))), None),
+            Self::Since(at) => (None, None, Some(at)),
+            Self::First => (Some(MessageId(0)), None, None),
         };
-        ClientMessage::History { after, before, limit: Some(PAGE) }
+        ClientMessage::History { after, before, at, limit: Some(PAGE) }
     }
 }
 
@@ -74,6 +77,7 @@ impl Conversation {
             Page::Older(before) => self.take_older(before, messages),
             Page::Newer(after) => self.take_newer(after, messages),
             Page::Around(id) => self.take_around(id, messages),
+            Page::Since(at) => self.take_since(at, messages),
             Page::First => self.take_first(messages),
         }
         self.trim();
@@ -89,7 +93,7 @@ impl Conversation {
             }
         }
         let is_awaited = match page {
-            Page::Around(_) => true,
+            Page::Around(_) | Page::Since(_) => true,
             Page::First | Page::Older(_) => self.goal.take().is_some(),
             Page::Newer(_) => false,
         };
@@ -150,6 +154,28 @@ impl Conversation {
         }
         self.hit = None;
         self.hang_on(Spot { serial: self.shown().first(), row: 0 });
+    }
+
+    /// Takes what was said from a moment on, and shows its beginning.
+    fn take_since(&mut self, at: Timestamp, messages: &[Arc<Message>]) {
+        // A server of an earlier version sends the latest, whatever moment it is asked for.
+        let Some(first) = messages.first().filter(|first| first.at >= at) else {
+            return self.complain("nothing has been said since then".to_owned());
+        };
+        let oldest = self.live.oldest();
+        if self.live.find(first.id).is_none() {
+            let reaches = messages.last().is_some_and(|last| oldest.is_some_and(|oldest| last.id >= oldest));
+            let missing = messages.iter().filter(|message| oldest.is_none_or(|oldest| message.id < oldest));
+            let stretch = self.segment(missing);
+            if reaches {
+                self.detached = None;
+                self.live.older = Beyond::Unknown;
+                self.live.prepend(stretch);
+            } else {
+                self.detached = Some(stretch);
+            }
+        }
+        self.jump_to(first.id);
     }
 
     fn take_newer(&mut self, after: MessageId, messages: &[Arc<Message>]) {

@@ -1,7 +1,6 @@
 //! Which rows are in sight. Pure.
 
 use super::{
-    super::clock::Timestamps,
     Conversation,
     entry::{Content, Context, Entry, NARROW},
     segment::{Beyond, Segment},
@@ -237,8 +236,7 @@ impl Conversation {
             beginning: before.is_none() && shown.older == Beyond::Nothing,
             day,
             new: is_new(entry) && !before.is_some_and(is_new),
-            time: self.size.0 >= NARROW && !is_pending && (!same_time || self.times.stamps == Timestamps::Each),
-            clock: self.times.clock,
+            time: self.size.0 >= NARROW && !is_pending && !same_time,
             hit: self.hit.is_some() && entry.id() == self.hit,
         })
     }

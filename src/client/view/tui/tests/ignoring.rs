@@ -68,7 +68,10 @@ fn pages_of_history_are_without_them_and_lead_on() {
         for wish in stage.tui.wants() {
             let Wish::Ask(0, ClientMessage::History { before: Some(before), .. }) = wish else { panic!("{wish:?}") };
             asked.push(before.0);
-            stage.event(0, Event::Ask(ClientMessage::History { after: None, before: Some(before), limit: Some(100) }));
+            stage.event(
+                0,
+                Event::Ask(ClientMessage::History { after: None, before: Some(before), at: None, limit: Some(100) }),
+            );
             let messages = old.iter().filter(|old| old.id < before && old.id.0 + 100 >= before.0).cloned().collect();
             let name = room("lobby");
             stage.server(0, &ServerMessage::History { room: name, messages, more: false });

@@ -240,7 +240,7 @@ fn a_refused_page_does_not_stand_in_the_way_of_the_next() {
     stage.press(KeyCode::Home, KeyModifiers::CONTROL);
     assert_eq!(
         asked(&mut stage),
-        [ClientMessage::History { after: Some(MessageId(0)), before: None, limit: Some(100) }]
+        [ClientMessage::History { after: Some(MessageId(0)), before: None, at: None, limit: Some(100) }]
     );
     stage.last_id = 0;
     let messages = vec![stage.message(0, "bob", "the very first")];

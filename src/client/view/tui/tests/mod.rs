@@ -5,6 +5,7 @@ mod ignoring;
 mod keys;
 mod looks;
 mod persons;
+mod searching;
 mod typing;
 
 use std::sync::Arc;
@@ -48,17 +49,8 @@ impl Stage {
     fn new(depth: Depth) -> Self {
         let palette = Palette::new(depth);
         let (zone, bell) = (TimeZone::UTC, Bell::Mentions);
-        let times = Times::default();
-        let choices = Choices {
-            palette,
-            zone,
-            times,
-            bell,
-            ignored: vec![],
-            words: Words::default(),
-            notify: true,
-            no_commands: false,
-        };
+        let choices =
+            Choices { palette, zone, bell, ignored: vec![], words: Words::default(), notify: true, no_commands: false };
         Self { tui: Tui::new(choices), apps: vec![], elapsed: Duration::ZERO, wishes: vec![], last_id: 0 }
     }
 
@@ -200,7 +192,7 @@ impl Stage {
         let (tui, elapsed) = (&mut self.tui, self.elapsed);
         terminal
             .draw(|frame| {
-                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps).cursor {
+                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps) {
                     frame.set_cursor_position(cursor);
                 }
             })

@@ -230,7 +230,7 @@ fn what_is_typed_over_results_goes_into_the_line_and_enter_sends_it() {
     stage.find("tea", &["green tea", "black tea"]);
     assert!(stage.screen(80, 24).contains("2 found"));
     stage.key(KeyCode::Down);
-    assert_eq!(stage.tui.rooms[0].conversation.results().unwrap().selected(), Some(MessageId(2)));
+    assert_eq!(stage.tui.rooms[0].conversation.results().unwrap().selected().unwrap().id, MessageId(2));
     stage.enter_line("tea it is");
     assert_eq!(stage.said_last(), (1, "tea it is".to_owned()));
     assert!(stage.tui.rooms[0].conversation.results().is_none(), "what was said is to be seen");

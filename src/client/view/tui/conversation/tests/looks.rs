@@ -181,7 +181,7 @@ fn search_results() {
     "> 2023-11-16 11:20  bob: tea 2 a longer text that does not …"
     "──────────── Up, Down; Enter shows; Esc closes ─────────────"
     "#);
-    assert_eq!(reader.conversation.results().unwrap().selected(), Some(MessageId(2)));
+    assert_eq!(reader.conversation.results().unwrap().selected().unwrap().id, MessageId(2));
     reader.resize(30, 4);
     assert_snapshot!(reader.screen(), @r#"
     "───── 9 found for "tea" ──────"

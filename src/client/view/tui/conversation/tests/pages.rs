@@ -30,10 +30,12 @@ fn serve(reader: &mut Reader, all: RangeInclusive<u64>) -> Vec<Page> {
 }
 
 fn answer(reader: &mut Reader, page: Page, all: RangeInclusive<u64>) {
-    let ClientMessage::History { after, before, limit } = page.request() else { panic!("a request of history") };
+    let ClientMessage::History { after, before, at, limit } = page.request() else { panic!("a request of history") };
     let limit = u64::from(limit.unwrap());
     let (first, last) = (*all.start(), *all.end());
-    let ids = match (after, before) {
+    // One was said each minute from noon on.
+    let since = at.map(|at| MessageId(at.0.saturating_sub(NOON).div_ceil(60_000).saturating_sub(1)));
+    let ids = match (since.or(after), before) {
         (Some(after), _) => (after.0 + 1).max(first)..=(after.0 + limit).min(last),
         (_, Some(before)) => before.0.saturating_sub(limit).max(first)..=(before.0 - 1).min(last),
         (None, None) => panic!("{page:?}"),
@@ -53,6 +55,29 @@ fn older_pages_come_when_the_top_is_near_and_move_nothing() {
     assert_eq!(reader.numbers(), [299, 300, 301, 302, 303, 304], "where the day stood, the one before it stands");
     reader.conversation.scroll(Scroll::Lines(-3));
     assert_eq!(reader.numbers()[..3], [296, 297, 298]);
+}
+
+#[test]
+fn a_moment_is_one_page_away_however_long_the_room_is() {
+    let at = |minutes: u64| Page::Since(Timestamp(NOON + minutes * 60_000));
+    let mut reader = reader(9_000..=9_040);
+    answer(&mut reader, at(5_000), 1..=9_040);
+    assert!(reader.numbers().contains(&5_000) && !reader.conversation.is_at_bottom(), "{:?}", reader.numbers());
+    serve(&mut reader, 1..=9_040);
+    reader.conversation.scroll(Scroll::Lines(-5));
+    assert!(reader.numbers().contains(&4_996), "what is before it can be scrolled to");
+    // What is here, or follows on it, is not asked for twice, nor shown twice.
+    for minutes in [9_010, 8_950, 8_990] {
+        answer(&mut reader, at(minutes), 1..=9_040);
+        assert!(reader.numbers().contains(&minutes), "{:?}", reader.numbers());
+        reader.conversation.scroll(Scroll::Bottom);
+        assert_eq!(reader.numbers().last(), Some(&9_040));
+    }
+    reader.conversation.scroll(Scroll::Lines(-70));
+    let numbers = reader.numbers();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    reader.conversation.take_page(at(9_999), &[]);
+    assert!(reader.screen().contains("nothing has been said since then"));
 }
 
 #[test]

@@ -164,16 +164,9 @@ impl Conversation {
         };
         let oldest = self.live.oldest();
         if self.live.find(first.id).is_none() {
-            let reaches = messages.last().is_some_and(|last| oldest.is_some_and(|oldest| last.id >= oldest));
+            // What is here already follows when the reader comes to it.
             let missing = messages.iter().filter(|message| oldest.is_none_or(|oldest| message.id < oldest));
-            let stretch = self.segment(missing);
-            if reaches {
-                self.detached = None;
-                self.live.older = Beyond::Unknown;
-                self.live.prepend(stretch);
-            } else {
-                self.detached = Some(stretch);
-            }
+            self.detached = Some(self.segment(missing));
         }
         self.jump_to(first.id);
     }

@@ -8,6 +8,7 @@ use broadcast_chat::{
         screen::Canvas,
         view::tui::{
             Bell, Choices, Now, Tui, Words,
+            clock::Times,
             palette::{Depth, Palette},
         },
     },
@@ -70,6 +71,7 @@ impl Stage {
         let choices = Choices {
             palette: Palette::new(Depth::True),
             zone: TimeZone::UTC,
+            times: Times::default(),
             bell: Bell::Mentions,
             ignored: Vec::new(),
             words: Words::default(),

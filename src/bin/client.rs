@@ -23,6 +23,7 @@ use broadcast_chat::{
             Json, Plain, View, Words,
             tui::{
                 Choices,
+                clock::{Clock, Times},
                 palette::{Depth, Ground, Palette},
             },
         },
@@ -110,6 +111,12 @@ fn can_draw() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb" && !term.is_empty())
 }
 
+/// Returns in how many hours the locale tells the day.
+fn locale_clock() -> Clock {
+    let locale = ["LC_ALL", "LC_TIME", "LANG"].map(variable).into_iter().find(|locale| !locale.is_empty());
+    Clock::of_locale(&locale.unwrap_or_default())
+}
+
 /// Reads an id, which is a number, or a length of time, which has a unit.
 fn since(text: &str) -> Result<Since, String> {
     if let Ok(id) = text.parse() {
@@ -194,6 +201,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
                 .with_theme(file.theme, Ground::of_variable(&variable("COLORFGBG")).unwrap_or_default())
                 .with_nick_colours(file.nick_colors.unwrap_or(true)),
             zone: TimeZone::system(),
+            times: Times { clock: file.clock.unwrap_or_else(locale_clock), stamps: file.timestamps },
             bell: state.bell.or(file.bell).unwrap_or_default(),
             ignored: state.ignored.clone(),
             words: Words {

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod link;
 pub mod output;
 mod pace;
+pub mod picture;
 pub mod screen;
 pub mod settings;
 pub mod state;

@@ -11,7 +11,13 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     address::Address,
-    view::{Bell, Word, Words, tui::palette::Theme},
+    view::{
+        Bell, Word, Words,
+        tui::{
+            clock::{Clock, Timestamps},
+            palette::Theme,
+        },
+    },
 };
 use crate::{os, wire::Nick};
 
@@ -34,6 +40,11 @@ pub struct SettingsFile {
     /// For which ground the colours are.
     #[serde(default)]
     pub theme: Theme,
+    /// Beside which lines the time stands.
+    #[serde(default)]
+    pub timestamps: Timestamps,
+    /// In how many hours the day is told; without it, as the locale has it.
+    pub clock: Option<Clock>,
     /// Whether nicks have colours of their own.
     #[serde(default, deserialize_with = "switch")]
     pub nick_colors: Option<bool>,
@@ -167,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn how_the_time_is_told_is_chosen_by_words() {
+        let times = |text| read(text).map(|settings| (settings.timestamps, settings.clock)).unwrap();
+        assert_eq!(times(""), (Timestamps::Minute, None));
+        assert_eq!(times("timestamps = \"each\"\nclock = \"12h\""), (Timestamps::Each, Some(Clock::Twelve)));
+        assert_eq!(times("timestamps = \"minute\"\nclock = \"24h\""), (Timestamps::Minute, Some(Clock::TwentyFour)));
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, words) in [
             ("nick = \"ada\"\nserver = \"wss://x\"", 2, "no TLS"),
@@ -175,6 +194,8 @@ mod tests {
             ("highlight = [\"deploy\", \"-x\"]", 1, "does not begin with"),
             ("highlight = \"deploy\"", 1, "expected a sequence"),
             ("bell = \"loud\"", 1, "unknown variant `loud`"),
+            ("clock = \"13h\"", 1, "unknown variant `13h`"),
+            ("timestamps = \"never\"", 1, "unknown variant `never`"),
             ("theme = \"pink\"", 1, "unknown variant `pink`"),
             ("nick_colors = 3", 1, "expected \"on\" or \"off\""),
             ("nick_colors = \"red\"", 1, "expected \"on\" or \"off\""),

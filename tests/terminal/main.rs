@@ -2,6 +2,7 @@
 
 mod editor;
 mod keyboard;
+mod links;
 mod pty;
 #[path = "../support/mod.rs"]
 mod support;
@@ -256,7 +257,7 @@ async fn the_wheel_scrolls_and_leaves_the_draft() {
     client.write("a draft");
     client.typed("> a draft").await;
     client.write("\u{1b}OA".repeat(9));
-    client.shows("scrolled").await;
+    client.shows(" back · ").await;
     assert!(!client.rows().join("\n").contains("line 49."));
     client.typed("> a draft").await;
     client.write("\u{1b}[B".repeat(9));

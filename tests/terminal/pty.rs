@@ -60,6 +60,7 @@ impl Pty {
             }
         }
         builder.env("TERM", "xterm-256color");
+        builder.env("LC_ALL", "C.UTF-8");
         builder.env("HOME", home.file("."));
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
         let child = pair.slave.spawn_command(builder).expect("start the program");

@@ -31,7 +31,7 @@ use crossterm::{
 };
 use ratatui::{
     buffer::Buffer,
-    layout::{Position, Rect, Size},
+    layout::{Rect, Size},
 };
 use tokio::{sync::mpsc, time::timeout};
 
@@ -41,7 +41,13 @@ pub use self::{
     reader::{Reader, Reading},
 };
 use super::Error;
-use crate::{client::keys::Answer, os};
+use crate::{
+    client::{
+        keys::Answer,
+        picture::{Picture, bears_links},
+    },
+    os,
+};
 
 /// How long a terminal may take for the frame that is under way when the program ends or is suspended.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -90,7 +96,10 @@ impl Screen {
             .spawn(move || write_frames(frames_in, &written_out))
             .map_err(failed)?;
         let (width, height) = size().unwrap_or_default();
-        let screen = Self { canvas: Canvas::new(Size { width, height }), frames, written, busy: false, lent: false };
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let links = bears_links(&variable("TERM"), !variable("TMUX").is_empty(), &variable("VTE_VERSION"));
+        let canvas = Canvas::new(Size { width, height }).with_links(links);
+        let screen = Self { canvas, frames, written, busy: false, lent: false };
         take().map_err(failed)?;
         Ok(screen)
     }
@@ -113,7 +122,7 @@ impl Screen {
     }
 
     /// Draws the next frame, with `extras` written before it, such as a bell; nothing is written where nothing has changed.
-    pub fn draw(&mut self, extras: &[u8], draw: impl FnOnce(Rect, &mut Buffer) -> Option<Position>) {
+    pub fn draw(&mut self, extras: &[u8], draw: impl FnOnce(Rect, &mut Buffer) -> Picture) {
         let mut bytes = extras.to_vec();
         bytes.extend(self.canvas.paint(draw));
         if !bytes.is_empty() {

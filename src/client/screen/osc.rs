@@ -3,7 +3,10 @@
 //! Terminals read the words of some of these as commands: `9;4;3;50` is a bar of progress, and others are a program to start. A
 //! peer may choose the words. So a payload begins with words of ours, and has no control character in it and no separator.
 
-use crate::wire::clean;
+use crate::{
+    client::picture::{LinkSpan, uri},
+    wire::clean,
+};
 
 /// What every notification begins with.
 const OURS: &str = "broadcast-chat: ";
@@ -21,6 +24,15 @@ pub fn title(words: &str) -> String {
 #[must_use]
 pub fn notification(words: &str) -> String {
     command(9, &format!("{OURS}{words}"))
+}
+
+/// Returns what makes a link of the characters written from now on, or none without one (OSC 8). The terminal shows the parts that
+/// have one id as one.
+pub(super) fn link(span: Option<&LinkSpan>) -> String {
+    match span.and_then(|span| Some((span.id, uri(&span.text)?))) {
+        Some(((entry, number), uri)) => format!("\u{1b}]8;id={entry}-{number};{uri}\u{1b}\\"),
+        None => "\u{1b}]8;;\u{1b}\\".to_owned(),
+    }
 }
 
 fn command(number: u8, words: &str) -> String {

@@ -13,6 +13,7 @@ use super::{LEAVING, Tui, column, command, fit::fit, palette::Palette, status};
 use crate::client::{
     app::{App, Connection},
     completion,
+    picture::Picture,
 };
 
 /// From this width on the column is shown unasked: a conversation of 80 columns and more is left beside it.
@@ -37,21 +38,22 @@ struct Parts {
 }
 
 impl Tui {
-    /// Draws the screen into `area`, and returns where the cursor stands.
-    pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, now: Duration, apps: &[&App]) -> Option<Position> {
+    /// Draws the screen into `area`, and returns what the picture has beside the cells.
+    pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, now: Duration, apps: &[&App]) -> Picture {
         self.width = area.width;
         let (current, palette) = (self.current, self.choices.palette);
         let shows_column = self.shows_column();
-        let app = apps.get(self.app_of(current))?;
+        let mut picture = Picture::default();
+        let Some(app) = apps.get(self.app_of(current)) else { return picture };
         let pending = self.pending(current, apps);
-        let room = self.rooms.get_mut(current)?;
+        let Some(room) = self.rooms.get_mut(current) else { return picture };
         let text_width = area.width.saturating_sub(2).max(1);
         let typed = room.editor.layout(text_width, (area.height / 3).max(1));
         let parts = parts(area, u16::try_from(typed.rows.len()).unwrap_or(1), shows_column);
         if app.connection() == Connection::Connecting && app.room().is_none() && room.person.is_none() {
             draw_joining(parts.conversation, buffer, palette, &room.label());
         } else {
-            room.conversation.draw(parts.conversation, buffer, palette, &pending);
+            picture = room.conversation.draw(parts.conversation, buffer, palette, &pending);
         }
         for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {
             let (first, last) = (y == parts.input.top(), y + 1 == parts.input.bottom());
@@ -79,10 +81,13 @@ impl Tui {
             None => status::draw(parts.status, buffer, palette, now, &self.rooms, current, app),
         }
         if let Some(help) = &mut self.help {
-            help.draw(Rect { width: area.width, ..parts.conversation }, buffer, palette);
+            let over = Rect { width: area.width, ..parts.conversation };
+            help.draw(over, buffer, palette);
+            picture.cover(over);
         }
         let x = (parts.input.x + 2 + typed.cursor.0).min(area.right().saturating_sub(1));
-        Some(Position::new(x, (parts.input.y + typed.cursor.1).min(area.bottom().saturating_sub(1))))
+        picture.cursor = Some(Position::new(x, (parts.input.y + typed.cursor.1).min(area.bottom().saturating_sub(1))));
+        picture
     }
 
     pub(super) fn shows_column(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod attention;
 mod choices;
+pub mod clock;
 mod column;
 mod command;
 pub mod conversation;
@@ -37,6 +38,7 @@ pub use self::{
 };
 use self::{
     attention::Focus,
+    clock::Times,
     conversation::{Attention, Scroll},
     help::Help,
     palette::Palette,
@@ -114,6 +116,8 @@ pub struct Choices {
     pub palette: Palette,
     /// The time of day that is told.
     pub zone: TimeZone,
+    /// How it is told.
+    pub times: Times,
     /// What rings the bell.
     pub bell: Bell,
     /// Whose words are not shown.
@@ -208,6 +212,7 @@ impl Tui {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
         room.conversation.look_out_for(self.choices.words.clone());
+        room.conversation.tell_times(self.choices.times);
         self.entered.iter().rev().for_each(|line| room.editor.remember(Arc::clone(line)));
         let tab = self.room_count();
         self.rooms.insert(tab, room);

@@ -66,6 +66,7 @@ impl Tui {
             self.close_quietest();
         }
         let mut room = Room::for_one(self.choices.zone.clone());
+        room.conversation.tell_times(self.choices.times);
         let person = Person { nick, id, through: None, from: None, left: false, used: 0 };
         room.person = Some(person);
         room.ignore(&self.ignored);

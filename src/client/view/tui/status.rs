@@ -6,6 +6,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
+    conversation::Place,
     fit::{age, fit},
     palette::Palette,
     room::Room,
@@ -31,17 +32,31 @@ pub(super) fn draw(
     let room = &rooms[current];
     let width = usize::from(area.width);
     // What matters most comes first, and what no longer fits is left out.
-    let mut pieces =
-        vec![connection(app, now, palette), unsent(app, palette), found(room, palette), below(room, palette)];
+    let mut pieces = vec![connection(app, now, palette), unsent(app, palette), found(room, palette)];
+    let others: usize = pieces.iter().flatten().map(|(text, _)| text.width() + 3).sum();
+    let place = room.conversation.place();
     pieces.extend(elsewhere(rooms, current, palette).into_iter().map(Some));
     if room.people > 0 {
         pieces.push(Some((format!("{} here", room.people), palette.quiet())));
     }
-    let label = fit(&room.label(), width.saturating_sub(4));
-    let mut left = width.saturating_sub(label.width() + 4);
+    // Where one is in the past is always told, in fewer words where there is little room.
+    let forms = place.as_ref().map(forms).unwrap_or_default();
+    let least = forms.last().map_or(0, |form| form.width() + 3);
+    let label = fit(&room.label(), width.saturating_sub(4 + least));
+    let mut left = width.saturating_sub(label.width() + if label.is_empty() { 1 } else { 4 });
     let mut kept: Vec<Piece> = Vec::new();
+    if let Some(place) = &place {
+        let fits = |form: &&String| form.width() + 3 + others <= left;
+        if let Some(form) = forms.iter().find(fits).or(forms.last()).map(|form| fit(form, left.saturating_sub(3)))
+            && !form.is_empty()
+        {
+            left = left.saturating_sub(form.width() + 3);
+            kept.push((form, if place.new > 0 { palette.selected() } else { palette.quiet() }));
+        }
+    }
     for (text, style) in pieces.into_iter().flatten() {
-        let most = if kept.is_empty() { left.saturating_sub(3) } else { text.width() };
+        // The most important is rather cut than left out.
+        let most = if kept.len() == usize::from(place.is_some()) { left.saturating_sub(3) } else { text.width() };
         let text = fit(&text, most);
         if text.is_empty() || text.width() + 3 > left {
             continue;
@@ -55,7 +70,9 @@ pub(super) fn draw(
         buffer.set_string(x, area.y, format!(" {text} "), on_rule(style));
         x += u16::try_from(text.width()).unwrap_or(u16::MAX) + 3;
     };
-    put(&label, palette.selected());
+    if !label.is_empty() {
+        put(&label, palette.selected());
+    }
     if let Some(topic) = room.shown_topic()
         && left > TOPIC + 3
     {
@@ -103,12 +120,31 @@ fn found(room: &Room, palette: Palette) -> Option<Piece> {
     room.conversation.waiting_results().map(|count| (format!("{count} found: F3"), palette.selected()))
 }
 
-fn below(room: &Room, palette: Palette) -> Option<Piece> {
-    match room.conversation.new_below() {
-        _ if room.conversation.is_at_bottom() => None,
-        0 => Some(("scrolled ↓".to_owned(), palette.quiet())),
-        count => Some((format!("{count} new ↓"), palette.selected())),
+/// Returns in what words it is told where one is, the most first.
+fn forms(place: &Place) -> Vec<String> {
+    let Place { back, at, new } = place;
+    let back = back.map(|back| format!("{} back", grouped(back)));
+    let news = (*new > 0).then(|| format!("{} new", grouped(*new)));
+    let at = Some(at.clone()).filter(|at| !at.is_empty());
+    let join = |parts: &[&Option<String>]| {
+        let parts: Vec<&str> = parts.iter().filter_map(|part| part.as_deref()).collect();
+        format!("{} ↓", parts.join(" · "))
+    };
+    let bare = at.clone().unwrap_or_else(|| "↓".to_owned());
+    vec![join(&[&back, &at, &news]), join(&[&at, &news]), bare]
+}
+
+/// Returns a number with commas between its thousands.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
     }
+    out
 }
 
 /// Returns the other tabs that have something unread, by the number that Alt takes; those with a mention first.

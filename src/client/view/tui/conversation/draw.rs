@@ -9,23 +9,29 @@ use super::{
     scroll::{Position, Spot},
     wrap::{Row, columns},
 };
-use crate::{client::app::Pending, wire::MessageId};
+use crate::{
+    client::{app::Pending, picture::Picture},
+    wire::MessageId,
+};
 
 /// What an empty room says.
 pub(super) const EMPTY: [&str; 2] = ["nothing has been said here yet", "/help lists the commands"];
 
 impl Conversation {
-    /// Draws what is in sight into `area`, whose cells must be empty; below the latest stands what is `pending`, oldest first.
-    pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, pending: &[Pending]) {
+    /// Draws what is in sight into `area`, whose cells must be empty, and returns what of it are links; below the latest stands what
+    /// is `pending`, oldest first.
+    pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, pending: &[Pending]) -> Picture {
         let area = area.intersection(*buffer.area());
+        let mut picture = Picture::default();
         if area.is_empty() {
-            return;
+            return picture;
         }
         self.take_pending(pending);
         self.size = (area.width, area.height);
         let height = usize::from(area.height);
         let top = self.top(height);
-        let (blank, last) = self.draw_rows(top, area, buffer, palette);
+        let (blank, last) = self.draw_rows(top, area, buffer, palette, &mut picture);
+        self.in_sight = (top.serial, last);
         self.near.0 = (self.position != Position::Bottom || blank > 0 || self.goal.is_some())
             && self.up(top, height) == Spot { serial: self.shown().first(), row: 0 };
         self.near.1 = self.detached.is_some() && self.down(top, 2 * height).serial >= self.end();
@@ -36,14 +42,23 @@ impl Conversation {
             for position in area.positions() {
                 buffer[position].reset();
             }
-            results.draw(area, buffer, palette, &self.zone);
+            results.draw(area, buffer, palette, &self.zone, self.times.clock);
+            picture.cover(area);
         } else if self.shown().is_empty() && self.pending.is_empty() && !self.cleared {
             draw_empty(self.empty_words(), area, buffer, palette);
         }
+        picture
     }
 
     /// Returns how many rows are blank above the first, and the last entry that is whole in sight.
-    fn draw_rows(&mut self, top: Spot, area: Rect, buffer: &mut Buffer, palette: Palette) -> (u16, i64) {
+    fn draw_rows(
+        &mut self,
+        top: Spot,
+        area: Rect,
+        buffer: &mut Buffer,
+        palette: Palette,
+        picture: &mut Picture,
+    ) -> (u16, i64) {
         let mut rows = Vec::with_capacity(usize::from(area.height));
         let mut spot = top;
         while rows.len() < usize::from(area.height) && spot.serial < self.end() {
@@ -64,9 +79,10 @@ impl Conversation {
             let is_pending = matches!(entry.content, Content::Pending(..));
             let over = if is_pending { palette.quiet() } else { Style::new() };
             row.draw(area, y, buffer, palette, over);
+            picture.links.extend(row.links(area, y, at.serial, entry.links()));
             // The first entry on the screen tells its time, whatever stands above it out of sight.
             if !timed && at.row == entry.above() && !is_pending {
-                Row::of(0, entry.time(), Role::Quiet).draw(area, y, buffer, palette, Style::new());
+                Row::of(0, entry.time(self.times.clock), Role::Quiet).draw(area, y, buffer, palette, Style::new());
                 timed = true;
             }
         }

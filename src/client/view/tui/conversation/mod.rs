@@ -30,9 +30,10 @@ use self::{
     scroll::{Goal, Position},
     segment::Segment,
 };
-pub use self::{pages::Page, results::SearchResults, scroll::Scroll};
+pub use self::{pages::Page, reading::Place, results::SearchResults, scroll::Scroll};
 use super::{
     choices::Joins,
+    clock::Times,
     highlights::{Highlights, Words},
     styled,
 };
@@ -65,6 +66,7 @@ pub enum Attention {
 #[derive(Debug)]
 pub struct Conversation {
     zone: TimeZone,
+    times: Times,
     me: Option<Nick>,
     /// What calls for the reader: their nick, and words of their own.
     calls: Arc<Highlights>,
@@ -82,6 +84,8 @@ pub struct Conversation {
     position: Position,
     /// Columns and rows, as they were last drawn.
     size: (u16, u16),
+    /// The serial numbers of the first entry in sight and of the last that is whole.
+    in_sight: (i64, i64),
     /// The message that was jumped to, until the reader has gone on.
     hit: Option<MessageId>,
     reading: Reading,
@@ -106,6 +110,7 @@ impl Conversation {
     pub fn new(zone: TimeZone) -> Self {
         Self {
             zone,
+            times: Times::default(),
             me: None,
             calls: Arc::default(),
             words: Words::default(),
@@ -118,6 +123,7 @@ impl Conversation {
             drawn_pending: Vec::new(),
             position: Position::Bottom,
             size: (80, 24),
+            in_sight: (0, 0),
             hit: None,
             reading: Reading::default(),
             goal: None,
@@ -148,6 +154,11 @@ impl Conversation {
     pub fn look_out_for(&mut self, words: Words) {
         self.calls = Highlights::new(&self.me, &words);
         self.words = words;
+    }
+
+    /// Takes how the time is told from now on.
+    pub fn tell_times(&mut self, times: Times) {
+        self.times = times;
     }
 
     /// Takes whose comings and goings are told from now on.
@@ -242,6 +253,7 @@ impl Conversation {
             | ServerMessage::History { .. } => {}
             ServerMessage::Joined(_) => {
                 *self = Self {
+                    times: self.times,
                     me: self.me.take(),
                     calls: Arc::clone(&self.calls),
                     words: std::mem::take(&mut self.words),

@@ -1,6 +1,11 @@
 //! How far the conversation has been read, and what came out of sight. Pure.
 
-use super::{Conversation, scroll::Spot, segment::Segment};
+use super::{
+    Conversation,
+    entry::{Content, Entry},
+    scroll::Spot,
+    segment::Segment,
+};
 use crate::{
     client::app::Bookmark,
     wire::{Limits, MessageId, Run},
@@ -69,7 +74,44 @@ impl Reading {
     }
 }
 
+/// Where the reader is in a conversation the end of which is not in sight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// How many messages come after those in sight; none where there are some in between that nobody has counted.
+    pub back: Option<usize>,
+    /// When the first in sight was; with the year where that is not the year of the latest.
+    pub at: String,
+    /// How many of them are new.
+    pub new: usize,
+}
+
 impl Conversation {
+    /// Returns where the reader is, as it was last drawn; nothing where the end is in sight.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        if self.is_at_bottom() {
+            return None;
+        }
+        let (first, last) = self.in_sight;
+        let latest = self.live.last().and_then(|entry| entry.local);
+        let local = (first..self.end()).find_map(|serial| self.entry(serial).filter(|entry| !entry.hidden)?.local);
+        let at = local.map_or_else(String::new, |local| {
+            let is_this_year = latest.is_none_or(|latest| latest.year() == local.year());
+            let date = local.strftime(if is_this_year { "%-d %b" } else { "%-d %b %Y" });
+            format!("{date} {}", self.times.clock.time(local))
+        });
+        let is_text = |entry: &Entry| {
+            matches!(entry.content, Content::Message(_) | Content::Private(..) | Content::Line(_)) && !entry.hidden
+        };
+        let count = || {
+            (last + 1..self.live.end())
+                .filter_map(|serial| self.live.entry(serial))
+                .filter(|entry| is_text(entry))
+                .count()
+        };
+        Some(Place { back: self.detached.is_none().then(count), at, new: self.new_below() })
+    }
+
     /// Takes whether somebody looks at the conversation: its tab is in front and the terminal has the focus.
     ///
     /// When nobody does any more, the `new` rule moves to where reading stopped.

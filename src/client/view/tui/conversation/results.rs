@@ -7,6 +7,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     super::{
+        clock::Clock,
         palette::{self, Palette},
         styled::Role,
     },
@@ -17,8 +18,8 @@ use super::{
 };
 use crate::wire::{Kind, Limits, Message, MessageId, Query, ServerMessage, text::total_words};
 
-/// The columns of a date with its time.
-const DATE: u16 = 18;
+/// The columns of a date and what is left blank beside it and its time.
+const DATE: u16 = 13;
 
 /// Results that are kept; who looks for one of so many has to say more of it.
 const MOST: usize = 500;
@@ -144,7 +145,7 @@ impl SearchResults {
         self.complete && !self.waits
     }
 
-    pub(super) fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, zone: &TimeZone) {
+    pub(super) fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, zone: &TimeZone, clock: Clock) {
         let width = area.width;
         let [long, short] = self.labels(width);
         let mut y = 0;
@@ -158,7 +159,7 @@ impl SearchResults {
         for (index, message) in self.messages.iter().enumerate().skip(self.top).take(room) {
             let selected = index == self.selected;
             let over = if selected { palette.selected() } else { Style::new() };
-            line(message, self.all, selected, width, zone).draw(area, y, buffer, palette, over);
+            line(message, self.all, selected, width, zone, clock).draw(area, y, buffer, palette, over);
             y += 1;
         }
         if hint {
@@ -182,7 +183,7 @@ impl SearchResults {
 }
 
 /// Returns a message in one row, with its room where there are several.
-fn line(message: &Message, all: bool, selected: bool, width: u16, zone: &TimeZone) -> Row {
+fn line(message: &Message, all: bool, selected: bool, width: u16, zone: &TimeZone, clock: Clock) -> Row {
     let mut row = Row::default();
     let mut x = 2;
     let mut add = |x: &mut u16, text: String, role: Role| {
@@ -196,10 +197,12 @@ fn line(message: &Message, all: bool, selected: bool, width: u16, zone: &TimeZon
         add(&mut 0, ">".to_owned(), Role::Mention);
     }
     if width >= NARROW {
-        let date = moment(message.at)
-            .map_or_else(String::new, |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
+        let date = moment(message.at).map_or_else(String::new, |at| {
+            let local = at.to_zoned(zone.clone()).datetime();
+            format!("{} {}", local.date(), clock.aligned(local))
+        });
         add(&mut x, date, Role::Quiet);
-        x = 2 + DATE;
+        x = 2 + DATE + clock.columns();
     }
     if all {
         add(&mut x, format!("#{} ", message.room), Role::Quiet);

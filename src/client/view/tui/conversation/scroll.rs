@@ -1,6 +1,7 @@
 //! Which rows are in sight. Pure.
 
 use super::{
+    super::clock::Timestamps,
     Conversation,
     entry::{Content, Context, Entry, NARROW},
     segment::{Beyond, Segment},
@@ -236,7 +237,8 @@ impl Conversation {
             beginning: before.is_none() && shown.older == Beyond::Nothing,
             day,
             new: is_new(entry) && !before.is_some_and(is_new),
-            time: self.size.0 >= NARROW && !is_pending && !same_time,
+            time: self.size.0 >= NARROW && !is_pending && (!same_time || self.times.stamps == Timestamps::Each),
+            clock: self.times.clock,
             hit: self.hit.is_some() && entry.id() == self.hit,
         })
     }

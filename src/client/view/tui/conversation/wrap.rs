@@ -1,5 +1,7 @@
 //! From parts of a text to rows of cells: broken at words, measured in grapheme clusters. Pure.
 
+use std::sync::Arc;
+
 use ratatui::{
     buffer::{Buffer, CellWidth as _},
     layout::Rect,
@@ -8,6 +10,7 @@ use ratatui::{
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::super::{palette::Palette, styled::Role};
+use crate::client::picture::LinkSpan;
 
 /// The widest cluster that is drawn as one; what people write has two columns, or three with a voiced sound mark.
 const WIDEST: u16 = 4;
@@ -40,6 +43,19 @@ impl Row {
             let room = usize::from(area.width - piece.x);
             buffer.set_stringn(area.x + piece.x, area.y + y, &piece.text, room, piece.role.style(palette).patch(over));
         }
+    }
+
+    /// Returns where in the line `y` of `area` the row has parts of `links`, which are those of the entry `serial`.
+    pub(super) fn links(&self, area: Rect, y: u16, serial: i64, links: &[Arc<str>]) -> impl Iterator<Item = LinkSpan> {
+        let pieces = self.pieces.iter().filter(move |piece| !links.is_empty() && piece.x < area.width);
+        pieces.filter_map(move |piece| {
+            let Role::Link(number) = piece.role else { return None };
+            let text = Arc::clone(links.get(usize::from(number))?);
+            let start = area.x + piece.x;
+            let wide = u16::try_from(columns(&piece.text)).unwrap_or(u16::MAX);
+            let end = start.saturating_add(wide).min(area.right());
+            Some(LinkSpan { y: area.y + y, x: start..end, id: (serial, number), text })
+        })
     }
 }
 

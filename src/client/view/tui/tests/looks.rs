@@ -2,7 +2,10 @@
 
 use insta::assert_snapshot;
 
-use super::*;
+use super::{
+    super::clock::{Clock, Times, Timestamps},
+    *,
+};
 
 /// A stage on which something has been said, in several scripts.
 fn talk() -> Stage {
@@ -154,4 +157,60 @@ fn any_size_is_drawn() {
         }
     }
     drop(stage.draw(300, 100));
+}
+
+#[test]
+fn who_reads_back_is_told_where_they_are_at_every_width() {
+    let mut stage = Stage::live();
+    for number in 1..=1500 {
+        stage.elapsed = Duration::from_secs(60 * number);
+        stage.said(0, "bob", &format!("message {number}"));
+    }
+    drop(stage.draw(80, 24));
+    assert!(!stage.bottom(2).contains('↓'));
+    // It keeps what is drawn next in sight, whatever comes.
+    stage.press(KeyCode::Home, KeyModifiers::CONTROL);
+    drop(stage.draw(80, 24));
+    for number in 1501..=1512 {
+        stage.said(0, "bob", &format!("message {number}"));
+    }
+    let mut status = |width| stage.screen(width, 24).lines().nth(22).unwrap().to_owned();
+    assert!(status(110).contains(" 1,491 back · 15 Nov 12:01 · 12 new ↓ "), "{}", status(110));
+    assert!(status(80).contains(" 1,491 back · 15 Nov 12:01 · 12 new ↓ "), "{}", status(80));
+    assert!(status(40).contains(" 15 Nov 12:01 · 12 new ↓ "), "{}", status(40));
+    for width in 16..120 {
+        assert!(status(width).contains("15 Nov 12:01"), "{width}: {}", status(width));
+    }
+    assert!(status(1).starts_with('─'));
+    stage.key(KeyCode::Esc);
+    assert!(!stage.bottom(2).contains('↓'));
+}
+
+#[test]
+fn where_one_reads_is_told_beside_what_is_wrong() {
+    let mut stage = Stage::live();
+    for number in 1..=40 {
+        stage.said(0, "bob", &format!("message {number}"));
+    }
+    drop(stage.draw(40, 12));
+    stage.key(KeyCode::PageUp);
+    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    let screen = stage.screen(40, 12);
+    let status = screen.lines().nth(10).unwrap();
+    assert!(status.contains("15 Nov 12:00") && status.contains("offline"), "{status}");
+}
+
+#[test]
+fn the_time_is_told_as_it_was_chosen() {
+    let mut stage = Stage::new(Depth::True);
+    stage.tui.choices.times = Times { clock: Clock::Twelve, stamps: Timestamps::Each };
+    stage.open("lobby");
+    stage.enter(0, None);
+    stage.said(0, "bob", "one");
+    stage.said(0, "bob", "two of ada");
+    stage.elapsed = Duration::from_mins(110);
+    stage.said(0, "bob", "three");
+    let screen = stage.screen(80, 24);
+    let rows: Vec<_> = screen.lines().filter(|row| row.contains("bob: ")).collect();
+    assert_eq!(rows, ["12:00pm       bob: one", "12:00pm»      bob: two of ada", " 1:50pm       bob: three"]);
 }

@@ -49,8 +49,17 @@ impl Stage {
     fn new(depth: Depth) -> Self {
         let palette = Palette::new(depth);
         let (zone, bell) = (TimeZone::UTC, Bell::Mentions);
-        let choices =
-            Choices { palette, zone, bell, ignored: vec![], words: Words::default(), notify: true, no_commands: false };
+        let times = Times::default();
+        let choices = Choices {
+            palette,
+            zone,
+            times,
+            bell,
+            ignored: vec![],
+            words: Words::default(),
+            notify: true,
+            no_commands: false,
+        };
         Self { tui: Tui::new(choices), apps: vec![], elapsed: Duration::ZERO, wishes: vec![], last_id: 0 }
     }
 
@@ -192,7 +201,7 @@ impl Stage {
         let (tui, elapsed) = (&mut self.tui, self.elapsed);
         terminal
             .draw(|frame| {
-                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps) {
+                if let Some(cursor) = tui.draw(frame.area(), frame.buffer_mut(), elapsed, &apps).cursor {
                     frame.set_cursor_position(cursor);
                 }
             })

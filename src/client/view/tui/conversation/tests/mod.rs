@@ -162,7 +162,7 @@ impl Reader {
     /// Draws, and returns the cells.
     fn cells(&mut self) -> Buffer {
         let Self { conversation, terminal, palette, pending, .. } = self;
-        terminal.draw(|frame| conversation.draw(frame.area(), frame.buffer_mut(), *palette, pending)).unwrap();
+        terminal.draw(|frame| drop(conversation.draw(frame.area(), frame.buffer_mut(), *palette, pending))).unwrap();
         terminal.backend().buffer().clone()
     }
 

@@ -1,0 +1,38 @@
+//! Links, as the bytes that a terminal gets.
+
+use super::{
+    joined,
+    pty::Pty,
+    support::{raw::RawPeer, server::start},
+};
+
+/// What ends a link.
+const CLOSED: &str = "\u{1b}]8;;\u{1b}\\";
+
+#[tokio::test]
+async fn a_link_can_be_followed_and_what_is_none_cannot() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    peer.say("see (https://a.example/学), or ws://b.example, or file:///etc/passwd").await;
+    client.shows("file:///etc/passwd").await;
+    client.writes(";https://a.example/%E5%AD%A6\u{1b}\\", 1).await;
+    client.writes(CLOSED, 1).await;
+    assert_eq!(client.count("\u{1b}]8;id="), client.count(CLOSED), "each is closed");
+    assert_eq!(client.count(";ws://") + client.count(";file://"), 0);
+}
+
+#[tokio::test]
+async fn a_terminal_that_would_stumble_over_links_is_told_of_none() {
+    let server = start().await;
+    let address = server.address.to_string();
+    for environment in ["TERM=linux", "VTE_VERSION=4205", "TERM=screen"] {
+        let command = ["env", "-u", "TMUX", environment, env!("CARGO_BIN_EXE_client"), &address, "--nick", "ada"];
+        let mut client = Pty::start(80, 24, &command);
+        client.shows("#lobby").await;
+        let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+        peer.say("see https://a.example/x now").await;
+        client.shows("https://a.example/x now").await;
+        assert_eq!(client.count("\u{1b}]8;"), 0, "{environment}");
+    }
+}

@@ -489,6 +489,7 @@ impl FullScreen {
             Wish::Suspend => self.suspends = true,
             Wish::Edit => self.edits = true,
             Wish::Redraw => {}
+            Wish::Copy(text) => self.extras.extend_from_slice(osc::copy(&text).as_bytes()),
             Wish::Ring => self.extras.push(b'\x07'),
             Wish::Notify(words) => self.extras.extend_from_slice(osc::notification(&words).as_bytes()),
             Wish::Remember => self.remember(),

@@ -36,3 +36,38 @@ async fn a_terminal_that_would_stumble_over_links_is_told_of_none() {
         assert_eq!(client.count("\u{1b}]8;"), 0, "{environment}");
     }
 }
+
+#[tokio::test]
+async fn the_chosen_link_is_put_into_the_clipboard() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    peer.say("https://a.example/x or https://b.example/y").await;
+    client.shows("https://b.example/y").await;
+    client.write("\u{1b}l");
+    client.shows("> 2 https://b.example/y").await;
+    client.write("\r");
+    client.shows("sent to the clipboard: https://b.example/y").await;
+    client.writes("\u{1b}]52;c;aHR0cHM6Ly9iLmV4YW1wbGUveQ==\u{7}", 1).await;
+}
+
+#[tokio::test]
+async fn a_long_link_and_the_bare_text_are_single_lines_to_the_terminal() {
+    let server = start().await;
+    let mut client = joined(&server, 60, 24).await;
+    let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
+    let link = format!("https://a.example/{}", "0123456789".repeat(15));
+    peer.say(&format!("see {link} please")).await;
+    let words = "words and more words ".repeat(6);
+    peer.say(words.trim()).await;
+    client.wait("the link in one line", |screen| screen.contents().lines().any(|line| line == link)).await;
+    client.writes("\u{1b}[?7l", 2).await;
+    client.write("\u{1b}v");
+    client.shows("any key returns").await;
+    let whole = format!("bob: see {link} please");
+    client.wait("the text in one line", |screen| screen.contents().lines().any(|line| line.ends_with(&whole))).await;
+    assert!(client.look(|screen| screen.contents().lines().any(|line| line.ends_with(words.trim()))));
+    client.write("x");
+    client.typed(">").await;
+    client.wait("the link in one line", |screen| screen.contents().lines().any(|line| line == link)).await;
+}

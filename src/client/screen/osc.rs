@@ -3,6 +3,8 @@
 //! Terminals read the words of some of these as commands: `9;4;3;50` is a bar of progress, and others are a program to start. A
 //! peer may choose the words. So a payload begins with words of ours, and has no control character in it and no separator.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
 use crate::{
     client::picture::{LinkSpan, uri},
     wire::clean,
@@ -24,6 +26,12 @@ pub fn title(words: &str) -> String {
 #[must_use]
 pub fn notification(words: &str) -> String {
     command(9, &format!("{OURS}{words}"))
+}
+
+/// Returns what puts `text` into the clipboard, where the terminal lets programs do that (OSC 52).
+#[must_use]
+pub fn copy(text: &str) -> String {
+    format!("\u{1b}]52;c;{}\u{7}", BASE64_STANDARD.encode(text))
 }
 
 /// Returns what makes a link of the characters written from now on, or none without one (OSC 8). The terminal shows the parts that
@@ -60,6 +68,11 @@ mod tests {
             assert!(!payload(&command).contains(';'), "{command:?}");
         }
         assert_eq!(title("(2!) #lobby - chat"), "\u{1b}]2;(2!) #lobby - chat\u{7}");
+    }
+
+    #[test]
+    fn what_is_copied_cannot_end_the_command() {
+        assert_eq!(copy("https://a/\u{7}x"), "\u{1b}]52;c;aHR0cHM6Ly9hLwd4\u{7}");
     }
 
     proptest! {

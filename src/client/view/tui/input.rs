@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, mem};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    Bell, Help, Joins, LEAVING, Notify, Now, Question, Scroll, Tui, Wish,
+    Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
     conversation::{Page, SearchResults},
     highlights::{Word, Words},
+    links::Pressed,
     prompt::{self, Answer, submits},
 };
 use crate::{
@@ -33,6 +34,14 @@ const HISTORY: u32 = 20;
 impl Tui {
     /// Does what `input` asks for; what the screen cannot do itself it wishes.
     pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<Wish> {
+        if self.bare.is_some() && matches!(input, Input::Key(_) | Input::Paste(_) | Input::Wheel(_)) {
+            self.bare = None;
+            self.is_used(now);
+            if let Input::Paste(text) = input {
+                self.paste(text);
+            }
+            return vec![Wish::Redraw];
+        }
         match input {
             Input::Key(key) => {
                 self.is_used(now);
@@ -72,6 +81,8 @@ impl Tui {
         let Some(room) = self.rooms.get_mut(self.current) else { return };
         if let Some(help) = &mut self.help {
             help.scroll(rows);
+        } else if let Some(list) = &mut self.link_list {
+            list.select(rows.signum());
         } else if room.conversation.results().is_some() {
             room.conversation.select(rows);
         } else {
@@ -86,6 +97,7 @@ impl Tui {
         };
         self.told = None;
         self.help = None;
+        self.link_list = None;
         let Some(room) = self.rooms.get(self.current) else { return };
         // All of it or nothing: who sends the half of a text has said something else.
         let (is, fits) = (clean::lines(&text).len(), room.editor.room());
@@ -132,6 +144,9 @@ impl Tui {
             }
         }
         if let Some(wishes) = self.help_key(key) {
+            return wishes;
+        }
+        if let Some(wishes) = self.links_key(key) {
             return wishes;
         }
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
@@ -308,6 +323,38 @@ impl Tui {
         Some(Vec::new())
     }
 
+    /// Does what a key does for the list of links while it is open; `None` for a key that is for something else.
+    fn links_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+        let pressed = self.link_list.as_mut()?.key(key);
+        if pressed != Pressed::Stays {
+            self.link_list = None;
+        }
+        match pressed {
+            Pressed::Stays | Pressed::Closes => Some(Vec::new()),
+            Pressed::Copies(link) => {
+                self.told = Some(format!("sent to the clipboard: {link}"));
+                Some(vec![Wish::Copy(link)])
+            }
+            Pressed::Otherwise => None,
+        }
+    }
+
+    /// Lists the links on the screen.
+    fn list_links(&mut self) {
+        self.link_list = LinkList::new(self.links_in_sight.clone());
+        if self.link_list.is_none() {
+            self.told = Some("there is no link on the screen".to_owned());
+        }
+    }
+
+    /// Shows the conversation as bare text.
+    fn show_bare(&mut self) {
+        if let Some(room) = self.rooms.get_mut(self.current) {
+            self.bare = Some(Bare::new(&room.conversation));
+            room.watch(false);
+        }
+    }
+
     /// Does what a key of the screen does; `None` for a key of the editor.
     fn bound(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
         let control = key.modifiers == KeyModifiers::CONTROL;
@@ -340,6 +387,11 @@ impl Tui {
                     self.told = Some(format!("there is no room {digit}; /join ROOM opens one"));
                 }
                 self.go_to(tab);
+            }
+            KeyCode::Char('l' | 'L') if alt => self.list_links(),
+            KeyCode::Char('v' | 'V') if alt => {
+                self.show_bare();
+                return Some(vec![Wish::Redraw]);
             }
             KeyCode::Char('a' | 'A') if alt => self.go_to_unread(),
             KeyCode::Char('n') if control => self.step(1),

@@ -41,6 +41,9 @@ impl Tui {
     /// Draws the screen into `area`, and returns what the picture has beside the cells.
     pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, now: Duration, apps: &[&App]) -> Picture {
         self.width = area.width;
+        if let Some(bare) = &self.bare {
+            return bare.draw(area, buffer, self.choices.palette);
+        }
         let (current, palette) = (self.current, self.choices.palette);
         let shows_column = self.shows_column();
         let mut picture = Picture::default();
@@ -55,6 +58,7 @@ impl Tui {
         } else {
             picture = room.conversation.draw(parts.conversation, buffer, palette, &pending);
         }
+        self.links_in_sight = picture.distinct_links();
         for (y, row) in (parts.input.top()..parts.input.bottom()).zip(&typed.rows) {
             let (first, last) = (y == parts.input.top(), y + 1 == parts.input.bottom());
             let mark = match (first, last) {
@@ -79,6 +83,10 @@ impl Tui {
                 buffer.set_string(area.x + 1, parts.status.y, words, status::on_rule(palette.selected()));
             }
             None => status::draw(parts.status, buffer, palette, now, &self.rooms, current, app),
+        }
+        if let Some(list) = &self.link_list {
+            let over = list.draw(Rect { width: area.width, ..parts.conversation }, buffer, palette);
+            picture.cover(over);
         }
         if let Some(help) = &mut self.help {
             let over = Rect { width: area.width, ..parts.conversation };

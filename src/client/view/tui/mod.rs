@@ -4,6 +4,7 @@
 //! of state, where questions and hints stand when there are any, and the text being typed.
 
 mod attention;
+mod bare;
 mod choices;
 pub mod clock;
 mod column;
@@ -14,6 +15,7 @@ mod help;
 mod highlights;
 mod input;
 mod layout;
+mod links;
 pub mod palette;
 mod person;
 mod prompt;
@@ -38,9 +40,11 @@ pub use self::{
 };
 use self::{
     attention::Focus,
+    bare::Bare,
     clock::Times,
     conversation::{Attention, Scroll},
     help::Help,
+    links::LinkList,
     palette::Palette,
     prompt::Question,
     room::Room,
@@ -87,6 +91,8 @@ pub enum Wish {
     Redraw,
     /// The bell.
     Ring,
+    /// This is to be in the clipboard.
+    Copy(Arc<str>),
     /// Tell the desktop.
     Notify(String),
     /// What is remembered has changed.
@@ -165,6 +171,10 @@ pub struct Tui {
     /// Whether the program is about to end.
     leaving: bool,
     help: Option<Help>,
+    /// The links of the last picture.
+    links_in_sight: Vec<Arc<str>>,
+    link_list: Option<LinkList>,
+    bare: Option<Bare>,
     /// Whether Ctrl-X was pressed, and the next key says for what.
     prefixed: bool,
     /// Whose app had the last private message, and knows whom to reply to.
@@ -197,6 +207,9 @@ impl Tui {
             told: None,
             leaving: false,
             help: None,
+            links_in_sight: Vec::new(),
+            link_list: None,
+            bare: None,
             prefixed: false,
             correspondence: None,
             entered: VecDeque::new(),
@@ -292,7 +305,8 @@ impl Tui {
     /// Takes what the app of the tab shows; `me` is the nick one has there.
     pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
         let mut wishes = self.follow(now, tab, shown, me);
-        let here = self.focus.is_here(now.elapsed);
+        // What stays out of the picture while it is bare text is not read.
+        let here = self.focus.is_here(now.elapsed) && self.bare.is_none();
         if let Some(ServerMessage::Rooms { rooms, .. }) = shown.event() {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
         }

@@ -80,6 +80,9 @@ impl Conversation {
             let over = if is_pending { palette.quiet() } else { Style::new() };
             row.draw(area, y, buffer, palette, over);
             picture.links.extend(row.links(area, y, at.serial, entry.links()));
+            if row.goes_on && y + 1 < area.height && area.width == buffer.area.width {
+                picture.wrapped.push(area.y + y);
+            }
             // The first entry on the screen tells its time, whatever stands above it out of sight.
             if !timed && at.row == entry.above() && !is_pending {
                 Row::of(0, entry.time(self.times.clock), Role::Quiet).draw(area, y, buffer, palette, Style::new());

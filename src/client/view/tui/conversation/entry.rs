@@ -8,8 +8,8 @@
 //!             * bob, eve joined
 //! ```
 //!
-//! Who speaks stands left of the column of texts, where nothing of a text ever stands: so nobody can forge another's line. On a
-//! narrow screen the first row of an entry begins in the first column, and what goes on is indented.
+//! Who speaks stands left of the column of texts, where nothing of a text ever stands but a link that is wider than that column, and
+//! nothing beside it: so nobody can forge another's line. On a narrow screen the first row of an entry begins in the first column, and what goes on is indented.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -193,6 +193,15 @@ impl Entry {
     /// Returns how many of [`Self::rows`] are rules above it.
     pub(super) fn above(&self) -> usize {
         self.laid.as_ref().filter(|_| !self.hidden).map_or(0, |laid| laid.above)
+    }
+
+    /// Returns its lines, with nothing done to fit them onto a screen.
+    pub(super) fn bare(&self, clock: Clock) -> impl DoubleEndedIterator<Item = String> {
+        let Said { head, lead, text, .. } = self.said();
+        let mut whole = self.local.map_or_else(String::new, |local| format!("{} ", clock.time(local)));
+        whole.extend(head.iter().chain(&lead).map(|(_, text)| text.as_ref()));
+        whole.push_str(&text);
+        whole.split('\n').map(|line| line.replace('\t', "    ")).collect::<Vec<_>>().into_iter()
     }
 
     /// Returns the time beside its first row.

@@ -7,6 +7,7 @@
 //! What is in sight hangs on an entry and a row of it, not on a distance from the end: so nothing that arrives moves it.
 
 mod alone;
+mod bare;
 mod draw;
 mod entry;
 mod pages;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp as Moment, civil::DateTime, tz::TimeZone};
 
+pub(super) use self::wrap::cut_rows;
 use self::{
     entry::{Content, Entry},
     presence::{Run, Speakers},

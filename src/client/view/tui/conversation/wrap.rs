@@ -1,6 +1,6 @@
 //! From parts of a text to rows of cells: broken at words, measured in grapheme clusters. Pure.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use ratatui::{
     buffer::{Buffer, CellWidth as _},
@@ -30,11 +30,13 @@ pub(super) struct Piece {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) pieces: Vec<Piece>,
+    /// Whether it is full, and what stands in it goes on at the left edge of the next.
+    pub(super) goes_on: bool,
 }
 
 impl Row {
     pub(super) fn of(x: u16, text: impl Into<String>, role: Role) -> Self {
-        Self { pieces: vec![Piece { x, text: text.into(), role }] }
+        Self { pieces: vec![Piece { x, text: text.into(), role }], goes_on: false }
     }
 
     /// Draws the row into the line `y` of `area`, over what is there, in the styles of `palette` patched with `over`.
@@ -91,17 +93,33 @@ impl Cluster<'_> {
 pub(super) fn wrap<'a>(parts: impl IntoIterator<Item = (Role, &'a str)>, margins: Margins, rows: &mut Vec<Row>) {
     let mut line = Vec::new();
     let mut x = margins.first;
+    let first = rows.len();
     for (role, text) in parts {
         for (index, text) in text.split('\n').enumerate() {
             if index > 0 {
-                wrap_line(&line, x, margins, rows);
+                wrap_line(&line, x, margins, rows.len() == first, rows);
                 line.clear();
                 x = margins.rest;
             }
             clusters(text, role, margins, &mut line);
         }
     }
-    wrap_line(&line, x, margins, rows);
+    wrap_line(&line, x, margins, rows.len() == first, rows);
+}
+
+/// Returns `text`, which is one line, cut where a row of `width` columns is full.
+pub(in super::super) fn cut_rows(text: &str, width: u16) -> Vec<&str> {
+    let (mut rows, mut start, mut used) = (Vec::new(), 0, 0);
+    for (at, cluster) in text.grapheme_indices(true) {
+        let wide = columns(cluster);
+        if used + wide > usize::from(width) && used > 0 {
+            rows.push(&text[start..at]);
+            (start, used) = (at, 0);
+        }
+        used += wide;
+    }
+    rows.push(&text[start..]);
+    rows
 }
 
 /// Returns the beginning of `text` that fits `width` columns; where it is not all, it ends in `…`.
@@ -152,7 +170,45 @@ fn clusters<'a>(text: &'a str, role: Role, margins: Margins, line: &mut Vec<Clus
     }
 }
 
-fn wrap_line(line: &[Cluster<'_>], x: u16, margins: Margins, rows: &mut Vec<Row>) {
+/// Appends the rows of `line`. A link that fits no row stands at the left edge with nothing beside it, so that the terminal can go on
+/// with it from row to row, and selects it whole; only beside the `first` row of all there may be something.
+fn wrap_line(line: &[Cluster<'_>], mut x: u16, margins: Margins, first: bool, rows: &mut Vec<Row>) {
+    let width = usize::from(margins.width).max(1);
+    let (mut at, mut is_beside) = (0, first && x > 0);
+    while let Some(link) = long_link(line, at, margins) {
+        let spaces = line[at..link.start].iter().rev().take_while(|cluster| cluster.is_space()).count();
+        let before = &line[at..link.start - spaces];
+        if is_beside || !before.is_empty() {
+            break_line(before, x, margins, rows);
+        }
+        at = link.end + line[link.end..].iter().take_while(|cluster| cluster.is_space()).count();
+        rows.extend(line[link].chunks(width).map(|part| Row { goes_on: true, ..row(part, 0) }));
+        rows.iter_mut().next_back().into_iter().for_each(|last| last.goes_on = false);
+        (x, is_beside) = (margins.rest, false);
+    }
+    if at == 0 || at < line.len() {
+        break_line(&line[at..], x, margins, rows);
+    }
+}
+
+/// Returns the next link from `from` on that does not fit between the margins, and can be cut anywhere.
+fn long_link(line: &[Cluster<'_>], from: usize, margins: Margins) -> Option<Range<usize>> {
+    let room = usize::from(margins.width.saturating_sub(margins.rest));
+    let mut start = from;
+    while start < line.len() {
+        let role = line[start].role;
+        let count = line[start..].iter().take_while(|cluster| cluster.role == role).count();
+        let run = start..start + count;
+        let is_simple = |cluster: &Cluster<'_>| cluster.text.is_ascii() && cluster.width == 1;
+        if matches!(role, Role::Link(_)) && count > room && line[run.clone()].iter().all(is_simple) {
+            return Some(run);
+        }
+        start = run.end;
+    }
+    None
+}
+
+fn break_line(line: &[Cluster<'_>], x: u16, margins: Margins, rows: &mut Vec<Row>) {
     let limit = |x: u16| margins.width.saturating_sub(x).max(1);
     let (mut x, mut start) = (x, 0);
     loop {
@@ -212,7 +268,7 @@ fn row(line: &[Cluster<'_>], mut x: u16) -> Row {
         }
         x += cluster.width;
     }
-    Row { pieces }
+    Row { pieces, goes_on: false }
 }
 
 #[cfg(test)]
@@ -240,6 +296,38 @@ mod tests {
     #[test]
     fn what_fits_no_row_is_cut_where_it_stands() {
         assert_eq!(wrapped("ab 0123456789", 0, 2, 8), ["ab 01234", "56789"]);
+    }
+
+    #[test]
+    fn a_link_that_fits_no_row_stands_alone_at_the_left_edge() {
+        let laid = |parts: &[(Role, &str)], first, rest, width| -> Vec<(u16, String, bool)> {
+            let mut rows = Vec::new();
+            wrap(parts.iter().copied(), Margins { first, rest, width }, &mut rows);
+            let text = |row: &Row| row.pieces.iter().map(|piece| piece.text.as_str()).collect::<String>();
+            rows.iter().map(|row| (row.pieces.first().map_or(0, |piece| piece.x), text(row), row.goes_on)).collect()
+        };
+        let row = |x, text: &str, goes_on| (x, text.to_owned(), goes_on);
+        let link = (Role::Link(0), "http://a/0123456789");
+        let (before, after) = ((Role::Text, "ab ("), (Role::Text, ") cd"));
+        assert_eq!(
+            laid(&[before, link, after], 1, 3, 8),
+            [
+                row(1, "ab (", false),
+                row(0, "http://a", true),
+                row(0, "/0123456", true),
+                row(0, "789", false),
+                row(3, ") cd", false)
+            ],
+        );
+        // It fits the screen and not the column of texts; beside the first row of all there may be something.
+        assert_eq!(laid(&[link], 1, 3, 19), [row(0, "", false), row(0, "http://a/0123456789", false)]);
+        assert_eq!(laid(&[link], 0, 2, 19), [row(0, "http://a/0123456789", false)]);
+        assert_eq!(laid(&[(Role::Text, "x\n"), link], 1, 3, 19)[1], row(0, "http://a/0123456789", false));
+        // It fits, or cannot be cut anywhere.
+        assert_eq!(laid(&[link], 0, 3, 22), [row(0, "http://a/0123456789", false)]);
+        assert_eq!(laid(&[(Role::Link(0), "http://a/学生学生学")], 2, 2, 10)[0], row(2, "http://a", false));
+        assert_eq!(cut_rows("ab学c", 3), ["ab", "学c"]);
+        assert_eq!((cut_rows("", 3), cut_rows("学a", 1)), (vec![""], vec!["学", "a"]));
     }
 
     #[test]

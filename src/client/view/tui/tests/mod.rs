@@ -3,6 +3,7 @@
 mod choosing;
 mod ignoring;
 mod keys;
+mod links;
 mod looks;
 mod persons;
 mod searching;

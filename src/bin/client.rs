@@ -345,7 +345,7 @@ impl Chat {
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
                 LinkEvent::Dropped { reason } => Event::Dropped { reason },
-                LinkEvent::Refused { reason } => Event::Refused { reason },
+                LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
                 LinkEvent::GaveUp(error) => return Some(Err(error.into())),
             };
             let result = self.carry_out(now, event).await;
@@ -363,6 +363,7 @@ impl Chat {
             match effect {
                 Effect::Send(frame) => self.link.order(Order { connection, what: What::Frame(frame) }).await,
                 Effect::Reconnect { .. } => self.link.order(Order { connection, what: What::Reconnect }).await,
+                Effect::Retry => self.link.order(Order { connection, what: What::Retry }).await,
                 Effect::Show(shown) => {
                     let Some(block) = self.view.render(&shown) else { continue };
                     tokio::select! {
@@ -386,7 +387,7 @@ impl Chat {
                     self.link.order(Order { connection: self.connection, what: What::Frame(frame) }).await;
                 }
                 Effect::Finish(finished) => result = self.finished(finished),
-                Effect::Show(_) | Effect::Reconnect { .. } => {}
+                Effect::Show(_) | Effect::Reconnect { .. } | Effect::Retry => {}
             }
         }
         result.and_then(|()| match self.app.pending().count() + self.input.waiting() {

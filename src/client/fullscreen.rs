@@ -485,6 +485,14 @@ impl FullScreen {
                 self.tui.go_to(self.tabs.len().saturating_sub(1));
             }
             Wish::Close(tab) => self.update(now, tab, Event::Quit),
+            Wish::Reconnect(tab) => {
+                let apps = self.tabs.apps();
+                let waiting: Vec<_> =
+                    (0..apps.len()).filter(|other| *other == tab || apps[*other].waits_to_retry()).collect();
+                for tab in waiting {
+                    self.update(now, tab, Event::Reconnect);
+                }
+            }
             Wish::Quit => self.quit(now),
             Wish::Suspend => self.suspends = true,
             Wish::Edit => self.edits = true,

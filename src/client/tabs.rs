@@ -132,6 +132,7 @@ impl Tabs {
             match effect {
                 Effect::Send(frame) => tab.order(Order { connection, what: What::Frame(frame) }),
                 Effect::Reconnect { .. } => tab.order(Order { connection, what: What::Reconnect }),
+                Effect::Retry => tab.order(Order { connection, what: What::Retry }),
                 Effect::Show(shown) => update.shown.push(shown),
                 Effect::Finish(result) => {
                     tab.finished = true;
@@ -155,7 +156,7 @@ impl Tab {
             }
             LinkEvent::Frame(frame) => Event::Frame(frame),
             LinkEvent::Dropped { reason } => Event::Dropped { reason },
-            LinkEvent::Refused { reason } => Event::Refused { reason },
+            LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
             LinkEvent::GaveUp(error) => {
                 self.finished = true;
                 return Err(error.into());

@@ -86,7 +86,7 @@ async fn chat(
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
                 LinkEvent::Dropped { reason } => Event::Dropped { reason },
-                LinkEvent::Refused { reason } => Event::Refused { reason },
+                LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
                 LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
             },
             entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),
@@ -96,6 +96,7 @@ async fn chat(
             match effect {
                 Effect::Send(frame) => link.order(Order { connection, what: What::Frame(frame) }).await,
                 Effect::Reconnect { .. } => link.order(Order { connection, what: What::Reconnect }).await,
+                Effect::Retry => link.order(Order { connection, what: What::Retry }).await,
                 Effect::Show(shown) => lock(&screen).show(shown),
                 Effect::Finish(result) => return Err(format!("{name} ended: {result:?}").into()),
             }

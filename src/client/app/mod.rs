@@ -3,6 +3,7 @@
 //! The echo is the acknowledgement: what was typed stays in the outbox until the server has sent it back or refused it, and
 //! after a reconnect it is sent again with the same key.
 
+mod absence;
 mod doubt;
 mod ending;
 mod outbox;
@@ -88,13 +89,17 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// The server has refused a connection; another is being made.
-    Refused {
-        /// Why, for people.
-        reason: String,
-    },
     /// What time it is where the user is, by which they say when: told before what they enter.
     Clock(Zoned),
+    /// There is no connection, and another is not tried before some time has passed.
+    Waiting {
+        /// What the last try came to, for people; nothing where it was a connection.
+        reason: Option<String>,
+        /// How long that is.
+        length: Duration,
+    },
+    /// The user wants a new connection now: that the next try is made at once or, where there is a connection, that it is left.
+    Reconnect,
     /// The user has entered a line.
     Line(String),
     /// The user has entered this for one person alone, in whatever room. `peer` tells which person, where the server told that.
@@ -135,6 +140,8 @@ pub enum Effect {
         /// Why, for people.
         reason: String,
     },
+    /// Make the next try to connect now.
+    Retry,
     /// Show this to the user.
     Show(Shown),
     /// End the program; nothing after this effect counts.
@@ -166,6 +173,18 @@ pub enum Shown {
     Disconnected {
         /// Why.
         reason: String,
+    },
+    /// There is still no connection.
+    Unreachable {
+        /// Why, which is not what was told before.
+        reason: String,
+    },
+    /// The connection is back, and what was missed has been shown.
+    Back {
+        /// How long it was gone, and what was missed.
+        words: String,
+        /// How many messages that were.
+        missed: usize,
     },
     /// Something that we tell the user.
     Notice(String),
@@ -285,6 +304,8 @@ pub struct App {
     /// When the connection was lost, until the user knows what was missed.
     lost_at: Option<Duration>,
     lost_because: String,
+    /// When the next try to connect is made, until it is.
+    retry_at: Option<Duration>,
     /// How many messages came after the cursor in this replay; none where there was no cursor to come after.
     missed: Option<usize>,
     /// Why the replay may not be all that was missed.
@@ -337,6 +358,7 @@ impl App {
             room: None,
             lost_at: None,
             lost_because: String::new(),
+            retry_at: None,
             missed: None,
             incomplete: None,
             correspondent: None,
@@ -365,12 +387,8 @@ impl App {
             Event::Connected(dialect) => self.connected(now, dialect, &mut effects),
             Event::Frame(frame) => self.frame(now, frame, &mut effects),
             Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
-            // The same is not said for each try.
-            Event::Refused { reason } if self.lost_because == reason => {}
-            Event::Refused { reason } => {
-                effects.push(notice(format!("not connected yet: {reason}")));
-                self.lost_because = reason;
-            }
+            Event::Waiting { reason, length } => self.waits(now, reason, length, &mut effects),
+            Event::Reconnect => self.reconnect(now, &mut effects),
             Event::Clock(time) => self.clock = Some((now, time)),
             Event::Line(line) if self.doubts(&line, &mut effects) => {}
             Event::Line(line) => self.line(now, &line, &mut effects),
@@ -422,6 +440,7 @@ impl App {
     fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
         self.dialect = dialect;
         self.unreadable = None;
+        self.retry_at = None;
         self.listed.clear();
         effects.push(Effect::Show(Shown::Connected(dialect)));
         match dialect {
@@ -431,19 +450,6 @@ impl App {
                 self.say_back(now, effects);
             }
         }
-    }
-
-    fn dropped(&mut self, now: Duration, reason: String, effects: &mut Vec<Effect>) {
-        if self.phase == Phase::Offline {
-            return;
-        }
-        self.phase = Phase::Offline;
-        self.lost_at = self.lost_at.or(Some(now));
-        self.paused_until = None;
-        self.trouble = None;
-        self.lost_because.clone_from(&reason);
-        self.outbox.rewind();
-        effects.push(Effect::Show(Shown::Disconnected { reason }));
     }
 
     /// Returns the message after which the user wanted to begin, until that has been read.
@@ -493,21 +499,6 @@ impl App {
             Ok(None) => {}
             Err(unreadable) => self.unreadable(now, unreadable, effects),
         }
-    }
-
-    /// Tells how long the connection was away, where it was, and what was missed.
-    fn say_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let missed = self.missed.take();
-        let incomplete = self.incomplete.take();
-        let Some(lost_at) = self.lost_at.take() else { return };
-        let away = ago(now.saturating_sub(lost_at));
-        let missed = missed.map_or(String::new(), |missed| format!(": {missed} missed"));
-        let lost = match incomplete {
-            Some(why) => format!("; {why}"),
-            None if missed.is_empty() => String::new(),
-            None => ", none lost".to_owned(),
-        };
-        effects.push(notice(format!("back after {away}{missed}{lost}")));
     }
 
     /// Sends what may be sent by now, and ends what has come to its end.
@@ -587,16 +578,6 @@ fn quoted(text: &str) -> String {
     let beginning: String = words.chars().take(MOST).collect();
     let rest = if beginning.len() < words.len() { "…" } else { "" };
     format!("\"{beginning}{rest}\"")
-}
-
-/// Returns a length of time as people say it.
-fn ago(length: Duration) -> String {
-    match length.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }
 
 fn notice(words: impl Into<String>) -> Effect {

@@ -20,6 +20,8 @@ pub enum Connection<'a> {
         since: Duration,
         /// Why, in words that may be the server's.
         reason: &'a str,
+        /// When the next try to make one is made, after the start of the program; nothing while one is being made.
+        retry_at: Option<Duration>,
     },
 }
 
@@ -57,11 +59,19 @@ impl App {
     #[must_use]
     pub fn connection(&self) -> Connection<'_> {
         match (self.phase, self.lost_at) {
-            (Phase::Offline, Some(since)) => Connection::Offline { since, reason: &self.lost_because },
+            (Phase::Offline, Some(since)) => {
+                Connection::Offline { since, reason: &self.lost_because, retry_at: self.retry_at }
+            }
             (Phase::Offline, None) | (Phase::Greeting { .. }, _) => Connection::Connecting,
             (Phase::Replaying, _) => Connection::Replaying,
             (Phase::Live, _) => Connection::Live,
         }
+    }
+
+    /// Returns whether there is no connection, and the next try to make one waits.
+    #[must_use]
+    pub fn waits_to_retry(&self) -> bool {
+        self.phase == Phase::Offline && self.retry_at.is_some()
     }
 
     /// Returns the last message of the room that was shown, and of which history it is: with this as

@@ -188,7 +188,7 @@ impl Refusal {
         let words = if shown.is_empty() || (200..400).contains(&status) {
             in_words(status)
         } else {
-            format!("the server says: {shown} ({status})")
+            format!("refused: {shown} ({status})")
         };
         match self.retry_after {
             Some(seconds) => format!("{words}; try again in {seconds} s"),
@@ -291,14 +291,14 @@ mod tests {
             words
         };
         let with = |length: usize| format!("{plain}Content-Length: {length}\r\n");
-        assert_eq!(told("421", &with(9), "ask here\nGET / "), "the server says: ask here (421)");
+        assert_eq!(told("421", &with(9), "ask here\nGET / "), "refused: ask here (421)");
         assert_eq!(
             told("503", &format!("{}Retry-After: 10\r\n", with(12)), "it is full\r\n"),
-            "the server says: it is full (503); try again in 10 s"
+            "refused: it is full (503); try again in 10 s"
         );
-        assert_eq!(told("429", &with(20), "\u{1b}[31ma\tb"), "the server says: a b (429)", "clean, and cut off");
+        assert_eq!(told("429", &with(20), "\u{1b}[31ma\tb"), "refused: a b (429)", "clean, and cut off");
         let long = "é".repeat(4000);
-        assert_eq!(told("404", &with(8000), &long), format!("the server says: {}… (404)", "é".repeat(SHOWN)));
+        assert_eq!(told("404", &with(8000), &long), format!("refused: {}… (404)", "é".repeat(SHOWN)));
         for (headers, body) in [
             (with(0), ""),
             (with(2), "\r\n"),
@@ -317,7 +317,7 @@ mod tests {
         let head = "HTTP/1.1 503 No\r\nContent-Type: text/plain\r\nContent-Length: 20\r\n\r\nit is";
         theirs.write_all(head.as_bytes()).await.unwrap();
         let told = answer(&mut BufReader::new(ours), KEY).await;
-        assert_eq!(told, Err("the server says: it is (503)".to_owned()));
+        assert_eq!(told, Err("refused: it is (503)".to_owned()));
     }
 
     proptest! {

@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -59,10 +59,12 @@ pub enum LinkEvent {
         /// Why, for people; it may have words of the server in it.
         reason: String,
     },
-    /// The server has refused another connection; the link goes on trying.
-    Refused {
-        /// Why, for people; it may have words of the server in it.
-        reason: String,
+    /// There is no connection, and the link waits before it tries again.
+    Waiting {
+        /// Why the last try failed, for people; it may have words of the server in it. Nothing where it was a connection.
+        reason: Option<String>,
+        /// For how long, unless [`What::Retry`] comes before.
+        length: Duration,
     },
     /// The link has ended and will not try again.
     GaveUp(ConnectError),
@@ -71,7 +73,7 @@ pub enum LinkEvent {
 /// What the link is to do.
 #[derive(Debug)]
 pub struct Order {
-    /// For which connection it is meant; on another it means nothing, and is dropped.
+    /// For which connection it is meant; on another it means nothing, and is dropped, but for [`What::Retry`].
     pub connection: u64,
     /// What is to be done.
     pub what: What,
@@ -84,6 +86,8 @@ pub enum What {
     Frame(String),
     /// End this connection and make another.
     Reconnect,
+    /// Where the link waits before it tries again, try now. At other times it means nothing.
+    Retry,
 }
 
 /// A running link.
@@ -192,6 +196,7 @@ impl<D: Dial> Policy<D> {
                 () = self.stop.cancelled() => return,
                 () = discard(&mut self.orders) => return,
             };
+            let mut failed = None;
             match attempt {
                 Ok(made) => {
                     connection += 1;
@@ -211,14 +216,18 @@ impl<D: Dial> Policy<D> {
                     backoff.connected_for(began.elapsed());
                 }
                 Err(error) if connection == 0 && !self.patient => return self.give_up(error).await,
-                // A server that is there says why it is not ours.
-                Err(ConnectError::Handshake { reason, .. }) => self.tell(LinkEvent::Refused { reason }).await,
-                Err(_) => {}
+                Err(ConnectError::Handshake { reason, .. } | ConnectError::Dial { reason, .. }) => {
+                    failed = Some(reason);
+                }
+                Err(error) => failed = Some(error.to_string()),
             }
+            let length = backoff.wait(fastrand::f64());
+            let until = Instant::now() + length;
+            self.tell(LinkEvent::Waiting { reason: failed, length }).await;
             tokio::select! {
-                () = sleep(backoff.wait(fastrand::f64())) => {}
+                () = sleep_until(until) => {}
                 () = self.stop.cancelled() => return,
-                () = discard(&mut self.orders) => return,
+                is_asked = retry(&mut self.orders) => if !is_asked { return },
             }
         }
     }
@@ -243,6 +252,16 @@ impl<D: Dial> Policy<D> {
             () = self.stop.cancelled() => {}
         }
     }
+}
+
+/// Takes orders until one is to try again; returns false where nobody gives any more.
+async fn retry(orders: &mut mpsc::Receiver<Order>) -> bool {
+    while let Some(order) = orders.recv().await {
+        if matches!(order.what, What::Retry) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Takes orders for connections that are gone, until nobody gives any.

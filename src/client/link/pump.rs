@@ -73,6 +73,7 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                         return last_words(&mut stream).await.unwrap_or(ended);
                     }
                 }
+                Some(Order { what: What::Retry, .. }) => {}
                 Some(Order { what: What::Reconnect, .. }) => {
                     // Without a close frame: 1000 would say that its person has left for good.
                     return Ended::Dropped("given up by us".to_owned());

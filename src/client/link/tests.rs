@@ -6,7 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_websockets::{CloseCode, Message, ServerBuilder, WebSocketStream};
 
@@ -95,6 +95,7 @@ async fn after_a_drop_it_connects_again_and_old_orders_are_dropped() {
     drop(soon(peer.next()).await);
     let Some(LinkEvent::Dropped { reason }) = soon(link.event()).await else { panic!("the link did not notice") };
     assert_eq!(reason, "the server is stopping");
+    waiting(&mut link).await;
     let mut peer = accept(&listener).await;
     link.order(Order { connection: 1, what: What::Frame("old".to_owned()) }).await;
     assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { connection: 2, .. })));
@@ -123,7 +124,10 @@ async fn a_server_that_says_too_much_each_time_is_given_up() {
         // The link leaves before it has read everything.
         drop(peer.send(Message::text("x".repeat(2 * Limits::INBOUND))).await);
         let words = match soon(link.event()).await {
-            Some(LinkEvent::Dropped { reason }) if connection < TOO_BIG => reason,
+            Some(LinkEvent::Dropped { reason }) if connection < TOO_BIG => {
+                waiting(&mut link).await;
+                reason
+            }
             Some(LinkEvent::GaveUp(error)) if connection == TOO_BIG => error.to_string(),
             other => panic!("{other:?}"),
         };
@@ -202,13 +206,59 @@ async fn a_server_that_lets_us_in_no_more_is_asked_again_and_says_why() {
     drop(accept(&listener).await);
     assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
     assert!(matches!(soon(link.event()).await, Some(LinkEvent::Dropped { .. })));
+    assert_eq!(waiting(&mut link).await.0, None, "it was a connection");
     for _ in 0..2 {
         let (mut stream, _) = soon(listener.accept()).await.unwrap();
         stream.write_all(answer("403 No", "").as_bytes()).await.unwrap();
-        let Some(LinkEvent::Refused { reason }) = soon(link.event()).await else { panic!("the link says nothing") };
-        assert_eq!(reason, "the server does not let you in (403)");
+        let (reason, _) = waiting(&mut link).await;
+        assert_eq!(reason.unwrap(), "the server does not let you in (403)");
     }
     link.close().await;
+}
+
+/// Returns why the link waits, and for how long.
+async fn waiting(link: &mut Link) -> (Option<String>, Duration) {
+    match soon(link.event()).await {
+        Some(LinkEvent::Waiting { reason, length }) => (reason, length),
+        other => panic!("the link does not wait: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_try_is_made_at_once_when_it_is_asked_for() {
+    let (dialer, mut made) = Deaf::new();
+    let mut link = Link::start_policy(dialer, "127.0.0.1:1".parse().unwrap(), true);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        soon(made.recv()).await.unwrap();
+        waits.push(waiting(&mut link).await);
+    }
+    assert!(waits.iter().all(|(reason, _)| reason.as_deref() == Some("connection refused")), "{waits:?}");
+    let began = Instant::now();
+    soon(link.order(Order { connection: 7, what: What::Frame("for a connection that is gone".to_owned()) })).await;
+    soon(link.order(Order { connection: 0, what: What::Retry })).await;
+    soon(made.recv()).await.unwrap();
+    assert!(began.elapsed() < waits[7].1, "{:?} of {waits:?}", began.elapsed());
+    link.close().await;
+}
+
+/// A network in which nobody answers; it tells of each try.
+struct Deaf(mpsc::UnboundedSender<()>);
+
+impl Deaf {
+    fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
+        let (tries, made) = mpsc::unbounded_channel();
+        (Self(tries), made)
+    }
+}
+
+impl Dial for Deaf {
+    type Stream = TcpStream;
+
+    async fn dial(&self, _: &Address) -> std::io::Result<Self::Stream> {
+        self.0.send(()).map_err(std::io::Error::other)?;
+        Err(std::io::ErrorKind::ConnectionRefused.into())
+    }
 }
 
 #[tokio::test]
@@ -292,11 +342,12 @@ async fn a_burst_comes_whole_and_in_order_before_the_end() {
     let dropped = loop {
         soon(link.events(&mut events)).await;
         assert!(!events.is_empty() && events.len() <= EVENTS, "{}", events.len());
-        let last = events.drain(..).fold(None, |_, event| match event {
+        let last = events.drain(..).fold(None, |last, event| match event {
             LinkEvent::Frame(frame) => {
                 heard.push(frame);
                 None
             }
+            LinkEvent::Waiting { .. } => last,
             event => Some(event),
         });
         if let Some(LinkEvent::Dropped { reason }) = last {

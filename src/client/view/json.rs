@@ -35,7 +35,8 @@ impl Json {
             Shown::Connected(Dialect::Json) => own(&Own::Connected { dialect: "json" }),
             Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
             Shown::Disconnected { reason } => own(&Own::Disconnected { reason }),
-            Shown::Notice(text) => own(&Own::Notice { text }),
+            Shown::Unreachable { reason } => own(&Own::Notice { text: &format!("not connected yet: {reason}") }),
+            Shown::Notice(text) | Shown::Back { words: text, .. } => own(&Own::Notice { text }),
             Shown::Refusal(text) | Shown::Undelivered { words: text, .. } => own(&Own::Refused { text }),
         };
         Block { text: escaped(encoded) + "\n", aside: false }

@@ -155,18 +155,32 @@ fn a_server_where_every_nick_is_taken_is_given_up() {
 #[test]
 fn why_the_server_lets_nobody_back_is_told_once() {
     let mut chat = Chat::live();
-    let refused = |chat: &mut Chat, reason: &str| chat.event(Event::Refused { reason: reason.to_owned() });
     chat.drop_connection();
-    assert_eq!(chat.notices(), [""; 0]);
+    chat.forget();
+    let length = Duration::from_secs(4);
     for _ in 0..3 {
-        refused(&mut chat, "it is full (503)");
+        chat.event(Event::Waiting { reason: Some("it is full (503)".to_owned()), length });
     }
-    assert_eq!(chat.notices(), ["not connected yet: it is full (503)"]);
-    let reason = match chat.app.connection() {
-        Connection::Offline { reason, .. } => reason,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(reason, "it is full (503)");
+    chat.event(Event::Waiting { reason: None, length });
+    assert_eq!(chat.shown, [Shown::Unreachable { reason: "it is full (503)".to_owned() }]);
+    let retry_at = Some(chat.now + length);
+    let offline = Connection::Offline { since: chat.now, reason: "it is full (503)", retry_at };
+    assert_eq!(chat.app.connection(), offline);
+}
+
+#[test]
+fn another_connection_is_made_when_it_is_asked_for() {
+    let mut chat = Chat::live();
+    chat.drop_connection();
+    chat.event(Event::Waiting { reason: None, length: Duration::from_secs(4) });
+    chat.event(Event::Reconnect);
+    assert_eq!(chat.retries, 1);
+    assert!(matches!(chat.app.connection(), Connection::Offline { retry_at: None, .. }), "one is being made");
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    let effects = chat.app.update(chat.now, Event::Reconnect);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Reconnect { .. })), "{effects:?}");
+    assert!(matches!(chat.app.connection(), Connection::Offline { .. }));
 }
 
 #[test]

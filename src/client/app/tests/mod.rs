@@ -18,6 +18,8 @@ struct Chat {
     lines: Vec<String>,
     shown: Vec<Shown>,
     finished: Option<Result<(), Failure>>,
+    /// How often it asked for a new try to connect.
+    retries: usize,
     next_id: u64,
 }
 
@@ -25,7 +27,7 @@ impl Chat {
     fn new(settings: Settings) -> Self {
         let app = App::new(settings);
         let now = Duration::ZERO;
-        Self { app, now, sent: vec![], lines: vec![], shown: vec![], finished: None, next_id: 0 }
+        Self { app, now, sent: vec![], lines: vec![], shown: vec![], finished: None, retries: 0, next_id: 0 }
     }
 
     fn ada() -> Self {
@@ -55,6 +57,7 @@ impl Chat {
                 Effect::Show(shown) => self.shown.push(shown),
                 Effect::Finish(result) => self.finished = Some(result),
                 Effect::Reconnect { .. } => {}
+                Effect::Retry => self.retries += 1,
             }
         }
     }
@@ -120,9 +123,10 @@ impl Chat {
 
     fn notices(&self) -> Vec<&str> {
         let words = |shown| match shown {
-            &Shown::Notice(ref words) | &Shown::Refusal(ref words) | &Shown::Undelivered { ref words, .. } => {
-                Some(words.as_str())
-            }
+            &Shown::Notice(ref words)
+            | &Shown::Back { ref words, .. }
+            | &Shown::Refusal(ref words)
+            | &Shown::Undelivered { ref words, .. } => Some(words.as_str()),
             _ => None,
         };
         self.shown.iter().filter_map(words).collect()

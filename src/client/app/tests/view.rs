@@ -157,7 +157,7 @@ fn the_state_of_the_connection_can_be_seen() {
     assert_eq!(chat.app.connection(), Connection::Live);
     chat.now = Duration::from_secs(5);
     chat.drop_connection();
-    let lost = Connection::Offline { since: chat.now, reason: "gone" };
+    let lost = Connection::Offline { since: chat.now, reason: "gone", retry_at: None };
     assert_eq!(chat.app.connection(), lost);
     chat.wait(7);
     chat.event(Event::Connected(Dialect::Json));

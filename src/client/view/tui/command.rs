@@ -11,7 +11,7 @@ use crate::wire::{
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 9] = [
+pub(super) static OWN: [Spec; 10] = [
     Spec {
         name: "query",
         aliases: &[],
@@ -26,6 +26,14 @@ pub(super) static OWN: [Spec; 9] = [
         arguments: "[ROOM]",
         summary: "leave a room; close a private window",
         example: "/leave rust",
+        group: Group::Rooms,
+    },
+    Spec {
+        name: "reconnect",
+        aliases: &[],
+        arguments: "",
+        summary: "connect anew now; waiting, so does Enter",
+        example: "/reconnect",
         group: Group::Rooms,
     },
     Spec {
@@ -101,6 +109,8 @@ pub(super) enum ScreenCommand {
     History(Option<u32>),
     /// `/goto WHEN`
     Goto(String),
+    /// `/reconnect`
+    Reconnect,
     /// `/clear`
     Clear,
     /// `/bell`, or `/bell off|mentions|all`
@@ -151,8 +161,9 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
         "goto" if word.is_empty() => return Err(CommandError::Usage(spec)),
         "goto" => ScreenCommand::Goto(wire::clean::line(word).chars().take(32).collect()),
+        "reconnect" if word.is_empty() => ScreenCommand::Reconnect,
         "clear" if word.is_empty() => ScreenCommand::Clear,
-        "clear" => return Err(CommandError::Usage(spec)),
+        "clear" | "reconnect" => return Err(CommandError::Usage(spec)),
         "bell" if word.is_empty() => ScreenCommand::Bell(None),
         "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
         "notify" if word.is_empty() => ScreenCommand::Notify(None),
@@ -222,6 +233,7 @@ mod tests {
             ("/history", Some(ScreenCommand::History(None))),
             ("/history 5", Some(ScreenCommand::History(Some(5)))),
             ("/history x", None),
+            ("/reconnect", Some(ScreenCommand::Reconnect)),
             ("/clear", Some(ScreenCommand::Clear)),
             ("/goto  2026-11-01 ", Some(ScreenCommand::Goto("2026-11-01".to_owned()))),
             ("/bell", Some(ScreenCommand::Bell(None))),
@@ -270,6 +282,7 @@ mod tests {
             "/joins off",
             "/ignore eve \u{1}",
             "/clear all",
+            "/reconnect now",
             "/leave this room",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -468,6 +468,7 @@ impl Tui {
                 self.show(now, tab, &Shown::Refusal(words), None)
             }
             Ok(Some(command)) => self.command(now, command, app.nick()),
+            Ok(None) if text.trim().is_empty() && app.waits_to_retry() => vec![Wish::Reconnect(self.app_of(tab))],
             Ok(None) if text.trim().is_empty() => Vec::new(),
             Ok(None) if !app.wants_input() => {
                 self.rooms[tab].editor.set(text);
@@ -577,6 +578,7 @@ impl Tui {
                 let question = self.rooms[self.current].ask(Page::Since(at));
                 return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
             }
+            ScreenCommand::Reconnect => return vec![Wish::Reconnect(self.app_of(self.current))],
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
             ScreenCommand::Bell(None) => self.tell(now, format!("the bell rings for: {}", self.bell())),
             ScreenCommand::Bell(Some(bell)) => {

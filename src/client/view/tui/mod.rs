@@ -81,6 +81,8 @@ pub enum Wish {
     Open(RoomName),
     /// The room of this tab is left.
     Close(usize),
+    /// This tab wants another connection now, as do all tabs that have none.
+    Reconnect(usize),
     /// The program is to end.
     Quit,
     /// The program is to be stopped, as by Ctrl-Z.
@@ -388,9 +390,12 @@ impl Tui {
     /// Returns when, after the start of the program, the picture changes by itself.
     #[must_use]
     pub fn wake_at(&self, now: Duration, apps: &[&App]) -> Option<Duration> {
-        let Connection::Offline { since, .. } = apps.get(self.app_of(self.current))?.connection() else { return None };
+        let Connection::Offline { since, retry_at, .. } = apps.get(self.app_of(self.current))?.connection() else {
+            return None;
+        };
         let age = now.saturating_sub(since).as_secs();
-        let step = if age < 60 { 1 } else { 60 };
+        let counts_down = retry_at.is_some_and(|at| at > now);
+        let step = if age < 60 || counts_down { 1 } else { 60 };
         Some(since + Duration::from_secs((age / step + 1) * step))
     }
 

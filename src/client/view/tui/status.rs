@@ -11,10 +11,21 @@ use super::{
     palette::Palette,
     room::Room,
 };
-use crate::client::app::{App, Connection};
+use crate::{
+    client::app::{App, Connection},
+    wire::clean,
+};
 
 /// The least that a topic is shown in, in columns; where there is less for it, it is not shown.
-const TOPIC: usize = 12;
+const TOPIC: usize = 8;
+
+/// The least that the reason for being offline is shown in, in columns.
+const REASON: usize = 12;
+
+/// Below this width there is not always room for one's nick.
+const NARROW: usize = 60;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A text of the line, and how it looks.
 type Piece = (String, Style);
@@ -31,19 +42,21 @@ pub(super) fn draw(
 ) {
     let room = &rooms[current];
     let width = usize::from(area.width);
-    // What matters most comes first, and what no longer fits is left out.
-    let mut pieces = vec![connection(app, now, palette), unsent(app, palette), found(room, palette)];
-    let others: usize = pieces.iter().flatten().map(|(text, _)| text.width() + 3).sum();
-    let place = room.conversation.place();
-    pieces.extend(elsewhere(rooms, current, palette).into_iter().map(Some));
-    if room.people > 0 {
-        pieces.push(Some((format!("{} here", room.people), palette.quiet())));
-    }
     // Where one is in the past is always told, in fewer words where there is little room.
+    let place = room.conversation.place();
     let forms = place.as_ref().map(forms).unwrap_or_default();
     let least = forms.last().map_or(0, |form| form.width() + 3);
     let label = fit(&room.label(), width.saturating_sub(4 + least));
     let mut left = width.saturating_sub(label.width() + if label.is_empty() { 1 } else { 4 });
+    let waiting: Vec<Piece> = [unsent(app, palette), found(room, palette)].into_iter().flatten().collect();
+    let nick = app.nick().map(|nick| (nick.to_string(), Style::default()));
+    let nick_wide = nick.as_ref().map_or(0, wide);
+    // On a narrow screen, how the connection is comes before who one is.
+    let beside = waiting.iter().map(wide).sum::<usize>() + least + if width < NARROW { 0 } else { nick_wide };
+    let connection = connection(app, now, palette, left.saturating_sub(beside + 3));
+    // What matters most comes first, and what no longer fits is left out.
+    let matters: Vec<Piece> = connection.into_iter().chain(waiting).collect();
+    let others: usize = matters.iter().map(wide).sum();
     let mut kept: Vec<Piece> = Vec::new();
     if let Some(place) = &place {
         let fits = |form: &&String| form.width() + 3 + others <= left;
@@ -54,22 +67,33 @@ pub(super) fn draw(
             kept.push((form, if place.new > 0 { palette.selected() } else { palette.quiet() }));
         }
     }
-    for (text, style) in pieces.into_iter().flatten() {
-        // The most important is rather cut than left out.
-        let most = if kept.len() == usize::from(place.is_some()) { left.saturating_sub(3) } else { text.width() };
-        let text = fit(&text, most);
-        if text.is_empty() || text.width() + 3 > left {
-            continue;
+    let mut keep = |pieces: Vec<Piece>, left: &mut usize| {
+        for (text, style) in pieces {
+            // The most important is rather cut than left out.
+            let most = if kept.len() == usize::from(place.is_some()) { left.saturating_sub(3) } else { text.width() };
+            let text = fit(&text, most);
+            if !text.is_empty() && text.width() + 3 <= *left {
+                *left -= text.width() + 3;
+                kept.push((text, style));
+            }
         }
-        left -= text.width() + 3;
-        kept.push((text, style));
-    }
+    };
+    keep(matters, &mut left);
+    let people = Some((format!("{} here", room.people), palette.quiet())).filter(|_| room.people > 0);
+    let first = people.as_ref().filter(|_| width < NARROW).map_or(0, wide);
+    let nick = nick.filter(|_| nick_wide + first <= left);
+    left -= nick.as_ref().map_or(0, wide);
+    keep(elsewhere(rooms, current, palette), &mut left);
+    keep(people.into_iter().collect(), &mut left);
     rule(area, buffer, palette);
     let mut x = area.x + 1;
     let mut put = |text: &str, style: Style| {
         buffer.set_string(x, area.y, format!(" {text} "), on_rule(style));
         x += u16::try_from(text.width()).unwrap_or(u16::MAX) + 3;
     };
+    if let Some((nick, style)) = &nick {
+        put(nick, *style);
+    }
     if !label.is_empty() {
         put(&label, palette.selected());
     }
@@ -98,15 +122,40 @@ pub(super) fn rule(area: Rect, buffer: &mut Buffer, palette: Palette) {
     buffer.set_string(area.x, area.y, "─".repeat(area.width.into()), palette.quiet());
 }
 
-fn connection(app: &App, now: Duration, palette: Palette) -> Option<Piece> {
+/// Returns how many columns a text takes with what stands round it.
+fn wide((text, _): &Piece) -> usize {
+    text.width() + 3
+}
+
+/// Returns how the connection is, where that is worth a word, in `most` columns if that can be.
+fn connection(app: &App, now: Duration, palette: Palette, most: usize) -> Option<Piece> {
     match app.connection() {
         Connection::Live => None,
         Connection::Connecting => Some(("connecting".to_owned(), palette.selected())),
         Connection::Replaying => Some(("catching up".to_owned(), palette.selected())),
-        Connection::Offline { since, .. } => {
-            Some((format!("offline {}", age(now.saturating_sub(since))), palette.refusal()))
+        Connection::Offline { since, reason, retry_at } => {
+            let wait = retry_at.map(|at| at.saturating_sub(now)).filter(|wait| !wait.is_zero());
+            let words = offline(now.saturating_sub(since), reason, wait, most);
+            Some((words, palette.refusal()))
         }
     }
+}
+
+/// Returns for how long there has been no connection, why, and for how long the next try waits; in few columns, not why.
+fn offline(length: Duration, reason: &str, wait: Option<Duration>, most: usize) -> String {
+    let head = format!("offline {}", age(length));
+    // Nobody is told to wait 0 s.
+    let next = wait.map_or_else(|| "trying now".to_owned(), |wait| format!("next try in {}", age(wait.max(SECOND))));
+    let tail = format!("; {next}");
+    // When we try again is up to us, whatever the server says.
+    let reason = clean::line(reason);
+    let reason = reason.split("; try again in ").next().unwrap_or_default();
+    let room = most.saturating_sub(head.width() + 2 + tail.width());
+    if room >= reason.width().min(REASON) && !reason.is_empty() {
+        return format!("{head}: {}{tail}", fit(reason, room));
+    }
+    let short = format!("{head}; {}", next.trim_start_matches("next "));
+    if short.width() <= most { short } else { head }
 }
 
 fn unsent(app: &App, palette: Palette) -> Option<Piece> {

@@ -25,6 +25,7 @@ use super::{
         palette,
         styled::{self, Role},
     },
+    outage::Outage,
     presence::Run,
     wrap::{Margins, Piece, Row, columns, wrap},
 };
@@ -52,6 +53,8 @@ pub(super) enum Content {
     Presence(Run),
     /// What the server or the client tells.
     Told(String),
+    /// That the connection was lost, and whether it is back.
+    Outage(Outage),
     /// What was refused.
     Refused(String),
     /// A line of a server that speaks plain text.
@@ -165,7 +168,8 @@ impl Entry {
             Content::Message(message) => message.text_len(),
             Content::Private(private, _) | Content::Alone(private, _) => private.text.as_str().len(),
             Content::Told(text) | Content::Refused(text) | Content::Line(text) => text.len(),
-            Content::Presence(_) | Content::Pending(..) => 0,
+            // What can change counts nothing, and is short.
+            Content::Presence(_) | Content::Outage(_) | Content::Pending(..) => 0,
         };
         size_of::<Self>() + text
     }
@@ -178,6 +182,13 @@ impl Entry {
             self.laid = None;
         }
         any
+    }
+
+    /// Returns what it tells of the connection, where it does, to be changed at the time `local`.
+    pub(super) fn outage_mut(&mut self, local: DateTime) -> Option<&mut Outage> {
+        let Content::Outage(outage) = &mut self.content else { return None };
+        (self.local, self.laid) = (Some(local), None);
+        Some(outage)
     }
 
     /// Returns its rows as they were last laid out.
@@ -286,6 +297,7 @@ impl Entry {
             Content::Alone(private, _) => speech(Some(&private.from), Kind::Say, Some(private.text.as_str())),
             Content::Presence(run) => Said::aside("* ", run.words().into(), Role::Quiet),
             Content::Told(text) => Said::aside("* ", text.into(), Role::Quiet),
+            Content::Outage(outage) => Said::aside("* ", outage.words().into(), Role::Quiet),
             Content::Refused(text) => Said::aside("! ", text.into(), Role::Refused),
             Content::Line(text) => Said { head: vec![], lead: None, text: text.into(), role: Role::Text },
             Content::Pending(Pending { kind, to, text }, me) => {

@@ -10,6 +10,7 @@ mod alone;
 mod bare;
 mod draw;
 mod entry;
+mod outage;
 mod pages;
 mod presence;
 mod reading;
@@ -27,6 +28,7 @@ use jiff::{Timestamp as Moment, civil::DateTime, tz::TimeZone};
 pub(super) use self::wrap::cut_rows;
 use self::{
     entry::{Content, Entry},
+    outage::Outage,
     presence::{Run, Speakers},
     reading::Reading,
     scroll::{Goal, Position},
@@ -192,7 +194,21 @@ impl Conversation {
             Shown::Disconnected { reason } => {
                 self.forget_asking();
                 self.reading.lost();
-                self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason)), at);
+                self.connection_lost(&clean::line(reason), at);
+            }
+            Shown::Unreachable { reason } => {
+                let reason = clean::line(reason);
+                match self.outage(at).filter(|outage| outage.lasts()) {
+                    Some(outage) => outage.fails(reason),
+                    None => self.tell(&format!("not connected yet: {reason}"), at),
+                }
+            }
+            Shown::Back { words, .. } => {
+                let words = words.clone();
+                match self.outage(at).filter(|outage| outage.lasts()) {
+                    Some(outage) => outage.ends(words),
+                    None => self.push_outage(Outage::back(words), at),
+                }
             }
             Shown::Notice(words) => self.tell(words, at),
             Shown::Refusal(words) => self.refuse(words, at),
@@ -382,6 +398,23 @@ impl Conversation {
     fn tell(&mut self, words: &str, at: Moment) {
         let words = clean::lines(words).into_owned();
         self.push(Entry::new(Content::Told(words), MessageId(0), Some(self.local(at))));
+    }
+
+    /// Tells that the connection was lost, in the last line where that tells the same of the time before.
+    fn connection_lost(&mut self, why: &str, at: Moment) {
+        if !self.outage(at).is_some_and(|outage| outage.begins_again(why)) {
+            self.push_outage(Outage::lost(why.to_owned()), at);
+        }
+    }
+
+    fn push_outage(&mut self, outage: Outage, at: Moment) {
+        self.push(Entry::new(Content::Outage(outage), MessageId(0), Some(self.local(at))));
+    }
+
+    /// Returns what the last entry tells of the connection, to be changed at this time.
+    fn outage(&mut self, at: Moment) -> Option<&mut Outage> {
+        let local = self.local(at);
+        self.live.last_mut()?.outage_mut(local)
     }
 
     fn refuse(&mut self, words: &str, at: Moment) {

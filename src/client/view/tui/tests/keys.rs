@@ -150,7 +150,7 @@ fn the_history_of_a_room_just_entered_is_not_unread() {
     stage.said(1, "bob", "just now");
     assert!(stage.bottom(2).contains("2 #rust 1"));
     stage.alt('a');
-    assert!(stage.bottom(2).starts_with("─ #rust"));
+    assert!(stage.bottom(2).starts_with("─ ada ─ #rust"));
 }
 
 #[test]
@@ -350,4 +350,21 @@ fn words_of_ones_own_call_like_the_nick() {
     assert!(screen.contains("tea is no highlight") && screen.contains("call for you: on-call"), "{screen}");
     stage.said(1, "bob", "deploy");
     assert_eq!(stage.tui.rooms[1].mentions, 1);
+}
+
+#[test]
+fn enter_on_an_empty_line_tries_to_connect_while_the_next_try_waits() {
+    let mut stage = Stage::live();
+    stage.key(KeyCode::Enter);
+    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "a try is being made");
+    stage.event(0, Event::Waiting { reason: None, length: Duration::from_secs(9) });
+    stage.type_in("hi");
+    stage.key(KeyCode::Enter);
+    assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "the line is said");
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.wishes.pop(), Some(Wish::Reconnect(0)));
+    stage.enter(0, None);
+    stage.enter_line("/reconnect");
+    assert_eq!(stage.wishes.pop(), Some(Wish::Reconnect(0)));
 }

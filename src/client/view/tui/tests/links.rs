@@ -17,7 +17,7 @@ fn the_links_on_the_screen_are_listed_and_the_chosen_one_is_copied() {
     stage.alt('l');
     assert_eq!(
         stage.bottom(6),
-        "─ links: Up, Down, 1 to 9; Enter copies; Esc closes ────────────────────────────\n  1 https://a.example/x\n  2 ws://b.example\n> 3 https://c.example/学生\n─ #lobby ─ tea, biscuits and the borrow checker ─────────────────────── 2 here ─\n>"
+        "─ links: Up, Down, 1 to 9; Enter copies; Esc closes ────────────────────────────\n  1 https://a.example/x\n  2 ws://b.example\n> 3 https://c.example/学生\n─ ada ─ #lobby ─ tea, biscuits and the borrow checker ───────────────── 2 here ─\n>"
     );
     stage.key(KeyCode::Up);
     stage.key(KeyCode::Enter);

@@ -65,6 +65,47 @@ fn offline() {
     assert_snapshot!(stage.bottom(6));
 }
 
+/// Returns the line of state at this width.
+fn status_line(stage: &mut Stage, width: u16) -> String {
+    let screen = stage.screen(width, 12);
+    screen.lines().nth(10).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn who_is_away_is_told_why_for_how_long_and_when_the_next_try_is() {
+    let mut stage = talk();
+    stage.event(0, Event::Dropped { reason: "the server is stopping".to_owned() });
+    stage.elapsed += Duration::from_secs(190);
+    let reason = "refused: too many connections from this address (503); try again in 10 s";
+    stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), length: Duration::from_secs(8) });
+    assert_snapshot!([40, 80, 120].map(|width| status_line(&mut stage, width)).join("\n"));
+    stage.elapsed += Duration::from_secs(1);
+    let apps: Vec<&App> = stage.apps.iter().collect();
+    assert_eq!(stage.tui.wake_at(stage.elapsed, &apps), Some(stage.elapsed + Duration::from_secs(1)), "it counts down");
+    assert!(status_line(&mut stage, 80).contains("; next try in 7 s"));
+    stage.elapsed += Duration::from_secs(7);
+    assert!(status_line(&mut stage, 80).contains("; trying now"));
+}
+
+#[test]
+fn a_connection_that_is_lost_again_and_again_takes_one_line() {
+    let mut stage = talk();
+    for reason in ["gone", "the server is stopping", "gone again"] {
+        stage.elapsed += Duration::from_secs(1);
+        stage.event(0, Event::Dropped { reason: reason.to_owned() });
+        for reason in ["connection refused", "refused: it is full (503)"] {
+            stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), length: Duration::from_secs(1) });
+        }
+        stage.elapsed += Duration::from_secs(2);
+        stage.enter(0, None);
+    }
+    let again = stage.bottom(5);
+    stage.said(0, "bob", "hi");
+    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.event(0, Event::Waiting { reason: Some("connection refused".to_owned()), length: Duration::from_secs(1) });
+    assert_snapshot!(format!("{again}\n\n{}", stage.bottom(5)));
+}
+
 #[test]
 fn a_paste_is_asked_about() {
     let mut stage = talk();

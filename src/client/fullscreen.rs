@@ -221,7 +221,7 @@ impl FullScreen {
         let address = room.as_ref().map_or_else(|| self.address.clone(), |room| self.address.in_room(room));
         let mut settings = Settings { resume, ..self.settings.clone() };
         if let Some(first) = self.tabs.apps().first() {
-            settings.nick = first.nick().cloned();
+            settings.nick = first.wanted().or(first.nick()).cloned();
             settings.session = Some(first.session());
             settings.since = None;
             // A conversation whose secret is that of another loses texts; without chance there are no conversations at all.
@@ -435,6 +435,7 @@ impl FullScreen {
                 self.was_said(message.key.as_ref());
             }
             let me = self.tabs.apps().get(tab).and_then(|app| app.nick().cloned());
+            self.tui.listen_for(tab, self.tabs.apps().get(tab).and_then(|app| app.wanted()));
             for wish in self.tui.show(now, tab, &shown, me.as_ref()) {
                 self.grant(now, wish);
             }

@@ -14,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod typed;
+mod wanted;
 
 use std::{sync::Arc, time::Duration};
 
@@ -283,6 +284,10 @@ pub struct App {
     phase: Phase,
     /// The nick we have, or want.
     nick: Option<Nick>,
+    /// The nick that the user wants; none where any will do.
+    wanted: Option<Nick>,
+    /// When it is asked for again, while somebody else has it; without a time, at once.
+    ask_nick_at: Option<Duration>,
     /// The nick that turned out to be taken, until the user is told.
     taken: Option<Nick>,
     /// When it was told what time it is where the user is, and what.
@@ -343,6 +348,7 @@ impl App {
     pub fn new(settings: Settings) -> Self {
         Self {
             nick: settings.nick.clone(),
+            wanted: settings.nick.clone(),
             session: settings.session.unwrap_or_else(|| secret::session(settings.secret)),
             epoch: settings.resume.map(|resume| resume.epoch),
             run: settings.resume.and_then(|resume| resume.run),
@@ -350,6 +356,7 @@ impl App {
             settings,
             dialect: Dialect::Json,
             phase: Phase::Offline,
+            ask_nick_at: None,
             taken: None,
             clock: None,
             nick_tries: 0,
@@ -434,13 +441,14 @@ impl App {
             Phase::Greeting { until } => Some(until),
             _ => None,
         };
-        [greeting, self.paused_until, self.gives_up_at()].into_iter().flatten().min()
+        [greeting, self.paused_until, self.asks_nick_at(), self.gives_up_at()].into_iter().flatten().min()
     }
 
     fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
         self.dialect = dialect;
         self.unreadable = None;
         self.retry_at = None;
+        self.ask_nick_at = None;
         self.listed.clear();
         effects.push(Effect::Show(Shown::Connected(dialect)));
         match dialect {
@@ -513,6 +521,7 @@ impl App {
             self.dropped(now, "the server did not greet us in time".to_owned(), effects);
             effects.push(Effect::Reconnect { reason: "no greeting".to_owned() });
         }
+        self.ask_for_wanted(now);
         if self.paused_until.is_some_and(|until| now >= until) {
             self.paused_until = None;
         }

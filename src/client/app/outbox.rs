@@ -32,6 +32,8 @@ pub(super) enum Asker {
     User,
     /// The view, for itself.
     View,
+    /// The app: nobody is told what comes of it.
+    App,
 }
 
 impl Outbox {
@@ -41,7 +43,7 @@ impl Outbox {
 
     /// Returns whether everything that was typed is answered.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.iter().all(|entry| entry.asker == Asker::View)
+        self.entries.iter().all(|entry| entry.asker != Asker::User)
     }
 
     /// Returns the texts that nobody may have seen yet, oldest first.
@@ -71,11 +73,11 @@ impl Outbox {
         }
     }
 
-    /// Takes in what the view asks, unless it waits for that answer already.
-    pub(super) fn push_for_view(&mut self, message: ClientMessage) {
-        let is_asked = |entry: &Entry| entry.asker == Asker::View && entry.message == message;
+    /// Takes in what nobody typed, unless whoever wants to know that waits for the answer already.
+    pub(super) fn push_unasked(&mut self, message: ClientMessage, asker: Asker) {
+        let is_asked = |entry: &Entry| entry.asker == asker && entry.message == message;
         if !self.entries.iter().any(is_asked) {
-            self.entries.push_back(Entry { message, asker: Asker::View, sent: false, tried: false });
+            self.entries.push_back(Entry { message, asker, sent: false, tried: false });
         }
     }
 

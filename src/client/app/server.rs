@@ -91,8 +91,15 @@ impl App {
             ServerMessage::Away { .. } => {}
             ServerMessage::Nick { nick } => {
                 // Another nick than was asked for here was asked for on another connection of ours.
-                self.answered(now, |request| matches!(request, ClientMessage::Nick { nick: asked } if asked == nick));
-                self.nick = Some(nick.clone());
+                let is_it =
+                    |request: &ClientMessage| matches!(request, ClientMessage::Nick { nick: asked } if asked == nick);
+                let asked = self.answered(now, is_it);
+                let is_known = self.nick.as_ref() == Some(nick);
+                (self.nick, self.wanted) = (Some(nick.clone()), Some(nick.clone()));
+                // Of several connections of ours that asked for it, one was faster.
+                if is_known && !matches!(asked, Some((Asker::User, _))) {
+                    return;
+                }
             }
             ServerMessage::Slow { retry_after_ms } => {
                 quiet = true;
@@ -103,7 +110,10 @@ impl App {
                 self.incomplete = Some("some messages are gone: the server no longer has them");
                 quiet = self.lost_at.is_some();
             }
-            ServerMessage::Presence(presence) => self.follow_correspondent(presence),
+            ServerMessage::Presence(presence) => {
+                self.follow_correspondent(presence);
+                self.nick_may_be_free(presence);
+            }
         }
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }
@@ -165,7 +175,7 @@ impl App {
             self.cursor = self.cursor.and(shared);
         }
         self.phase = Phase::Replaying;
-        self.nick = Some(welcome.nick.clone());
+        self.named(&welcome.nick);
         self.nick_tries = 0;
         self.session = welcome.session.unwrap_or(self.session);
         (self.epoch, self.run) = (Some(welcome.epoch), welcome.run);
@@ -177,7 +187,7 @@ impl App {
         effects.push(Effect::Show(Shown::Event { event: ServerMessage::Welcome(welcome), quiet }));
         if let Some(taken) = self.taken.take() {
             effects.push(notice(format!(
-                "{taken} is taken; you are {nick}. Perhaps a connection of yours that was lost has it still; /nick {taken} asks again"
+                "{taken} is taken; you are {nick} until it is free. Perhaps a connection of yours that was lost has it still"
             )));
         }
         if !same_history {
@@ -257,11 +267,13 @@ impl App {
         if matches!(self.phase, Phase::Greeting { .. }) {
             match failure.code {
                 ErrorCode::NickTaken => {
+                    self.nick_is_taken(now);
                     self.try_another_nick(failure.free.clone(), effects);
                     quiet = true;
                 }
                 // Of what we say, it can only be the nick that is none by its rules.
                 ErrorCode::BadMessage if self.nick.take().is_some() => {
+                    self.wanted = None;
                     effects.push(Effect::Send(json::encode_client(&self.hello())));
                 }
                 // It would say so again each time.
@@ -275,6 +287,13 @@ impl App {
             quiet = self.text_failed(now, key, failure.code, &failure.message, effects);
         } else {
             asked = self.question_failed(now, failure.code);
+            if matches!(asked, Some((Asker::App, _))) {
+                if failure.code != ErrorCode::NickTaken {
+                    // It would not say otherwise the next time.
+                    self.wanted.clone_from(&self.nick);
+                }
+                return;
+            }
             let is_users = matches!(asked, Some((Asker::User, _)));
             self.refused += usize::from(is_users);
             if matches!(asked, Some((Asker::User, ClientMessage::Join { .. }))) {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{App, Effect, Phase, Rest, notice, outbox, quoted};
+use super::{
+    App, Effect, Phase, Rest, notice,
+    outbox::{self, Asker},
+    quoted,
+};
 use crate::wire::{
     Body, ClientMessage, Limits, NameError, Nick, PersonId, Timestamp, clean,
     command::{self, Command, CommandError, Line},
@@ -158,7 +162,7 @@ impl App {
     pub(super) fn ask_for_view(&mut self, question: ClientMessage) {
         debug_assert!(only_asks(&question), "a view only asks");
         if only_asks(&question) && self.ending.is_none() && !self.outbox.is_full() {
-            self.outbox.push_for_view(question);
+            self.outbox.push_unasked(question, Asker::View);
         }
     }
 

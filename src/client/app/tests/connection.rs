@@ -136,7 +136,7 @@ fn a_taken_nick_is_replaced_and_the_user_is_told() {
     chat.server(&welcome(EPOCH, "ada-2"));
     assert_eq!(
         chat.notices(),
-        ["ada is taken; you are ada-2. Perhaps a connection of yours that was lost has it still; /nick ada asks again"]
+        ["ada is taken; you are ada-2 until it is free. Perhaps a connection of yours that was lost has it still"]
     );
 }
 

@@ -8,6 +8,7 @@ use crate::wire::{Body, ErrorCode, Failure as Refused, Hex, Kind, Message, Priva
 mod connection;
 mod typing;
 mod view;
+mod wanted;
 
 const EPOCH: Epoch = Hex([1; 8]);
 

@@ -304,6 +304,13 @@ impl Tui {
         &self.choices.zone
     }
 
+    /// Takes which nick one wants in the tab: who says it calls for one, also while somebody else has it.
+    pub fn listen_for(&mut self, tab: usize, wanted: Option<&Nick>) {
+        if let Some(room) = self.rooms.get_mut(tab) {
+            room.conversation.listen_for(wanted);
+        }
+    }
+
     /// Takes what the app of the tab shows; `me` is the nick one has there.
     pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
         let mut wishes = self.follow(now, tab, shown, me);

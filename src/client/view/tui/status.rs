@@ -49,7 +49,7 @@ pub(super) fn draw(
     let label = fit(&room.label(), width.saturating_sub(4 + least));
     let mut left = width.saturating_sub(label.width() + if label.is_empty() { 1 } else { 4 });
     let waiting: Vec<Piece> = [unsent(app, palette), found(room, palette)].into_iter().flatten().collect();
-    let nick = app.nick().map(|nick| (nick.to_string(), Style::default()));
+    let nick = who(app, palette, width);
     let nick_wide = nick.as_ref().map_or(0, wide);
     // On a narrow screen, how the connection is comes before who one is.
     let beside = waiting.iter().map(wide).sum::<usize>() + least + if width < NARROW { 0 } else { nick_wide };
@@ -120,6 +120,16 @@ pub(super) fn on_rule(style: Style) -> Style {
 /// Draws an empty line.
 pub(super) fn rule(area: Rect, buffer: &mut Buffer, palette: Palette) {
     buffer.set_string(area.x, area.y, "─".repeat(area.width.into()), palette.quiet());
+}
+
+/// Returns who one is, and which nick one would have if it were free.
+fn who(app: &App, palette: Palette, width: usize) -> Option<Piece> {
+    let nick = app.nick()?;
+    Some(match app.wanted().filter(|wanted| *wanted != nick) {
+        Some(wanted) if width >= NARROW => (format!("{nick} ({wanted} is taken)"), palette.selected()),
+        Some(_) => (nick.to_string(), palette.selected()),
+        None => (nick.to_string(), Style::default()),
+    })
 }
 
 /// Returns how many columns a text takes with what stands round it.

@@ -72,6 +72,8 @@ pub struct Conversation {
     zone: TimeZone,
     times: Times,
     me: Option<Nick>,
+    /// The nick that the reader wants.
+    wanted: Option<Nick>,
     /// What calls for the reader: their nick, and words of their own.
     calls: Arc<Highlights>,
     words: Words,
@@ -116,6 +118,7 @@ impl Conversation {
             zone,
             times: Times::default(),
             me: None,
+            wanted: None,
             calls: Arc::default(),
             words: Words::default(),
             epoch: None,
@@ -156,13 +159,25 @@ impl Conversation {
 
     /// Takes the words that call for the reader from now on, as their nick does.
     pub fn look_out_for(&mut self, words: Words) {
-        self.calls = Highlights::new(&self.me, &words);
         self.words = words;
+        self.recall();
     }
 
     /// Takes how the time is told from now on.
     pub fn tell_times(&mut self, times: Times) {
         self.times = times;
+    }
+
+    /// Takes which nick the reader wants: it calls for them, also while somebody else has it.
+    pub fn listen_for(&mut self, wanted: Option<&Nick>) {
+        if self.wanted.as_ref() != wanted {
+            self.wanted = wanted.cloned();
+            self.recall();
+        }
+    }
+
+    fn recall(&mut self) {
+        self.calls = Highlights::new(self.me.iter().chain(&self.wanted), &self.words);
     }
 
     /// Takes whose comings and goings are told from now on.
@@ -174,7 +189,7 @@ impl Conversation {
     pub fn take(&mut self, shown: &Shown, me: Option<&Nick>, at: Moment) -> Attention {
         if self.me.as_ref() != me {
             self.me = me.cloned();
-            self.calls = Highlights::new(&self.me, &self.words);
+            self.recall();
         }
         match shown {
             Shown::Event { event: ServerMessage::Welcome(welcome), .. } => {
@@ -273,6 +288,7 @@ impl Conversation {
                 *self = Self {
                     times: self.times,
                     me: self.me.take(),
+                    wanted: self.wanted.take(),
                     calls: Arc::clone(&self.calls),
                     words: std::mem::take(&mut self.words),
                     epoch: self.epoch,

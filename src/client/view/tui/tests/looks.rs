@@ -88,6 +88,30 @@ fn who_is_away_is_told_why_for_how_long_and_when_the_next_try_is() {
 }
 
 #[test]
+fn who_is_called_otherwise_than_they_want_sees_it_and_who_says_that_nick_calls_them() {
+    let mut stage = Stage::live();
+    stage.apps[0] = App::new(Settings { nick: Some(nick("zoe")), ..Settings::default() });
+    stage.event(0, Event::Connected(Dialect::Json));
+    stage.server(0, &ServerMessage::Hello { server: "test".to_owned(), nonce: Hex([0; 16]) });
+    let failure = crate::wire::Failure {
+        free: Some(nick("ada")),
+        ..crate::wire::Failure::new(crate::wire::ErrorCode::NickTaken, "zoe is taken")
+    };
+    stage.server(0, &ServerMessage::Error(failure));
+    stage.enter(0, None);
+    assert!(
+        status_line(&mut stage, 80).starts_with("─ ada (zoe is taken) ─ #lobby ─"),
+        "{}",
+        status_line(&mut stage, 80)
+    );
+    assert!(status_line(&mut stage, 40).starts_with("─ ada ─ #lobby ─"), "{}", status_line(&mut stage, 40));
+    for called in ["zoe", "ada"] {
+        stage.said(0, "bob", &format!("{called}: hi"));
+        assert!(stage.bottom(3).lines().next().unwrap().contains('»'), "{}", stage.bottom(3));
+    }
+}
+
+#[test]
 fn a_connection_that_is_lost_again_and_again_takes_one_line() {
     let mut stage = talk();
     for reason in ["gone", "the server is stopping", "gone again"] {

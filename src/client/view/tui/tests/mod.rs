@@ -107,6 +107,7 @@ impl Stage {
         for effect in self.apps[tab].update(self.elapsed, event) {
             if let Effect::Show(shown) = effect {
                 let me = self.apps[tab].nick().cloned();
+                self.tui.listen_for(tab, self.apps[tab].wanted());
                 let wishes = self.tui.show(self.now(), tab, &shown, me.as_ref());
                 self.wishes.extend(wishes);
             }

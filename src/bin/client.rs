@@ -18,6 +18,7 @@ use broadcast_chat::{
         output::Output,
         settings::{self, Colour, SettingsFile},
         state::{self, State},
+        stopwatch::Stopwatch,
         unsent,
         view::{
             Json, Plain, View, Words,
@@ -229,8 +230,8 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     }
     let input = Input::from_stdin().map_err(failed)?;
     let link = Link::start(address);
-    let (app, began) = (App::new(settings), Instant::now());
-    let mut chat = Chat { app, view, input, link, output, stop, connection: 0, began, cut: None };
+    let (app, watch) = (App::new(settings), Stopwatch::start());
+    let mut chat = Chat { app, view, input, link, output, stop, connection: 0, watch, cut: None };
     let result = chat.run(interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
@@ -255,7 +256,7 @@ struct Chat {
     stop: CancellationToken,
     /// Which connection of the link the app knows of.
     connection: u64,
-    began: Instant,
+    watch: Stopwatch,
     cut: Option<Cut>,
 }
 
@@ -272,10 +273,10 @@ impl Chat {
         let mut input_open = true;
         let mut heard = Vec::new();
         loop {
-            let wake = self.app.wake_at().map(|at| self.began + at);
+            let wake = self.app.wake_at().map(|at| self.watch.instant(at));
             if input_open && self.cut.as_ref().is_some_and(|cut| cut.lines == 0) {
                 input_open = false;
-                if let Some(result) = self.carry_out(self.began.elapsed(), Event::InputEnded).await {
+                if let Some(result) = self.carry_out(self.watch.elapsed(), Event::InputEnded).await {
                     return result;
                 }
             }
@@ -310,10 +311,10 @@ impl Chat {
                     self.cut = Some(Cut { result, lines: self.input.waiting() });
                     continue;
                 }
-                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => Some(Event::Woke),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Some(Event::Woke),
                 () = self.stop.cancelled() => return self.stopped().await,
             };
-            let now = self.began.elapsed();
+            let now = self.watch.elapsed();
             if matches!(event, Some(Event::Line(_))) {
                 drop(self.app.update(now, Event::Clock(Zoned::now())));
             }
@@ -344,7 +345,7 @@ impl Chat {
                     Event::Connected(dialect)
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
-                LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
                 LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
                 LinkEvent::GaveUp(error) => return Some(Err(error.into())),
             };
@@ -381,7 +382,7 @@ impl Chat {
     /// Ends at once.
     async fn stopped(&mut self) -> Result<(), Error> {
         let mut result = Ok(());
-        for effect in self.app.update(self.began.elapsed(), Event::Stop) {
+        for effect in self.app.update(self.watch.elapsed(), Event::Stop) {
             match effect {
                 Effect::Send(frame) => {
                     self.link.order(Order { connection: self.connection, what: What::Frame(frame) }).await;

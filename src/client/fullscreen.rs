@@ -29,6 +29,7 @@ use super::{
     pace::Pace,
     screen::{Reader, Reading, Screen, osc, terminal},
     state::State,
+    stopwatch::Stopwatch,
     tabs::Tabs,
     unsent::{Kept, Slot},
     view::tui::{Bell, Choices, Now, RoomChoices, Tui, Wish},
@@ -126,7 +127,8 @@ struct FullScreen {
     epoch: Option<Epoch>,
     /// Over all tabs: a private message goes to any of them.
     privates: Privates,
-    began: Instant,
+    /// Since the start of the program.
+    watch: Stopwatch,
     pace: Pace,
     remember_at: Option<Instant>,
     /// What goes out before the next picture: bells and the like.
@@ -145,7 +147,6 @@ struct FullScreen {
 impl FullScreen {
     fn begin(options: Options) -> Self {
         let Options { address, mut settings, choices, state, state_path, kept, slot, told, .. } = options;
-        let began = Instant::now();
         let mut told = told;
         let (lines, entered) = remember::history(state_path.as_deref(), &address.server(), &mut told);
         // The keys of what was not sent count once for the same person alone.
@@ -157,8 +158,8 @@ impl FullScreen {
             keys: Keys::default(),
             epoch: None,
             privates: Privates::default(),
-            began,
-            pace: Pace::new(began),
+            watch: Stopwatch::start(),
+            pace: Pace::new(Instant::now()),
             remember_at: None,
             extras: Vec::new(),
             title: String::new(),
@@ -233,7 +234,7 @@ impl FullScreen {
         self.tabs.open(address, settings, patient);
         let last = self.tabs.len().saturating_sub(1);
         // It has no connection yet, and so nothing follows.
-        self.tabs.update(self.began.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));
+        self.tabs.update(self.watch.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));
         self.tui.open(room, resume);
         self.restore(self.tabs.len() - 1);
     }
@@ -267,7 +268,7 @@ impl FullScreen {
                 complaint = self.entered.complaint() => self.complain(complaint),
                 complaint = self.unsent.complaint() => self.complain(complaint),
                 (tab, event) = self.tabs.event(), if self.pace.listens() => self.heard(tab, event)?,
-                () = sleep_until(wake.unwrap_or(self.began)), if wake.is_some() => self.woke(screen),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.woke(screen),
             }
             if self.suspends {
                 self.suspends = false;
@@ -287,7 +288,7 @@ impl FullScreen {
     fn read(&mut self, Reading { at, events }: Reading, screen: &mut Screen) {
         let now = self.now();
         // When it was read counts, not when there was time for it.
-        let at = at.saturating_duration_since(self.began);
+        let at = self.watch.at(at);
         let mut inputs: Vec<_> = events.into_iter().flat_map(|event| self.keys.feed(event, at)).collect();
         inputs.extend(self.keys.drained());
         for input in inputs {
@@ -308,7 +309,7 @@ impl FullScreen {
     }
 
     fn now(&self) -> Now {
-        Now { elapsed: self.began.elapsed(), moment: Moment::now() }
+        Now { elapsed: self.watch.elapsed(), moment: Moment::now() }
     }
 
     fn draw_soon(&mut self) {
@@ -328,7 +329,7 @@ impl FullScreen {
             self.extras.extend_from_slice(osc::title(&title).as_bytes());
             self.title = title;
         }
-        let (elapsed, apps) = (self.began.elapsed(), self.tabs.apps());
+        let (elapsed, apps) = (self.watch.elapsed(), self.tabs.apps());
         screen.draw(&self.extras, |area, buffer| self.tui.draw(area, buffer, elapsed, &apps));
         self.extras.clear();
         let now = self.now();
@@ -340,9 +341,9 @@ impl FullScreen {
     /// Returns when something is due: a picture, an app, a key that waits for its rest, the memory.
     fn wake_at(&self, screen: &Screen) -> Option<Instant> {
         let apps = self.tabs.apps();
-        let elapsed = self.began.elapsed();
+        let elapsed = self.watch.elapsed();
         let due = [self.tabs.wake_at().map(|(at, _)| at), self.keys.wake_at(), self.tui.wake_at(elapsed, &apps)];
-        let due = due.into_iter().flatten().map(|at| self.began + at);
+        let due = due.into_iter().flatten().map(|at| self.watch.instant(at));
         due.chain(self.pace.wake_at(screen.is_ready())).chain(self.remember_at).chain(self.unsent.due).min()
     }
 

@@ -32,6 +32,7 @@ pub mod picture;
 pub mod screen;
 pub mod settings;
 pub mod state;
+pub mod stopwatch;
 pub mod tabs;
 pub mod unsent;
 pub mod view;

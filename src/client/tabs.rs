@@ -155,7 +155,7 @@ impl Tab {
                 Event::Connected(dialect)
             }
             LinkEvent::Frame(frame) => Event::Frame(frame),
-            LinkEvent::Dropped { reason } => Event::Dropped { reason },
+            LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
             LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
             LinkEvent::GaveUp(error) => {
                 self.finished = true;

@@ -234,6 +234,20 @@ pub fn indented(text: &Body) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Returns a number with commas between its thousands.
+#[must_use]
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -85,7 +85,7 @@ async fn chat(
                     Event::Connected(dialect)
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
-                LinkEvent::Dropped { reason } => Event::Dropped { reason },
+                LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
                 LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
                 LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
             },

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::{App, Effect, Phase, Shown};
+use crate::wire::{Limits, text::grouped};
 
 impl App {
-    /// Takes that the connection is gone.
-    pub(super) fn dropped(&mut self, now: Duration, reason: String, effects: &mut Vec<Effect>) {
+    /// Takes that the connection is gone; the server was heard last at `heard`.
+    pub(super) fn dropped(&mut self, heard: Duration, reason: String, effects: &mut Vec<Effect>) {
         if self.phase == Phase::Offline {
             return;
         }
         self.phase = Phase::Offline;
-        self.lost_at = self.lost_at.or(Some(now));
+        self.lost_at = self.lost_at.or(Some(heard));
         self.paused_until = None;
         self.trouble = None;
         self.lost_because.clone_from(&reason);
@@ -40,6 +41,15 @@ impl App {
         }
     }
 
+    /// Tells that more was said since an earlier conversation than is shown.
+    pub(super) fn say_resumed(&self, effects: &mut Vec<Effect>) {
+        let missed = self.missed.unwrap_or(0);
+        if missed >= Limits::HISTORY as usize {
+            let words = "1,000 messages or more were missed since the last time; the last 1,000 are shown".to_owned();
+            effects.push(Effect::Show(Shown::Back { words, missed }));
+        }
+    }
+
     /// Tells how long the connection was away, where it was, and what was missed.
     pub(super) fn say_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let missed = self.missed.take();
@@ -47,7 +57,7 @@ impl App {
         let Some(lost_at) = self.lost_at.take() else { return };
         let away = ago(now.saturating_sub(lost_at));
         let count = missed.unwrap_or(0);
-        let missed = missed.map_or(String::new(), |missed| format!(": {missed} missed"));
+        let missed = missed.map_or(String::new(), |missed| format!(": {} missed", grouped(missed)));
         let lost = match incomplete {
             Some(why) => format!("; {why}"),
             None if missed.is_empty() => String::new(),

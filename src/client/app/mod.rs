@@ -89,6 +89,8 @@ pub enum Event {
     Dropped {
         /// Why, for people.
         reason: String,
+        /// How long ago the server was heard last.
+        silent: Duration,
     },
     /// What time it is where the user is, by which they say when: told before what they enter.
     Clock(Zoned),
@@ -393,7 +395,7 @@ impl App {
         match event {
             Event::Connected(dialect) => self.connected(now, dialect, &mut effects),
             Event::Frame(frame) => self.frame(now, frame, &mut effects),
-            Event::Dropped { reason } => self.dropped(now, reason, &mut effects),
+            Event::Dropped { reason, silent } => self.dropped(now.saturating_sub(silent), reason, &mut effects),
             Event::Waiting { reason, length } => self.waits(now, reason, length, &mut effects),
             Event::Reconnect => self.reconnect(now, &mut effects),
             Event::Clock(time) => self.clock = Some((now, time)),

@@ -55,9 +55,12 @@ impl App {
             ServerMessage::Live { cursor, .. } => {
                 quiet = true;
                 self.cursor = self.cursor.max(Some(*cursor));
-                self.settings.resume = None;
+                let resumed = self.settings.resume.take().is_some();
                 if self.phase == Phase::Replaying {
                     self.phase = Phase::Live;
+                }
+                if resumed && self.lost_at.is_none() {
+                    self.say_resumed(effects);
                 }
                 self.say_back(now, effects);
             }

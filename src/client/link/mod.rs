@@ -28,7 +28,10 @@ pub use self::{
 };
 use self::{backoff::HEALTHY, handshake::Connection, pump::Ended};
 use super::address::Address;
-use crate::wire::{Dialect, Limits};
+use crate::{
+    os,
+    wire::{Dialect, Limits},
+};
 
 /// Frames larger than we take, each soon after a new connection, after which it is no use to come back for the same again.
 const TOO_BIG: u32 = 3;
@@ -58,6 +61,8 @@ pub enum LinkEvent {
     Dropped {
         /// Why, for people; it may have words of the server in it.
         reason: String,
+        /// For how long nothing had come on it, with what the machine slept.
+        silent: Duration,
     },
     /// There is no connection, and the link waits before it tries again.
     Waiting {
@@ -201,7 +206,8 @@ impl<D: Dial> Policy<D> {
                 Ok(made) => {
                     connection += 1;
                     let began = Instant::now();
-                    match self.serve(connection, made).await {
+                    let mut heard = os::uptime();
+                    match self.serve(connection, made, &mut heard).await {
                         Ended::Stopped => return,
                         Ended::TakenOver => return self.give_up(ConnectError::TakenOver).await,
                         Ended::TooBig(reason) => {
@@ -209,9 +215,9 @@ impl<D: Dial> Policy<D> {
                             if too_big == TOO_BIG {
                                 return self.give_up(ConnectError::TooBig(reason)).await;
                             }
-                            self.tell(LinkEvent::Dropped { reason }).await;
+                            self.tell_dropped(reason, heard).await;
                         }
-                        Ended::Dropped(reason) => self.tell(LinkEvent::Dropped { reason }).await,
+                        Ended::Dropped(reason) => self.tell_dropped(reason, heard).await,
                     }
                     backoff.connected_for(began.elapsed());
                 }
@@ -232,9 +238,20 @@ impl<D: Dial> Policy<D> {
         }
     }
 
-    async fn serve(&mut self, connection: u64, Connection { stream, dialect }: Connection<D::Stream>) -> Ended {
+    /// Serves a connection until it ends; leaves in `heard` how long the machine was up at the last sign of life.
+    async fn serve(
+        &mut self,
+        connection: u64,
+        Connection { stream, dialect }: Connection<D::Stream>,
+        heard: &mut Duration,
+    ) -> Ended {
         self.tell(LinkEvent::Connected { connection, dialect }).await;
-        pump::pump(connection, stream, &mut self.orders, &self.events, &self.stop).await
+        pump::pump(connection, stream, &mut self.orders, &self.events, &self.stop, heard).await
+    }
+
+    async fn tell_dropped(&mut self, reason: String, heard: Duration) {
+        let silent = os::uptime().saturating_sub(heard);
+        self.tell(LinkEvent::Dropped { reason, silent }).await;
     }
 
     async fn give_up(mut self, error: ConnectError) {

@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_websockets::{CloseCode, Message, WebSocketStream};
 
 use super::{LinkEvent, Order, What, connect::explain};
-use crate::wire::{Limits, clean};
+use crate::{
+    os,
+    wire::{Limits, clean},
+};
 
 /// Without a sign of life for so long, we ask for one.
 const PROBE_AFTER: Duration = Duration::from_secs(20);
@@ -40,13 +43,14 @@ pub(super) enum Ended {
     Dropped(String),
 }
 
-/// Moves frames both ways until the connection ends.
+/// Moves frames both ways until the connection ends. Leaves in `alive` how long the machine was up when something came last.
 pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     connection: u64,
     mut stream: WebSocketStream<S>,
     orders: &mut mpsc::Receiver<Order>,
     events: &mpsc::Sender<LinkEvent>,
     stop: &CancellationToken,
+    alive: &mut Duration,
 ) -> Ended {
     let mut heard = Instant::now();
     let mut probed = false;
@@ -89,6 +93,7 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
             }
             message = stream.next(), if held.is_empty() => {
                 heard = Instant::now();
+                *alive = os::uptime();
                 probed = false;
                 last = take(&mut stream, message, &mut held).await;
                 hand_on(&mut held, events);

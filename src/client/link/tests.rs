@@ -93,7 +93,7 @@ async fn after_a_drop_it_connects_again_and_old_orders_are_dropped() {
     assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { connection: 1, .. })));
     peer.send(Message::close(Some(CloseCode::GOING_AWAY), "")).await.unwrap();
     drop(soon(peer.next()).await);
-    let Some(LinkEvent::Dropped { reason }) = soon(link.event()).await else { panic!("the link did not notice") };
+    let Some(LinkEvent::Dropped { reason, .. }) = soon(link.event()).await else { panic!("the link did not notice") };
     assert_eq!(reason, "the server is stopping");
     waiting(&mut link).await;
     let mut peer = accept(&listener).await;
@@ -124,7 +124,7 @@ async fn a_server_that_says_too_much_each_time_is_given_up() {
         // The link leaves before it has read everything.
         drop(peer.send(Message::text("x".repeat(2 * Limits::INBOUND))).await);
         let words = match soon(link.event()).await {
-            Some(LinkEvent::Dropped { reason }) if connection < TOO_BIG => {
+            Some(LinkEvent::Dropped { reason, .. }) if connection < TOO_BIG => {
                 waiting(&mut link).await;
                 reason
             }
@@ -350,7 +350,7 @@ async fn a_burst_comes_whole_and_in_order_before_the_end() {
             LinkEvent::Waiting { .. } => last,
             event => Some(event),
         });
-        if let Some(LinkEvent::Dropped { reason }) = last {
+        if let Some(LinkEvent::Dropped { reason, .. }) = last {
             break reason;
         }
     };

@@ -376,6 +376,37 @@ fn who_is_back_is_told_what_was_missed() {
 }
 
 #[test]
+fn time_away_counts_from_the_last_sign_of_life() {
+    let mut chat = Chat::live();
+    chat.now = Duration::from_hours(9);
+    chat.event(Event::Dropped { reason: "gone".to_owned(), silent: Duration::from_hours(8) });
+    chat.drop_connection();
+    chat.forget();
+    chat.join(EPOCH, "ada");
+    for _ in 0..1200 {
+        let missed = chat.message("missed", None);
+        chat.server(&missed);
+    }
+    chat.server(&live());
+    assert_eq!(chat.notices(), ["back after 8 h: 1,200 missed, none lost"]);
+}
+
+#[test]
+fn who_was_away_for_so_long_that_not_all_is_shown_is_told() {
+    for (missed, told) in [(999, 0), (1000, 1)] {
+        let resume = Some(bookmark(EPOCH, 5));
+        let mut chat = Chat::new(Settings { resume, ..Settings::default() });
+        chat.join(EPOCH, "ada");
+        for id in 2000..2000 + missed {
+            chat.server(&message(id, "missed", None));
+        }
+        chat.server(&live());
+        assert_eq!(chat.notices().len(), told, "{:?}", chat.notices());
+        assert!(chat.notices().iter().all(|words| words.ends_with("the last 1,000 are shown")), "{:?}", chat.notices());
+    }
+}
+
+#[test]
 fn a_script_begins_where_it_says_and_goes_on_from_there() {
     for (since, after, age) in
         [(Since::Id(MessageId(5)), Some(MessageId(5)), None), (Since::Age(Duration::from_hours(1)), None, Some(3600))]

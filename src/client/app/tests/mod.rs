@@ -87,7 +87,7 @@ impl Chat {
     }
 
     fn drop_connection(&mut self) {
-        self.event(Event::Dropped { reason: "gone".to_owned() });
+        self.event(Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     }
 
     fn wait(&mut self, seconds: u64) {

@@ -7,7 +7,7 @@ use super::{command, fit::fit, palette::Palette};
 use crate::wire::command::Group;
 
 /// The keys, and what they do.
-pub(super) static KEYS: [(&str, &str); 25] = [
+pub(super) static KEYS: [(&str, &str); 26] = [
     ("Enter", "send"),
     ("Shift-Enter, Alt-Enter", "line break; Ctrl-J, too"),
     ("Tab", "complete a nick, room, command or :emoji"),
@@ -22,6 +22,7 @@ pub(super) static KEYS: [(&str, &str); 25] = [
     ("PgUp, PgDn", "scroll"),
     ("Shift-Up, Shift-Down", "scroll by a line"),
     ("Ctrl-Home, Ctrl-End", "to the oldest, to the newest"),
+    ("Alt-Home", "to the first that is new"),
     ("Esc", "to the newest; closes what is open"),
     ("F3", "show what a search has found while you typed"),
     ("Alt-L", "the links on the screen, to copy one"),

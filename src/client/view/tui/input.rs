@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
-    conversation::{Page, SearchResults},
+    conversation::{GoneToNew, Page, SearchResults},
     highlights::{Word, Words},
     links::Pressed,
     prompt::{self, Answer, submits},
@@ -402,11 +402,24 @@ impl Tui {
             KeyCode::PageDown => self.scroll(Scroll::Pages(1)),
             KeyCode::Up if shift => self.scroll(Scroll::Lines(-1)),
             KeyCode::Down if shift => self.scroll(Scroll::Lines(1)),
+            KeyCode::Home if alt => return Some(self.go_to_new()),
             KeyCode::Home if control => self.scroll(Scroll::Top),
             KeyCode::End if control => self.scroll(Scroll::Bottom),
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    /// Goes to the first message that is new here.
+    fn go_to_new(&mut self) -> Vec<Wish> {
+        let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
+        let mut question = None;
+        match room.conversation.go_to_new() {
+            GoneToNew::There => room.watch(true),
+            GoneToNew::Wants(page) => question = room.ask(page),
+            GoneToNew::Nothing => self.told = Some("nothing here is new".to_owned()),
+        }
+        question.map(|question| Wish::Ask(self.current, question)).into_iter().collect()
     }
 
     fn toggle_column(&mut self) {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     client::app::{App, Connection},
-    wire::clean,
+    wire::{clean, text},
 };
 
 /// The least that a topic is shown in, in columns; where there is less for it, it is not shown.
@@ -182,8 +182,8 @@ fn found(room: &Room, palette: Palette) -> Option<Piece> {
 /// Returns in what words it is told where one is, the most first.
 fn forms(place: &Place) -> Vec<String> {
     let Place { back, at, new } = place;
-    let back = back.map(|back| format!("{} back", grouped(back)));
-    let news = (*new > 0).then(|| format!("{} new", grouped(*new)));
+    let back = back.map(|back| format!("{} back", text::grouped(back)));
+    let news = (*new > 0).then(|| format!("{} new", text::grouped(*new)));
     let at = Some(at.clone()).filter(|at| !at.is_empty());
     let join = |parts: &[&Option<String>]| {
         let parts: Vec<&str> = parts.iter().filter_map(|part| part.as_deref()).collect();
@@ -191,19 +191,6 @@ fn forms(place: &Place) -> Vec<String> {
     };
     let bare = at.clone().unwrap_or_else(|| "↓".to_owned());
     vec![join(&[&back, &at, &news]), join(&[&at, &news]), bare]
-}
-
-/// Returns a number with commas between its thousands.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Returns the other tabs that have something unread, by the number that Alt takes; those with a mention first.

@@ -34,7 +34,7 @@ use self::{
     scroll::{Goal, Position},
     segment::Segment,
 };
-pub use self::{pages::Page, reading::Place, results::SearchResults, scroll::Scroll};
+pub use self::{pages::Page, reading::GoneToNew, reading::Place, results::SearchResults, scroll::Scroll};
 use super::{
     choices::Joins,
     clock::Times,
@@ -52,6 +52,10 @@ use crate::{
         text,
     },
 };
+
+/// So many messages are more than most screens show: their reader is told how to get to the first.
+const MANY: usize = 20;
+const TO_NEW: &str = "Alt-Home: to the first of them";
 
 /// How much of the reader's attention something deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -218,8 +222,8 @@ impl Conversation {
                     None => self.tell(&format!("not connected yet: {reason}"), at),
                 }
             }
-            Shown::Back { words, .. } => {
-                let words = words.clone();
+            Shown::Back { words, missed } => {
+                let words = if *missed < MANY { words.clone() } else { format!("{words}; {TO_NEW}") };
                 match self.outage(at).filter(|outage| outage.lasts()) {
                     Some(outage) => outage.ends(words),
                     None => self.push_outage(Outage::back(words), at),

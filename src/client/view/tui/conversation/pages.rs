@@ -24,6 +24,8 @@ pub enum Page {
     Around(MessageId),
     /// Those from this moment on.
     Since(Timestamp),
+    /// Those after this id, the first of which was not read.
+    Unread(MessageId),
     /// The first that the server has.
     First,
 }
@@ -34,7 +36,7 @@ impl Page {
     pub fn request(self) -> ClientMessage {
         let (after, before, at) = match self {
             Self::Older(id) => (None, Some(id), None),
-            Self::Newer(id) => (Some(id), None, None),
+            Self::Newer(id) | Self::Unread(id) => (Some(id), None, None),
             Self::Around(id) => (None, Some(MessageId(id.0.saturating_add(1))), None),
             Self::Since(at) => (None, None, Some(at)),
             Self::First => (Some(MessageId(0)), None, None),
@@ -78,6 +80,7 @@ impl Conversation {
             Page::Newer(after) => self.take_newer(after, messages),
             Page::Around(id) => self.take_around(id, messages),
             Page::Since(at) => self.take_since(at, messages),
+            Page::Unread(after) => self.take_unread(after, messages),
             Page::First => self.take_first(messages),
         }
         self.trim();
@@ -93,7 +96,7 @@ impl Conversation {
             }
         }
         let is_awaited = match page {
-            Page::Around(_) | Page::Since(_) => true,
+            Page::Around(_) | Page::Since(_) | Page::Unread(_) => true,
             Page::First | Page::Older(_) => self.goal.take().is_some(),
             Page::Newer(_) => false,
         };
@@ -169,6 +172,23 @@ impl Conversation {
             self.detached = Some(self.segment(missing));
         }
         self.jump_to(first.id);
+    }
+
+    /// Takes what was said after what was read, and shows its beginning.
+    fn take_unread(&mut self, after: MessageId, messages: &[Arc<Message>]) {
+        let Some(first) = messages.first().filter(|first| first.id > after) else {
+            return self.complain("what was new is gone: the server no longer has it".to_owned());
+        };
+        let oldest = self.live.oldest();
+        let serial = self.live.find(first.id);
+        if serial.is_none() {
+            // What is here already follows when the reader comes to it.
+            let missing = messages.iter().filter(|message| oldest.is_none_or(|oldest| message.id < oldest));
+            self.detached = Some(self.segment(missing));
+        } else {
+            self.detached = None;
+        }
+        self.show_from(serial.unwrap_or_else(|| self.shown().first()));
     }
 
     fn take_newer(&mut self, after: MessageId, messages: &[Arc<Message>]) {

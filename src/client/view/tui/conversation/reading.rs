@@ -1,15 +1,26 @@
 //! How far the conversation has been read, and what came out of sight. Pure.
 
 use super::{
-    Conversation,
+    Conversation, Page,
     entry::{Content, Entry},
     scroll::Spot,
-    segment::Segment,
+    segment::{Beyond, Segment},
 };
 use crate::{
     client::app::Bookmark,
     wire::{Limits, MessageId, Run},
 };
+
+/// What became of the wish to see the first that is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoneToNew {
+    /// It is in sight.
+    There,
+    /// This page has it.
+    Wants(Page),
+    /// Nothing is new.
+    Nothing,
+}
 
 /// What the reader has seen.
 #[derive(Debug, Default)]
@@ -143,6 +154,28 @@ impl Conversation {
     #[must_use]
     pub fn run(&self) -> Option<Run> {
         self.run
+    }
+
+    /// Brings the `new` rule to the top of the screen; where everything below it fits, the end is shown.
+    pub fn go_to_new(&mut self) -> GoneToNew {
+        let first = self.reading.rule.and_then(|rule| Some((rule, self.live.after(rule)?)));
+        let Some((rule, serial)) = first else { return GoneToNew::Nothing };
+        // More that is new may be missing before the first that is here.
+        if serial == self.live.first() && !matches!(self.live.older, Beyond::Nothing | Beyond::Lost) {
+            return GoneToNew::Wants(Page::Unread(rule));
+        }
+        self.detached = None;
+        self.show_from(serial);
+        GoneToNew::There
+    }
+
+    /// Shows the entry, and what follows it.
+    pub(super) fn show_from(&mut self, serial: i64) {
+        self.hit = None;
+        self.goal = None;
+        self.cleared = false;
+        self.hang_on(Spot { serial, row: 0 });
+        self.top(usize::from(self.size.1));
     }
 
     /// Returns how much others have said below what is in sight.

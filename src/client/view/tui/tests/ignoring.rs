@@ -210,7 +210,7 @@ fn nobody_is_followed_through_what_was_not_seen() {
         stage.enter(1, None);
         renamed(&mut stage, "eve", "boss");
         match lost {
-            0 => stage.event(0, Event::Dropped { reason: "test".to_owned() }),
+            0 => stage.event(0, Event::Dropped { reason: "test".to_owned(), silent: Duration::ZERO }),
             1 => {
                 let view = RoomView {
                     room: room("lobby"),

@@ -42,7 +42,7 @@ fn a_draft_stays_in_its_room_through_an_outage() {
     assert_eq!(stage.bottom(1), ">");
     stage.type_in("second");
     stage.press(KeyCode::Left, KeyModifiers::ALT);
-    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     stage.enter(0, None);
     assert_eq!(stage.bottom(1), "> first");
     stage.control('n');
@@ -159,7 +159,7 @@ fn the_age_of_an_outage_is_drawn_by_the_second_and_then_by_the_minute() {
     let wake = |stage: &Stage| stage.tui.wake_at(stage.elapsed, &stage.apps.iter().collect::<Vec<_>>());
     assert_eq!(wake(&stage), None, "nothing changes by itself");
     stage.elapsed = Duration::from_millis(10_500);
-    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     stage.elapsed = Duration::from_millis(11_700);
     assert_eq!(wake(&stage), Some(Duration::from_millis(12_500)));
     stage.elapsed = Duration::from_secs(75);
@@ -356,7 +356,7 @@ fn words_of_ones_own_call_like_the_nick() {
 fn enter_on_an_empty_line_tries_to_connect_while_the_next_try_waits() {
     let mut stage = Stage::live();
     stage.key(KeyCode::Enter);
-    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "a try is being made");
     stage.event(0, Event::Waiting { reason: None, length: Duration::from_secs(9) });
     stage.type_in("hi");
@@ -367,4 +367,20 @@ fn enter_on_an_empty_line_tries_to_connect_while_the_next_try_waits() {
     stage.enter(0, None);
     stage.enter_line("/reconnect");
     assert_eq!(stage.wishes.pop(), Some(Wish::Reconnect(0)));
+}
+
+#[test]
+fn the_first_that_is_new_is_asked_for_where_it_is_not_here() {
+    let mut stage = Stage::new(Depth::True);
+    stage.apps.push(App::new(Settings { nick: Some(nick("ada")), ..Settings::default() }));
+    stage.tui.open(Some(room("lobby")), Some(Bookmark { epoch: EPOCH, run: None, id: MessageId(3) }));
+    stage.enter(0, None);
+    stage.press(KeyCode::Home, KeyModifiers::ALT);
+    assert!(stage.bottom(2).contains("nothing here is new"), "{}", stage.bottom(2));
+    stage.last_id = 5000;
+    stage.input(Input::Focus(false));
+    stage.said(0, "bob", "hi");
+    stage.press(KeyCode::Home, KeyModifiers::ALT);
+    let question = ClientMessage::History { after: Some(MessageId(3)), before: None, at: None, limit: Some(100) };
+    assert_eq!(stage.wishes.pop(), Some(Wish::Ask(0, question)));
 }

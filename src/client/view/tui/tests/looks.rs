@@ -59,7 +59,7 @@ fn wide_with_rooms_and_people() {
 #[test]
 fn offline() {
     let mut stage = talk();
-    stage.event(0, Event::Dropped { reason: "the server is stopping".to_owned() });
+    stage.event(0, Event::Dropped { reason: "the server is stopping".to_owned(), silent: Duration::ZERO });
     stage.enter_line("is anybody there?");
     stage.elapsed += Duration::from_secs(75);
     assert_snapshot!(stage.bottom(6));
@@ -74,7 +74,7 @@ fn status_line(stage: &mut Stage, width: u16) -> String {
 #[test]
 fn who_is_away_is_told_why_for_how_long_and_when_the_next_try_is() {
     let mut stage = talk();
-    stage.event(0, Event::Dropped { reason: "the server is stopping".to_owned() });
+    stage.event(0, Event::Dropped { reason: "the server is stopping".to_owned(), silent: Duration::ZERO });
     stage.elapsed += Duration::from_secs(190);
     let reason = "refused: too many connections from this address (503); try again in 10 s";
     stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), length: Duration::from_secs(8) });
@@ -116,7 +116,7 @@ fn a_connection_that_is_lost_again_and_again_takes_one_line() {
     let mut stage = talk();
     for reason in ["gone", "the server is stopping", "gone again"] {
         stage.elapsed += Duration::from_secs(1);
-        stage.event(0, Event::Dropped { reason: reason.to_owned() });
+        stage.event(0, Event::Dropped { reason: reason.to_owned(), silent: Duration::ZERO });
         for reason in ["connection refused", "refused: it is full (503)"] {
             stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), length: Duration::from_secs(1) });
         }
@@ -125,7 +125,7 @@ fn a_connection_that_is_lost_again_and_again_takes_one_line() {
     }
     let again = stage.bottom(5);
     stage.said(0, "bob", "hi");
-    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     stage.event(0, Event::Waiting { reason: Some("connection refused".to_owned()), length: Duration::from_secs(1) });
     assert_snapshot!(format!("{again}\n\n{}", stage.bottom(5)));
 }
@@ -259,7 +259,7 @@ fn where_one_reads_is_told_beside_what_is_wrong() {
     }
     drop(stage.draw(40, 12));
     stage.key(KeyCode::PageUp);
-    stage.event(0, Event::Dropped { reason: "gone".to_owned() });
+    stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     let screen = stage.screen(40, 12);
     let status = screen.lines().nth(10).unwrap();
     assert!(status.contains("15 Nov 12:00") && status.contains("offline"), "{status}");

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    super::{Page, Scroll, segment},
+    super::{GoneToNew, Page, Scroll, segment},
     *,
 };
-use crate::wire::ClientMessage;
+use crate::{client::app::Bookmark, wire::ClientMessage};
 
 /// Returns a reader of a room where so much has been said before the ids of `live`.
 fn reader(live: RangeInclusive<u64>) -> Reader {
@@ -263,4 +263,70 @@ fn memory_is_bounded_and_what_is_read_stays() {
     }
     reader.conversation.scroll(Scroll::Bottom);
     assert_eq!(reader.numbers().last(), Some(&(3 * most)));
+}
+
+/// Returns a reader who had read up to `read` when the connection was lost, and to whom these came since.
+fn back(read: u64, missed: RangeInclusive<u64>) -> Reader {
+    let mut reader = reader(1..=read);
+    reader.take(&Shown::Disconnected { reason: "gone".to_owned() });
+    reader.hear_all(&messages(missed));
+    reader.live();
+    reader.take(&Shown::Back { words: "back after 8 h: 60 missed, none lost".to_owned(), missed: 60 });
+    reader
+}
+
+/// Returns a reader who had read up to `read` in an earlier conversation, and to whom these were shown since.
+fn resumed(read: u64, shown: RangeInclusive<u64>) -> Reader {
+    let mut reader = Reader::new(60, 6);
+    reader.conversation = Conversation::new(TimeZone::UTC);
+    reader.conversation.watch(true);
+    reader.conversation.resume_after(Bookmark { epoch: EPOCH, run: None, id: MessageId(read) });
+    reader.welcome(EPOCH);
+    reader.hear_all(&messages(shown));
+    reader.live();
+    reader.cells();
+    reader
+}
+
+#[test]
+fn the_first_that_was_missed_is_one_key_away() {
+    let mut reader = back(40, 41..=100);
+    let rows = reader.rows().join(" ");
+    assert!(rows.contains("Alt-Home: to the first"), "{rows}");
+    assert_eq!(reader.conversation.go_to_new(), GoneToNew::There);
+    assert!(reader.rows()[0].contains("─ new ─"), "{:?}", reader.rows());
+    assert_eq!(reader.numbers(), [41, 42, 43, 44, 45]);
+    reader.conversation.scroll(Scroll::Bottom);
+    reader.conversation.watch(false);
+    reader.conversation.watch(true);
+    assert_eq!(reader.conversation.go_to_new(), GoneToNew::Nothing, "all is read");
+}
+
+#[test]
+fn the_first_that_was_missed_comes_from_the_server_where_more_was_than_is_here() {
+    let mut reader = resumed(40, 2000..=2999);
+    assert_eq!(reader.numbers().last(), Some(&2999));
+    let page = Page::Unread(MessageId(40));
+    assert_eq!(reader.conversation.go_to_new(), GoneToNew::Wants(page));
+    answer(&mut reader, page, 1..=2999);
+    assert!(reader.rows()[1].contains("─ new ─"), "{:?}", reader.rows());
+    assert_eq!(reader.numbers(), [41, 42, 43, 44]);
+    reader.conversation.scroll(Scroll::Pages(1));
+    assert_eq!(reader.numbers()[..3], [43, 44, 45], "and reading goes on from there");
+}
+
+#[test]
+fn where_nothing_more_was_missed_the_page_leads_to_what_is_here() {
+    let mut reader = resumed(40, 41..=90);
+    let page = Page::Unread(MessageId(40));
+    assert_eq!(reader.conversation.go_to_new(), GoneToNew::Wants(page));
+    answer(&mut reader, page, 1..=90);
+    assert_eq!(reader.numbers(), [41, 42, 43, 44]);
+}
+
+#[test]
+fn what_was_new_and_is_gone_is_told() {
+    let mut reader = resumed(40, 41..=90);
+    reader.conversation.take_page(Page::Unread(MessageId(40)), &[]);
+    assert!(reader.rows().join(" ").contains("what was new is gone"), "{:?}", reader.rows());
 }

@@ -28,6 +28,7 @@ use broadcast_chat::{
                 palette::{Depth, Ground, Palette},
             },
         },
+        zone::ZoneWatch,
     },
     os,
     wire::{Limits, MessageId, Nick, clean},
@@ -231,7 +232,8 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     let input = Input::from_stdin().map_err(failed)?;
     let link = Link::start(address);
     let (app, watch) = (App::new(settings), Stopwatch::start());
-    let mut chat = Chat { app, view, input, link, output, stop, connection: 0, watch, cut: None };
+    let mut chat =
+        Chat { app, view, input, link, output, stop, connection: 0, watch, zone: ZoneWatch::start(), cut: None };
     let result = chat.run(interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
@@ -257,6 +259,7 @@ struct Chat {
     /// Which connection of the link the app knows of.
     connection: u64,
     watch: Stopwatch,
+    zone: ZoneWatch,
     cut: Option<Cut>,
 }
 
@@ -314,6 +317,10 @@ impl Chat {
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Some(Event::Woke),
                 () = self.stop.cancelled() => return self.stopped().await,
             };
+            // What is to be shown next is told by the time of where the user is.
+            if let Some(zone) = self.zone.look() {
+                self.view.change_zone(zone);
+            }
             let now = self.watch.elapsed();
             if matches!(event, Some(Event::Line(_))) {
                 drop(self.app.update(now, Event::Clock(Zoned::now())));

@@ -34,6 +34,7 @@ use super::{
     unsent::{Kept, Slot},
     view::tui::{Bell, Choices, Now, RoomChoices, Tui, Wish},
     writer::Writer,
+    zone::ZoneWatch,
 };
 use crate::{
     os,
@@ -129,6 +130,7 @@ struct FullScreen {
     privates: Privates,
     /// Since the start of the program.
     watch: Stopwatch,
+    zone: ZoneWatch,
     pace: Pace,
     remember_at: Option<Instant>,
     /// What goes out before the next picture: bells and the like.
@@ -159,6 +161,7 @@ impl FullScreen {
             epoch: None,
             privates: Privates::default(),
             watch: Stopwatch::start(),
+            zone: ZoneWatch::start(),
             pace: Pace::new(Instant::now()),
             remember_at: None,
             extras: Vec::new(),
@@ -344,13 +347,20 @@ impl FullScreen {
         let elapsed = self.watch.elapsed();
         let due = [self.tabs.wake_at().map(|(at, _)| at), self.keys.wake_at(), self.tui.wake_at(elapsed, &apps)];
         let due = due.into_iter().flatten().map(|at| self.watch.instant(at));
-        due.chain(self.pace.wake_at(screen.is_ready())).chain(self.remember_at).chain(self.unsent.due).min()
+        due.chain(self.pace.wake_at(screen.is_ready()))
+            .chain(self.remember_at)
+            .chain(self.unsent.due)
+            .chain([self.zone.due()])
+            .min()
     }
 
     fn woke(&mut self, screen: &mut Screen) {
         let instant = Instant::now();
         if self.pace.ends_breath(instant) {
             return;
+        }
+        if let Some(zone) = self.zone.look() {
+            self.tui.change_zone(zone);
         }
         let now = self.now();
         for input in self.keys.wake(now.elapsed) {

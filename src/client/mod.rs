@@ -37,6 +37,7 @@ pub mod tabs;
 pub mod unsent;
 pub mod view;
 pub mod writer;
+pub mod zone;
 
 use self::{app::Failure, link::ConnectError, settings::SettingsError};
 

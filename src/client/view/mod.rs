@@ -4,6 +4,8 @@ mod json;
 mod plain;
 pub mod tui;
 
+use jiff::tz::TimeZone;
+
 pub use self::{
     json::Json,
     plain::Plain,
@@ -33,6 +35,14 @@ pub enum View {
 }
 
 impl View {
+    /// Takes whose time is told where the user is by now.
+    pub fn change_zone(&mut self, zone: TimeZone) {
+        match self {
+            Self::Plain(plain) => plain.change_zone(zone),
+            Self::Json(_) => {}
+        }
+    }
+
     /// Returns what is written for `shown`, or `None` when it has nothing for this view's readers.
     #[must_use]
     pub fn render(&self, shown: &Shown) -> Option<Block> {

@@ -48,6 +48,13 @@ impl Plain {
         Self { zone, coloured, latest: RefCell::default() }
     }
 
+    pub(super) fn change_zone(&mut self, zone: TimeZone) {
+        if self.zone != zone {
+            self.zone = zone;
+            self.latest.take();
+        }
+    }
+
     pub(super) fn render(&self, shown: &Shown) -> Option<Block> {
         let (text, aside) = match shown {
             Shown::Event { quiet: true, .. } | Shown::Answer { .. } | Shown::Connected(Dialect::Json) => return None,
@@ -225,7 +232,10 @@ mod tests {
     fn the_time_is_that_of_the_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(9));
         let shown = Shown::Event { event: said(Kind::Say, Some("hi")), quiet: false };
-        assert_eq!(Plain::new(zone, false).render(&shown).unwrap().text, "21:34 ada: hi\n");
+        let mut plain = Plain::new(zone, false);
+        assert_eq!(plain.render(&shown).unwrap().text, "21:34 ada: hi\n");
+        plain.change_zone(TimeZone::fixed(jiff::tz::offset(1)));
+        assert_eq!(plain.render(&shown).unwrap().text, "13:34 ada: hi\n", "where the user is by now");
     }
 
     #[test]

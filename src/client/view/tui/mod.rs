@@ -471,6 +471,17 @@ impl Tui {
         Edited::Taken
     }
 
+    /// Takes whose time is told where the user is by now.
+    pub fn change_zone(&mut self, zone: TimeZone) {
+        if self.choices.zone == zone {
+            return;
+        }
+        for room in &mut self.rooms {
+            room.conversation.change_zone(&zone);
+        }
+        self.choices.zone = zone;
+    }
+
     /// Takes what the terminal has answered: which colours it has, and on what ground.
     pub fn heard(&mut self, answer: &Answer) {
         self.choices.palette = self.choices.palette.heard(answer);

@@ -16,6 +16,7 @@ use std::{borrow::Cow, sync::Arc};
 use jiff::{
     Timestamp as Moment,
     civil::{Date, DateTime},
+    tz::TimeZone,
 };
 
 use super::{
@@ -155,6 +156,18 @@ impl Entry {
         let now = ignored.as_whom_at(nick, came).cloned();
         self.ignored_as = self.ignored_as.take().or(now);
         self.hidden = chosen || self.ignored_as.as_ref().is_some_and(|nick| ignored.chose(nick));
+    }
+
+    /// Tells its time, which was that of the zone `from`, by that of `to`.
+    pub(super) fn change_zone(&mut self, from: &TimeZone, to: &TimeZone) {
+        let at = match &self.content {
+            Content::Message(message) => super::moment(message.at),
+            Content::Private(private, _) => super::moment(private.at),
+            // An hour that the old zone has twice is told as the first of them.
+            _ => self.local.and_then(|local| Some(local.to_zoned(from.clone()).ok()?.timestamp())),
+        };
+        self.local = at.map(|at| at.to_zoned(to.clone()).datetime());
+        self.laid = None;
     }
 
     /// Returns whether the server said when it was.

@@ -167,6 +167,14 @@ impl Conversation {
         self.recall();
     }
 
+    /// Tells the time of `zone` from now on, also of what is here.
+    pub fn change_zone(&mut self, zone: &TimeZone) {
+        let before = std::mem::replace(&mut self.zone, zone.clone());
+        for segment in self.detached.iter_mut().chain([&mut self.live]) {
+            segment.change_zone(&before, zone);
+        }
+    }
+
     /// Takes how the time is told from now on.
     pub fn tell_times(&mut self, times: Times) {
         self.times = times;

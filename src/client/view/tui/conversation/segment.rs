@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use jiff::tz::TimeZone;
+
 use super::entry::Entry;
 use crate::wire::MessageId;
 
@@ -115,6 +117,18 @@ impl Segment {
         };
         self.bytes += entry.weight();
         self.entries.push_back(entry);
+    }
+
+    /// Tells the times of its entries, which were those of the zone `from`, by those of `to`.
+    pub(super) fn change_zone(&mut self, from: &TimeZone, to: &TimeZone) {
+        let mut day = None;
+        for entry in &mut self.entries {
+            entry.change_zone(from, to);
+            if let Some(local) = entry.local.filter(|_| entry.is_dated()) {
+                day = Some(local.date());
+            }
+            entry.day = day;
+        }
     }
 
     /// Adds entries before the first; they are in order and older than everything here.

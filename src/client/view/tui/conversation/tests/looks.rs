@@ -305,3 +305,23 @@ fn what_stands_out_has_its_style() {
         assert_eq!(style("back after"), whole(palette.quiet()));
     }
 }
+
+#[test]
+fn who_travels_is_told_the_time_of_where_they_are() {
+    let mut reader = Reader::new(60, 8);
+    reader.hear(1, 0, "bob", "at noon");
+    reader.hear(2, 750, "bob", "past midnight");
+    reader.take(&Shown::Notice("told then".to_owned()));
+    reader.whisper("bob", "ada", "psst");
+    reader.cells();
+    reader.conversation.change_zone(&TimeZone::fixed(jiff::tz::offset(9)));
+    let rows = reader.rows();
+    assert!(rows[3].starts_with("21:00     bob: at noon"), "{rows:#?}");
+    assert!(rows[4].contains("Thursday, 16 November 2023"), "{rows:#?}");
+    assert!(rows[5].starts_with("09:30     bob: past midnight"), "{rows:#?}");
+    assert!(rows[6].starts_with("             * told then"), "it was in the same minute: {rows:#?}");
+    reader.hear(3, 751, "bob", "there");
+    assert!(reader.rows()[7].starts_with("09:31     bob: there"), "{:#?}", reader.rows());
+    reader.conversation.change_zone(&TimeZone::UTC);
+    assert!(reader.rows()[7].starts_with("00:31     bob: there"), "{:#?}", reader.rows());
+}

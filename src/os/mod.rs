@@ -3,8 +3,6 @@
 mod descriptors;
 mod editor;
 mod lossy;
-#[cfg(target_os = "linux")]
-mod pages;
 mod signals;
 mod terminal;
 
@@ -21,8 +19,6 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 pub use self::descriptors::{open_descriptors, raise_descriptors};
 pub use self::editor::Editor;
 pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
-#[cfg(target_os = "linux")]
-pub use self::pages::Pages;
 pub use self::signals::Signals;
 pub use self::terminal::{TerminalBytes, TerminalWaker};
 
@@ -71,28 +67,6 @@ pub fn send_before_end(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     {
         let _ = (stream, bytes);
         Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Bytes that the kernel keeps once and sends to any number of sockets: there are none here.
-#[cfg(not(target_os = "linux"))]
-#[derive(Debug)]
-pub enum Pages {}
-
-#[cfg(not(target_os = "linux"))]
-impl Pages {
-    /// Returns none.
-    #[must_use]
-    pub fn of(_: &[u8]) -> Option<Self> {
-        None
-    }
-
-    /// Is never called.
-    ///
-    /// # Errors
-    /// None.
-    pub fn send_last(&self, _: usize, _: &TcpStream) -> io::Result<usize> {
-        match *self {}
     }
 }
 

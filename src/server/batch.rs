@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::{
-    os::Pages,
     room::{Notice, SeatId},
     wire::{Dialect, Message, MessageId, ServerMessage, json, text},
 };
@@ -18,8 +17,6 @@ const AROUND: usize = 160;
 #[derive(Debug)]
 pub(crate) struct Batch {
     content: Content,
-    /// Whether so many get it that it should be in pages.
-    is_shared: bool,
     text: OnceLock<Encoded>,
     json: OnceLock<Encoded>,
 }
@@ -36,7 +33,6 @@ enum Content {
 struct Encoded {
     bytes: Bytes,
     starts: Vec<usize>,
-    pages: OnceLock<Option<Pages>>,
 }
 
 impl Batch {
@@ -52,7 +48,7 @@ impl Batch {
     }
 
     fn new(content: Content) -> Self {
-        Self { content, is_shared: false, text: OnceLock::new(), json: OnceLock::new() }
+        Self { content, text: OnceLock::new(), json: OnceLock::new() }
     }
 
     /// Returns the frames that the reader at `seat`, who has seen everything up to `cursor`, has not seen yet.
@@ -66,28 +62,6 @@ impl Batch {
             Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
             Content::Event(..) => bytes(0),
         }
-    }
-
-    /// Returns whether the kernel should keep it once rather than copy it for each of so many readers. Counting out its pages to a socket
-    /// costs as much as to copy 10 KB; and as long as all the copies fit into a processor's last cache, they are cheap.
-    pub(crate) fn deserves_pages(&self, readers: usize) -> bool {
-        const LONG: usize = 16 * 1024;
-        const ALL_COPIES: usize = 16 * 1024 * 1024;
-        matches!(self.content, Content::Messages(_, length) if length >= LONG && length.saturating_mul(readers) >= ALL_COPIES)
-    }
-
-    /// Lets the kernel keep it, in each dialect that somebody asks for, for as long as it is there.
-    pub(crate) fn share(&mut self) {
-        self.is_shared = true;
-    }
-
-    /// Returns all its frames as the kernel keeps them, if it does; what [`Self::unseen`] returns is the last part of them.
-    pub(crate) fn pages(&self, dialect: Dialect) -> Option<&Pages> {
-        if !self.is_shared {
-            return None;
-        }
-        let encoded = self.encoded(dialect);
-        encoded.pages.get_or_init(|| Pages::of(&encoded.bytes)).as_ref()
     }
 
     /// Returns the id of its last message; none for an event.
@@ -111,12 +85,12 @@ impl Batch {
                     starts.push(out.len());
                     push_frame(dialect, &ServerMessage::Message(Arc::clone(message)), &mut out);
                 }
-                Encoded { bytes: out.into(), starts, pages: OnceLock::new() }
+                Encoded { bytes: out.into(), starts }
             }
             Content::Event(event, _) => {
                 let mut out = Vec::new();
                 push_frame(dialect, event, &mut out);
-                Encoded { bytes: out.into(), starts: vec![0], pages: OnceLock::new() }
+                Encoded { bytes: out.into(), starts: vec![0] }
             }
         })
     }
@@ -165,7 +139,7 @@ fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::wire::{Body, ErrorCode, Failure, Kind, Limits, Nick, RoomName, Timestamp};
+    use crate::wire::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
 
     pub(in crate::server) fn message(id: u64, text: &str) -> Arc<Message> {
         Arc::new(Message {
@@ -179,13 +153,6 @@ pub(super) mod tests {
         })
     }
 
-    /// Returns the batch as if the kernel kept `frames` of it.
-    pub(in crate::server) fn kept_as(mut batch: Batch, frames: &[u8]) -> Batch {
-        batch.share();
-        batch.encoded(Dialect::Text).pages.set(Pages::of(frames)).unwrap();
-        batch
-    }
-
     #[test]
     fn a_reader_gets_what_is_after_its_cursor() {
         let batch = Batch::messages(vec![message(3, "a"), message(5, "b"), message(8, "c")]);
@@ -195,14 +162,6 @@ pub(super) mod tests {
         assert_eq!(&unseen(7)[..], b"\x81\x06ada: c");
         assert!(unseen(8).is_empty());
         assert_eq!(batch.last(), Some(MessageId(8)));
-    }
-
-    #[test]
-    fn only_what_is_long_and_what_many_get_is_worth_pages() {
-        let full = Batch::messages(vec![message(1, &"x".repeat(1024)); Limits::BATCH / 1024]);
-        assert_eq!([128, 100].map(|readers| full.deserves_pages(readers)), [true, false]);
-        let short = Batch::messages(vec![message(1, "hi")]);
-        assert!(!short.deserves_pages(usize::MAX));
     }
 
     #[test]

@@ -45,7 +45,7 @@ use self::{
 };
 use crate::{
     log::{Complaints, Log, LogError, wall_clock},
-    os::{self, Pages},
+    os,
     wire::Limits,
 };
 
@@ -129,21 +129,11 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         None
     }
 
-    /// Writes as much of the last `count` bytes of `pages` as it takes at once, and returns how many bytes that was. What it does not
-    /// take may be written in any other way.
-    ///
-    /// # Errors
-    /// Whatever the system says; [`io::ErrorKind::Unsupported`] where it can only be written to from a buffer.
-    fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
-        let _ = (count, pages);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     /// Writes as much of `bytes` as it takes at once, and returns how many bytes that was. They may be held back until more is written
     /// or the stream ends, which must be soon: then they leave together.
     ///
     /// # Errors
-    /// As [`Self::send_last`].
+    /// Whatever the system says; [`io::ErrorKind::Unsupported`] where bytes cannot be held back.
     fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
         let _ = bytes;
         Err(io::ErrorKind::Unsupported.into())
@@ -153,10 +143,6 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl Transport for TcpStream {
     fn local_ip(&self) -> Option<IpAddr> {
         self.local_addr().ok().map(|address| address.ip())
-    }
-
-    fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
-        pages.send_last(count, self)
     }
 
     fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {

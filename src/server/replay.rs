@@ -11,7 +11,6 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Transport, boundary::Boundary};
-use crate::os::Pages;
 
 /// What is read ahead at the most.
 const AHEAD: usize = 8 * 1024;
@@ -66,11 +65,6 @@ impl<S: Transport> Replay<S> {
     /// Does as [`Transport::send_before_end`] does.
     pub(crate) fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
         self.inner.send_before_end(bytes)
-    }
-
-    /// Does as [`Transport::send_last`] does.
-    pub(crate) fn send_last(&self, count: usize, pages: &Pages) -> io::Result<usize> {
-        self.inner.send_last(count, pages)
     }
 }
 

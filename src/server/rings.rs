@@ -1,10 +1,7 @@
 //! The broadcast channels of each room, and how what a turn has for the rooms gets into them: a stretch of messages is one batch, and
 //! a notice has its place between two.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::{sync::broadcast, task::yield_now};
 
@@ -23,10 +20,6 @@ const READERS: usize = 64;
 /// Messages of one turn to a room, from which on all its readers are woken at once: more comes meanwhile, and each of them then
 /// writes all of it together.
 const MANY: usize = 16;
-/// Batches that the kernel keeps at one time, each of which takes a descriptor and its own length again a dialect. They go with the
-/// turn, but a reader that takes nothing keeps them.
-const SHARED: usize = 16;
-
 /// The rings of all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Rings {
@@ -34,8 +27,6 @@ pub(crate) struct Rings {
     /// What this turn has for the rooms, but for the one that came last: mostly it is the next as well.
     outgoing: HashMap<RoomName, Outgoing>,
     latest: Option<(RoomName, Outgoing)>,
-    /// What the kernel keeps.
-    shared: Vec<Weak<Batch>>,
 }
 
 #[derive(Debug, Default)]
@@ -120,9 +111,7 @@ impl Rings {
         for (room, mut outgoing) in std::mem::take(&mut self.outgoing) {
             outgoing.end_batch();
             let Some(rings) = self.rooms.get(&room) else { continue };
-            let readers = rings.iter().map(broadcast::Sender::receiver_count).sum();
-            let share = |batch| share(batch, readers, &mut self.shared);
-            let batches: Vec<_> = outgoing.batches.into_iter().map(share).collect();
+            let batches: Vec<_> = outgoing.batches.into_iter().map(Arc::new).collect();
             for ring in rings {
                 if woken >= READERS && outgoing.count < MANY {
                     woken = 0;
@@ -136,21 +125,6 @@ impl Rings {
             }
         }
     }
-}
-
-/// Lets the kernel keep a batch where that is worth it, and not too many are kept.
-fn share(mut batch: Batch, readers: usize, shared: &mut Vec<Weak<Batch>>) -> Arc<Batch> {
-    if !batch.deserves_pages(readers) {
-        return Arc::new(batch);
-    }
-    shared.retain(|batch| batch.strong_count() > 0);
-    if shared.len() >= SHARED {
-        return Arc::new(batch);
-    }
-    batch.share();
-    let batch = Arc::new(batch);
-    shared.push(Arc::downgrade(&batch));
-    batch
 }
 
 #[cfg(test)]
@@ -225,35 +199,5 @@ mod tests {
         drop(crowd);
         let _alone = rings.subscribe(&RoomName::lobby());
         assert_eq!(rings.rooms[&RoomName::lobby()].len(), 1, "nobody needs what a crowd needed");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn what_a_crowd_gets_at_length_the_kernel_keeps_but_not_too_much_of_it() {
-        let mut rings = Rings::default();
-        let (lobby, few) = (RoomName::lobby(), RoomName::new("few").unwrap());
-        let mut crowd: Vec<_> = (0..3 * READERS).map(|_| rings.subscribe(&lobby)).collect();
-        let mut alone = rings.subscribe(&few);
-        let text = "x".repeat(4000);
-        let mut say = async |room: &RoomName, count| {
-            for id in 1..=count {
-                rings.message(Arc::new(Message { room: room.clone(), ..(*message(id, &text)).clone() }));
-            }
-            rings.finish().await;
-        };
-        let is_kept = |batch: &Batch| batch.pages(Dialect::Text).is_some();
-        say(&lobby, 4).await;
-        assert!(!is_kept(&crowd[0].try_recv().unwrap()), "it is short");
-        say(&few, 30).await;
-        assert!(!is_kept(&alone.try_recv().unwrap()), "one gets it");
-        for count in 1..=SHARED + 1 {
-            say(&lobby, 30).await;
-            assert_eq!(is_kept(&crowd[0].try_recv().unwrap()), count <= SHARED, "nobody else has taken any");
-        }
-        for reader in &mut crowd[1..] {
-            while reader.try_recv().is_ok() {}
-        }
-        say(&lobby, 30).await;
-        assert!(is_kept(&crowd[0].try_recv().unwrap()));
     }
 }

@@ -119,12 +119,14 @@ pub(crate) fn middle(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64
 const AROUND: usize = 125;
 
 /// The talks of the table.
-const TALKS: [(&str, Talk); 6] = [
+const TALKS: [(&str, Talk); 8] = [
     ("1 to 1,000", Talk { senders: 1, readers: 1000, window: 64, length: 100, speech: Speech::Text }),
+    ("1 to 1,000, 1 KiB", Talk { senders: 1, readers: 1000, window: 64, length: 1024, speech: Speech::Text }),
     ("10 to 100", Talk { senders: 10, readers: 100, window: 64, length: 100, speech: Speech::Text }),
     ("100 to 100", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Text }),
     ("100 to 100, 1 KiB", Talk { senders: 100, readers: 100, window: 1, length: 1024, speech: Speech::Text }),
     ("1 to 1,000, JSON", Talk { senders: 1, readers: 1000, window: 64, length: 100, speech: Speech::Json }),
+    ("1 to 1,000, 1 KiB, JSON", Talk { senders: 1, readers: 1000, window: 64, length: 1024, speech: Speech::Json }),
     ("100 to 100, JSON", Talk { senders: 100, readers: 100, window: 1, length: 100, speech: Speech::Json }),
 ];
 

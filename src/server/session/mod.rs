@@ -416,12 +416,6 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Writes a batch and whatever else has come by then, together.
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = self.unseen(batch);
-        if let Some(pages) = batch.pages(self.dialect) {
-            frames.advance(self.socket.send_now(frames.len(), pages));
-            if frames.is_empty() {
-                return Ok(());
-            }
-        }
         if self.seat.place.ring.is_empty() {
             // Nearly always, and then nearly always the socket takes all of it.
             frames.advance(self.socket.write_now(&frames).await);

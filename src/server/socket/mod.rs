@@ -17,7 +17,7 @@ use tokio::{
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
 use super::{Transport, frames::Frames, replay::Replay};
-use crate::{os::Pages, wire::Limits};
+use crate::wire::Limits;
 
 /// What a peer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -206,12 +206,6 @@ impl<S: Transport> Socket<S> {
             })
         })
         .await
-    }
-
-    /// Like [`Self::write_now`], for whole frames that are the last `count` bytes of what the kernel keeps.
-    pub(crate) fn send_now(&mut self, count: usize, pages: &Pages) -> usize {
-        // An error comes again with the rest, or it can be written.
-        self.nothing_first().filter(|_| count > 0).and_then(|stream| stream.send_last(count, pages).ok()).unwrap_or(0)
     }
 
     /// Returns the bare stream where nothing else has to be written first.

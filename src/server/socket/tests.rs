@@ -82,22 +82,6 @@ async fn nothing_is_written_at_once_that_another_thing_must_precede() {
     assert_eq!(socket.write_now(b"two").await, 0);
 }
 
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn what_the_kernel_keeps_is_sent_unless_another_thing_must_precede() {
-    let (ours, mut peer) = tcp_pair().await;
-    let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
-    let pages = Pages::of(b"one two").unwrap();
-    assert_eq!(socket.send_now(7, &pages), 0, "the answer goes first");
-    socket.write(Frames::from(b"welcome ".to_vec())).await.unwrap();
-    assert_eq!(socket.send_now(3, &pages), 3);
-    let mut heard = [0; 19];
-    peer.read_exact(&mut heard).await.unwrap();
-    assert_eq!(&heard, b"granted welcome two");
-    let (mut socket, _peer) = pair();
-    assert_eq!(socket.send_now(3, &pages), 0, "it is no socket of the kernel's");
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_has_said_goodbye_is_not_waited_for() {
     let (mut socket, mut peer) = pair();

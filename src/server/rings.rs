@@ -14,15 +14,22 @@ use crate::{
 /// A ring, as a session reads it.
 pub(crate) type Ring = broadcast::Receiver<Arc<Batch>>;
 
-/// Readers of one ring, past which a room gets one more; and how many are woken before they have their turn, as long as what they
-/// are woken for is still in the processor's cache. Fewer make no difference, and each ring takes 10 KB.
+/// The maximum number of readers of one ring, and the number of readers that are woken before they
+/// may run, so that the batch is still in the processor's cache when they write it. Fewer readers
+/// are not faster, and a ring of [`Limits::RING`] batches takes 10 KB.
 const READERS: usize = 64;
+/// The number of readers in a room's first ring, which is short: most rooms have few people.
+const FEW: usize = 4;
+/// The number of batches in a room's first ring, which takes less than 1 KB. A reader that is
+/// further behind is refilled from the log.
+const SHORT: usize = 16;
 /// Messages of one turn to a room, from which on all its readers are woken at once: more comes meanwhile, and each of them then
 /// writes all of it together.
 const MANY: usize = 16;
 /// The rings of all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Rings {
+    /// The first ring of a room is short, the others are long.
     rooms: HashMap<RoomName, Vec<broadcast::Sender<Arc<Batch>>>>,
     /// What this turn has for the rooms, but for the one that came last: mostly it is the next as well.
     outgoing: HashMap<RoomName, Outgoing>,
@@ -61,12 +68,13 @@ impl Rings {
             // A crowd was here, and left.
             rings.truncate(1);
         }
-        let has_place = |ring: &&broadcast::Sender<_>| ring.receiver_count() < READERS;
-        // Mostly it is the last, and where people have left, another.
-        if let Some(ring) = rings.last().filter(has_place).or_else(|| rings.iter().find(has_place)) {
-            return ring.subscribe();
+        let has_place = |index: &usize| rings[*index].receiver_count() < if *index == 0 { FEW } else { READERS };
+        // Usually the last ring has a free place. Another one has when readers have left.
+        let last = rings.len().checked_sub(1).filter(has_place);
+        if let Some(index) = last.or_else(|| (0..rings.len()).find(has_place)) {
+            return rings[index].subscribe();
         }
-        let (ring, reader) = broadcast::channel(Limits::RING);
+        let (ring, reader) = broadcast::channel(if rings.is_empty() { SHORT } else { Limits::RING });
         rings.push(ring);
         reader
     }
@@ -143,13 +151,13 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_hears_by_turns_and_each_of_them_all_in_order() {
         let mut rings = Rings::default();
-        let mut crowd: Vec<_> = (0..3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        let mut crowd: Vec<_> = (0..FEW + 3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
         rings.message(message(1, "hi"));
         let presence = serde_json::from_str(r#"{"room": "lobby", "people": 2}"#).unwrap();
         rings.notice(Notice { presence, about: None });
         rings.message(message(2, "ho"));
         let mut finish = pin!(rings.finish());
-        for heard in [READERS, 2 * READERS, 3 * READERS] {
+        for heard in [1, 2, 3].map(|rings| FEW + rings * READERS) {
             let is_last = heard == crowd.len();
             assert_eq!(poll_fn(|cx| Poll::Ready(finish.as_mut().poll(cx))).await.is_ready(), is_last);
             assert_eq!(crowd.iter().filter(|reader| !reader.is_empty()).count(), heard);
@@ -188,16 +196,31 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_was_left_is_taken_before_a_ring_is_made() {
+    fn a_free_place_is_taken_before_a_ring_is_made() {
         let mut rings = Rings::default();
-        let mut crowd: Vec<_> = (0..2 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
-        drop(crowd.remove(0));
-        crowd.push(rings.subscribe(&RoomName::lobby()));
-        assert_eq!(rings.rooms[&RoomName::lobby()].len(), 2);
+        let mut crowd: Vec<_> = (0..FEW + READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        for left in [0, FEW] {
+            drop(crowd.remove(left));
+            crowd.push(rings.subscribe(&RoomName::lobby()));
+            assert_eq!(rings.rooms[&RoomName::lobby()].len(), 2);
+        }
         crowd.push(rings.subscribe(&RoomName::lobby()));
         assert_eq!(rings.rooms[&RoomName::lobby()].len(), 3);
         drop(crowd);
         let _alone = rings.subscribe(&RoomName::lobby());
         assert_eq!(rings.rooms[&RoomName::lobby()].len(), 1, "nobody needs what a crowd needed");
+    }
+
+    #[tokio::test]
+    async fn a_room_of_few_people_has_a_short_ring() {
+        let mut rings = Rings::default();
+        let mut crowd: Vec<_> = (0..=FEW).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        for id in 1..=SHORT as u64 + 1 {
+            rings.message(message(id, "hi"));
+            rings.finish().await;
+        }
+        let lagged = |reader: &mut Ring| matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1)));
+        assert!(crowd[..FEW].iter_mut().all(lagged));
+        assert!(!lagged(&mut crowd[FEW]));
     }
 }

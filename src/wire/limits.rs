@@ -98,7 +98,7 @@ impl Limits {
     /// Ping, pong and empty frames a second that cost us work but carry nothing; what comes faster is read later.
     pub const CONTROL_RATE: u32 = 20;
 
-    /// Batches in a ring of a room: what a slow reader may be behind before it is refilled from the log.
+    /// Batches in a long ring of a room: how far a slow reader may be behind before it is refilled from the log.
     pub const RING: usize = 256;
     /// The text in one batch; with [`Self::RING`] it bounds the memory a stalled reader can pin.
     pub const BATCH: usize = 128 * 1024;

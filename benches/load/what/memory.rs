@@ -52,7 +52,25 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     for (name, idle) in rows {
         report.keep("memory", &name, "bytes a connection", idle);
     }
+    alone(report)?;
     full_house(report)
+}
+
+/// Each person in a room of their own: what a connection and a small room take together.
+fn alone(report: &mut Report) -> Outcome<()> {
+    let readers: usize = report.choose(10_000, 2_000);
+    Report::table("Resident memory a connection, each alone in a room", &["idle"]);
+    for speech in [Speech::Text, Speech::Json] {
+        let server = Server::start(Kind::Memory, Cores::One)?;
+        let mut fleet = Fleet::new(server.address)?;
+        let before = server.resident()?;
+        fleet.call_all((0..readers).map(|index| Caller::new(speech).room(format!("room-{index}"))))?;
+        fleet.settle(Duration::from_secs(1))?;
+        let idle = (number(server.resident()?) - number(before)) / number(readers as u64);
+        Report::row(&format!("{speech:?}"), &[format!("{:.2} KB", idle / 1e3)]);
+        report.keep("memory", &format!("{speech:?}, alone in a room"), "bytes a connection", idle);
+    }
+    Ok(())
 }
 
 /// As many as one process may hold.

@@ -308,18 +308,28 @@ fn log_refusals(refused: impl IntoIterator<Item = (Full, u64)>) {
 
 /// Serves one connection to its end, or tells it why it cannot come in.
 async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<Full>, _pass: Pass, shared: Arc<Shared>) {
-    let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-    let terms = Terms { origins: &shared.origins, is_loopback, full };
-    let opened = tokio::select! {
-        // Boxed, so that what the handshake needs is given back when it is done.
-        opened = Box::pin(http::open(stream, terms)) => opened,
-        () = shared.stop.cancelled() => return,
+    // Boxed, so that what the handshake needs is given back when it is done.
+    let Some((mut socket, opening)) = Box::pin(open(stream, full, &shared)).await else {
+        return debug!(%peer, "answered");
     };
-    let Some(http::Opened { stream, unsent, opening }) = opened else { return debug!(%peer, "answered") };
     debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");
-    let mut socket = Socket::new(stream, unsent);
     let end = session::run(&mut socket, opening, network(peer.ip()), &shared).await;
     debug!(%peer, ?end, "disconnected");
+}
+
+/// Answers a request. Returns none if it was no handshake that was accepted, or the server stops.
+async fn open<S: Transport>(
+    stream: S,
+    full: Option<Full>,
+    shared: &Shared,
+) -> Option<(Socket<S>, Box<opening::Opening>)> {
+    let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
+    let terms = Terms { origins: &shared.origins, is_loopback, full };
+    let http::Opened { stream, unsent, opening } = tokio::select! {
+        opened = http::open(stream, terms) => opened?,
+        () = shared.stop.cancelled() => return None,
+    };
+    Some((Socket::new(stream, unsent), Box::new(opening)))
 }
 
 #[cfg(test)]

@@ -75,26 +75,42 @@ pub(crate) struct Shared {
 }
 
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be. What is bounded for everybody at `address` together is charged to it.
-pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Opening, address: IpAddr, shared: &Shared) -> End
+pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Box<Opening>, address: IpAddr, shared: &Shared) -> End
 where
     S: Transport,
 {
-    // Boxed, here and below, whatever is long and rare: a session that only listens should not keep room for it.
-    let mut pace = Pace::new(shared);
-    let entered = Box::pin(Entering::new(socket, shared, &mut pace, address).enter(opening)).await;
-    let end = match entered {
-        Err(end) => end,
-        Ok((seat, dialect, wanted)) => {
-            let mut session = Session::new(socket, shared, dialect, seat, pace, address);
-            let end = session.live(wanted).await.err().unwrap_or(End::Quit);
+    // Boxed, here and below, whatever is long and rare: a session that only listens should not keep
+    // memory for it. A future keeps memory also for variables that were moved out of, so the
+    // session is used where it is.
+    let mut entered = Box::pin(enter(socket, *opening, address, shared)).await;
+    let end = match &mut entered {
+        Err(end) => *end,
+        Ok((session, wanted)) => {
+            let end = session.live(*wanted).await.err().unwrap_or(End::Quit);
             session.seat.leaving.for_good |= end.is_for_good();
             end
         }
     };
+    drop(entered);
     if let Some((code, reason)) = end.goodbye() {
         Box::pin(socket.close(code, reason)).await;
     }
     end
+}
+
+/// Finds a seat for a connection, and returns its session and what it reads first.
+async fn enter<'a, S>(
+    socket: &'a mut Socket<S>,
+    opening: Opening,
+    address: IpAddr,
+    shared: &'a Shared,
+) -> Result<(Session<'a, S>, Wanted), End>
+where
+    S: Transport,
+{
+    let mut pace = Pace::new(shared);
+    let (seat, dialect, wanted) = Entering::new(socket, shared, &mut pace, address).enter(opening).await?;
+    Ok((Session::new(socket, shared, dialect, seat, pace, address), wanted))
 }
 
 /// How fast a connection may go, and has gone since the handshake.
@@ -425,7 +441,7 @@ impl<'a, S: Transport> Session<'a, S> {
         }
         let mut gathered = Frames::default();
         gathered.push(frames);
-        self.write_gathered(gathered).await
+        Box::pin(self.write_gathered(gathered)).await
     }
 
     /// Writes whatever has been told to the room up to now.

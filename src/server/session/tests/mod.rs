@@ -71,7 +71,7 @@ fn start_from(
 ) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
     let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs), Vec::new()), Arc::clone(shared));
-    (ours, tokio::spawn(async move { run(&mut socket, opening, address, &shared).await }))
+    (ours, tokio::spawn(async move { run(&mut socket, Box::new(opening), address, &shared).await }))
 }
 
 impl Peer {

@@ -175,7 +175,7 @@ async fn no_answer_to_a_ping_tears_a_frame() {
     let opening = Opening { history: Some(HISTORY), ..opening(Dialect::Text, "slow") };
     let session = tokio::spawn({
         let shared = Arc::clone(&shared);
-        async move { run(&mut socket, opening, HERE, &shared).await }
+        async move { run(&mut socket, Box::new(opening), HERE, &shared).await }
     });
     let mut slow = Peer { stream: ClientBuilder::new().take_over(ours), session, unread: VecDeque::new() };
     let (mut messages, mut pongs) = (0, 0);

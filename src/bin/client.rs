@@ -178,6 +178,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     // A script wants to see what it says and what comes of it; what was said before it must be asked for.
     let none_unasked = (!io::stdin().is_terminal() && arguments.since.is_none()).then_some(0);
     let settings = Settings {
+        server: address.to_string(),
         nick: arguments.nick.or_else(|| address.nick().cloned()).or(file.nick).or_else(login_nick),
         history: arguments.history.or(address.history()).or(none_unasked),
         since: arguments.since,
@@ -353,7 +354,7 @@ impl Chat {
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
                 LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-                LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
+                LinkEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
                 LinkEvent::GaveUp(error) => return Some(Err(error.into())),
             };
             let result = self.carry_out(now, event).await;

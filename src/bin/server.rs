@@ -305,11 +305,11 @@ fn announce(bound: SocketAddr, place: &str, stored: u64) {
             SocketAddr::V4(v4) => v4.ip().to_string(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
-        format!(" -- ws://{ip}:{}", bound.port())
+        format!("ws://{ip}:{}", bound.port())
     };
     let messages = counted(stored, "message");
-    let words =
-        format!("listening on ws://{bound}\njoin with: cargo run --bin client{join}\nhistory is {place}: {messages}\n");
+    let join = os::command("client", &join);
+    let words = format!("listening on ws://{bound}\njoin with: {join}\nhistory is {place}: {messages}\n");
     // A reader that has gone away, or takes nothing, does not stop the chat.
     drop(LossyWriter::to(io::stdout()).and_then(|mut stdout| stdout.write_all(words.as_bytes())));
 }

@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp as Moment;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::{editing::Editing, unsent::Unsent};
@@ -43,9 +43,6 @@ use crate::{
 
 /// Lines that are taken at a time, so that keys come in between.
 const LINES: usize = 64;
-
-/// A server that does not answer by then is worth a screen that says so; a refusal comes sooner, and needs none.
-const ANSWER: Duration = Duration::from_millis(300);
 
 /// Between a message that was read and its being remembered.
 const REMEMBER: Duration = Duration::from_secs(10);
@@ -76,19 +73,10 @@ pub struct Options {
 /// Chats on the terminal until the user or the system ends it.
 ///
 /// # Errors
-/// When the first connection cannot be made, the conversation does not end as it should, or the terminal fails.
+/// When the conversation does not end as it should, or the terminal fails.
 pub async fn run(options: Options) -> Result<(), Error> {
     let stop = options.stop.clone();
     let mut chat = FullScreen::begin(options);
-    // The terminal is not touched for a server that refuses at once.
-    let first = tokio::select! {
-        event = timeout(ANSWER, chat.tabs.event()) => event.ok(),
-        () = stop.cancelled() => return Ok(()),
-    };
-    if let Some((tab, event)) = first {
-        let now = chat.now();
-        chat.happened(now, tab, event)?;
-    }
     let mut screen = Screen::enter()?;
     let result = chat.run(&mut screen, &stop).await;
     chat.abandon_editing().await;
@@ -220,10 +208,10 @@ impl FullScreen {
         self.settings.since.is_some() || self.settings.history.is_some()
     }
 
-    /// Opens a room, where reading goes on at `resume`. Only the very first connection may fail for good.
+    /// Opens a room, where reading goes on at `resume`.
     fn open(&mut self, room: Option<RoomName>, resume: Option<Bookmark>) {
         let address = room.as_ref().map_or_else(|| self.address.clone(), |room| self.address.in_room(room));
-        let mut settings = Settings { resume, ..self.settings.clone() };
+        let mut settings = Settings { server: address.to_string(), resume, ..self.settings.clone() };
         if let Some(first) = self.tabs.apps().first() {
             settings.nick = first.wanted().or(first.nick()).cloned();
             settings.session = Some(first.session());
@@ -233,8 +221,7 @@ impl FullScreen {
                 return;
             }
         }
-        let patient = !self.tabs.is_empty();
-        self.tabs.open(address, settings, patient);
+        self.tabs.open(address, settings);
         let last = self.tabs.len().saturating_sub(1);
         // It has no connection yet, and so nothing follows.
         self.tabs.update(self.watch.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));

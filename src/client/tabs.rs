@@ -46,9 +46,9 @@ struct Tab {
 }
 
 impl Tabs {
-    /// Opens a tab at the end. Where the first connection of a `patient` one cannot be made, it is tried again.
-    pub fn open(&mut self, address: Address, settings: Settings, patient: bool) {
-        let link = if patient { Link::keep_trying(address) } else { Link::start(address) };
+    /// Opens a tab at the end, which connects until it has a server.
+    pub fn open(&mut self, address: Address, settings: Settings) {
+        let link = Link::keep_trying(address);
         let app = App::new(settings);
         self.all.push(Tab { app, link, connection: 0, waiting: VecDeque::new(), finished: false });
     }
@@ -156,7 +156,7 @@ impl Tab {
             }
             LinkEvent::Frame(frame) => Event::Frame(frame),
             LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-            LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
+            LinkEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
             LinkEvent::GaveUp(error) => {
                 self.finished = true;
                 return Err(error.into());

@@ -3,6 +3,7 @@
 mod descriptors;
 mod editor;
 mod lossy;
+mod program;
 mod signals;
 mod terminal;
 
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 pub use self::descriptors::{open_descriptors, raise_descriptors};
 pub use self::editor::Editor;
 pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
+pub use self::program::command;
 pub use self::signals::Signals;
 pub use self::terminal::{TerminalBytes, TerminalWaker};
 

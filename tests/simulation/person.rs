@@ -86,7 +86,7 @@ async fn chat(
                 }
                 LinkEvent::Frame(frame) => Event::Frame(frame),
                 LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-                LinkEvent::Waiting { reason, length } => Event::Waiting { reason, length },
+                LinkEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
                 LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
             },
             entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),

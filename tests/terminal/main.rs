@@ -11,7 +11,7 @@ mod unsent;
 use broadcast_chat::client::screen::Screen;
 use pty::Pty;
 use support::{
-    process::Signal,
+    process::{Process, Signal},
     raw::RawPeer,
     server::{Server, start, start_with},
 };
@@ -34,6 +34,29 @@ async fn what_is_typed_is_said_and_shown() {
     peer.say("hi ada 学生 👩‍👩‍👧!").await;
     client.shows("hi ada 学生").await;
     client.typed(">").await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_waited_for() {
+    let address = unused_address();
+    let mut client = Pty::client(80, 24, &[&address, "--nick", "ada"]);
+    client.shows(&format!("waiting for a server at ws://{address}:")).await;
+    client.shows("next try in").await;
+    client.write("hello\r");
+    client.shows("1 unsent").await;
+    let mut server = Process::server(&["--listen", &address]);
+    let listening = server.address().await;
+    // An empty line tries again at once.
+    client.write("\r");
+    client.shows("1 here").await;
+    let mut peer = RawPeer::connect(listening, "/?nick=bob&history=10").await;
+    assert_eq!(peer.line_with("hello").await, "ada: hello");
+}
+
+/// Returns an address where nobody listens.
+fn unused_address() -> String {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    taken.local_addr().expect("its address").to_string()
 }
 
 #[tokio::test]

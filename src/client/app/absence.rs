@@ -21,11 +21,26 @@ impl App {
     }
 
     /// Takes that the next try to connect is made so much later. Why the last one failed is not said again for each.
-    pub(super) fn waits(&mut self, now: Duration, reason: Option<String>, length: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn waits(
+        &mut self,
+        now: Duration,
+        reason: Option<String>,
+        hint: Option<String>,
+        length: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
         self.retry_at = Some(now + length);
+        if self.lost_at.is_none() {
+            self.waiting_since.get_or_insert(now);
+        }
         if let Some(reason) = reason.filter(|reason| self.lost_because != *reason) {
             self.lost_because.clone_from(&reason);
-            effects.push(Effect::Show(Shown::Unreachable { reason }));
+            effects.push(Effect::Show(if self.lost_at.is_some() {
+                Shown::Unreachable { reason }
+            } else {
+                let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+                Shown::Waiting { words: format!("waiting for a server at {}: {reason}{hint}", self.settings.server) }
+            }));
         }
     }
 

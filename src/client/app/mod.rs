@@ -37,6 +37,8 @@ use crate::wire::{
 /// What the user chose.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// The address of the server, for people.
+    pub server: String,
     /// The nick wanted; without one the server gives a guest's.
     pub nick: Option<Nick>,
     /// How many of the latest messages are wanted when a room is entered; without a number the server's default.
@@ -98,6 +100,8 @@ pub enum Event {
     Waiting {
         /// What the last try came to, for people; nothing where it was a connection.
         reason: Option<String>,
+        /// What the user can do about it.
+        hint: Option<String>,
         /// How long that is.
         length: Duration,
     },
@@ -176,6 +180,11 @@ pub enum Shown {
     Disconnected {
         /// Why.
         reason: String,
+    },
+    /// There was no connection yet, and the next try waits.
+    Waiting {
+        /// For what, why, and what can be done about it.
+        words: String,
     },
     /// There is still no connection.
     Unreachable {
@@ -311,6 +320,8 @@ pub struct App {
     /// When the connection was lost, until the user knows what was missed.
     lost_at: Option<Duration>,
     lost_because: String,
+    /// When the first try to connect failed, until there is a connection.
+    waiting_since: Option<Duration>,
     /// When the next try to connect is made, until it is.
     retry_at: Option<Duration>,
     /// How many messages came after the cursor in this replay; none where there was no cursor to come after.
@@ -367,6 +378,7 @@ impl App {
             room: None,
             lost_at: None,
             lost_because: String::new(),
+            waiting_since: None,
             retry_at: None,
             missed: None,
             incomplete: None,
@@ -396,7 +408,7 @@ impl App {
             Event::Connected(dialect) => self.connected(now, dialect, &mut effects),
             Event::Frame(frame) => self.frame(now, frame, &mut effects),
             Event::Dropped { reason, silent } => self.dropped(now.saturating_sub(silent), reason, &mut effects),
-            Event::Waiting { reason, length } => self.waits(now, reason, length, &mut effects),
+            Event::Waiting { reason, hint, length } => self.waits(now, reason, hint, length, &mut effects),
             Event::Reconnect => self.reconnect(now, &mut effects),
             Event::Clock(time) => self.clock = Some((now, time)),
             Event::Line(line) if self.doubts(&line, &mut effects) => {}

@@ -14,9 +14,9 @@ pub enum Connection<'a> {
     Replaying,
     /// It stands, and what comes is new.
     Live,
-    /// It is gone; another is being made.
+    /// It is gone, or could not be made; another is being made.
     Offline {
-        /// When it was lost, after the start of the program.
+        /// When it was lost or not made, after the start of the program.
         since: Duration,
         /// Why, in words that may be the server's.
         reason: &'a str,
@@ -58,7 +58,7 @@ impl App {
     /// Returns how the connection stands.
     #[must_use]
     pub fn connection(&self) -> Connection<'_> {
-        match (self.phase, self.lost_at) {
+        match (self.phase, self.lost_at.or(self.waiting_since)) {
             (Phase::Offline, Some(since)) => {
                 Connection::Offline { since, reason: &self.lost_because, retry_at: self.retry_at }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    App, Effect, Phase, Rest, notice,
+    App, Connection, Effect, Phase, Rest, notice,
     outbox::{self, Asker},
     quoted,
 };
@@ -145,7 +145,7 @@ impl App {
         }
         // An answer is wanted now or not at all. What changes something waits in its place, or else what is typed after
         // a /join would be said in the wrong room.
-        if only_asks(&request) && self.phase == Phase::Offline && self.lost_at.is_some() {
+        if only_asks(&request) && matches!(self.connection(), Connection::Offline { .. }) {
             self.refuse("not connected; try again when the connection is back", effects);
         } else if self.outbox.is_full() {
             self.refuse("not taken: too many lines wait to be sent already", effects);

@@ -69,13 +69,13 @@ impl ConnectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Dial { address, refused: true, .. } if address.is_default() => {
-                Some("start one with: cargo run --bin server".to_owned())
+                Some(format!("start one with: {}", os::command("server", "")))
             }
             Self::Dial { address, refused: true, .. } if address.is_local() => {
                 let (host, port) = (address.host(), address.port());
                 let host = if host == "localhost" { "127.0.0.1" } else { host };
                 let listen = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-                Some(format!("start one with: cargo run --bin server -- --listen {listen}"))
+                Some(format!("start one with: {}", os::command("server", &format!("--listen {listen}"))))
             }
             Self::Dial { reason, .. } if reason == UNKNOWN_HOST => {
                 Some("check the name, and whether this machine has a network".to_owned())

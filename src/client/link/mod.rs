@@ -68,6 +68,8 @@ pub enum LinkEvent {
     Waiting {
         /// Why the last try failed, for people; it may have words of the server in it. Nothing where it was a connection.
         reason: Option<String>,
+        /// What the user can do about it.
+        hint: Option<String>,
         /// For how long, unless [`What::Retry`] comes before.
         length: Duration,
     },
@@ -201,7 +203,7 @@ impl<D: Dial> Policy<D> {
                 () = self.stop.cancelled() => return,
                 () = discard(&mut self.orders) => return,
             };
-            let mut failed = None;
+            let (mut failed, mut hint) = (None, None);
             match attempt {
                 Ok(made) => {
                     connection += 1;
@@ -222,14 +224,17 @@ impl<D: Dial> Policy<D> {
                     backoff.connected_for(began.elapsed());
                 }
                 Err(error) if connection == 0 && !self.patient => return self.give_up(error).await,
-                Err(ConnectError::Handshake { reason, .. } | ConnectError::Dial { reason, .. }) => {
-                    failed = Some(reason);
+                Err(error) => {
+                    hint = error.hint();
+                    failed = Some(match error {
+                        ConnectError::Handshake { reason, .. } | ConnectError::Dial { reason, .. } => reason,
+                        error => error.to_string(),
+                    });
                 }
-                Err(error) => failed = Some(error.to_string()),
             }
             let length = backoff.wait(fastrand::f64());
             let until = Instant::now() + length;
-            self.tell(LinkEvent::Waiting { reason: failed, length }).await;
+            self.tell(LinkEvent::Waiting { reason: failed, hint, length }).await;
             tokio::select! {
                 () = sleep_until(until) => {}
                 () = self.stop.cancelled() => return,

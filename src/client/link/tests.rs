@@ -219,7 +219,7 @@ async fn a_server_that_lets_us_in_no_more_is_asked_again_and_says_why() {
 /// Returns why the link waits, and for how long.
 async fn waiting(link: &mut Link) -> (Option<String>, Duration) {
     match soon(link.event()).await {
-        Some(LinkEvent::Waiting { reason, length }) => (reason, length),
+        Some(LinkEvent::Waiting { reason, length, .. }) => (reason, length),
         other => panic!("the link does not wait: {other:?}"),
     }
 }

@@ -36,7 +36,9 @@ impl Json {
             Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
             Shown::Disconnected { reason } => own(&Own::Disconnected { reason }),
             Shown::Unreachable { reason } => own(&Own::Notice { text: &format!("not connected yet: {reason}") }),
-            Shown::Notice(text) | Shown::Back { words: text, .. } => own(&Own::Notice { text }),
+            Shown::Notice(text) | Shown::Waiting { words: text } | Shown::Back { words: text, .. } => {
+                own(&Own::Notice { text })
+            }
             Shown::Refusal(text) | Shown::Undelivered { words: text, .. } => own(&Own::Refused { text }),
         };
         Block { text: escaped(encoded) + "\n", aside: false }

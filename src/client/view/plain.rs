@@ -64,6 +64,7 @@ impl Plain {
             Shown::Disconnected { reason } => {
                 (self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason))), true)
             }
+            Shown::Waiting { words } => (self.tell(&clean::line(words)), true),
             Shown::Unreachable { reason } => (self.tell(&format!("not connected yet: {reason}")), true),
             Shown::Notice(words) | Shown::Back { words, .. } => (self.tell(words), true),
             Shown::Refusal(words) | Shown::Undelivered { words, .. } => (self.refuse(words), true),

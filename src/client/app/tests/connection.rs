@@ -159,9 +159,9 @@ fn why_the_server_lets_nobody_back_is_told_once() {
     chat.forget();
     let length = Duration::from_secs(4);
     for _ in 0..3 {
-        chat.event(Event::Waiting { reason: Some("it is full (503)".to_owned()), length });
+        chat.event(Event::Waiting { reason: Some("it is full (503)".to_owned()), hint: None, length });
     }
-    chat.event(Event::Waiting { reason: None, length });
+    chat.event(Event::Waiting { reason: None, hint: None, length });
     assert_eq!(chat.shown, [Shown::Unreachable { reason: "it is full (503)".to_owned() }]);
     let retry_at = Some(chat.now + length);
     let offline = Connection::Offline { since: chat.now, reason: "it is full (503)", retry_at };
@@ -169,10 +169,31 @@ fn why_the_server_lets_nobody_back_is_told_once() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_waited_for() {
+    let mut chat = Chat::new(Settings { server: "ws://here:8080".to_owned(), ..Settings::default() });
+    let (reason, length) = ("connection refused", Duration::from_secs(4));
+    let waiting =
+        Event::Waiting { reason: Some(reason.to_owned()), hint: Some("start one with: server".to_owned()), length };
+    chat.event(waiting.clone());
+    chat.event(waiting);
+    let words = "waiting for a server at ws://here:8080: connection refused; start one with: server".to_owned();
+    assert_eq!(chat.shown, [Shown::Waiting { words }]);
+    let (since, retry_at) = (chat.now, Some(chat.now + length));
+    assert_eq!(chat.app.connection(), Connection::Offline { since, reason, retry_at });
+    chat.line("/names");
+    assert_eq!(chat.shown.len(), 2, "no answer will come: {:?}", chat.shown);
+    chat.forget();
+    chat.join(EPOCH, "ada");
+    chat.server(&live());
+    assert!(!chat.shown.iter().any(|shown| matches!(shown, Shown::Back { .. })), "nothing was lost: {:?}", chat.shown);
+    assert_eq!(chat.app.connection(), Connection::Live);
+}
+
+#[test]
 fn another_connection_is_made_when_it_is_asked_for() {
     let mut chat = Chat::live();
     chat.drop_connection();
-    chat.event(Event::Waiting { reason: None, length: Duration::from_secs(4) });
+    chat.event(Event::Waiting { reason: None, hint: None, length: Duration::from_secs(4) });
     chat.event(Event::Reconnect);
     assert_eq!(chat.retries, 1);
     assert!(matches!(chat.app.connection(), Connection::Offline { retry_at: None, .. }), "one is being made");

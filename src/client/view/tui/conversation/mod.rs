@@ -237,6 +237,7 @@ impl Conversation {
                     None => self.push_outage(Outage::back(words), at),
                 }
             }
+            Shown::Waiting { words } => self.tell(&clean::line(words), at),
             Shown::Notice(words) => self.tell(words, at),
             Shown::Refusal(words) => self.refuse(words, at),
             Shown::Undelivered { words, .. } => {

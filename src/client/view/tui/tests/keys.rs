@@ -358,7 +358,7 @@ fn enter_on_an_empty_line_tries_to_connect_while_the_next_try_waits() {
     stage.key(KeyCode::Enter);
     stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
     assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "a try is being made");
-    stage.event(0, Event::Waiting { reason: None, length: Duration::from_secs(9) });
+    stage.event(0, Event::Waiting { reason: None, hint: None, length: Duration::from_secs(9) });
     stage.type_in("hi");
     stage.key(KeyCode::Enter);
     assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "the line is said");

@@ -77,7 +77,7 @@ fn who_is_away_is_told_why_for_how_long_and_when_the_next_try_is() {
     stage.event(0, Event::Dropped { reason: "the server is stopping".to_owned(), silent: Duration::ZERO });
     stage.elapsed += Duration::from_secs(190);
     let reason = "refused: too many connections from this address (503); try again in 10 s";
-    stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), length: Duration::from_secs(8) });
+    stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), hint: None, length: Duration::from_secs(8) });
     assert_snapshot!([40, 80, 120].map(|width| status_line(&mut stage, width)).join("\n"));
     stage.elapsed += Duration::from_secs(1);
     let apps: Vec<&App> = stage.apps.iter().collect();
@@ -118,7 +118,10 @@ fn a_connection_that_is_lost_again_and_again_takes_one_line() {
         stage.elapsed += Duration::from_secs(1);
         stage.event(0, Event::Dropped { reason: reason.to_owned(), silent: Duration::ZERO });
         for reason in ["connection refused", "refused: it is full (503)"] {
-            stage.event(0, Event::Waiting { reason: Some(reason.to_owned()), length: Duration::from_secs(1) });
+            stage.event(
+                0,
+                Event::Waiting { reason: Some(reason.to_owned()), hint: None, length: Duration::from_secs(1) },
+            );
         }
         stage.elapsed += Duration::from_secs(2);
         stage.enter(0, None);
@@ -126,7 +129,10 @@ fn a_connection_that_is_lost_again_and_again_takes_one_line() {
     let again = stage.bottom(5);
     stage.said(0, "bob", "hi");
     stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
-    stage.event(0, Event::Waiting { reason: Some("connection refused".to_owned()), length: Duration::from_secs(1) });
+    stage.event(
+        0,
+        Event::Waiting { reason: Some("connection refused".to_owned()), hint: None, length: Duration::from_secs(1) },
+    );
     assert_snapshot!(format!("{again}\n\n{}", stage.bottom(5)));
 }
 

@@ -109,6 +109,15 @@ impl Address {
         Some(format!("{name:?} in the address means nothing here: of a query, nick and history are understood"))
     }
 
+    /// Returns the address without its query, which is for one person.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = self.uri.path().parse().ok();
+        let uri = Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone());
+        Self { uri, query: Query::default(), ..self.clone() }
+    }
+
     /// Returns the address of `room` on the same server.
     #[must_use]
     pub fn in_room(&self, room: &RoomName) -> Self {
@@ -255,6 +264,7 @@ mod tests {
         let address: Address = "localhost:2000/rust?nick=ada".parse().unwrap();
         assert_eq!((address.server(), address.room()), ("localhost:2000".to_owned(), RoomName::new("rust").ok()));
         assert_eq!(address.in_room(&RoomName::lobby()).to_string(), "ws://localhost:2000/lobby?nick=ada");
+        assert_eq!(address.without_query().to_string(), "ws://localhost:2000/rust");
         let bare: Address = "[::1]".parse().unwrap();
         assert_eq!((bare.server(), bare.room()), ("::1:8080".to_owned(), None));
         assert_eq!(bare.in_room(&RoomName::lobby()).to_string(), "ws://[::1]:8080/lobby");

@@ -221,12 +221,14 @@ impl FullScreen {
                 return;
             }
         }
+        let (words, command) = invitation(&address);
         self.tabs.open(address, settings);
         let last = self.tabs.len().saturating_sub(1);
         // It has no connection yet, and so nothing follows.
         self.tabs.update(self.watch.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));
         self.tui.open(room, resume);
-        self.restore(self.tabs.len() - 1);
+        self.tui.invite(last, words, command);
+        self.restore(last);
     }
 
     async fn run(&mut self, screen: &mut Screen, stop: &CancellationToken) -> Result<(), Error> {
@@ -524,6 +526,15 @@ impl FullScreen {
         }
         self.tui.leave();
     }
+}
+
+/// Returns how others join the room at `address`: words, and the command.
+fn invitation(address: &Address) -> (String, String) {
+    let place = if address.is_local() { " on this machine" } else { "" };
+    let address = address.without_query();
+    let is_default = address.is_default() && address.uri().path() == "/";
+    let arguments = if is_default { String::new() } else { address.to_string() };
+    (format!("others{place} join with"), os::command("client", &arguments))
 }
 
 /// Returns what was read next, if the terminal is read now. Cancel-safe.

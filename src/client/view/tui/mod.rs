@@ -236,6 +236,13 @@ impl Tui {
         }
     }
 
+    /// Takes how others join the room of the tab: words, and the command.
+    pub fn invite(&mut self, tab: usize, words: String, command: String) {
+        if let Some(room) = self.rooms.get_mut(tab) {
+            room.conversation.invite(words, command);
+        }
+    }
+
     /// Has `lines`, entered an earlier time on this server, the latest first, called back in every tab that is opened from now on.
     pub fn remember(&mut self, lines: Vec<Arc<str>>) {
         self.entered = lines.into();

@@ -7,15 +7,20 @@ use super::{
     Conversation,
     entry::{Content, Entry, NARROW},
     scroll::{Position, Spot},
-    wrap::{Row, columns},
+    wrap::{Row, columns, cut_rows},
 };
 use crate::{
     client::{app::Pending, picture::Picture},
     wire::MessageId,
 };
 
-/// What an empty room says.
-pub(super) const EMPTY: [&str; 2] = ["nothing has been said here yet", "/help lists the commands"];
+/// What an empty room says, above how others join it.
+pub(super) const EMPTY: [&str; 4] = [
+    "nothing has been said here yet",
+    "type, and Enter says it to everybody",
+    "/help: the commands; F1: the keys",
+    "Tab completes names and commands",
+];
 
 impl Conversation {
     /// Draws what is in sight into `area`, whose cells must be empty, and returns what of it are links; below the latest stands what
@@ -44,8 +49,9 @@ impl Conversation {
             }
             results.draw(area, buffer, palette, &self.zone, self.times.clock);
             picture.cover(area);
-        } else if self.shown().is_empty() && self.pending.is_empty() && !self.cleared {
-            draw_empty(self.empty_words(), area, buffer, palette);
+        } else if self.reading.live && !self.shown().has_words() && self.pending.is_empty() && !self.cleared {
+            // Who comes and goes may be told below.
+            self.draw_empty(Rect { height: blank, ..area }, buffer, palette);
         }
         picture
     }
@@ -92,6 +98,21 @@ impl Conversation {
         (blank, spot.serial - 1)
     }
 
+    /// Draws what an empty conversation says into the middle of `area`.
+    fn draw_empty(&self, area: Rect, buffer: &mut Buffer, palette: Palette) {
+        let words = self.empty_words().iter().map(|words| (*words, Role::Quiet));
+        let invitation = self.invitation.iter().flat_map(|(words, command)| {
+            let command = cut_rows(command, area.width).into_iter().map(|row| (row, Role::Text));
+            [("", Role::Quiet), (words.as_str(), Role::Quiet)].into_iter().chain(command)
+        });
+        let lines: Vec<_> = words.chain(invitation.filter(|_| !self.alone)).collect();
+        let first = area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(u16::MAX)) / 2;
+        for (y, (words, role)) in (first..area.height).zip(lines) {
+            let wide = u16::try_from(columns(words)).unwrap_or(0);
+            Row::of(area.width.saturating_sub(wide) / 2, words, role).draw(area, y, buffer, palette, Style::new());
+        }
+    }
+
     fn take_pending(&mut self, pending: &[Pending]) {
         if self.drawn_pending == pending {
             return;
@@ -100,14 +121,5 @@ impl Conversation {
         let me = &self.me;
         let entry = |pending: &Pending| Entry::new(Content::Pending(pending.clone(), me.clone()), MessageId(0), None);
         self.pending = pending.iter().map(entry).collect();
-    }
-}
-
-fn draw_empty(lines: &[&str], area: Rect, buffer: &mut Buffer, palette: Palette) {
-    let count = u16::try_from(lines.len()).unwrap_or(0);
-    let first = area.height.saturating_sub(count) / 2;
-    for (y, words) in (first..area.height).zip(lines) {
-        let wide = u16::try_from(columns(words)).unwrap_or(0);
-        Row::of(area.width.saturating_sub(wide) / 2, *words, Role::Quiet).draw(area, y, buffer, palette, Style::new());
     }
 }

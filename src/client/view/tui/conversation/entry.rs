@@ -64,6 +64,13 @@ pub(super) enum Content {
     Pending(Pending, Option<Nick>),
 }
 
+impl Content {
+    /// Returns whether it was said by somebody.
+    pub(super) fn is_said(&self) -> bool {
+        !matches!(self, Self::Presence(_) | Self::Told(_) | Self::Outage(_) | Self::Refused(_))
+    }
+}
+
 /// An entry, with its rows as they were last drawn.
 #[derive(Debug)]
 pub(super) struct Entry {

@@ -110,6 +110,8 @@ pub struct Conversation {
     ignored: Arc<Ignored>,
     /// Whose comings and goings are told.
     joins: Joins,
+    /// How others join this room: words, and the command.
+    invitation: Option<(String, String)>,
     /// Whether this is no room, but what one person and the reader say to each other.
     alone: bool,
 }
@@ -143,6 +145,7 @@ impl Conversation {
             results: None,
             ignored: Arc::default(),
             joins: Joins::default(),
+            invitation: None,
             alone: false,
         }
     }
@@ -190,6 +193,11 @@ impl Conversation {
 
     fn recall(&mut self) {
         self.calls = Highlights::new(self.me.iter().chain(&self.wanted), &self.words);
+    }
+
+    /// Takes how others join this room, which an empty one tells: words, and the command.
+    pub fn invite(&mut self, words: String, command: String) {
+        self.invitation = Some((words, command));
     }
 
     /// Takes whose comings and goings are told from now on.

@@ -28,7 +28,7 @@ pub(super) struct Reading {
     /// Whether somebody looks.
     watched: bool,
     /// Whether what comes is new, not what was missed.
-    live: bool,
+    pub(super) live: bool,
     /// Whether reading stopped in an earlier conversation, until what was missed is here.
     resumed: bool,
     read: Option<MessageId>,

@@ -49,6 +49,11 @@ impl Segment {
         self.entries.is_empty()
     }
 
+    /// Returns whether anything in it was said by somebody.
+    pub(super) fn has_words(&self) -> bool {
+        self.entries.iter().any(|entry| entry.content.is_said())
+    }
+
     /// Returns whether it holds so much that nothing more is needed to fill a screen, however little of it is shown.
     pub(super) fn is_deep(&self) -> bool {
         self.entries.len() > ENTRIES / 2 || self.bytes > BYTES / 2

@@ -33,15 +33,28 @@ fn talking(width: u16, height: u16) -> Reader {
 }
 
 #[test]
-fn an_empty_room() {
-    assert_snapshot!(Reader::new(60, 6).screen(), @r#"
-    "                                                            "
-    "                                                            "
-    "               nothing has been said here yet               "
-    "                  /help lists the commands                  "
-    "                                                            "
-    "                                                            "
+fn an_empty_room_tells_what_one_can_do_until_something_is_said() {
+    let mut reader = Reader::new(40, 10);
+    reader.take(&Shown::Disconnected { reason: "gone".to_owned() });
+    assert!(!reader.screen().contains("nothing has been said"), "nobody knows");
+    reader.conversation.invite("others join with".to_owned(), "client ws://chat.example:8080/rust-and-more".to_owned());
+    reader.welcome(EPOCH);
+    reader.live();
+    reader.take(&Shown::Notice("bob joined".to_owned()));
+    assert_snapshot!(reader.screen(), @r#"
+    "     nothing has been said here yet     "
+    "  type, and Enter says it to everybody  "
+    "   /help: the commands; F1: the keys    "
+    "    Tab completes names and commands    "
+    "                                        "
+    "            others join with            "
+    "client ws://chat.example:8080/rust-and-m"
+    "                  ore                   "
+    "* connection lost: gone; reconnecting   "
+    "* bob joined                            "
     "#);
+    reader.hear(1, 0, "bob", "hi");
+    assert!(!reader.screen().contains("nothing has been said"));
 }
 
 #[test]

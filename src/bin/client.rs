@@ -17,9 +17,8 @@ use broadcast_chat::{
         link::{Link, LinkEvent, Order, What},
         output::Output,
         settings::{self, Colour, SettingsFile},
-        state::{self, State},
+        state,
         stopwatch::Stopwatch,
-        unsent,
         view::{
             Json, Plain, View, Words,
             tui::{
@@ -197,27 +196,19 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         stopped.cancel();
     }));
     if full_screen {
-        let state_path = state::path();
-        let (state, complaint) = state_path.as_deref().map(State::read).unwrap_or_default();
         let choices = Choices {
             palette: Palette::new(depth(colour))
                 .with_theme(file.theme, Ground::of_variable(&variable("COLORFGBG")).unwrap_or_default())
                 .with_nick_colours(file.nick_colors.unwrap_or(true)),
             zone: TimeZone::system(),
             times: Times { clock: file.clock.unwrap_or_else(locale_clock), stamps: file.timestamps },
-            bell: state.bell.or(file.bell).unwrap_or_default(),
-            ignored: state.ignored.clone(),
-            words: Words {
-                settled: file.highlight,
-                added: state.highlight.clone(),
-                removed: state.no_highlight.clone(),
-            },
+            bell: file.bell.unwrap_or_default(),
+            ignored: Vec::new(),
+            words: Words { settled: file.highlight, ..Words::default() },
             notify: arguments.notify,
             no_commands: arguments.no_commands,
         };
-        let mut told: Vec<_> = complaint.into_iter().collect();
-        let (slot, kept) = unsent::taken(state::folder(), &address.server(), &mut told);
-        let options = fullscreen::Options { address, settings, choices, state, state_path, kept, slot, told, stop };
+        let options = fullscreen::Options { address, settings, choices, folder: state::folder(), stop };
         return fullscreen::run(options).await;
     }
     let view = if arguments.json {

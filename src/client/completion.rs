@@ -14,6 +14,8 @@ pub struct Candidates<'a> {
     pub nicks: &'a [&'a Nick],
     /// The rooms known.
     pub rooms: &'a [&'a RoomName],
+    /// The servers one has been to, the latest first.
+    pub servers: &'a [String],
     /// The commands, in the order in which they are offered.
     pub commands: &'a [&'static Spec],
 }
@@ -45,6 +47,7 @@ pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Optio
         Place::CommandName => (start, commands(word, candidates.commands, "", "")),
         Place::Room => (start, rooms(word, candidates.rooms, blank)),
         Place::Nick => (start, nicks(word, candidates.nicks, blank)),
+        Place::Server => (start, candidates.servers.iter().filter(|server| begins(server, word)).cloned().collect()),
         Place::Words(words) => (start, literals(word, &words)),
         Place::Text if word.is_empty() => return None,
         Place::Text => {
@@ -87,6 +90,7 @@ enum Place {
     CommandName,
     Room,
     Nick,
+    Server,
     /// One of these.
     Words(Vec<&'static str>),
     Text,
@@ -112,6 +116,7 @@ impl Place {
             arguments if arguments.starts_with("ROOM") => Self::Room,
             arguments if arguments.starts_with("NAME") || arguments.starts_with("NICK") => Self::Nick,
             arguments if arguments.starts_with("COMMAND") => Self::CommandName,
+            arguments if arguments.starts_with("ADDRESS") => Self::Server,
             _ if !words.is_empty() => Self::Words(words),
             _ => Self::Text,
         }
@@ -300,7 +305,7 @@ mod tests {
         let nicks = ["Adrian", "ada", "学生"].map(|nick| Nick::new(nick).unwrap());
         let rooms = ["rust", "running"].map(|room| RoomName::new(room).unwrap());
         let commands: Vec<_> = COMMANDS.iter().collect();
-        ask(&Candidates { nicks: &nicks.each_ref(), rooms: &rooms.each_ref(), commands: &commands })
+        ask(&Candidates { nicks: &nicks.each_ref(), rooms: &rooms.each_ref(), commands: &commands, servers: &[] })
     }
 
     /// Returns the word at the end of `text`, and what it can become.
@@ -401,12 +406,19 @@ mod tests {
             example: "",
             group: crate::wire::command::Group::Read,
         };
+        static CONNECT: Spec = Spec { name: "connect", arguments: "ADDRESS", ..BELL };
         let of_bell = |text: &str| {
-            let candidates = Candidates { nicks: &[], rooms: &[], commands: &[&BELL] };
+            let candidates = Candidates { commands: &[&BELL], ..Candidates::default() };
             complete(text, text.len(), &candidates).map_or(Vec::new(), |completion| completion.options)
         };
         assert_eq!(of_bell("/bell "), ["off", "mentions", "all"]);
         assert_eq!([of_bell("/bell m"), of_bell("/bell off ")].concat(), ["mentions"]);
+        let servers = ["chat.example:8080", "[::1]:8080"].map(str::to_owned);
+        let candidates = Candidates { commands: &[&CONNECT], servers: &servers, ..Candidates::default() };
+        let to =
+            |text: &str| complete(text, text.len(), &candidates).map_or(Vec::new(), |completion| completion.options);
+        assert_eq!(to("/connect "), servers);
+        assert_eq!(to("/connect Ch"), ["chat.example:8080"]);
         assert_eq!([options("/help to"), options("/help /jo")].concat(), ["topic", "join"]);
         assert_eq!(options("/topic "), [""; 0]);
         assert_eq!(options("/m ad"), ["Adrian ", "ada "]);

@@ -1,6 +1,7 @@
 //! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried out.
 
 mod editing;
+mod elsewhere;
 mod remember;
 mod unsent;
 
@@ -15,7 +16,10 @@ use std::{
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp as Moment;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{editing::Editing, unsent::Unsent};
@@ -28,10 +32,9 @@ use super::{
     link::ConnectError,
     pace::Pace,
     screen::{Reader, Reading, Screen, osc, terminal},
-    state::State,
+    state::{self, State},
     stopwatch::Stopwatch,
     tabs::Tabs,
-    unsent::{Kept, Slot},
     view::tui::{Bell, Choices, Now, RoomChoices, Tui, Wish},
     writer::Writer,
     zone::ZoneWatch,
@@ -54,18 +57,10 @@ pub struct Options {
     pub address: Address,
     /// What the apps need; the room is each one's own.
     pub settings: Settings,
-    /// What the screen needs.
+    /// What the screen needs; what is remembered of it comes before.
     pub choices: Choices,
-    /// What is remembered.
-    pub state: State,
-    /// Where it is remembered.
-    pub state_path: Option<PathBuf>,
-    /// What an earlier client has left that was not sent.
-    pub kept: Kept,
-    /// Where what is not sent is kept.
-    pub slot: Option<Slot>,
-    /// What the user is told at the start.
-    pub told: Vec<String>,
+    /// The folder of what is remembered; without one nothing is.
+    pub folder: Option<PathBuf>,
     /// Cancelled when the program is asked to stop.
     pub stop: CancellationToken,
 }
@@ -76,10 +71,20 @@ pub struct Options {
 /// When the conversation does not end as it should, or the terminal fails.
 pub async fn run(options: Options) -> Result<(), Error> {
     let stop = options.stop.clone();
-    let mut chat = FullScreen::begin(options);
+    let mut chat = FullScreen::begin(options, Vec::new());
     let mut screen = Screen::enter()?;
-    let result = chat.run(&mut screen, &stop).await;
-    chat.abandon_editing().await;
+    // Nobody waits for the answers: the first picture comes right behind the questions.
+    chat.extras.extend_from_slice(terminal::questions(&std::env::var("TERM").unwrap_or_default()));
+    // Connections to servers that were left.
+    let mut closing = JoinSet::new();
+    let result = loop {
+        let result = chat.run(&mut screen, &stop).await;
+        chat.abandon_editing().await;
+        match chat.goes_to.take() {
+            Some(options) if result.is_ok() => chat = chat.go_to(*options, &mut closing).await,
+            _ => break result,
+        }
+    };
     screen.leave().await;
     let left = clean::lines(&chat.end()).into_owned();
     let result = result.and_then(|()| chat.failed.take().map_or(Ok(()), Err));
@@ -93,6 +98,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
         let kept = chat.unsent.finish().await;
         drop(io::stderr().write_all(clean::lines(&kept).as_bytes()));
         chat.tabs.close_all().await;
+        closing.join_all().await;
     };
     tokio::select! {
         () = close => {}
@@ -102,9 +108,12 @@ pub async fn run(options: Options) -> Result<(), Error> {
     result
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct FullScreen {
     address: Address,
     settings: Settings,
+    folder: Option<PathBuf>,
+    stop: CancellationToken,
     tui: Tui,
     tabs: Tabs,
     keys: Keys,
@@ -129,15 +138,27 @@ struct FullScreen {
     failed: Option<Error>,
     last_words: String,
     suspends: bool,
+    /// The server that the user wants to go to, and leaves this one.
+    goes_to: Option<Box<Options>>,
+    /// Whether there was a connection.
+    met: bool,
     /// Whether the draft is to be opened in an editor, and the one that has it.
     edits: bool,
     editing: Option<Editing>,
 }
 
 impl FullScreen {
-    fn begin(options: Options) -> Self {
-        let Options { address, mut settings, choices, state, state_path, kept, slot, told, .. } = options;
-        let mut told = told;
+    /// Begins with the server of `options`; the user is `told` this first.
+    fn begin(options: Options, mut told: Vec<String>) -> Self {
+        let Options { address, mut settings, mut choices, folder, stop } = options;
+        let state_path = folder.as_deref().map(state::path_in);
+        let (state, complaint) = state_path.as_deref().map(State::read).unwrap_or_default();
+        told.extend(complaint);
+        choices.bell = state.bell.unwrap_or(choices.bell);
+        choices.ignored.clone_from(&state.ignored);
+        choices.words.added.clone_from(&state.highlight);
+        choices.words.removed.clone_from(&state.no_highlight);
+        let (slot, kept) = super::unsent::taken(folder.clone(), &address.server(), &mut told);
         let (lines, entered) = remember::history(state_path.as_deref(), &address.server(), &mut told);
         // The keys of what was not sent count once for the same person alone.
         settings.session = kept.session;
@@ -158,15 +179,20 @@ impl FullScreen {
             failed: None,
             last_words: String::new(),
             suspends: false,
+            goes_to: None,
+            met: false,
             edits: false,
             editing: None,
             address,
             settings,
+            folder,
+            stop,
             entered,
             state: remember::writer(state, state_path),
             unsent: Unsent::new(kept, slot),
         };
         chat.tui.remember(lines);
+        chat.tui.offer_servers(chat.state.latest().servers());
         chat.open_first();
         for words in told.into_iter().chain(chat.address.remark()) {
             chat.tui.tell(chat.now(), words);
@@ -235,8 +261,6 @@ impl FullScreen {
         let failed = |error: io::Error| Error::Terminal(os::reason(&error));
         let mut reader = Some(Reader::start().map_err(failed)?);
         let mut continued = os::Continued::watch().map_err(failed)?;
-        // Nobody waits for the answers: the first picture comes right behind the questions.
-        self.extras.extend_from_slice(terminal::questions(&std::env::var("TERM").unwrap_or_default()));
         let gone = os::TerminalWatch::new();
         loop {
             self.draw(screen);
@@ -269,6 +293,9 @@ impl FullScreen {
             }
             if mem::take(&mut self.edits) && self.editing.is_none() {
                 reader = self.begin_editing(screen, reader).await.map_err(failed)?;
+            }
+            if self.goes_to.is_some() {
+                return Ok(());
             }
             if self.tabs.all_finished() && self.editing.is_none() {
                 return self.failed.take().map_or(Ok(()), Err);
@@ -428,6 +455,7 @@ impl FullScreen {
             {
                 continue;
             }
+            self.met |= matches!(shown, Shown::Connected(_));
             let is_text = shown == Shown::Connected(Dialect::Text);
             let enters = is_text || matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. });
             let has_read = is_text || matches!(shown, Shown::Event { event: ServerMessage::Live { .. }, .. });
@@ -494,6 +522,7 @@ impl FullScreen {
                     self.update(now, tab, Event::Reconnect);
                 }
             }
+            Wish::Connect(address) => self.want_to_go_to(now, *address),
             Wish::Quit => self.quit(now),
             Wish::Suspend => self.suspends = true,
             Wish::Edit => self.edits = true,

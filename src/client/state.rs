@@ -158,6 +158,16 @@ impl State {
         self.servers.iter().find(|visit| visit.server == server)
     }
 
+    /// Returns the addresses of the servers, the one visited last first.
+    #[must_use]
+    pub fn servers(&self) -> Vec<String> {
+        let address = |visit: &Visit| match visit.server.rsplit_once(':') {
+            Some((host, port)) if host.contains(':') => format!("[{host}]:{port}"),
+            _ => visit.server.clone(),
+        };
+        self.servers.iter().rev().map(address).collect()
+    }
+
     /// Remembers the rooms open on `server`, the history they belong to, and where reading stopped.
     pub fn remember(&mut self, server: &str, epoch: Option<Epoch>, rooms: Vec<OpenRoom>) {
         let choices = self.visit(server).map(|visit| visit.choices.clone()).unwrap_or_default();
@@ -276,7 +286,13 @@ pub fn folder() -> Option<PathBuf> {
 /// Returns where the state is kept, on a platform that has a place for it.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
-    Some(folder()?.join("client.json"))
+    Some(path_in(&folder()?))
+}
+
+/// Returns where the state is kept in `folder`.
+#[must_use]
+pub fn path_in(folder: &Path) -> PathBuf {
+    folder.join("client.json")
 }
 
 fn keep_last<T>(all: &mut Vec<T>, most: usize) {
@@ -299,6 +315,15 @@ mod tests {
         let (state, complaint) = State::read(path);
         assert_eq!(complaint, None);
         state
+    }
+
+    #[test]
+    fn servers_are_told_as_they_are_typed_the_last_one_first() {
+        let mut state = State::default();
+        for server in ["chat.example:8080", "::1:2000", "chat.example:8080"] {
+            state.remember(server, None, vec![]);
+        }
+        assert_eq!(state.servers(), ["chat.example:8080", "[::1]:2000"]);
     }
 
     #[test]

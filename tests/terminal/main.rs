@@ -53,6 +53,53 @@ async fn a_server_that_is_not_there_is_waited_for() {
     assert_eq!(peer.line_with("hello").await, "ada: hello");
 }
 
+#[tokio::test]
+async fn another_server_is_a_command_away_and_each_keeps_its_own() {
+    let (first, second) = (start().await, start().await);
+    let mut client = joined(&first, 80, 24).await;
+    client.write("/connect [\r");
+    client.shows("[: expected host").await;
+    client.write("/join rust\r");
+    client.shows("─ #rust").await;
+    client.write("half a ");
+    client.typed("> half a").await;
+    client.write("\u{1b}1");
+    client.shows("─ #lobby").await;
+    let mut peer = RawPeer::connect(second.address, "/tea?nick=bob").await;
+    client.write(format!("/connect {}/tea\r", second.address));
+    peer.line_with("ada joined").await;
+    client.shows("2 here").await;
+    client.write("hello\r");
+    assert_eq!(peer.line_with("hello").await, "ada: hello");
+    client.write("/connect \t\r");
+    peer.line_with("ada left").await;
+    client.shows("─ #lobby").await;
+    client.write("\u{1b}2");
+    client.typed("> half a").await;
+}
+
+#[tokio::test]
+async fn what_was_not_sent_to_a_server_is_not_sent_to_another() {
+    let (first, second) = (start().await, start().await);
+    let mut client = joined(&first, 80, 24).await;
+    first.process.signal(Signal::Kill).await;
+    client.shows("offline").await;
+    client.write("for the first alone\r");
+    client.shows("1 unsent").await;
+    let mut peer = RawPeer::connect(second.address, "/?nick=bob").await;
+    client.write(format!("/connect {}\r", second.address));
+    peer.line_with("ada joined").await;
+    client.shows("not sent in #lobby: \"for the first alone\"").await;
+    client.write("hello\r");
+    assert_eq!(peer.line_with(":").await, "ada: hello");
+    let mut again = Process::server(&["--listen", &first.address.to_string()]);
+    again.address().await;
+    client.write("/connect \t\r");
+    // Its history is another one now.
+    client.shows("not sent the last time").await;
+    client.typed("> for the first alone").await;
+}
+
 /// Returns an address where nobody listens.
 fn unused_address() -> String {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

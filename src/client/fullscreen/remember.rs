@@ -68,9 +68,12 @@ impl FullScreen {
         state.ignored = self.tui.ignored().nicks().to_vec();
         state.highlight.clone_from(&self.tui.words().added);
         state.no_highlight.clone_from(&self.tui.words().removed);
-        let rooms = self.tui.open_rooms().map(|(room, read, run)| OpenRoom { room: room.clone(), read, run });
-        state.remember(&self.address.server(), self.epoch, rooms.collect());
-        state.choose(&self.address.server(), self.tui.room_choices().all());
+        // An address where nobody ever was is not offered the next time.
+        if self.met {
+            let rooms = self.tui.open_rooms().map(|(room, read, run)| OpenRoom { room: room.clone(), read, run });
+            state.remember(&self.address.server(), self.epoch, rooms.collect());
+            state.choose(&self.address.server(), self.tui.room_choices().all());
+        }
         self.state.put(state);
     }
 

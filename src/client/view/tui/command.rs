@@ -11,7 +11,7 @@ use crate::wire::{
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 10] = [
+pub(super) static OWN: [Spec; 11] = [
     Spec {
         name: "query",
         aliases: &[],
@@ -26,6 +26,14 @@ pub(super) static OWN: [Spec; 10] = [
         arguments: "[ROOM]",
         summary: "leave a room; close a private window",
         example: "/leave rust",
+        group: Group::Rooms,
+    },
+    Spec {
+        name: "connect",
+        aliases: &[],
+        arguments: "ADDRESS",
+        summary: "go to another server",
+        example: "/connect chat.example/rust",
         group: Group::Rooms,
     },
     Spec {
@@ -109,6 +117,8 @@ pub(super) enum ScreenCommand {
     History(Option<u32>),
     /// `/goto WHEN`
     Goto(String),
+    /// `/connect ADDRESS`, as it was typed
+    Connect(String),
     /// `/reconnect`
     Reconnect,
     /// `/clear`
@@ -159,8 +169,9 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         }
         "leave" if word.is_empty() => ScreenCommand::Leave(None),
         "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
-        "goto" if word.is_empty() => return Err(CommandError::Usage(spec)),
+        "connect" | "goto" if word.is_empty() => return Err(CommandError::Usage(spec)),
         "goto" => ScreenCommand::Goto(wire::clean::line(word).chars().take(32).collect()),
+        "connect" => ScreenCommand::Connect(word.to_owned()),
         "reconnect" if word.is_empty() => ScreenCommand::Reconnect,
         "clear" if word.is_empty() => ScreenCommand::Clear,
         "clear" | "reconnect" => return Err(CommandError::Usage(spec)),
@@ -233,6 +244,7 @@ mod tests {
             ("/history", Some(ScreenCommand::History(None))),
             ("/history 5", Some(ScreenCommand::History(Some(5)))),
             ("/history x", None),
+            ("/connect  localhost/rust ", Some(ScreenCommand::Connect("localhost/rust".to_owned()))),
             ("/reconnect", Some(ScreenCommand::Reconnect)),
             ("/clear", Some(ScreenCommand::Clear)),
             ("/goto  2026-11-01 ", Some(ScreenCommand::Goto("2026-11-01".to_owned()))),
@@ -274,6 +286,7 @@ mod tests {
         assert_eq!(parse("/bell loud").unwrap_err().to_string(), "usage: /bell [off | mentions | all]");
         for line in [
             "/query",
+            "/connect",
             "/goto",
             "/query eve\u{1}",
             "/highlight --x",

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     client::{
+        address::Address,
         app::{App, Shown},
         completion::Candidates,
         editor::{self, Outcome},
@@ -289,7 +290,7 @@ impl Tui {
         } else {
             nicks.retain(|nick| !self.ignored.has(nick));
         }
-        let candidates = Candidates { nicks: &nicks, rooms: &rooms, commands: &commands };
+        let candidates = Candidates { nicks: &nicks, rooms: &rooms, servers: &self.servers, commands: &commands };
         let (text, cursor) = (room.editor.text(), room.editor.cursor());
         let made = room.completer.press(text, cursor, backwards, &candidates);
         if let Some((range, with)) = made.map(|(range, with)| (range, with.to_owned()))
@@ -591,6 +592,13 @@ impl Tui {
                 let question = self.rooms[self.current].ask(Page::Since(at));
                 return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
             }
+            ScreenCommand::Connect(address) => match address.parse::<Address>() {
+                Ok(address) => return vec![Wish::Connect(Box::new(address))],
+                Err(error) => {
+                    let words = format!("{}: {error}", wire::clean::line(&address));
+                    return self.show(now, self.current, &Shown::Refusal(words), me);
+                }
+            },
             ScreenCommand::Reconnect => return vec![Wish::Reconnect(self.app_of(self.current))],
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
             ScreenCommand::Bell(None) => self.tell(now, format!("the bell rings for: {}", self.bell())),

@@ -50,6 +50,7 @@ use self::{
     room::Room,
 };
 use super::super::{
+    address::Address,
     app::{App, Bookmark, Connection, Shown},
     editor::{BYTES, LENGTH, LINES},
     ignored::Ignored,
@@ -83,6 +84,8 @@ pub enum Wish {
     Close(usize),
     /// This tab wants another connection now, as do all tabs that have none.
     Reconnect(usize),
+    /// The user goes to this server, and leaves this one.
+    Connect(Box<Address>),
     /// The program is to end.
     Quit,
     /// The program is to be stopped, as by Ctrl-Z.
@@ -183,6 +186,8 @@ pub struct Tui {
     correspondence: Option<RoomName>,
     /// The lines entered before, the latest first; in every room the same can be called back.
     entered: VecDeque<Arc<str>>,
+    /// The servers one has been to, the latest first.
+    servers: Vec<String>,
     /// Those of them that were entered since they were asked for, oldest first.
     newly_entered: Vec<Arc<str>>,
     /// The rooms that the server listed last.
@@ -215,6 +220,7 @@ impl Tui {
             prefixed: false,
             correspondence: None,
             entered: VecDeque::new(),
+            servers: Vec::new(),
             newly_entered: Vec::new(),
             listed: Vec::new(),
             column: None,
@@ -246,6 +252,17 @@ impl Tui {
     /// Has `lines`, entered an earlier time on this server, the latest first, called back in every tab that is opened from now on.
     pub fn remember(&mut self, lines: Vec<Arc<str>>) {
         self.entered = lines.into();
+    }
+
+    /// Takes the servers one has been to, the latest first.
+    pub fn offer_servers(&mut self, servers: Vec<String>) {
+        self.servers = servers;
+    }
+
+    /// Returns what the user chose by now.
+    #[must_use]
+    pub fn choices(&self) -> &Choices {
+        &self.choices
     }
 
     /// Takes the lines that were entered since the last call, oldest first, but for those that begin with a secret.

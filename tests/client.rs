@@ -6,7 +6,7 @@ use serde_json::Value;
 use support::{
     process::{Process, Signal},
     raw::RawPeer,
-    server::{start, start_with},
+    server::{start, start_with, unused_address},
     textbook::{TextbookClient, TextbookServer},
 };
 
@@ -48,6 +48,50 @@ async fn a_taken_nick_becomes_the_next_and_is_told() {
     assert!(told.contains("you are ada-2 until it is free"), "{told}");
     second.write_line("hello").await;
     first.stdout.line_with("ada-2: hello").await;
+}
+
+#[tokio::test]
+async fn a_pipe_waits_for_a_server_that_is_not_there_where_it_is_told_to() {
+    let address = unused_address();
+    let mut client = Process::client(&[&address, "--wait", "--nick", "ada"]);
+    client.write_line("hello").await;
+    client.close_stdin();
+    client
+        .stderr
+        .line_with(&format!("* waiting for a server at ws://{address}: connection refused; start one with"))
+        .await;
+    let mut server = Process::server(&["--listen", &address]);
+    server.address().await;
+    client.stdout.line_with("ada: hello").await;
+    assert_eq!(client.exit().await.code(), Some(0));
+    let mut client = Process::client(&[&unused_address(), "--wait"]);
+    client.stderr.line_with("waiting for a server").await;
+    client.signal(Signal::Term).await;
+    assert_eq!(client.exit().await.code(), Some(143));
+}
+
+#[tokio::test]
+async fn what_there_is_is_printed_as_it_is_asked_for() {
+    let server = start().await;
+    let url = format!("ws://{}/logs", server.address);
+    let mut peer = RawPeer::connect(server.address, "/logs?nick=bob").await;
+    for text in ["one", "two"] {
+        peer.say(text).await;
+        peer.line_with(text).await;
+    }
+    let printed = async |arguments: &[&str]| {
+        let mut client = Process::client(&[&[url.as_str(), "--since", "1h"], arguments].concat());
+        client.close_stdin();
+        let lines = client.stdout.rest().await;
+        assert_eq!(client.exit().await.code(), Some(0));
+        lines
+    };
+    assert_eq!(printed(&["--format", "{id} {room} {nick}: {text}"]).await, ["1 logs bob: one", "2 logs bob: two"]);
+    let is_said = |line: &&String| line.contains("\"type\":\"message\"");
+    assert_eq!(printed(&["--json"]).await.iter().filter(is_said).count(), 2);
+    let stamped = printed(&["--timestamps"]).await;
+    let is_stamped = |line: &String| line.get(..25).is_some_and(|time| time.parse::<jiff::Timestamp>().is_ok());
+    assert!(stamped.iter().all(is_stamped) && stamped.iter().any(|line| line.ends_with("bob: two")), "{stamped:?}");
 }
 
 #[tokio::test]

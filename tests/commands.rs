@@ -41,10 +41,22 @@ fn help_is_a_success_and_names_every_flag() {
 }
 
 #[test]
+fn the_help_of_the_client_fits_on_two_pages() {
+    let help = client().arg("--help").assert().success().get_output().stdout.clone();
+    let help = String::from_utf8(help).unwrap();
+    assert!(help.lines().count() <= 48, "{help}");
+    for line in help.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
 fn usage_errors_exit_with_2() {
     for arguments in [
         &["--flag-that-is-none"][..],
-        &["http://host"],
+        &["ftp://host"],
+        &["--format", "{who}"],
+        &["--format", "{nick}", "--json"],
         &["wss://host"],
         &["--nick", "a b"],
         &["--history", "x"],
@@ -52,7 +64,13 @@ fn usage_errors_exit_with_2() {
     ] {
         client().args(arguments).assert().code(2);
     }
-    for arguments in [&["--flag-that-is-none"][..], &["--listen", "8080"], &["--keep", "long"], &["--rate", "fast"]] {
+    for arguments in [
+        &["--flag-that-is-none"][..],
+        &["--listen", "8080"],
+        &["--listen", "::1"],
+        &["--keep", "long"],
+        &["--rate", "fast"],
+    ] {
         server().args(arguments).assert().code(2);
     }
 }
@@ -60,6 +78,10 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn a_value_that_would_do_nothing_is_refused_with_what_would_be_right() {
     for (arguments, right) in [
+        (["--listen", "::1"], "the port is missing: [::1]:8080"),
+        (["--listen", "127.0.0.1"], "the port is missing: 127.0.0.1:8080"),
+        (["--listen", ":8080"], "the host is missing, such as 127.0.0.1"),
+        (["--listen", "[fe80::1%]:8080"], "[fe80::1%eth0]:8080"),
         (["--log", "nonsense"], "expected off, error, warn, info, debug or trace"),
         (["--log", "tokio=debug"], "broadcast_chat=debug"),
         (["--log", "broadcast_chat=loud"], "broadcast_chat=debug"),

@@ -20,7 +20,7 @@ use broadcast_chat::{
         state,
         stopwatch::Stopwatch,
         view::{
-            Json, Plain, View, Words,
+            Format, Json, Plain, View, Words,
             tui::{
                 Choices,
                 clock::{Clock, Times},
@@ -33,7 +33,7 @@ use broadcast_chat::{
     wire::{Limits, MessageId, Nick, clean},
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
-use jiff::{Zoned, tz::TimeZone};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -43,46 +43,82 @@ const DEFAULT_URL: &str = "ws://127.0.0.1:8080";
 /// For input that is there and was not read yet, when nobody reads the output any more.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// Chat on a broadcast-chat server, or on any server that sends lines over WebSocket.
+/// What `--help` ends with.
+const EXAMPLES: &str = "\
+Examples:
+  client chat.example/rust                            chat in the room rust
+  tail -f app.log | client --no-commands HOST/logs    show a log to all
+  echo \"$VERSION is out\" | client --wait --nick ci    post from CI
+  client --json --since 0 < /dev/null > room.jsonl    back up a room
+  client --format '{nick}: {text}' <f | ./bot >f      a bot; f is a fifo
+
+Each flag has a variable: CHAT_NICK is --nick. README.md tells more.";
+
+/// Chat on a broadcast-chat server, or on any that sends lines over WebSocket
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, term_width = 80, after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
     #[arg(
+        help = "HOST, HOST:PORT or HOST/ROOM [default: ws://127.0.0.1:8080]",
+        value_name = "ADDRESS",
         env = "CHAT_URL",
-        help = "Where the server is: ws://HOST:PORT/ROOM, or short HOST, HOST:PORT, HOST/ROOM [default: ws://127.0.0.1:8080]"
+        hide_env = true
     )]
     url: Option<Address>,
-    /// The nick you want, in place of ?nick= in the URL; when it is taken, NAME-2 and so on [default: your login name]
-    #[arg(long, value_name = "NAME", env = "CHAT_NICK")]
+    /// The nick you want [default: your login name]
+    #[arg(help_heading = "Connection", long, value_name = "NAME", env = "CHAT_NICK", hide_env = true)]
     nick: Option<Nick>,
-    /// Show one line a message, also on a terminal
-    #[arg(long, env = "CHAT_PLAIN", value_parser = FalseyValueParser::new())]
-    plain: bool,
-    /// How many earlier messages to show on entering a room, 0 to 1000, in place of ?history= in the URL [default: the server's,
-    /// and none where stdin is no terminal]
-    #[arg(long, value_name = "N", env = "CHAT_HISTORY",
+    /// Wait for a server that is not there yet
+    #[arg(help_heading = "Connection", long, env = "CHAT_WAIT", hide_env = true,
+        value_parser = FalseyValueParser::new())]
+    wait: bool,
+    /// Earlier messages shown first, 0 to 1000 [in a pipe: 0]
+    #[arg(help_heading = "What is shown", long, value_name = "N", env = "CHAT_HISTORY", hide_env = true,
         value_parser = clap::value_parser!(u32).range(0..=i64::from(Limits::HISTORY)))]
     history: Option<u32>,
-    /// Where to begin, in place of --history: after the message of this id, or so long ago, such as 1h, 30m or 2d
-    #[arg(long, value_name = "ID|AGE", env = "CHAT_SINCE", value_parser = since)]
+    /// Begin after this message, or so long ago: 1h, 2d
+    #[arg(help_heading = "What is shown", long, value_name = "ID|AGE", env = "CHAT_SINCE", hide_env = true,
+        value_parser = since)]
     since: Option<Since>,
+    /// Colours: auto, always or never
     #[arg(
+        help_heading = "What is shown",
         long,
-        help = "When to use colours; NO_COLOR turns them off where this is auto",
         value_name = "WHEN",
         env = "CHAT_COLOR",
-        value_enum
+        hide_env = true,
+        value_enum,
+        hide_possible_values = true
     )]
     color: Option<Colour>,
-    /// Print one JSON object a line for each event
-    #[arg(long, env = "CHAT_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
-    /// Tell the desktop of mentions and private messages while the terminal is not looked at (OSC 9)
-    #[arg(long, env = "CHAT_NOTIFY", value_parser = FalseyValueParser::new())]
+    /// Tell the desktop of mentions while you look away
+    #[arg(help_heading = "What is shown", long, env = "CHAT_NOTIFY", hide_env = true,
+        value_parser = FalseyValueParser::new())]
     notify: bool,
-    /// Send every line as it is, also one that begins with a slash
-    #[arg(long, env = "CHAT_NO_COMMANDS", value_parser = FalseyValueParser::new())]
+    /// One line a message, also on a terminal
+    #[arg(help_heading = "Scripts", long, env = "CHAT_PLAIN", hide_env = true, value_parser = FalseyValueParser::new())]
+    plain: bool,
+    /// The date and the time on every line
+    #[arg(help_heading = "Scripts", long, env = "CHAT_TIMESTAMPS", hide_env = true,
+        value_parser = FalseyValueParser::new())]
+    timestamps: bool,
+    /// Messages alone: {time} {nick} {text} {room} {id}
+    #[arg(
+        help_heading = "Scripts",
+        long,
+        value_name = "TEMPLATE",
+        env = "CHAT_FORMAT",
+        hide_env = true,
+        conflicts_with = "json"
+    )]
+    format: Option<Format>,
+    /// One JSON object a line, for all that happens
+    #[arg(help_heading = "Scripts", long, env = "CHAT_JSON", hide_env = true, value_parser = FalseyValueParser::new())]
+    json: bool,
+    /// Send each line as it is, also one with a /
+    #[arg(help_heading = "Scripts", long, env = "CHAT_NO_COMMANDS", hide_env = true,
+        value_parser = FalseyValueParser::new())]
     no_commands: bool,
 }
 
@@ -103,7 +139,8 @@ impl Arguments {
 
     /// Returns whether the whole terminal is ours to draw on.
     fn full_screen(&self) -> bool {
-        can_draw() && io::stdin().is_terminal() && !self.plain && !self.json
+        let is_for_lines = self.plain || self.json || self.timestamps || self.format.is_some();
+        can_draw() && io::stdin().is_terminal() && !is_for_lines
     }
 }
 
@@ -184,6 +221,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         interactive: stdout_is_terminal && io::stdin().is_terminal() && !full_screen,
         piped: !io::stdin().is_terminal(),
         no_commands: arguments.no_commands,
+        wait: arguments.wait,
         secret,
         session: None,
         resume: None,
@@ -211,21 +249,23 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         let options = fullscreen::Options { address, settings, choices, folder: state::folder(), stop };
         return fullscreen::run(options).await;
     }
-    let view = if arguments.json {
+    let mut view = if arguments.json {
         View::Json(Json)
     } else {
-        View::Plain(Plain::new(TimeZone::system(), coloured(colour, can_draw())))
+        let plain = Plain::new(TimeZone::system(), coloured(colour, can_draw()));
+        View::Plain(plain.with_timestamps(arguments.timestamps).with_format(arguments.format))
     };
-    let interactive = settings.interactive;
+    let (interactive, waits) = (settings.interactive, settings.wait);
     let mut output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;
+    view.tell_time(Timestamp::now());
     if let Some(block) = address.remark().and_then(|words| view.render(&Shown::Notice(words))) {
         output.write(block).await;
     }
     let input = Input::from_stdin().map_err(failed)?;
-    let link = Link::start(address);
+    let link = if arguments.wait { Link::keep_trying(address) } else { Link::start(address) };
     let (app, watch) = (App::new(settings), Stopwatch::start());
     let mut chat =
-        Chat { app, view, input, link, output, stop, connection: 0, watch, zone: ZoneWatch::start(), cut: None };
+        Chat { app, view, input, link, output, stop, connection: 0, watch, zone: ZoneWatch::start(), cut: None, waits };
     let result = chat.run(interactive).await;
     let Chat { link, output, .. } = chat;
     link.close().await;
@@ -253,6 +293,8 @@ struct Chat {
     watch: Stopwatch,
     zone: ZoneWatch,
     cut: Option<Cut>,
+    /// Whether a server that is not there yet is waited for.
+    waits: bool,
 }
 
 /// That the output has ended before the conversation: what is at hand is said, since its echo needs no reader of the output.
@@ -297,8 +339,8 @@ impl Chat {
                         }
                     }
                 }
-                // Before there is a connection nobody knows what there is to say.
-                result = self.output.ended(), if self.cut.is_none() && self.connection > 0 => {
+                // Before there is a connection nobody knows what there is to say; but it may be long in coming.
+                result = self.output.ended(), if self.cut.is_none() && (self.connection > 0 || self.waits) => {
                     let has_texts = self.app.pending().next().is_some();
                     if !has_texts && !self.input.comes_within(MOMENT).await {
                         return result;
@@ -310,6 +352,7 @@ impl Chat {
                 () = self.stop.cancelled() => return self.stopped().await,
             };
             // What is to be shown next is told by the time of where the user is.
+            self.view.tell_time(Timestamp::now());
             if let Some(zone) = self.zone.look() {
                 self.view.change_zone(zone);
             }

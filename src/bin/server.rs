@@ -14,7 +14,7 @@ use broadcast_chat::{
     log::{Keep, Log, OpenError, Salvaged},
     os::{self, LossyWriter, Signals},
     server::{self, AllowedOrigin, Config, Fit},
-    wire::{Hex, Limits},
+    wire::{Hex, Limits, host::HostPort},
 };
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use tokio_util::task::AbortOnDropHandle;
@@ -33,7 +33,7 @@ const MEMORY: &str = ":memory:";
 struct Arguments {
     /// The address to listen on, HOST:PORT; port 0 takes a free one
     #[arg(long, value_name = "ADDR", env = "CHAT_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
-    listen: String,
+    listen: Listen,
     /// The file in which history lives, created where there is none; :memory: keeps it until the server stops [default: chat.db
     /// in the platform's data directory]
     #[arg(long, value_name = "PATH", env = "CHAT_DB")]
@@ -71,11 +71,24 @@ struct Arguments {
     log: String,
 }
 
-fn address(text: &str) -> Result<String, String> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
-        _ => Err("expected HOST:PORT, such as 127.0.0.1:8080".to_owned()),
-    }
+/// Where to listen.
+#[derive(Debug, Clone)]
+struct Listen {
+    /// As the resolver takes it.
+    host: String,
+    port: u16,
+    /// As it was typed.
+    typed: String,
+}
+
+fn address(text: &str) -> Result<Listen, String> {
+    let expected = "expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080";
+    let read = HostPort::read(text).map_err(|error| format!("{error}; {expected}"))?;
+    let port = read.port.ok_or_else(|| {
+        let host = if read.host.contains(':') { format!("[{}]", read.resolvable()) } else { read.host.clone() };
+        format!("the port is missing: {host}:8080")
+    })?;
+    Ok(Listen { host: read.resolvable(), port, typed: text.to_owned() })
 }
 
 /// What is kept for less is gone while people still read it.
@@ -196,8 +209,9 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         }
     }));
     let files = os::raise_descriptors();
-    let listener = os::listen(&arguments.listen).await.map_err(|error| cannot_listen(&arguments.listen, &error))?;
-    let bound = listener.local_addr().map_err(|error| cannot_listen(&arguments.listen, &error))?;
+    let listen = &arguments.listen;
+    let listener = os::listen(&listen.host, listen.port).await.map_err(|error| cannot_listen(&listen.typed, &error))?;
+    let bound = listener.local_addr().map_err(|error| cannot_listen(&listen.typed, &error))?;
     let (log, place) = open_log(arguments.db.clone(), arguments.keep())?;
     let stored = log.count().await.map_err(|error| format!("cannot read the log: {error}"))?;
     let mut config = Config {

@@ -3,8 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use http::{Uri, uri::Authority};
+use percent_encoding::percent_decode_str;
 
-use crate::wire::{Limits, NameError, Nick, RoomName, clean};
+use crate::wire::{
+    Limits, NameError, Nick, RoomName, clean,
+    host::{HostError, HostPort},
+};
 
 /// The port of a server that no port was given for, and the server's own default.
 const PORT: u16 = 8080;
@@ -13,9 +17,12 @@ const PORT: u16 = 8080;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     uri: Uri,
+    /// As the resolver takes it.
     host: String,
     port: u16,
     query: Query,
+    /// What was understood otherwise than it was written.
+    understood: Option<String>,
 }
 
 /// What the query says to the client; the server gets all of it.
@@ -31,8 +38,10 @@ struct Query {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Encrypted connections.
-    #[error("this build has no TLS yet; use ws://, or a proxy that ends the TLS")]
-    Tls,
+    #[error(
+        "{0}:// needs TLS, which comes in a later version; use ws://, or a proxy on this machine that ends the TLS"
+    )]
+    Tls(&'static str),
     /// Another protocol than WebSocket.
     #[error("{0}:// is not understood; an address begins with ws://")]
     Scheme(String),
@@ -57,6 +66,9 @@ pub enum AddressError {
     /// A port that is no port.
     #[error("a port is a number from 1 to 65535")]
     Port,
+    /// An IPv6 address that is none, or a zone that is none.
+    #[error(transparent)]
+    Host(HostError),
 }
 
 impl Address {
@@ -66,7 +78,7 @@ impl Address {
         &self.uri
     }
 
-    /// Returns the host to resolve, without brackets.
+    /// Returns the host to resolve: an IPv6 address without brackets, with its zone.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -87,7 +99,7 @@ impl Address {
     /// Returns the room that the path names; none where there is no path, or it is no room.
     #[must_use]
     pub fn room(&self) -> Option<RoomName> {
-        RoomName::new(self.uri.path().strip_prefix('/')?).ok()
+        RoomName::new(&percent_decode_str(self.uri.path().strip_prefix('/')?).decode_utf8().ok()?).ok()
     }
 
     /// Returns the nick that the query asks for.
@@ -102,11 +114,15 @@ impl Address {
         self.query.history
     }
 
-    /// Returns words about a part of the query that means nothing here, and perhaps something to another server.
+    /// Returns words about what was understood otherwise than it was written, and about a part of the query that means nothing
+    /// here, and perhaps something to another server.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
-        let name = self.query.unknown.as_ref()?;
-        Some(format!("{name:?} in the address means nothing here: of a query, nick and history are understood"))
+        let unknown = self.query.unknown.as_ref().map(|name| {
+            format!("{name:?} in the address means nothing here: of a query, nick and history are understood")
+        });
+        let remarks: Vec<_> = self.understood.iter().cloned().chain(unknown).collect();
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
     /// Returns the address without its query, which is for one person.
@@ -152,34 +168,54 @@ impl FromStr for Address {
         if text.contains('#') {
             return Err(AddressError::Fragment);
         }
-        let (rest, default_port) = match text.split_once("://") {
-            None => (text, PORT),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (rest, 80),
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("wss") => return Err(AddressError::Tls),
-            Some((scheme, _)) => return Err(AddressError::Scheme(printable(scheme))),
+        let (scheme, rest) =
+            text.split_once("://").map_or((None, text), |(scheme, rest)| (Some(scheme.to_ascii_lowercase()), rest));
+        let default_port = match scheme.as_deref() {
+            None => PORT,
+            Some("ws" | "http") => 80,
+            Some("wss") => return Err(AddressError::Tls("wss")),
+            Some("https") => return Err(AddressError::Tls("https")),
+            Some(scheme) => return Err(AddressError::Scheme(printable(scheme))),
         };
         let split = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(split);
         if authority.contains('@') {
             return Err(AddressError::User);
         }
-        let (host, port) = host_and_port(authority, default_port)?;
+        let host = HostPort::read(authority)?;
+        let port = host.port.unwrap_or(default_port);
+        if port == 0 {
+            return Err(AddressError::Port);
+        }
+        // What goes to the server has no zone, which means something on this machine alone (RFC 6874 section 1).
+        let bracketed = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
+        let parsed: Authority = bracketed.parse().map_err(|_| AddressError::Form)?;
+        if parsed.host() != bracketed {
+            return Err(AddressError::Form);
+        }
         let slash = if target.starts_with('/') { "" } else { "/" };
         let uri = Uri::builder()
             .scheme("ws")
-            .authority(if port == 80 { host.to_owned() } else { format!("{host}:{port}") })
+            .authority(if port == 80 { bracketed } else { format!("{bracketed}:{port}") })
             .path_and_query(format!("{slash}{target}"))
             .build()
             .map_err(|_| AddressError::Form)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let query = query(uri.query().unwrap_or_default())?;
-        Ok(Self { uri, host, port, query })
+        let mut address = Self { uri, host: host.resolvable(), port, query, understood: None };
+        if host.guessed || scheme.as_deref() == Some("http") {
+            address.understood = Some(format!("{} is understood as {address}", printable(text)));
+        }
+        Ok(address)
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.uri.to_string();
+        let mut shown = self.uri.to_string();
+        if let Some((address, zone)) = self.host.split_once('%') {
+            // As in a URL (RFC 6874 section 2).
+            shown = shown.replacen(&format!("[{address}]"), &format!("[{address}%25{zone}]"), 1);
+        }
         let is_bare = self.uri.path() == "/" && self.uri.query().is_none();
         f.write_str(shown.strip_suffix('/').filter(|_| is_bare).unwrap_or(&shown))
     }
@@ -207,26 +243,18 @@ fn query(text: &str) -> Result<Query, AddressError> {
     Ok(query)
 }
 
-fn host_and_port(authority: &str, default_port: u16) -> Result<(&str, u16), AddressError> {
-    let colon = authority.rfind(':').filter(|&at| !authority.ends_with(']') && at > 0);
-    let (host, port) = match colon {
-        None => (authority, default_port),
-        Some(at) => {
-            let digits = &authority[at + 1..];
-            let port = digits.parse().ok().filter(|&port| port != 0 && digits.bytes().all(|b| b.is_ascii_digit()));
-            (&authority[..at], port.ok_or(AddressError::Port)?)
+impl From<HostError> for AddressError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Missing => Self::Form,
+            HostError::Port => Self::Port,
+            error => Self::Host(error),
         }
-    };
-    let bracketed = host.starts_with('[');
-    let parsed: Authority = host.parse().map_err(|_| AddressError::Form)?;
-    if host.is_empty() || parsed.port().is_some() || !bracketed && host.contains(':') || parsed.host() != host {
-        return Err(AddressError::Form);
     }
-    Ok((host, port))
 }
 
-fn printable(scheme: &str) -> String {
-    crate::wire::clean::line(scheme).chars().take(32).collect()
+fn printable(text: &str) -> String {
+    clean::line(text).chars().take(64).collect()
 }
 
 #[cfg(test)]
@@ -251,6 +279,16 @@ mod tests {
             ("[::1]:8080", "ws://[::1]:8080", "::1", 8080),
             ("[::1]/x", "ws://[::1]:8080/x", "::1", 8080),
             ("ws://host", "ws://host", "host", 80),
+            ("::1", "ws://[::1]:8080", "::1", 8080),
+            ("::1/x", "ws://[::1]:8080/x", "::1", 8080),
+            ("ws://::1", "ws://[::1]", "::1", 80),
+            ("::1:2000", "ws://[::1]:2000", "::1", 2000),
+            ("2001:db8::7:12", "ws://[2001:db8::7:12]:8080", "2001:db8::7:12", 8080),
+            ("[fe80::1%lo]:8080/x", "ws://[fe80::1%25lo]:8080/x", "fe80::1%lo", 8080),
+            ("fe80::1%25lo", "ws://[fe80::1%25lo]:8080", "fe80::1%lo", 8080),
+            ("fe80::1%lo:2000", "ws://[fe80::1%25lo]:2000", "fe80::1%lo", 2000),
+            ("http://host", "ws://host", "host", 80),
+            ("Http://host:2000/rust", "ws://host:2000/rust", "host", 2000),
             ("WS://host:80/a?b=c", "ws://host/a?b=c", "host", 80),
             ("host//", "ws://host:8080//", "host", 8080),
             ("host?nick=ada", "ws://host:8080/?nick=ada", "host", 8080),
@@ -269,6 +307,25 @@ mod tests {
         assert_eq!((bare.server(), bare.room()), ("::1:8080".to_owned(), None));
         assert_eq!(bare.in_room(&RoomName::lobby()).to_string(), "ws://[::1]:8080/lobby");
         assert_eq!(bare.in_room(&RoomName::read("ä?b&")).to_string(), "ws://[::1]:8080/%C3%A4%3Fb%26");
+    }
+
+    #[test]
+    fn what_is_understood_otherwise_than_it_is_written_is_said() {
+        for (text, words) in [
+            ("http://host/rust", Some("http://host/rust is understood as ws://host/rust")),
+            ("::1:2000", Some("::1:2000 is understood as ws://[::1]:2000")),
+            ("::1", None),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().remark().as_deref(), words, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_room_may_be_percent_encoded_and_the_zone_stays_here() {
+        let address: Address = "[fe80::1%lo]/%72ust".parse().unwrap();
+        assert_eq!(address.room(), RoomName::new("rust").ok());
+        assert_eq!(address.uri().authority().unwrap().as_str(), "[fe80::1]:8080");
+        assert_eq!(address.server(), "fe80::1%lo:8080");
     }
 
     #[test]
@@ -297,14 +354,18 @@ mod tests {
     #[test]
     fn what_cannot_be_reached_is_said() {
         for (text, error) in [
-            ("wss://host", AddressError::Tls),
-            ("http://host", AddressError::Scheme("http".to_owned())),
+            ("wss://host", AddressError::Tls("wss")),
+            ("HTTPS://host", AddressError::Tls("https")),
+            ("ftp://host", AddressError::Scheme("ftp".to_owned())),
             ("", AddressError::Form),
             ("ws://", AddressError::Form),
             ("/rust", AddressError::Form),
-            ("::1", AddressError::Form),
             ("a b", AddressError::Form),
-            ("[", AddressError::Form),
+            ("[", AddressError::Host(HostError::Ipv6)),
+            ("a:b:c", AddressError::Host(HostError::Ipv6)),
+            ("[fe80::1%]", AddressError::Host(HostError::Zone)),
+            ("[fe80::1%a/b]", AddressError::Host(HostError::Ipv6)),
+            ("[::1]8080", AddressError::Port),
             ("ws://host/a b", AddressError::Form),
             ("host:0", AddressError::Port),
             ("host:99999", AddressError::Port),
@@ -326,7 +387,7 @@ mod tests {
         #[test]
         fn never_panics_on_what_looks_like_one(text in "(ws://)?[\\[\\]a-z:0-9@.]{0,12}[:/?#]{0,2}[ -~]{0,8}") {
             if let Ok(address) = text.parse::<Address>() {
-                prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
+                prop_assert_eq!(address.to_string().parse::<Address>().unwrap().to_string(), address.to_string());
             }
         }
     }

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, words) in [
-            ("nick = \"ada\"\nserver = \"wss://x\"", 2, "no TLS"),
+            ("nick = \"ada\"\nserver = \"wss://x\"", 2, "needs TLS"),
             ("# me\n\nnick = \"a b\"", 3, "a nick has"),
             ("colour = \"never\"", 1, "unknown field `colour`"),
             ("highlight = [\"deploy\", \"-x\"]", 1, "does not begin with"),

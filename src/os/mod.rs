@@ -28,13 +28,13 @@ pub use self::terminal::{TerminalBytes, TerminalWaker};
 /// back within a second, and whoever does not fit waits a second for the next try.
 const BACKLOG: u32 = 4096;
 
-/// Binds a listening socket to the first of the addresses of `address`, HOST:PORT, that can be had.
+/// Binds a listening socket to the first of the addresses of `host` that can be had.
 ///
 /// # Errors
 /// Why the last of them could not be had.
-pub async fn listen(address: &str) -> io::Result<TcpListener> {
+pub async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in tokio::net::lookup_host(address).await? {
+    for address in tokio::net::lookup_host((host, port)).await? {
         match listen_on(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => failed = error,

@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt::Write as _, time::SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, StatusCode, Uri, header};
+use percent_encoding::percent_decode_str;
 
 use super::{
     admission::Full,
@@ -104,7 +105,7 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Re
     }
     let room = match uri.path().strip_prefix('/').map(|path| path.strip_suffix('/').unwrap_or(path)) {
         Some("") => Some(RoomName::lobby()),
-        Some(name) => RoomName::new(name).ok(),
+        Some(name) => percent_decode_str(name).decode_utf8().ok().and_then(|name| RoomName::new(&name).ok()),
         None => None,
     };
     let Some(room) = room else {
@@ -154,7 +155,7 @@ fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<Opening, Refusal
     let mut opening = Opening { dialect, room, nick: None, complaint: None, history: None };
     let query = uri.query().unwrap_or_default();
     // Else what is no UTF-8 would become U+FFFD.
-    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+    if percent_decode_str(query).decode_utf8().is_err() {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "the query is not percent-encoded UTF-8"));
     }
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn the_url_names_the_room_the_nick_and_the_history() {
         for target in
-            ["/rust/?nick=J%C3%BCrgen&history=5&x=y", "http://chat.example:8080/rust?nick=J%C3%BCrgen&history=5"]
+            ["/%72ust/?nick=J%C3%BCrgen&history=5&x=y", "http://chat.example:8080/rust?nick=J%C3%BCrgen&history=5"]
         {
             let (opening, _) = decided(&handshake(target, &[]), TERMS).unwrap();
             assert_eq!(opening.room.as_str(), "rust");
@@ -279,6 +280,7 @@ mod tests {
             (400, request("GET / HTTP/1.0", &HANDSHAKE)),
             (426, request("HEAD / HTTP/1.1", &HANDSHAKE)),
             (404, handshake("/-bad", &[])),
+            (404, handshake("/%ff", &[])),
             (400, handshake("/?history=many", &[])),
             (400, handshake("/?nick=%ff%fe", &[])),
             (400, handshake("/?%c3=x&%bc", &[])),

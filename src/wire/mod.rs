@@ -8,6 +8,7 @@ mod client;
 pub mod command;
 pub mod handshake;
 mod hex;
+pub mod host;
 pub mod json;
 #[cfg(test)]
 mod largest;

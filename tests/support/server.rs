@@ -23,3 +23,9 @@ pub async fn start_with(arguments: &[&str]) -> Server {
     let address = process.address().await;
     Server { address, process }
 }
+
+/// Returns an address where nobody listens.
+pub fn unused_address() -> String {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    taken.local_addr().expect("its address").to_string()
+}

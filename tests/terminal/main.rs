@@ -13,7 +13,7 @@ use pty::Pty;
 use support::{
     process::{Process, Signal},
     raw::RawPeer,
-    server::{Server, start, start_with},
+    server::{Server, start, start_with, unused_address},
 };
 
 async fn joined(server: &Server, columns: u16, rows: u16) -> Pty {
@@ -58,7 +58,7 @@ async fn another_server_is_a_command_away_and_each_keeps_its_own() {
     let (first, second) = (start().await, start().await);
     let mut client = joined(&first, 80, 24).await;
     client.write("/connect [\r");
-    client.shows("[: expected host").await;
+    client.shows("[: this is no IPv6 address").await;
     client.write("/join rust\r");
     client.shows("─ #rust").await;
     client.write("half a ");
@@ -98,12 +98,6 @@ async fn what_was_not_sent_to_a_server_is_not_sent_to_another() {
     // Its history is another one now.
     client.shows("not sent the last time").await;
     client.typed("> for the first alone").await;
-}
-
-/// Returns an address where nobody listens.
-fn unused_address() -> String {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    taken.local_addr().expect("its address").to_string()
 }
 
 #[tokio::test]

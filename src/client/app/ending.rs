@@ -38,6 +38,13 @@ impl Ending {
         Self::Quit { until: now + QUIT_PATIENCE }
     }
 
+    /// Takes that the end of input is waited for from now on: before, there was no server.
+    pub(super) fn begins(&mut self, now: Duration) {
+        if let Self::InputEnded(at) = self {
+            *at = now;
+        }
+    }
+
     fn is_quit(self) -> bool {
         matches!(self, Self::Quit { .. })
     }
@@ -97,6 +104,7 @@ impl App {
         let Stall { since, asked } = self.stall;
         match self.ending {
             Some(Ending::Quit { until }) => Some(until),
+            _ if self.settings.wait && self.is_waiting() => None,
             Some(Ending::InputEnded(at)) => {
                 let is_said = self.dialect == Dialect::Text && self.outbox.is_empty();
                 Some(since.max(at) + asked + if is_said { TEXT_PATIENCE } else { PATIENCE })

@@ -36,6 +36,7 @@ use crate::wire::{
 
 /// What the user chose.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Settings {
     /// The address of the server, for people.
     pub server: String,
@@ -51,6 +52,8 @@ pub struct Settings {
     pub piped: bool,
     /// Whether every line is a text, also one with a leading slash.
     pub no_commands: bool,
+    /// Whether a server that is not there yet is waited for, however long that takes.
+    pub wait: bool,
     /// Random bytes that make the keys of this conversation its own: no two conversations may have the same.
     pub secret: [u8; 16],
     /// The token that this conversation shares with others of the same person; without one it has its own, made of the secret.
@@ -459,6 +462,12 @@ impl App {
     }
 
     fn connected(&mut self, now: Duration, dialect: Dialect, effects: &mut Vec<Effect>) {
+        if self.settings.wait && self.is_waiting() {
+            self.progressed(now);
+            if let Some(ending) = &mut self.ending {
+                ending.begins(now);
+            }
+        }
         self.dialect = dialect;
         self.unreadable = None;
         self.retry_at = None;

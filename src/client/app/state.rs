@@ -68,6 +68,11 @@ impl App {
         }
     }
 
+    /// Returns whether there was no connection yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.phase == Phase::Offline && self.lost_at.is_none()
+    }
+
     /// Returns whether there is no connection, and the next try to make one waits.
     #[must_use]
     pub fn waits_to_retry(&self) -> bool {

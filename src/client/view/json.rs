@@ -21,6 +21,9 @@ enum Own<'a> {
     Connected { dialect: &'static str },
     Disconnected { reason: &'a str },
     Line { text: &'a str },
+    Waiting { text: &'a str },
+    Unreachable { reason: &'a str },
+    Back { missed: usize, text: &'a str },
     Notice { text: &'a str },
     Refused { text: &'a str },
 }
@@ -35,10 +38,10 @@ impl Json {
             Shown::Connected(Dialect::Json) => own(&Own::Connected { dialect: "json" }),
             Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
             Shown::Disconnected { reason } => own(&Own::Disconnected { reason }),
-            Shown::Unreachable { reason } => own(&Own::Notice { text: &format!("not connected yet: {reason}") }),
-            Shown::Notice(text) | Shown::Waiting { words: text } | Shown::Back { words: text, .. } => {
-                own(&Own::Notice { text })
-            }
+            Shown::Waiting { words } => own(&Own::Waiting { text: words }),
+            Shown::Unreachable { reason } => own(&Own::Unreachable { reason }),
+            Shown::Back { words, missed } => own(&Own::Back { missed: *missed, text: words }),
+            Shown::Notice(text) => own(&Own::Notice { text }),
             Shown::Refusal(text) | Shown::Undelivered { words: text, .. } => own(&Own::Refused { text }),
         };
         Block { text: escaped(encoded) + "\n", aside: false }

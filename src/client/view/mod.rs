@@ -1,12 +1,14 @@
 //! From what happened to what is written. Pure: no tokio, no clock, no I/O.
 
+mod format;
 mod json;
 mod plain;
 pub mod tui;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp as Moment, tz::TimeZone};
 
 pub use self::{
+    format::{Format, FormatError},
     json::Json,
     plain::Plain,
     tui::{Bell, Joins, Notify, RoomChoice, RoomChoices, Tui, Word, Words},
@@ -39,6 +41,14 @@ impl View {
     pub fn change_zone(&mut self, zone: TimeZone) {
         match self {
             Self::Plain(plain) => plain.change_zone(zone),
+            Self::Json(_) => {}
+        }
+    }
+
+    /// Takes when it is: what has no time of its own happens now.
+    pub fn tell_time(&mut self, now: Moment) {
+        match self {
+            Self::Plain(plain) => plain.tell_time(now),
             Self::Json(_) => {}
         }
     }

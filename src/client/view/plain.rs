@@ -8,7 +8,10 @@ use std::{cell::RefCell, fmt::Write as _};
 use anstyle::{AnsiColor, Effects, Style};
 use jiff::{Timestamp as Moment, tz::TimeZone};
 
-use super::{Block, PLAIN_TEXT_ONLY};
+use super::{
+    Block, PLAIN_TEXT_ONLY,
+    format::{Field, Format},
+};
 use crate::{
     client::app::Shown,
     wire::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, clean, text},
@@ -37,6 +40,12 @@ const REFUSED: Style = AnsiColor::Red.on_default();
 pub struct Plain {
     zone: TimeZone,
     coloured: bool,
+    /// Whether every line begins with the date and the time.
+    is_stamped: bool,
+    /// What a message looks like, in place of what people read; then nothing but messages is told.
+    format: Option<Format>,
+    /// When it is.
+    now: Moment,
     /// The second that was told last, and how: what comes in a burst is mostly of the same.
     latest: RefCell<Option<(u64, String)>>,
 }
@@ -45,7 +54,23 @@ impl Plain {
     /// Returns the view that tells the time of `zone`.
     #[must_use]
     pub fn new(zone: TimeZone, coloured: bool) -> Self {
-        Self { zone, coloured, latest: RefCell::default() }
+        Self { zone, coloured, is_stamped: false, format: None, now: Moment::UNIX_EPOCH, latest: RefCell::default() }
+    }
+
+    /// Returns the view with the date and the time at the beginning of every line, where `is_stamped`.
+    #[must_use]
+    pub fn with_timestamps(self, is_stamped: bool) -> Self {
+        Self { is_stamped, ..self }
+    }
+
+    /// Returns the view that writes messages alone, as `format` says.
+    #[must_use]
+    pub fn with_format(self, format: Option<Format>) -> Self {
+        Self { format, ..self }
+    }
+
+    pub(super) fn tell_time(&mut self, now: Moment) {
+        self.now = now;
     }
 
     pub(super) fn change_zone(&mut self, zone: TimeZone) {
@@ -58,8 +83,11 @@ impl Plain {
     pub(super) fn render(&self, shown: &Shown) -> Option<Block> {
         let (text, aside) = match shown {
             Shown::Event { quiet: true, .. } | Shown::Answer { .. } | Shown::Connected(Dialect::Json) => return None,
+            Shown::Event { event: ServerMessage::Error(failure), .. } if self.format.is_some() => {
+                (self.refuse(&clean::line(&failure.message)), true)
+            }
             Shown::Event { event, .. } => (self.event(event)?, false),
-            Shown::Text(frame) => (clean::lines(frame).trim_end_matches('\n').to_owned(), false),
+            Shown::Text(frame) => (self.stamped(clean::lines(frame).trim_end_matches('\n').to_owned()), false),
             Shown::Connected(Dialect::Text) => (self.tell(PLAIN_TEXT_ONLY), true),
             Shown::Disconnected { reason } => {
                 (self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason))), true)
@@ -75,6 +103,9 @@ impl Plain {
 
     fn event(&self, event: &ServerMessage) -> Option<String> {
         Some(match event {
+            ServerMessage::Found { messages, .. } if self.format.is_some() && !messages.is_empty() => {
+                messages.iter().map(|message| self.message(message)).collect::<Vec<_>>().join("\n")
+            }
             ServerMessage::Message(message) => self.message(message),
             ServerMessage::Private(private) => self.private(private),
             ServerMessage::History { messages, .. } if !messages.is_empty() => {
@@ -90,12 +121,29 @@ impl Plain {
                 std::iter::once(first).chain(found).chain(cut).collect::<Vec<_>>().join("\n")
             }
             ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message)),
-            event => self.painted(DIM, &clean::lines(&text::encode(event)?)),
+            _ if self.format.is_some() => return None,
+            event => self.stamped(self.painted(DIM, &clean::lines(&text::encode(event)?))),
         })
     }
 
     fn message(&self, message: &Message) -> String {
         let text = message.text.as_ref().map(text::indented);
+        if let Some(format) = &self.format {
+            return format.line(|field| match field {
+                Field::Time => self.time_of_day(message.at),
+                Field::Date => self.date(message.at),
+                Field::Nick => message.nick.to_string(),
+                Field::Text => text.as_deref().unwrap_or_default().to_owned(),
+                Field::Room => message.room.to_string(),
+                Field::Id => message.id.0.to_string(),
+                Field::Kind => match message.kind {
+                    Kind::Say => "say",
+                    Kind::Me => "me",
+                    Kind::Topic => "topic",
+                }
+                .to_owned(),
+            });
+        }
         // Room for the time, the colours and the line break.
         let mut line = String::with_capacity(64 + text.as_ref().map_or(0, |text| text.len()));
         self.time(message.at, &mut line);
@@ -114,6 +162,16 @@ impl Plain {
 
     fn private(&self, private: &Private) -> String {
         let Private { from, to, at, text, .. } = private;
+        if let Some(format) = &self.format {
+            return format.line(|field| match field {
+                Field::Time => self.time_of_day(*at),
+                Field::Date => self.date(*at),
+                Field::Nick => from.to_string(),
+                Field::Text => text::indented(text).into_owned(),
+                Field::Room | Field::Id => String::new(),
+                Field::Kind => "private".to_owned(),
+            });
+        }
         let mut line = String::new();
         self.time(*at, &mut line);
         line.push_str(" [");
@@ -126,11 +184,11 @@ impl Plain {
     }
 
     fn tell(&self, words: &str) -> String {
-        self.painted(DIM, &format!("* {}", clean::lines(words).replace('\n', CONTINUATION)))
+        self.stamped(self.painted(DIM, &format!("* {}", clean::lines(words).replace('\n', CONTINUATION))))
     }
 
     fn refuse(&self, words: &str) -> String {
-        self.painted(REFUSED, &format!("! {}", clean::lines(words).replace('\n', CONTINUATION)))
+        self.stamped(self.painted(REFUSED, &format!("! {}", clean::lines(words).replace('\n', CONTINUATION))))
     }
 
     fn time(&self, at: Timestamp, line: &mut String) {
@@ -144,9 +202,40 @@ impl Plain {
         }
     }
 
-    /// Returns the hour and minute of a moment, in seconds since the Unix epoch, if there is a calendar for it.
+    /// Returns the time of a message without colours.
+    fn time_of_day(&self, at: Timestamp) -> String {
+        self.local(at.0 / 1000).unwrap_or_else(|| "--:--".to_owned())
+    }
+
+    /// Returns the date of a message.
+    fn date(&self, at: Timestamp) -> String {
+        let moment = i64::try_from(at.0).ok().and_then(|at| Moment::from_millisecond(at).ok());
+        moment.map_or_else(|| "----------".to_owned(), |moment| self.zone.to_datetime(moment).date().to_string())
+    }
+
+    /// Returns `line`, which happens now and may be several, with the time before each where every line has one.
+    fn stamped(&self, line: String) -> String {
+        if !self.is_stamped {
+            return line;
+        }
+        let mut stamp = String::new();
+        self.paint(DIM, &self.stamp(self.now), &mut stamp);
+        let goes_on = CONTINUATION.trim_start_matches('\n');
+        let begin = |line: &str| if line.starts_with(goes_on) { line.to_owned() } else { format!("{stamp} {line}") };
+        line.split('\n').map(begin).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns the date and the time of a moment (RFC 3339).
+    fn stamp(&self, moment: Moment) -> String {
+        moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+
+    /// Returns the hour and minute of a moment, or all of it with the time stamps, in seconds since the Unix epoch, if there is a calendar for it.
     fn local(&self, second: u64) -> Option<String> {
         let moment = Moment::from_second(i64::try_from(second).ok()?).ok()?;
+        if self.is_stamped {
+            return Some(self.stamp(moment));
+        }
         let local = self.zone.to_offset(moment).to_datetime(moment);
         Some(format!("{:02}:{:02}", local.hour(), local.minute()))
     }
@@ -237,6 +326,34 @@ mod tests {
         assert_eq!(plain.render(&shown).unwrap().text, "21:34 ada: hi\n");
         plain.change_zone(TimeZone::fixed(jiff::tz::offset(1)));
         assert_eq!(plain.render(&shown).unwrap().text, "13:34 ada: hi\n", "where the user is by now");
+    }
+
+    #[test]
+    fn with_time_stamps_every_line_says_when() {
+        let mut view = plain(false).with_timestamps(true);
+        view.tell_time(Moment::from_second(1_700_000_001).unwrap());
+        let line = |shown| view.render(&shown).unwrap().text;
+        let message = Shown::Event { event: said(Kind::Say, Some("hi\nho")), quiet: false };
+        assert_eq!(line(message), "2023-11-14T12:34:00+00:00 ada: hi\n    ho\n");
+        assert_eq!(line(Shown::Notice("back".to_owned())), "2023-11-14T22:13:21+00:00 * back\n");
+        assert_eq!(line(Shown::Refusal("no".to_owned())), "2023-11-14T22:13:21+00:00 ! no\n");
+        assert_eq!(line(Shown::Text("bob: hi\n".to_owned())), "2023-11-14T22:13:21+00:00 bob: hi\n");
+        let nick = Shown::Event { event: ServerMessage::Nick { nick: nick("bob") }, quiet: false };
+        assert_eq!(line(nick), "2023-11-14T22:13:21+00:00 * you are bob now\n");
+    }
+
+    #[test]
+    fn a_format_is_for_messages_alone_and_nobody_forges_a_line_of_it() {
+        let format = "{date} {time} {id} #{room} {kind} {nick}: {text}".parse().unwrap();
+        let view = plain(true).with_format(Some(format));
+        let line = |shown| view.render(&shown);
+        let event = |event| Shown::Event { event, quiet: false };
+        let text = line(event(said(Kind::Me, Some("waves\n12:34 bob: hi\u{1b}[31m")))).unwrap().text;
+        assert_eq!(text, "2023-11-14 12:34 1 #lobby me ada: waves\n    12:34 bob: hi\n");
+        assert_eq!(line(event(ServerMessage::Nick { nick: nick("bob") })), None);
+        assert!(line(Shown::Notice("back".to_owned())).unwrap().aside);
+        let refused = event(ServerMessage::Error(Failure::new(ErrorCode::Other, "no")));
+        assert!(line(refused).unwrap().aside, "it is no message");
     }
 
     #[test]

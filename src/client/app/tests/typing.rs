@@ -3,6 +3,27 @@
 use super::*;
 
 #[test]
+fn whoever_waits_for_a_server_waits_as_long_as_it_takes() {
+    for wait in [true, false] {
+        let mut chat = Chat::new(Settings { piped: true, wait, ..Settings::default() });
+        chat.line("hello");
+        chat.event(Event::InputEnded);
+        chat.now += Duration::from_hours(1);
+        chat.event(Event::Woke);
+        assert_eq!(chat.finished.is_none(), wait);
+        if wait {
+            chat.join(EPOCH, "ada");
+            chat.server(&live());
+            chat.event(Event::Woke);
+            assert!(chat.finished.is_none(), "it has just been sent");
+            chat.now += Duration::from_mins(1);
+            chat.event(Event::Woke);
+            assert!(matches!(chat.finished, Some(Err(Failure::Unsent { lines: 0, doubtful: 1, .. }))));
+        }
+    }
+}
+
+#[test]
 fn what_is_typed_before_the_chat_is_live_waits() {
     let mut chat = Chat::ada();
     chat.line("one");

@@ -1,30 +1,58 @@
 //! The column beside the conversation: the rooms that are open, and who is in this one. Pure.
+//!
+//! Where both do not fit, each has its share, and the rooms scroll with the one that is in front.
+
+use std::ops::Range;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit::fit, palette::Palette, room::Room};
 
+/// From so many rows on, the people have two fifths of them, if they need that.
+const SHARED: usize = 8;
+
+/// Lines of the column, from the top.
+struct Lines<'a> {
+    buffer: &'a mut Buffer,
+    area: Rect,
+    y: u16,
+}
+
+impl Lines<'_> {
+    fn put(&mut self, text: &str, style: Style) {
+        if self.y < self.area.bottom() {
+            self.buffer.set_string(self.area.x, self.y, fit(text, self.area.width.into()), style);
+            self.y += 1;
+        }
+    }
+
+    /// Returns how many more there is room for.
+    fn left(&self) -> usize {
+        self.area.bottom().saturating_sub(self.y).into()
+    }
+}
+
 /// Draws the column into `area`.
 pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[Room], current: usize) {
     for y in area.top()..area.bottom() {
         buffer.set_string(area.x, y, "│", palette.quiet());
     }
-    let inner = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
-    let mut y = inner.y;
-    let mut line = |text: &str, style: Style| {
-        if y < inner.bottom() {
-            buffer.set_string(inner.x, y, fit(text, inner.width.into()), style);
-            y += 1;
-        }
+    let area = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
+    let Some(room) = rooms.get(current) else { return };
+    let mut lines = Lines { buffer, area, y: area.y };
+    let in_common: Vec<_> = match &room.person {
+        Some(person) => rooms.iter().filter(|room| room.names.contains(&person.nick)).collect(),
+        None => Vec::new(),
     };
-    for (index, room) in rooms.iter().enumerate() {
+    // A blank line and how many there are stand above them.
+    let below = 2 + if room.person.is_some() { in_common.len() } else { room.people };
+    let shown = in_sight(rooms.len(), current, room_rows(area.height.into(), rooms.len(), below));
+    let (above, after) = (&rooms[..shown.start], &rooms[shown.end..]);
+    draw_rest('↑', above, &mut lines, palette);
+    for (index, room) in shown.clone().zip(&rooms[shown]) {
         let mark = if index == current { '>' } else { ' ' };
-        let unread = match (room.unread, room.mentions) {
-            (0, _) => String::new(),
-            (unread, 0) => format!(" {unread}"),
-            (unread, _) => format!(" {unread}!"),
-        };
+        let unread = room.unread_mark().map_or_else(String::new, |mark| format!(" {mark}"));
         let style = match (index == current, room.unread, room.mentions) {
             (true, ..) | (_, 1.., 0) => palette.selected(),
             (_, _, 1..) => palette.new_mark(),
@@ -32,30 +60,97 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
         };
         // Only so many can be reached by their number.
         let number = if index < 9 { (index + 1).to_string() } else { " ".to_owned() };
-        let label = fit(&room.label(), usize::from(inner.width).saturating_sub(3 + unread.width()));
-        line(&format!("{mark}{number} {label}{unread}"), style);
+        let label = fit(&room.label(), usize::from(area.width).saturating_sub(3 + unread.width()));
+        lines.put(&format!("{mark}{number} {label}{unread}"), style);
     }
-    let Some(room) = rooms.get(current) else { return };
-    line("", Style::default());
+    draw_rest('↓', after, &mut lines, palette);
+    lines.put("", Style::default());
     if let Some(person) = &room.person {
-        line(&format!("{} is in", person.nick), palette.quiet());
-        for room in rooms.iter().filter(|room| room.names.contains(&person.nick)) {
-            line(&room.label(), Style::default());
+        let words = if in_common.is_empty() { "in no room of yours" } else { "is in" };
+        lines.put(&format!("{} {words}", person.nick), palette.quiet());
+        for room in in_common {
+            lines.put(&room.label(), Style::default());
         }
         return;
     }
-    line(&format!("{} here", room.people), palette.quiet());
-    let free = usize::from(inner.bottom().saturating_sub(inner.y)).saturating_sub(rooms.len() + 2);
+    lines.put(&format!("{} here", room.people), palette.quiet());
+    let free = lines.left();
     let fits = if room.people > free { free.saturating_sub(1) } else { free };
     for nick in room.names.iter().take(fits) {
         if room.ignores(nick) {
-            line(&format!("{nick} (ignored)"), palette.quiet());
+            lines.put(&format!("{nick} (ignored)"), palette.quiet());
         } else {
-            line(nick.as_str(), palette.nick(nick.as_str()));
+            lines.put(nick.as_str(), palette.nick(nick.as_str()));
         }
     }
     let more = room.people.saturating_sub(room.names.len().min(fits));
     if more > 0 {
-        line(&format!("and {more} more"), palette.quiet());
+        lines.put(&format!("and {more} more"), palette.quiet());
+    }
+}
+
+/// Draws how many rooms are out of sight, and whether one of them calls; nothing where there are none.
+fn draw_rest(arrow: char, rooms: &[Room], lines: &mut Lines<'_>, palette: Palette) {
+    if rooms.is_empty() {
+        return;
+    }
+    let count = |matters: fn(&Room) -> bool| rooms.iter().filter(|room| matters(room)).count();
+    let (called, unread) = (count(|room| room.mentions > 0), count(|room| room.unread > 0));
+    let (words, style) = match (called, unread) {
+        (0, 0) => (String::new(), palette.quiet()),
+        (0, unread) => (format!(", {unread} unread"), palette.selected()),
+        (called, _) => (format!(", {called} !"), palette.new_mark()),
+    };
+    lines.put(&format!(" {arrow} {} more{words}", rooms.len()), style);
+}
+
+/// Returns how many of `height` rows the rooms have, where what stands below them needs `below`.
+fn room_rows(height: usize, rooms: usize, below: usize) -> usize {
+    let kept = if height < SHARED { 0 } else { below.min((height * 2 / 5).max(3)) };
+    rooms.min(height - kept)
+}
+
+/// Returns which of `count` rooms are in sight in so many rows, the `current` among them. Where some are not, one row tells so on that
+/// side.
+fn in_sight(count: usize, current: usize, rows: usize) -> Range<usize> {
+    if count <= rows {
+        return 0..count;
+    }
+    // Too few for rows that tell of others.
+    if rows < 3 {
+        return current..(current + rows.min(1));
+    }
+    let first = current.saturating_sub(rows / 2).min(count - rows);
+    let (hidden_above, hidden_below) = (first > 0, first + rows < count);
+    first + usize::from(hidden_above)..first + rows - usize::from(hidden_below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_in_front_is_in_sight_at_every_height_and_the_people_have_their_share() {
+        for height in 1..60 {
+            for count in 1..70 {
+                for people in [1, 5, 500] {
+                    let rows = room_rows(height, count, 2 + people);
+                    assert!(rows >= 1 && rows <= height, "{height} {count}");
+                    assert!(height < SHARED || height - rows >= 3, "somebody is seen: {height} {count} {people}");
+                    for current in 0..count {
+                        let shown = in_sight(count, current, rows);
+                        assert!(shown.contains(&current), "{shown:?} {current} of {count} in {rows}");
+                        let told = usize::from(shown.start > 0) + usize::from(shown.end < count);
+                        assert!(rows < 3 || shown.len() + told == rows.min(count), "{shown:?} of {count} in {rows}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_fits_does_not_scroll() {
+        assert_eq!((room_rows(40, 20, 12), in_sight(20, 19, 20)), (20, 0..20));
+        assert_eq!((room_rows(22, 32, 202), in_sight(32, 15, 14)), (14, 9..21));
     }
 }

@@ -7,7 +7,7 @@ use super::{command, fit::fit, palette::Palette};
 use crate::wire::command::Group;
 
 /// The keys, and what they do.
-pub(super) static KEYS: [(&str, &str); 26] = [
+pub(super) static KEYS: [(&str, &str); 27] = [
     ("Enter", "send"),
     ("Shift-Enter, Alt-Enter", "line break; Ctrl-J, too"),
     ("Tab", "complete a nick, room, command or :emoji"),
@@ -24,6 +24,7 @@ pub(super) static KEYS: [(&str, &str); 26] = [
     ("Ctrl-Home, Ctrl-End", "to the oldest, to the newest"),
     ("Alt-Home", "to the first that is new"),
     ("Esc", "to the newest; closes what is open"),
+    ("F2", "the whole topic"),
     ("F3", "show what a search has found while you typed"),
     ("Alt-L", "the links on the screen, to copy one"),
     ("Alt-V", "the bare text, for the mouse to select"),

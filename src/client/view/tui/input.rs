@@ -99,6 +99,7 @@ impl Tui {
         self.told = None;
         self.help = None;
         self.link_list = None;
+        self.topic = false;
         let Some(room) = self.rooms.get(self.current) else { return };
         // All of it or nothing: who sends the half of a text has said something else.
         let (is, fits) = (clean::lines(&text).len(), room.editor.room());
@@ -126,6 +127,7 @@ impl Tui {
     fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<Wish> {
         self.told = None;
         let prefixed = mem::take(&mut self.prefixed);
+        let closes = std::mem::take(&mut self.topic);
         let mut confirmed = None;
         if let Some(question) = self.question.take() {
             match (question.answer(key), question) {
@@ -143,6 +145,9 @@ impl Tui {
                 (Answer::Stays, question) => self.question = Some(question),
                 (Answer::Otherwise, _) => {}
             }
+        }
+        if closes && matches!(key.code, KeyCode::Esc | KeyCode::F(2) | KeyCode::Enter) {
+            return Vec::new();
         }
         if let Some(wishes) = self.help_key(key) {
             return wishes;
@@ -375,6 +380,12 @@ impl Tui {
             KeyCode::Tab => self.complete(false),
             KeyCode::BackTab => self.complete(true),
             KeyCode::F(1) => self.help = Some(Help::keys()),
+            KeyCode::F(2) => {
+                self.topic = self.rooms.get(self.current).is_some_and(|room| room.shown_topic().is_some());
+                if !self.topic {
+                    self.told = Some("there is no topic; /topic TEXT sets one".to_owned());
+                }
+            }
             KeyCode::F(3) => {
                 if !self.rooms.get_mut(self.current).is_some_and(|room| room.conversation.open_results()) {
                     self.told = Some("no results wait to be shown; /search WORDS finds some".to_owned());

@@ -9,7 +9,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{LEAVING, Tui, column, command, fit::fit, palette::Palette, status};
+use super::{LEAVING, Tui, column, command, conversation::draw_topic, fit::fit, palette::Palette, status};
 use crate::client::{
     app::{App, Connection},
     completion,
@@ -87,6 +87,14 @@ impl Tui {
         if let Some(list) = &self.link_list {
             let over = list.draw(Rect { width: area.width, ..parts.conversation }, buffer, palette);
             picture.cover(over);
+        }
+        if self.topic
+            && let Some(room) = self.rooms.get(current)
+            && let Some(topic) = room.shown_topic()
+        {
+            let by = room.topic_by().map_or_else(String::new, |nick| format!(", set by {nick}"));
+            let title = format!("topic of {}{by}", room.label());
+            picture.cover(draw_topic(parts.conversation, buffer, palette, &title, topic.as_str()));
         }
         if let Some(help) = &mut self.help {
             let over = Rect { width: area.width, ..parts.conversation };

@@ -180,6 +180,8 @@ pub struct Tui {
     links_in_sight: Vec<Arc<str>>,
     link_list: Option<LinkList>,
     bare: Option<Bare>,
+    /// Whether the whole topic lies over the conversation.
+    topic: bool,
     /// Whether Ctrl-X was pressed, and the next key says for what.
     prefixed: bool,
     /// Whose app had the last private message, and knows whom to reply to.
@@ -217,6 +219,7 @@ impl Tui {
             links_in_sight: Vec::new(),
             link_list: None,
             bare: None,
+            topic: false,
             prefixed: false,
             correspondence: None,
             entered: VecDeque::new(),
@@ -317,6 +320,7 @@ impl Tui {
         self.comes_from_here(tab);
         // A question is about the line that it was asked at.
         self.question = None;
+        self.topic = false;
         self.current = tab;
         // Whoever goes somewhere is here.
         self.rooms[tab].watch(true);

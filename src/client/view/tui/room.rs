@@ -107,6 +107,21 @@ impl Room {
         self.topic.as_ref().filter(|topic| !self.hides_topic(topic))
     }
 
+    /// Returns who set the topic, where that is known.
+    pub(super) fn topic_by(&self) -> Option<&Nick> {
+        self.topic_set.as_ref().filter(|set| Some(&set.topic) == self.topic.as_ref()).map(|set| &set.by)
+    }
+
+    /// Returns what is unread in few characters, the mentions first; nothing where all is read.
+    pub(super) fn unread_mark(&self) -> Option<String> {
+        match (self.unread, self.mentions) {
+            (0, _) => None,
+            (unread, 0) => Some(short(unread)),
+            (unread, mentions) if unread == mentions => Some(format!("{}!", short(mentions))),
+            (unread, mentions) => Some(format!("{}! {}", short(mentions), short(unread))),
+        }
+    }
+
     /// Returns whether a topic is of somebody who is ignored.
     pub(super) fn hides_topic(&self, topic: &Topic) -> bool {
         self.topic_set.as_ref().is_some_and(|set| set.topic == *topic && self.hides_topics_of(&set.of))
@@ -293,7 +308,36 @@ impl Room {
     }
 }
 
+/// Returns a count in four characters at the most.
+fn short(count: usize) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        1000..100_000 => format!("{}k", count / 1000),
+        _ => "99k+".to_owned(),
+    }
+}
+
 /// Returns the topic that a message sets.
 fn topic_of(message: &Message) -> Option<Topic> {
     message.text.as_ref().map(|text| Topic::read(text.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unread_is_told_in_few_characters_and_mentions_first() {
+        let mut room = Room::new(None, None, TimeZone::UTC);
+        let mut mark = |unread, mentions| {
+            (room.unread, room.mentions) = (unread, mentions);
+            room.unread_mark()
+        };
+        assert_eq!(mark(0, 0), None);
+        for (unread, mentions, words) in
+            [(7, 0, "7"), (1, 1, "1!"), (12, 2, "2! 12"), (1999, 0, "1k"), (usize::MAX, 1000, "1k! 99k+")]
+        {
+            assert_eq!(mark(unread, mentions).as_deref(), Some(words));
+        }
+    }
 }

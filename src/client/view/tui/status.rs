@@ -201,9 +201,9 @@ fn elsewhere(rooms: &[Room], current: usize, palette: Palette) -> Vec<Piece> {
     others
         .into_iter()
         .map(|(index, room)| {
-            let mark = if room.mentions > 0 { "!" } else { "" };
             let style = if room.mentions > 0 { palette.new_mark() } else { palette.selected() };
-            (format!("{} {} {}{mark}", index + 1, room.label(), room.unread), style)
+            let mark = room.unread_mark().unwrap_or_default();
+            (format!("{} {} {mark}", index + 1, room.label()), style)
         })
         .collect()
 }

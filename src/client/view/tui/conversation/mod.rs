@@ -19,6 +19,7 @@ mod scroll;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod wrap;
 
 use std::sync::Arc;
@@ -34,7 +35,9 @@ use self::{
     scroll::{Goal, Position},
     segment::Segment,
 };
-pub use self::{pages::Page, reading::GoneToNew, reading::Place, results::SearchResults, scroll::Scroll};
+pub use self::{
+    pages::Page, reading::GoneToNew, reading::Place, results::SearchResults, scroll::Scroll, topic::draw_topic,
+};
 use super::{
     choices::Joins,
     clock::Times,

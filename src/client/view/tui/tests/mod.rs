@@ -1,6 +1,7 @@
 //! The screen by value: what a server says and what is typed go in, and what is on the screen comes out.
 
 mod choosing;
+mod column;
 mod ignoring;
 mod keys;
 mod links;

@@ -57,6 +57,7 @@ fn usage_errors_exit_with_2() {
         &["ftp://host"],
         &["--format", "{who}"],
         &["--format", "{nick}", "--json"],
+        &["--timestamps", "--json"],
         &["wss://host"],
         &["--nick", "a b"],
         &["--history", "x"],

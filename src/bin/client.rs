@@ -100,7 +100,7 @@ struct Arguments {
     #[arg(help_heading = "Scripts", long, env = "CHAT_PLAIN", hide_env = true, value_parser = FalseyValueParser::new())]
     plain: bool,
     /// The date and the time on every line
-    #[arg(help_heading = "Scripts", long, env = "CHAT_TIMESTAMPS", hide_env = true,
+    #[arg(help_heading = "Scripts", long, env = "CHAT_TIMESTAMPS", hide_env = true, conflicts_with = "json",
         value_parser = FalseyValueParser::new())]
     timestamps: bool,
     /// Messages alone: {time} {nick} {text} {room} {id}

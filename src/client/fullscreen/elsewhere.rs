@@ -1,12 +1,17 @@
 //! Going to another server without leaving the screen.
 
-use tokio::task::JoinSet;
+use std::time::Duration;
+
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{FullScreen, Options};
 use crate::{
     client::{address::Address, app::Settings, view::tui::Now},
     wire::clean,
 };
+
+/// For connections to the same server to close before it is connected to anew.
+const SAME: Duration = Duration::from_secs(1);
 
 impl FullScreen {
     /// Notes that the user goes to `address`, and leaves this server.
@@ -38,6 +43,10 @@ impl FullScreen {
         drop(self.entered.finish().await);
         told.extend(clean::lines(&self.unsent.finish().await).lines().map(str::to_owned));
         closing.spawn(self.tabs.close_all());
+        if options.address.server() == self.address.server() {
+            // Else our own nick would be taken.
+            drop(timeout(SAME, closing.join_next()).await);
+        }
         let (keys, extras, zone) = (self.keys, self.extras, self.zone);
         Self { keys, zone, extras, ..Self::begin(options, told) }
     }

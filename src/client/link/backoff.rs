@@ -6,6 +6,9 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(15);
 
+/// The last wait for a server on this machine: somebody has just started it, or is about to, and its clients are few.
+const LONGEST_HERE: Duration = Duration::from_secs(2);
+
 /// A connection that stood for so long was a good one: what failed before it counts no more.
 pub(super) const HEALTHY: Duration = Duration::from_mins(1);
 
@@ -13,15 +16,24 @@ pub(super) const HEALTHY: Duration = Duration::from_mins(1);
 /// of a server that was restarted do not all come back at once.
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
+    /// Whether the server is on this machine.
+    is_here: bool,
     failures: u32,
     /// The last wait.
     waited: Duration,
 }
 
 impl Backoff {
+    /// Returns the waits for a server on this machine.
+    #[must_use]
+    pub fn here() -> Self {
+        Self { is_here: true, ..Self::default() }
+    }
+
     /// Returns the next wait; `chance` is between 0 and 1.
     pub fn wait(&mut self, chance: f64) -> Duration {
-        let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+        let longest = if self.is_here { LONGEST_HERE } else { LONGEST };
+        let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(longest);
         self.failures = self.failures.saturating_add(1);
         self.waited = whole.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
         self.waited
@@ -52,6 +64,11 @@ mod tests {
             waits(&mut Backoff::default(), 9, 1.0),
             [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 15_000]
         );
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_not_waited_for_long() {
+        assert_eq!(waits(&mut Backoff::here(), 5, 1.0), [500, 1000, 2000, 2000, 2000]);
     }
 
     #[test]

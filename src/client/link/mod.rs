@@ -194,7 +194,7 @@ struct Policy<D> {
 
 impl<D: Dial> Policy<D> {
     async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = if self.address.is_local() { Backoff::here() } else { Backoff::default() };
         let mut connection = 0;
         let mut too_big = 0;
         loop {

@@ -193,11 +193,11 @@ fn forms(place: &Place) -> Vec<String> {
     vec![join(&[&back, &at, &news]), join(&[&at, &news]), bare]
 }
 
-/// Returns the other tabs that have something unread, by the number that Alt takes; those with a mention first.
+/// Returns the other tabs that have something unread, by the number that Alt takes; those with a private message first, then those with a mention.
 fn elsewhere(rooms: &[Room], current: usize, palette: Palette) -> Vec<Piece> {
     let others = rooms.iter().enumerate().filter(|(index, room)| *index != current && room.unread > 0);
     let mut others: Vec<_> = others.collect();
-    others.sort_by_key(|(_, room)| room.mentions == 0);
+    others.sort_by_key(|(_, room)| (room.person.is_none(), room.mentions == 0));
     others
         .into_iter()
         .map(|(index, room)| {

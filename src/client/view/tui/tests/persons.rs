@@ -214,6 +214,18 @@ fn many_people_and_many_words_take_so_much_memory_and_no_more() {
 }
 
 #[test]
+fn what_is_for_one_alone_comes_before_what_is_for_all() {
+    let mut stage = Stage::live();
+    stage.open("tea");
+    stage.enter(1, None);
+    stage.said(1, "bob", "ada: hi");
+    stage.told(0, &json!({"text": "psst"}));
+    let line = stage.bottom(2);
+    let at = |words: &str| line.find(words).unwrap_or_else(|| panic!("{line}"));
+    assert!(at("@bob 1!") > at("#tea 1!"), "the last is the last to be left out: {line}");
+}
+
+#[test]
 fn what_came_meanwhile_stands_below_the_rule() {
     let mut stage = Stage::live();
     stage.told(0, &json!({"text": "one"}));

@@ -25,9 +25,9 @@ impl Conversation {
     /// no messages of the log.
     pub(super) fn private_content(&self, private: &Private, own: bool) -> (Content, MessageId) {
         if self.alone {
-            (Content::Alone(private.clone(), own), MessageId(self.live.latest().0 + 1))
+            (Content::Alone(Box::new(private.clone()), own), MessageId(self.live.latest().0 + 1))
         } else {
-            (Content::Private(private.clone(), own), MessageId(0))
+            (Content::Private(Box::new(private.clone()), own), MessageId(0))
         }
     }
 

@@ -119,7 +119,8 @@ impl Conversation {
         }
         self.drawn_pending = pending.to_vec();
         let me = &self.me;
-        let entry = |pending: &Pending| Entry::new(Content::Pending(pending.clone(), me.clone()), MessageId(0), None);
+        let entry =
+            |pending: &Pending| Entry::new(Content::Pending(Box::new(pending.clone()), me.clone()), MessageId(0), None);
         self.pending = pending.iter().map(entry).collect();
     }
 }

@@ -41,27 +41,27 @@ pub(super) const NARROW: u16 = 50;
 /// What a long row is indented by where there is no column of texts.
 const INDENT: u16 = 2;
 
-/// What is shown.
+/// What is shown. Nearly all are messages, so that whatever takes more stands in a box.
 #[derive(Debug)]
 pub(super) enum Content {
     /// A message of the log.
     Message(Arc<Message>),
     /// A message to one person alone; the flag tells whether it is the reader's own.
-    Private(Private, bool),
+    Private(Box<Private>, bool),
     /// The same in a conversation with that person alone.
-    Alone(Private, bool),
+    Alone(Box<Private>, bool),
     /// Who came and went.
-    Presence(Run),
+    Presence(Box<Run>),
     /// What the server or the client tells.
     Told(String),
     /// That the connection was lost, and whether it is back.
-    Outage(Outage),
+    Outage(Box<Outage>),
     /// What was refused.
     Refused(String),
     /// A line of a server that speaks plain text.
     Line(String),
     /// A text of the reader's own that the server has not sent back.
-    Pending(Pending, Option<Nick>),
+    Pending(Box<Pending>, Option<Nick>),
 }
 
 impl Content {
@@ -89,7 +89,7 @@ pub(super) struct Entry {
     pub(super) came: Option<Moment>,
     /// By which nick its speaker is ignored, who had another one by then.
     pub(super) ignored_as: Option<Nick>,
-    laid: Option<Laid>,
+    laid: Option<Box<Laid>>,
 }
 
 #[derive(Debug)]
@@ -259,7 +259,7 @@ impl Entry {
         }
         let above = rows.len();
         let links = self.lay_body(width, context, &mut rows);
-        self.laid = Some(Laid { width, context, rows, above, links });
+        self.laid = Some(Box::new(Laid { width, context, rows, above, links }));
     }
 
     /// Lays out what is said; returns the links in it, in their order.
@@ -320,7 +320,8 @@ impl Entry {
             Content::Outage(outage) => Said::aside("* ", outage.words().into(), Role::Quiet),
             Content::Refused(text) => Said::aside("! ", text.into(), Role::Refused),
             Content::Line(text) => Said { head: vec![], lead: None, text: text.into(), role: Role::Text },
-            Content::Pending(Pending { kind, to, text }, me) => {
+            Content::Pending(pending, me) => {
+                let Pending { kind, to, text } = &**pending;
                 let text = text.as_ref().map(Body::as_str);
                 let said = match to {
                     Some(to) => whisper(None, Some(to), text.unwrap_or_default()),

@@ -408,7 +408,7 @@ impl Conversation {
         } else {
             let mut run = Run::default();
             if run.add(presence, matters, others) {
-                self.push(Entry::new(Content::Presence(run), MessageId(0), local));
+                self.push(Entry::new(Content::Presence(Box::new(run)), MessageId(0), local));
             }
         }
         // Who came and went again needs no line.
@@ -448,7 +448,7 @@ impl Conversation {
     }
 
     fn push_outage(&mut self, outage: Outage, at: Moment) {
-        self.push(Entry::new(Content::Outage(outage), MessageId(0), Some(self.local(at))));
+        self.push(Entry::new(Content::Outage(Box::new(outage)), MessageId(0), Some(self.local(at))));
     }
 
     /// Returns what the last entry tells of the connection, to be changed at this time.

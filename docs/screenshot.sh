@@ -88,7 +88,7 @@ set -g allow-rename off
 CONF
 # A shell whose prompt is `$ ` and that leaves no traces.
 # A history of its own, so that the picture begins where the chat does.
-shell="env -u HISTFILE CHAT_DB=:memory: XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
+shell="env -u HISTFILE LC_ALL=C.UTF-8 CHAT_DB=:memory: XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config PS1='\$ ' NO_AT_BRIDGE=1 bash --norc --noprofile"
 
 command tmux -S "$work/tmux" -f "$work/tmux.conf" new-session -d -s chat -x 136 -y 28 "$shell"
 # Unlike xterm it takes what one font does not have from the next.

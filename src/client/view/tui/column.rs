@@ -8,6 +8,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit::fit, palette::Palette, room::Room};
+use crate::wire::Nick;
 
 /// From so many rows on, the people have two fifths of them, if they need that.
 const SHARED: usize = 8;
@@ -41,13 +42,7 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
     let area = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
     let Some(room) = rooms.get(current) else { return };
     let mut lines = Lines { buffer, area, y: area.y };
-    let in_common: Vec<_> = match &room.person {
-        Some(person) => rooms.iter().filter(|room| room.names.contains(&person.nick)).collect(),
-        None => Vec::new(),
-    };
-    // A blank line and how many there are stand above them.
-    let below = 2 + if room.person.is_some() { in_common.len() } else { room.people };
-    let shown = in_sight(rooms.len(), current, room_rows(area.height.into(), rooms.len(), below));
+    let shown = shown(area.height, rooms, current);
     let (above, after) = (&rooms[..shown.start], &rooms[shown.end..]);
     draw_rest('↑', above, &mut lines, palette);
     for (index, room) in shown.clone().zip(&rooms[shown]) {
@@ -66,6 +61,7 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
     draw_rest('↓', after, &mut lines, palette);
     lines.put("", Style::default());
     if let Some(person) = &room.person {
+        let in_common: Vec<_> = in_common(rooms, &person.nick).collect();
         let words = if in_common.is_empty() { "in no room of yours" } else { "is in" };
         lines.put(&format!("{} {words}", person.nick), palette.quiet());
         for room in in_common {
@@ -87,6 +83,19 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
     if more > 0 {
         lines.put(&format!("and {more} more"), palette.quiet());
     }
+}
+
+/// Returns which rooms a column of this height shows.
+pub(super) fn shown(height: u16, rooms: &[Room], current: usize) -> Range<usize> {
+    let Some(room) = rooms.get(current) else { return 0..0 };
+    let people = room.person.as_ref().map_or(room.people, |person| in_common(rooms, &person.nick).count());
+    // A blank line and how many there are stand above them.
+    in_sight(rooms.len(), current, room_rows(height.into(), rooms.len(), 2 + people))
+}
+
+/// Returns the rooms that somebody is in, too.
+fn in_common<'a>(rooms: &'a [Room], nick: &Nick) -> impl Iterator<Item = &'a Room> {
+    rooms.iter().filter(move |room| room.names.contains(nick))
 }
 
 /// Draws how many rooms are out of sight, and whether one of them calls; nothing where there are none.

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, Wish,
     command::{self, ScreenCommand},
-    conversation::{GoneToNew, Page, SearchResults},
+    conversation::{GoneToNew, Page, SearchResults, TopicKey, TopicPage},
     highlights::{Word, Words},
     links::Pressed,
     prompt::{self, Answer, submits},
@@ -84,6 +84,8 @@ impl Tui {
             help.scroll(rows);
         } else if let Some(list) = &mut self.link_list {
             list.select(rows.signum());
+        } else if let Some(page) = &mut self.topic {
+            page.scroll(rows);
         } else if room.conversation.results().is_some() {
             room.conversation.select(rows);
         } else {
@@ -99,7 +101,7 @@ impl Tui {
         self.told = None;
         self.help = None;
         self.link_list = None;
-        self.topic = false;
+        self.topic = None;
         let Some(room) = self.rooms.get(self.current) else { return };
         // All of it or nothing: who sends the half of a text has said something else.
         let (is, fits) = (clean::lines(&text).len(), room.editor.room());
@@ -127,7 +129,6 @@ impl Tui {
     fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<Wish> {
         self.told = None;
         let prefixed = mem::take(&mut self.prefixed);
-        let closes = std::mem::take(&mut self.topic);
         let mut confirmed = None;
         if let Some(question) = self.question.take() {
             match (question.answer(key), question) {
@@ -146,7 +147,7 @@ impl Tui {
                 (Answer::Otherwise, _) => {}
             }
         }
-        if closes && matches!(key.code, KeyCode::Esc | KeyCode::F(2) | KeyCode::Enter) {
+        if self.topic_key(key) {
             return Vec::new();
         }
         if let Some(wishes) = self.help_key(key) {
@@ -329,6 +330,16 @@ impl Tui {
         Some(Vec::new())
     }
 
+    /// Does what a key does for the topic while it lies open; returns whether the key was for it alone.
+    fn topic_key(&mut self, key: KeyEvent) -> bool {
+        let Some(page) = &mut self.topic else { return false };
+        let pressed = page.key(key);
+        if pressed != TopicKey::Stays {
+            self.topic = None;
+        }
+        pressed != TopicKey::Otherwise
+    }
+
     /// Does what a key does for the list of links while it is open; `None` for a key that is for something else.
     fn links_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
         let pressed = self.link_list.as_mut()?.key(key);
@@ -381,8 +392,9 @@ impl Tui {
             KeyCode::BackTab => self.complete(true),
             KeyCode::F(1) => self.help = Some(Help::keys()),
             KeyCode::F(2) => {
-                self.topic = self.rooms.get(self.current).is_some_and(|room| room.shown_topic().is_some());
-                if !self.topic {
+                let has_one = self.rooms.get(self.current).is_some_and(|room| room.shown_topic().is_some());
+                self.topic = has_one.then(TopicPage::default);
+                if !has_one {
                     self.told = Some("there is no topic; /topic TEXT sets one".to_owned());
                 }
             }

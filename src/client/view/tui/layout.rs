@@ -9,7 +9,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{LEAVING, Tui, column, command, conversation::draw_topic, fit::fit, palette::Palette, status};
+use super::{LEAVING, Tui, column, command, fit::fit, palette::Palette, status};
 use crate::client::{
     app::{App, Connection},
     completion,
@@ -82,19 +82,22 @@ impl Tui {
                 let words = format!(" {} ", fit(&words, usize::from(area.width).saturating_sub(4)));
                 buffer.set_string(area.x + 1, parts.status.y, words, status::on_rule(palette.selected()));
             }
-            None => status::draw(parts.status, buffer, palette, now, &self.rooms, current, app),
+            None => {
+                let seen = parts.column.map_or(0..0, |area| column::shown(area.height, &self.rooms, current));
+                status::draw(parts.status, buffer, palette, now, (&self.rooms, current, seen), app);
+            }
         }
         if let Some(list) = &self.link_list {
             let over = list.draw(Rect { width: area.width, ..parts.conversation }, buffer, palette);
             picture.cover(over);
         }
-        if self.topic
-            && let Some(room) = self.rooms.get(current)
-            && let Some(topic) = room.shown_topic()
-        {
+        // One that was cleared meanwhile closes.
+        let topic = self.rooms.get(current).and_then(|room| Some((room, room.shown_topic()?)));
+        self.topic = self.topic.take_if(|_| topic.is_some());
+        if let (Some(page), Some((room, topic))) = (&mut self.topic, topic) {
             let by = room.topic_by().map_or_else(String::new, |nick| format!(", set by {nick}"));
             let title = format!("topic of {}{by}", room.label());
-            picture.cover(draw_topic(parts.conversation, buffer, palette, &title, topic.as_str()));
+            picture.cover(page.draw(parts.conversation, buffer, palette, &title, topic.as_str()));
         }
         if let Some(help) = &mut self.help {
             let over = Rect { width: area.width, ..parts.conversation };

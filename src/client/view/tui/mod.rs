@@ -42,7 +42,7 @@ use self::{
     attention::Focus,
     bare::Bare,
     clock::Times,
-    conversation::{Attention, Scroll},
+    conversation::{Attention, Scroll, TopicPage},
     help::Help,
     links::LinkList,
     palette::Palette,
@@ -180,8 +180,8 @@ pub struct Tui {
     links_in_sight: Vec<Arc<str>>,
     link_list: Option<LinkList>,
     bare: Option<Bare>,
-    /// Whether the whole topic lies over the conversation.
-    topic: bool,
+    /// The whole topic, while it lies over the conversation.
+    topic: Option<TopicPage>,
     /// Whether Ctrl-X was pressed, and the next key says for what.
     prefixed: bool,
     /// Whose app had the last private message, and knows whom to reply to.
@@ -219,7 +219,7 @@ impl Tui {
             links_in_sight: Vec::new(),
             link_list: None,
             bare: None,
-            topic: false,
+            topic: None,
             prefixed: false,
             correspondence: None,
             entered: VecDeque::new(),
@@ -320,7 +320,7 @@ impl Tui {
         self.comes_from_here(tab);
         // A question is about the line that it was asked at.
         self.question = None;
-        self.topic = false;
+        self.topic = None;
         self.current = tab;
         // Whoever goes somewhere is here.
         self.rooms[tab].watch(true);

@@ -312,7 +312,8 @@ impl Room {
 fn short(count: usize) -> String {
     match count {
         0..1000 => count.to_string(),
-        1000..100_000 => format!("{}k", count / 1000),
+        1000..10_000 => format!("{}.{}k", count / 1000, count % 1000 / 100),
+        10_000..100_000 => format!("{}k", count / 1000),
         _ => "99k+".to_owned(),
     }
 }
@@ -334,9 +335,14 @@ mod tests {
             room.unread_mark()
         };
         assert_eq!(mark(0, 0), None);
-        for (unread, mentions, words) in
-            [(7, 0, "7"), (1, 1, "1!"), (12, 2, "2! 12"), (1999, 0, "1k"), (usize::MAX, 1000, "1k! 99k+")]
-        {
+        for (unread, mentions, words) in [
+            (7, 0, "7"),
+            (1, 1, "1!"),
+            (12, 2, "2! 12"),
+            (1999, 0, "1.9k"),
+            (99_999, 10, "10! 99k"),
+            (usize::MAX, 1000, "1.0k! 99k+"),
+        ] {
             assert_eq!(mark(unread, mentions).as_deref(), Some(words));
         }
     }

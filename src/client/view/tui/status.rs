@@ -1,6 +1,6 @@
 //! The line between the conversation and the input: where one is, how the connection is, and what waits elsewhere. Pure.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
@@ -30,14 +30,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A text of the line, and how it looks.
 type Piece = (String, Style);
 
-/// Draws the line of tab `current` into `area`, which has one row.
+/// Draws the line of tab `current` into `area`, which has one row. Of the rooms that are `seen` beside the conversation it does not
+/// tell what is unread.
 pub(super) fn draw(
     area: Rect,
     buffer: &mut Buffer,
     palette: Palette,
     now: Duration,
-    rooms: &[Room],
-    current: usize,
+    (rooms, current, seen): (&[Room], usize, Range<usize>),
     app: &App,
 ) {
     let room = &rooms[current];
@@ -83,7 +83,7 @@ pub(super) fn draw(
     let first = people.as_ref().filter(|_| width < NARROW).map_or(0, wide);
     let nick = nick.filter(|_| nick_wide + first <= left);
     left -= nick.as_ref().map_or(0, wide);
-    keep(elsewhere(rooms, current, palette), &mut left);
+    keep(elsewhere(rooms, current, &seen, palette), &mut left);
     keep(people.into_iter().collect(), &mut left);
     rule(area, buffer, palette);
     let mut x = area.x + 1;
@@ -193,9 +193,11 @@ fn forms(place: &Place) -> Vec<String> {
     vec![join(&[&back, &at, &news]), join(&[&at, &news]), bare]
 }
 
-/// Returns the other tabs that have something unread, by the number that Alt takes; those with a private message first, then those with a mention.
-fn elsewhere(rooms: &[Room], current: usize, palette: Palette) -> Vec<Piece> {
-    let others = rooms.iter().enumerate().filter(|(index, room)| *index != current && room.unread > 0);
+/// Returns the other tabs that have something unread and are not `seen` anyway, by the number that Alt takes; those with a private
+/// message first, then those with a mention.
+fn elsewhere(rooms: &[Room], current: usize, seen: &Range<usize>, palette: Palette) -> Vec<Piece> {
+    let others = rooms.iter().enumerate();
+    let others = others.filter(|(index, room)| *index != current && room.unread > 0 && !seen.contains(index));
     let mut others: Vec<_> = others.collect();
     others.sort_by_key(|(_, room)| (room.person.is_none(), room.mentions == 0));
     others

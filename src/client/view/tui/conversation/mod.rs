@@ -36,7 +36,8 @@ use self::{
     segment::Segment,
 };
 pub use self::{
-    pages::Page, reading::GoneToNew, reading::Place, results::SearchResults, scroll::Scroll, topic::draw_topic,
+    pages::Page, reading::GoneToNew, reading::Place, results::SearchResults, scroll::Scroll, topic::TopicKey,
+    topic::TopicPage,
 };
 use super::{
     choices::Joins,

@@ -1,6 +1,7 @@
 //! The column beside the conversation, and a topic that is longer than its place.
 
 use super::*;
+use crate::wire::Limits;
 
 impl Stage {
     /// Returns a stage on which ada is live in so many rooms.
@@ -50,9 +51,42 @@ fn a_long_topic_is_shown_whole_until_a_key() {
     stage.key(KeyCode::F(2));
     stage.type_in("x");
     assert!(!stage.screen(80, 24).contains("topic of") && stage.bottom(1).contains("> x"));
-    stage.open("tea");
-    stage.enter(1, None);
-    stage.alt('2');
+    stage.enter(0, None);
     stage.key(KeyCode::F(2));
     assert!(stage.bottom(2).contains("there is no topic"));
+}
+
+#[test]
+fn a_topic_that_is_higher_than_the_screen_scrolls() {
+    let mut stage = Stage::new(Depth::True);
+    stage.open("lobby");
+    let words: Vec<_> = (0..Limits::TOPIC / 8).map(|word| format!("word{word:03}")).collect();
+    stage.enter(0, Some(&words.join(" ")));
+    stage.key(KeyCode::F(2));
+    for (width, height) in [(80, 24), (40, 12), (20, 4)] {
+        let screen = stage.screen(width, height);
+        let first = screen.lines().nth(1).unwrap();
+        assert!(first.contains("word000") && !screen.contains("word511"), "{screen}");
+        // Page by page, no row is left out.
+        let mut seen = screen;
+        while !seen.contains("word511") {
+            let before = seen.len();
+            stage.key(KeyCode::PageDown);
+            seen += &stage.screen(width, height);
+            assert!(seen.len() < 1_000_000 && before < seen.len());
+        }
+        assert!((0..512).all(|word| seen.contains(&format!("word{word:03}"))), "{seen}");
+        stage.key(KeyCode::Up);
+        assert!(width == 20 || stage.screen(width, height).contains("PgDn: 1 more"));
+        stage.input(Input::Wheel(-1000));
+    }
+    stage.key(KeyCode::Esc);
+    assert!(!stage.screen(80, 24).contains("topic of"));
+    // What is cleared meanwhile takes no key.
+    stage.type_in("x");
+    stage.key(KeyCode::F(2));
+    stage.enter(0, None);
+    assert!(stage.screen(80, 24).contains("> x"));
+    stage.key(KeyCode::Enter);
+    assert!(!stage.screen(80, 24).contains("> x"));
 }

@@ -236,7 +236,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     if full_screen {
         let choices = Choices {
             palette: Palette::new(depth(colour))
-                .with_theme(file.theme, Ground::of_variable(&variable("COLORFGBG")).unwrap_or_default())
+                .with_theme(file.theme, Ground::of_variable(&variable("COLORFGBG")))
                 .with_nick_colours(file.nick_colors.unwrap_or(true)),
             zone: TimeZone::system(),
             times: Times { clock: file.clock.unwrap_or_else(locale_clock), stamps: file.timestamps },

@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let mut chat = FullScreen::begin(options, Vec::new());
     let mut screen = Screen::enter()?;
     // Nobody waits for the answers: the first picture comes right behind the questions.
-    chat.extras.extend_from_slice(terminal::questions(&std::env::var("TERM").unwrap_or_default()));
+    chat.extras.extend_from_slice(terminal::questions(&term()));
     // Connections to servers that were left.
     let mut closing = JoinSet::new();
     let result = loop {
@@ -405,14 +405,23 @@ impl FullScreen {
             }
             _ => {}
         }
+        // Somebody looks at it who may be at another terminal, by tmux, or has another theme since.
+        let comes = matches!(input, Input::Resize(..) | Input::Focus(true));
         let apps = self.tabs.apps();
         let wishes = self.tui.input(now, input, &apps);
         self.keep_entered();
+        let mut redraws = false;
         for wish in wishes {
             match wish {
-                Wish::Redraw => screen.forget(),
+                Wish::Redraw => {
+                    screen.forget();
+                    redraws = true;
+                }
                 wish => self.grant(now, wish),
             }
+        }
+        if (comes || redraws) && self.tui.choices().palette.asks_for_ground() {
+            self.extras.extend_from_slice(terminal::ground_question(&term()));
         }
         self.unsent.soon();
         self.draw_soon();
@@ -555,6 +564,11 @@ impl FullScreen {
         }
         self.tui.leave();
     }
+}
+
+/// Returns what the environment says of the terminal.
+fn term() -> String {
+    std::env::var("TERM").unwrap_or_default()
 }
 
 /// Returns how others join the room at `address`: words, and the command.

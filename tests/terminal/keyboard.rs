@@ -58,6 +58,24 @@ async fn a_console_that_would_show_the_questions_is_asked_nothing() {
 }
 
 #[tokio::test]
+async fn the_ground_is_asked_for_again_and_where_none_is_told_the_colours_are_for_both() {
+    let server = start().await;
+    let mut client = joined(&server, 80, 24).await;
+    client.writes("\u{1b}]11;?", 1).await;
+    // Grey on dark, on either, and on light.
+    client.writes("38;5;248", 1).await;
+    client.write(ATTRIBUTES);
+    client.writes("38;5;243", 1).await;
+    assert_eq!(client.count("38;5;240"), 0);
+    for (asked, input) in ["\u{1b}[I", "\u{c}"].iter().enumerate() {
+        client.write(input);
+        client.writes("\u{1b}]11;?", asked + 2).await;
+    }
+    client.write("\u{1b}]11;rgb:ffff/ffff/ffff\u{7}");
+    client.writes("38;5;240", 1).await;
+}
+
+#[tokio::test]
 async fn every_spelling_of_a_line_break_breaks_the_line() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;

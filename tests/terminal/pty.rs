@@ -54,8 +54,8 @@ impl Pty {
         builder.args(&command[1..]);
         for (variable, _) in std::env::vars_os() {
             let name = variable.to_string_lossy();
-            if ["CHAT_", "XDG_"].iter().any(|ours| name.starts_with(ours)) || name == "NO_COLOR" || name == "COLORTERM"
-            {
+            let is_ours = ["CHAT_", "XDG_"].iter().any(|ours| name.starts_with(ours));
+            if is_ours || ["NO_COLOR", "COLORTERM", "COLORFGBG"].contains(&name.as_ref()) {
                 builder.env_remove(&variable);
             }
         }

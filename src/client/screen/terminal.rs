@@ -5,6 +5,9 @@
 
 use crate::client::keys::Answer;
 
+/// The ground (OSC 11).
+const GROUND: &[u8] = b"\x1b]11;?\x07";
+
 /// The ground (OSC 11), the name (XTVERSION), kitty's keyboard, and what it is (DA1).
 const QUESTIONS: &[u8] = b"\x1b]11;?\x07\x1b[>0q\x1b[?u\x1b[c";
 
@@ -46,8 +49,17 @@ impl Keyboard {
 /// Returns what to ask a terminal of which `TERM` says this: nothing of one that might show the questions.
 #[must_use]
 pub fn questions(term: &str) -> &'static [u8] {
-    let is_old = ["linux", "vt", "ansi", "cons", "dumb", "wy", "sun"].iter().any(|name| term.starts_with(name));
-    if is_old { b"" } else { QUESTIONS }
+    if is_old(term) { b"" } else { QUESTIONS }
+}
+
+/// Returns what asks the same terminal for its ground again: it may have another by now, or know it only since somebody looks.
+#[must_use]
+pub fn ground_question(term: &str) -> &'static [u8] {
+    if is_old(term) { b"" } else { GROUND }
+}
+
+fn is_old(term: &str) -> bool {
+    ["linux", "vt", "ansi", "cons", "dumb", "wy", "sun"].iter().any(|name| term.starts_with(name))
 }
 
 /// Returns how the terminal is to tell keys from now on, after this `answer`; nothing when that stays as it `is`.
@@ -78,9 +90,10 @@ mod tests {
     #[test]
     fn a_terminal_that_would_show_the_questions_is_not_asked() {
         for term in ["linux", "vt220", "ansi", "dumb"] {
-            assert_eq!(questions(term), b"");
+            assert_eq!((questions(term), ground_question(term)), (&b""[..], &b""[..]));
         }
         // The one that every terminal answers is the last.
         assert!(questions("xterm-256color").ends_with(b"\x1b[c"));
+        assert!(questions("xterm-256color").starts_with(ground_question("xterm-256color")));
     }
 }

@@ -1,7 +1,8 @@
 //! Which style means what, for as many colours as the terminal has, on the ground that it has. Pure.
 //!
 //! Each ground has colours of its own, which have a contrast (WCAG 2) of 4.5 at least: on dark from black to `#2e3440`, on light
-//! from white to `#eee8d5`, which is as far from them as widespread themes go. The nicks of true colour are 15 degrees of hue apart
+//! from white to `#eee8d5`, which is as far from them as widespread themes go. Where nobody says which ground it is, they have that
+//! contrast on black and on white, for which little is left but colours of one luminance in the middle. The nicks of true colour are 15 degrees of hue apart
 //! (`OKLCh`), at one luminance. The 16 are whatever the user's theme makes of them; they are chosen by what xterm makes of them, also
 //! where bold makes them bright. Red is kept for refusals.
 
@@ -75,6 +76,8 @@ pub enum Ground {
     Dark,
     /// White, or nearly.
     Light,
+    /// Either: the terminal was asked and does not say, as one inside of tmux before 3.4.
+    Unknown,
 }
 
 impl Ground {
@@ -109,26 +112,42 @@ pub enum Theme {
     Light,
 }
 
+/// Who says on which ground the terminal writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Nobody.
+    Guess,
+    /// The environment or the terminal.
+    Told,
+    /// The user, who is believed more than the terminal.
+    Chosen,
+}
+
 /// The styles of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
     depth: Depth,
     ground: Ground,
-    /// Whether the ground is the user's choice, so that the terminal is not believed.
-    chosen: bool,
+    source: Source,
     colours_nicks: bool,
 }
 
-/// A colour on dark and on light ground: of the sixteen, of the 256, and of all.
-type Colours = [(Color, u8, u32); 2];
+/// How many grounds there are.
+const GROUNDS: usize = 3;
 
-const QUIET: Colours = [(Color::Reset, 248, 0xa8_a8_a8), (Color::Reset, 240, 0x58_58_58)];
-const REFUSAL: Colours = [(Color::LightRed, 210, 0xff_80_80), (Color::Red, 124, 0xb0_1c_1c)];
-const CODE: Colours = [(Color::Cyan, 80, 0x0c_bd_bd), (Color::Blue, 23, 0x06_6a_6b)];
-const NEW: Colours = [(Color::LightMagenta, 212, 0xf2_86_c6), (Color::Magenta, 127, 0xa4_30_7c)];
+/// A colour on dark, on light and on an unknown ground: of the sixteen, of the 256, and of all.
+type Colours = [(Color, u8, u32); GROUNDS];
 
-/// The sixteen's colours of nicks. On light ground few are left, and none that bold makes bright and pale.
-const SIXTEEN: [&[Color]; 2] = [
+const QUIET: Colours =
+    [(Color::Reset, 248, 0xa8_a8_a8), (Color::Reset, 240, 0x58_58_58), (Color::Reset, 243, 0x76_76_76)];
+const REFUSAL: Colours =
+    [(Color::LightRed, 210, 0xff_80_80), (Color::Red, 124, 0xb0_1c_1c), (Color::Reset, 131, 0xda_37_33)];
+const CODE: Colours = [(Color::Cyan, 80, 0x0c_bd_bd), (Color::Blue, 23, 0x06_6a_6b), (Color::Reset, 29, 0x02_83_83)];
+const NEW: Colours =
+    [(Color::LightMagenta, 212, 0xf2_86_c6), (Color::Magenta, 127, 0xa4_30_7c), (Color::Reset, 163, 0xbe_49_93)];
+
+/// The sixteen's colours of nicks. On light ground few are left, and none that bold makes bright and pale; on an unknown one, none.
+const SIXTEEN: [&[Color]; GROUNDS] = [
     &[
         Color::Green,
         Color::Yellow,
@@ -139,19 +158,21 @@ const SIXTEEN: [&[Color]; 2] = [
         Color::LightCyan,
     ],
     &[Color::Blue, Color::LightBlue, Color::Reset],
+    &[Color::Reset],
 ];
 
 /// Nicks in 256 colours.
-const INDEXED: [&[u8]; 2] = [
+const INDEXED: [&[u8]; GROUNDS] = [
     &[
         215, 214, 178, 220, 184, 148, 149, 113, 76, 114, 78, 42, 79, 43, 80, 45, 81, 74, 39, 75, 111, 147, 141, 183,
         177, 176, 213, 207, 218, 175,
     ],
     &[94, 58, 22, 23, 24, 25, 26, 20, 61, 60, 57, 56, 93, 55, 92, 91, 90, 126, 89, 125],
+    &[29, 63, 98, 163],
 ];
 
 /// Nicks in true colour.
-const TRUE: [&[u32]; 2] = [
+const TRUE: [&[u32]; GROUNDS] = [
     &[
         0xfb_8c_58, 0xf1_93_3b, 0xe2_9c_1d, 0xcf_a5_05, 0xb7_ad_1a, 0x9b_b4_37, 0x7b_ba_54, 0x53_be_70, 0x08_c1_8c,
         0x06_bf_a8, 0x0c_bd_bd, 0x0c_ba_d1, 0x0f_b8_e7, 0x35_b3_fc, 0x6b_ac_ff, 0x8b_a6_ff, 0xa4_9f_ff, 0xbd_96_fe,
@@ -162,22 +183,28 @@ const TRUE: [&[u32]; 2] = [
         0x01_6c_5e, 0x06_6a_6b, 0x03_69_77, 0x04_68_84, 0x02_65_96, 0x02_5e_b8, 0x3f_56_c1, 0x5e_4e_be, 0x75_46_b5,
         0x88_3e_a6, 0x98_37_93, 0xa4_30_7c, 0xad_2c_62,
     ],
+    &[
+        0xc6_51_00, 0xb0_62_01, 0xa0_6b_00, 0x90_72_05, 0x7f_78_03, 0x6a_7e_00, 0x44_85_02, 0x03_88_3d, 0x07_86_61,
+        0x00_85_74, 0x02_83_83, 0x00_82_92, 0x07_7f_a1, 0x01_7c_b7, 0x1d_75_d7, 0x52_6d_db, 0x72_65_d8, 0x8c_5d_cf,
+        0xa0_56_bf, 0xb1_4f_ab, 0xbe_49_93, 0xc7_46_78,
+    ],
 ];
 
 impl Palette {
     /// Returns the palette of a terminal with so many colours, on dark ground until it says otherwise.
     #[must_use]
     pub const fn new(depth: Depth) -> Self {
-        Self { depth, ground: Ground::Dark, chosen: false, colours_nicks: true }
+        Self { depth, ground: Ground::Dark, source: Source::Guess, colours_nicks: true }
     }
 
-    /// Returns this palette for the ground that the user chose; where that is none, for the one that is `likely`.
+    /// Returns this palette for the ground that the user chose; where that is none, for the one that the environment has `told`.
     #[must_use]
-    pub const fn with_theme(mut self, theme: Theme, likely: Ground) -> Self {
-        (self.ground, self.chosen) = match theme {
-            Theme::Auto => (likely, false),
-            Theme::Dark => (Ground::Dark, true),
-            Theme::Light => (Ground::Light, true),
+    pub const fn with_theme(mut self, theme: Theme, told: Option<Ground>) -> Self {
+        (self.ground, self.source) = match (theme, told) {
+            (Theme::Auto, None) => (Ground::Dark, Source::Guess),
+            (Theme::Auto, Some(ground)) => (ground, Source::Told),
+            (Theme::Dark, _) => (Ground::Dark, Source::Chosen),
+            (Theme::Light, _) => (Ground::Light, Source::Chosen),
         };
         self
     }
@@ -193,7 +220,11 @@ impl Palette {
     #[must_use]
     pub fn heard(mut self, answer: &Answer) -> Self {
         match answer {
-            Answer::Ground(rgb) if !self.chosen => self.ground = Ground::of(*rgb),
+            Answer::Ground(rgb) if self.source != Source::Chosen => {
+                (self.ground, self.source) = (Ground::of(*rgb), Source::Told);
+            }
+            // It comes last: what it did not say before, it does not know.
+            Answer::Attributes if self.source == Source::Guess => self.ground = Ground::Unknown,
             Answer::Name(name) if self.depth != Depth::None => {
                 // Whatever is new enough to say its name has 256.
                 let least = if is_true(name) { Depth::True } else { Depth::Indexed };
@@ -204,6 +235,12 @@ impl Palette {
         self
     }
 
+    /// Returns whether it is up to the terminal for which ground the colours are.
+    #[must_use]
+    pub fn asks_for_ground(self) -> bool {
+        self.depth != Depth::None && self.source != Source::Chosen
+    }
+
     /// Returns the style of a nick: always the same for the same nick.
     #[must_use]
     pub fn nick(self, nick: &str) -> Style {
@@ -212,7 +249,7 @@ impl Palette {
 
     /// Returns the style of the nick with this [`hash`].
     pub(super) fn hashed(self, hash: u32) -> Style {
-        fn pick<T: Copy>(from: [&[T]; 2], ground: Ground, hash: u32) -> T {
+        fn pick<T: Copy>(from: [&[T]; GROUNDS], ground: Ground, hash: u32) -> T {
             let colours = from[ground as usize];
             colours[hash as usize % colours.len()]
         }
@@ -306,8 +343,11 @@ mod tests {
     use super::*;
 
     /// The grounds that a theme is for, from one end to the other.
-    const GROUNDS: [(Ground, [[u8; 3]; 2]); 2] =
-        [(Ground::Dark, [[0; 3], [0x2e, 0x34, 0x40]]), (Ground::Light, [[0xff; 3], [0xee, 0xe8, 0xd5]])];
+    const EXTREMES: [(Ground, [[u8; 3]; 2]); GROUNDS] = [
+        (Ground::Dark, [[0; 3], [0x2e, 0x34, 0x40]]),
+        (Ground::Light, [[0xff; 3], [0xee, 0xe8, 0xd5]]),
+        (Ground::Unknown, [[0; 3], [0xff; 3]]),
+    ];
 
     fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
         let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
@@ -402,11 +442,14 @@ mod tests {
     #[test]
     fn every_pair_has_a_contrast_of_four_and_a_half_in_every_depth() {
         for depth in [Depth::Sixteen, Depth::Indexed, Depth::True] {
-            for (ground, extremes) in GROUNDS {
-                let palette = Palette::new(depth).with_theme(Theme::Auto, ground);
+            for (ground, extremes) in EXTREMES {
+                let palette = Palette::new(depth).with_theme(Theme::Auto, Some(ground));
                 // What xterm makes of the sixteen is made for its own ground.
                 let grounds = if depth == Depth::Sixteen { &extremes[..1] } else { &extremes[..] };
-                for style in every_style(palette) {
+                // On an unknown ground the terminal's own letters have the contrast that they have.
+                let is_ours =
+                    |style: &Style| ground != Ground::Unknown || style.fg.is_some_and(|colour| colour != Color::Reset);
+                for style in every_style(palette).into_iter().filter(is_ours) {
                     for (colour, ground) in
                         shown(style, ground).into_iter().flat_map(|c| grounds.iter().map(move |g| (c, *g)))
                     {
@@ -416,7 +459,7 @@ mod tests {
                 }
                 // The other way round, as a mention is.
                 let own = shown(Style::new(), ground)[0];
-                assert!(grounds.iter().all(|ground| contrast(own, *ground) >= 4.5));
+                assert!(ground == Ground::Unknown || grounds.iter().all(|ground| contrast(own, *ground) >= 4.5));
             }
         }
     }
@@ -424,11 +467,19 @@ mod tests {
     #[test]
     fn the_ground_is_what_the_user_says_then_what_the_terminal_says() {
         let (white, nord) = (Answer::Ground([0xff; 3]), Answer::Ground([0x2e, 0x34, 0x40]));
-        let auto = Palette::new(Depth::True).with_theme(Theme::Auto, Ground::Dark);
+        let auto = Palette::new(Depth::True).with_theme(Theme::Auto, None);
         assert_eq!(auto.heard(&white).ground, Ground::Light);
         assert_eq!(auto.heard(&white).heard(&nord).ground, Ground::Dark);
-        assert_eq!(auto.with_theme(Theme::Dark, Ground::Light).heard(&white).ground, Ground::Dark);
-        assert_eq!(auto.with_theme(Theme::Light, Ground::Dark).heard(&nord).ground, Ground::Light);
+        assert_eq!(auto.with_theme(Theme::Dark, Some(Ground::Light)).heard(&white).ground, Ground::Dark);
+        assert_eq!(auto.with_theme(Theme::Light, Some(Ground::Dark)).heard(&nord).ground, Ground::Light);
+        // DA1 is the last answer: who has not told the ground by then does not know it, and may learn it later.
+        let last = Answer::Attributes;
+        assert_eq!(auto.ground, Ground::Dark);
+        assert_eq!(auto.heard(&last).ground, Ground::Unknown);
+        assert_eq!(auto.heard(&last).heard(&white).heard(&last).ground, Ground::Light);
+        assert_eq!(auto.with_theme(Theme::Auto, Some(Ground::Light)).heard(&last).ground, Ground::Light);
+        assert_eq!(auto.with_theme(Theme::Dark, None).heard(&last).ground, Ground::Dark);
+        assert!(auto.heard(&white).asks_for_ground() && !auto.with_theme(Theme::Dark, None).asks_for_ground());
         let says =
             ["15;0", "0;15", "0;default;15", "12;8", "default;default", "", "7", "x;300"].map(Ground::of_variable);
         let (dark, light) = (Some(Ground::Dark), Some(Ground::Light));

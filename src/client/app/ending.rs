@@ -162,6 +162,7 @@ impl App {
     fn why_unsent(&self) -> String {
         match (self.phase, &self.trouble) {
             (Phase::Offline, _) if self.lost_because.is_empty() => "there is no connection".to_owned(),
+            (Phase::Offline, _) if self.lost_at.is_none() => format!("there is no server: {}", self.lost_because),
             (Phase::Offline, _) => format!("the connection is lost: {}", self.lost_because),
             (_, Some(trouble)) => format!("the server cannot take what is said: {trouble}"),
             _ if !self.stall.asked.is_zero() => "the server asks for patience".to_owned(),

@@ -9,9 +9,9 @@ use std::{
 };
 
 use broadcast_chat::{
-    log::{Keep, Log},
+    protocol::{Hex, SUBPROTOCOL},
     server::{self, Config},
-    wire::{Hex, SUBPROTOCOL},
+    store::{Keep, Log},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, Uri, header::SEC_WEBSOCKET_PROTOCOL};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use broadcast_chat::{
-    log::{Draft, Keep, Log, Search},
-    wire::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, search::Filters},
+    protocol::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, search::Filters},
+    store::{Draft, Keep, Log, Search},
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;

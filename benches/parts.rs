@@ -4,15 +4,15 @@ use std::{hint::black_box, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use broadcast_chat::{
     client::{
-        app::{App, Event, Settings, Shown},
+        chat::{App, Event, Settings, Shown},
         view::{Json, Plain, View},
     },
-    log::{Draft, Log},
-    room::{Arrival, IfTaken, Rooms},
-    wire::{
+    protocol::{
         Body, ClientMessage, Dialect, Hex, IdempotencyKey, Kind, Message, MessageId, Nick, RoomName, ServerMessage,
         Timestamp, command, json, text,
     },
+    rooms::{Arrival, IfTaken, Rooms},
+    store::{Draft, Log},
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
@@ -57,7 +57,7 @@ fn frame(event: &ServerMessage) -> String {
     fits(String::from_utf8(out))
 }
 
-fn wire(criterion: &mut Criterion) {
+fn protocol(criterion: &mut Criterion) {
     let event = message(1_000_000);
     let said = ClientMessage::Say { key: Some(key(1)), text: body() };
     let (event_frame, said_frame) = (frame(&event), json::encode_client(&said));
@@ -165,5 +165,5 @@ fn client(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(parts, wire, names, room, log, client);
+criterion_group!(parts, protocol, names, room, log, client);
 criterion_main!(parts);

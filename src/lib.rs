@@ -3,17 +3,18 @@
 //! Data flows one way:
 //!
 //! ```text
-//! server:  socket → http → wire::decode → session → hub → log → a committed batch, encoded once a dialect → broadcast → session → socket
-//! client:  input ┐
-//!          link ─┴→ app.update → effects → link / view
+//! server:  socket → http → protocol::decode → session → hub → store → a committed batch, encoded once a dialect → broadcast → session → socket
+//! client:       input ┐
+//!          connection ─┴→ chat.update → effects → connection / view
 //! ```
 //!
-//! `wire` and `os` import nothing of ours; `room` imports `wire`, `log` and `client` import `wire` and `os`, `server` all of these but
-//! the client. Server and client never see each other.
+//! `protocol` and `os` import nothing of ours. `rooms` imports `protocol`; `store` and `client` import
+//! `protocol` and `os`; `server` imports all of these but the client. Server and client never import
+//! each other.
 
 pub mod client;
-pub mod log;
 pub mod os;
-pub mod room;
+pub mod protocol;
+pub mod rooms;
 pub mod server;
-pub mod wire;
+pub mod store;

@@ -9,19 +9,19 @@ use std::{
 
 /// What each part of the library may name of ours, besides itself.
 const MAY_NAME: [(&str, &[&str]); 6] = [
-    ("wire", &[]),
+    ("protocol", &[]),
     ("os", &[]),
-    ("room", &["wire"]),
-    ("log", &["wire", "os"]),
-    ("server", &["wire", "room", "log", "os"]),
-    ("client", &["wire", "os"]),
+    ("rooms", &["protocol"]),
+    ("store", &["protocol", "os"]),
+    ("server", &["protocol", "rooms", "store", "os"]),
+    ("client", &["protocol", "os"]),
 ];
 
 /// What is a function of its arguments: no runtime, no clock, no I/O.
 const PURE: [&str; 8] = [
-    "src/wire",
-    "src/room",
-    "src/client/app",
+    "src/protocol",
+    "src/rooms",
+    "src/client/chat",
     "src/client/completion.rs",
     "src/client/editor",
     "src/client/ignored.rs",
@@ -85,8 +85,8 @@ fn imports(path: &str, tokens: &[String], tests: usize) -> Vec<String> {
     let (own, allowed): (&str, &[&str]) = match module.as_slice() {
         // The map of the house.
         [] => return Vec::new(),
-        ["bin", "server"] => ("", &["wire", "room", "log", "server", "os"]),
-        ["bin", "client"] => ("", &["wire", "client", "os"]),
+        ["bin", "server"] => ("", &["protocol", "rooms", "store", "server", "os"]),
+        ["bin", "client"] => ("", &["protocol", "client", "os"]),
         [first, ..] => match MAY_NAME.iter().find(|(name, _)| name == first) {
             Some((name, allowed)) => (name, allowed),
             None => {
@@ -287,24 +287,24 @@ fn after_quote(chars: &[char], begin: usize, quote: char) -> usize {
 #[test]
 fn a_planted_violation_is_caught() {
     for (path, code) in [
-        ("src/wire/names.rs", "use crate::room::Room;"),
-        ("src/wire/mod.rs", "use super::log;"),
-        ("src/wire/names.rs", "fn f() { super::super::client::start() }"),
-        ("src/wire/names.rs", "use super::{super::server::Hub, text};use super::super::{os, wire};"),
-        ("src/wire/json.rs", "use tokio::time::Duration;"),
-        ("src/wire/json.rs", "use tokio_util::codec::Framed;"),
-        ("src/room.rs", "use crate::{wire::{Nick, Body}, log::Log};"),
-        ("src/room/mod.rs", "use std::{sync::Arc, time::{Duration, Instant}};"),
-        ("src/room/mod.rs", "let now = jiff::Zoned::now();"),
-        ("src/log/mod.rs", "use broadcast_chat::server::Hub;"),
-        ("src/log/sqlite.rs", "use crate::room;"),
+        ("src/protocol/names.rs", "use crate::rooms::Room;"),
+        ("src/protocol/mod.rs", "use super::store;"),
+        ("src/protocol/names.rs", "fn f() { super::super::client::start() }"),
+        ("src/protocol/names.rs", "use super::{super::server::Hub, text};use super::super::{os, protocol};"),
+        ("src/protocol/json.rs", "use tokio::time::Duration;"),
+        ("src/protocol/json.rs", "use tokio_util::codec::Framed;"),
+        ("src/rooms.rs", "use crate::{protocol::{Nick, Body}, store::Log};"),
+        ("src/rooms/mod.rs", "use std::{sync::Arc, time::{Duration, Instant}};"),
+        ("src/rooms/mod.rs", "let now = jiff::Zoned::now();"),
+        ("src/store/mod.rs", "use broadcast_chat::server::Hub;"),
+        ("src/store/sqlite.rs", "use crate::rooms;"),
         ("src/server/hub.rs", "use crate::client::App;"),
         ("src/server/hub.rs", "#[cfg(all(test, unix))] fn f() {}"),
         ("src/server/hub.rs", "#[cfg(test)] mod tests { use crate::client; }"),
-        ("src/client/link.rs", "use crate::*;"),
-        ("src/client/link.rs", "if cfg!(target_os = \"linux\") {}"),
-        ("src/client/app.rs", "let at = std::time::SystemTime::UNIX_EPOCH;"),
-        ("src/client/app/outbox.rs", "use tokio::sync::mpsc;"),
+        ("src/client/connection.rs", "use crate::*;"),
+        ("src/client/connection.rs", "if cfg!(target_os = \"linux\") {}"),
+        ("src/client/chat.rs", "let at = std::time::SystemTime::UNIX_EPOCH;"),
+        ("src/client/chat/outbox.rs", "use tokio::sync::mpsc;"),
         ("src/client/view/plain.rs", "use std::{fmt, net::TcpStream};"),
         ("src/bin/server.rs", "use broadcast_chat::{client, server};"),
         ("src/bin/client.rs", "broadcast_chat::server::serve()"),
@@ -313,31 +313,31 @@ fn a_planted_violation_is_caught() {
         let found = violations(path, &format!("//! A file.\n{code}\n"));
         assert!(!found.is_empty(), "{path}: {code}");
     }
-    assert_eq!(violations("src/wire/mod.rs", "// A file.\n").len(), 1);
+    assert_eq!(violations("src/protocol/mod.rs", "// A file.\n").len(), 1);
 }
 
 #[test]
 fn what_is_allowed_or_only_told_is_let_be() {
     for (path, code) in [
-        ("src/wire/names.rs", "use super::{clean, Limits}; use crate::wire::text;"),
+        ("src/protocol/names.rs", "use super::{clean, Limits}; use crate::protocol::text;"),
         (
-            "src/wire/names.rs",
+            "src/protocol/names.rs",
             "/* crate::room /* tokio */ std::fs */ // crate::log\nconst A: &str = \"tokio \\\" crate::log\";",
         ),
-        ("src/wire/names.rs", "const A: &str = r#\"ws://\" tokio \"#; fn f<'a>(_: &'a str) -> char { '\"' }"),
-        ("src/wire/names.rs", "fn server() {} fn f(message: &str) { server(); self::client::log(message) }"),
+        ("src/protocol/names.rs", "const A: &str = r#\"ws://\" tokio \"#; fn f<'a>(_: &'a str) -> char { '\"' }"),
+        ("src/protocol/names.rs", "fn server() {} fn f(message: &str) { server(); self::client::log(message) }"),
         (
-            "src/wire/names.rs",
+            "src/protocol/names.rs",
             "mod x {} #[cfg(test)]\nmod tests { use super::*; use super::super::text; use tokio::time; }",
         ),
-        ("src/room/tests.rs", "use std::time::Instant;"),
-        ("src/room.rs", "fn handle(now: Timestamp) { if now > crate::wire::later(now) {} }"),
+        ("src/rooms/tests.rs", "use std::time::Instant;"),
+        ("src/rooms.rs", "fn handle(now: Timestamp) { if now > crate::protocol::later(now) {} }"),
         (
             "src/server/mod.rs",
-            "use crate::{log::Log, os, room::{Room, client}, wire}; mod http; use super::server::http;",
+            "use crate::{store::Log, os, rooms::{Room, client}, protocol}; mod http; use super::server::http;",
         ),
         ("src/server/hub.rs", "use tokio::time::Instant; fn f() { Instant::now(); super::http::client() }"),
-        ("src/client/link.rs", "use tokio::net::TcpStream; const WINDOWS: u8 = unix;"),
+        ("src/client/connection.rs", "use tokio::net::TcpStream; const WINDOWS: u8 = unix;"),
         ("src/os/mod.rs", "#[cfg(unix)] fn f() {}"),
         ("src/lib.rs", "pub mod server; use crate::client;"),
         ("src/bin/server.rs", "use broadcast_chat::{os, server::{self, Config}};"),

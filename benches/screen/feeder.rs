@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use broadcast_chat::wire::SUBPROTOCOL;
+use broadcast_chat::protocol::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
 use tokio::{

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use broadcast_chat::{
     client::{
-        app::{App, Effect, Event, Settings},
+        chat::{App, Effect, Event, Settings},
         screen::Canvas,
         view::tui::{
             Bell, Choices, Now, Tui, Words,
@@ -12,7 +12,7 @@ use broadcast_chat::{
             palette::{Depth, Palette},
         },
     },
-    wire::{Dialect, RoomName},
+    protocol::{Dialect, RoomName},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use ratatui::layout::Size;

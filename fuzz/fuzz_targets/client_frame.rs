@@ -1,7 +1,7 @@
 //! Whatever a client sends: decoding never panics, and what gets through is what it would be if it were sent again.
 #![no_main]
 
-use broadcast_chat::wire::{Body, IdempotencyKey, Limits, Nick, RoomName, Topic, clean, command, json};
+use broadcast_chat::protocol::{Body, IdempotencyKey, Limits, Nick, RoomName, Topic, clean, command, json};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! Whatever a server sends: decoding never panics, every name in it can be shown, and what is shown of it is printable.
 #![no_main]
 
-use broadcast_chat::wire::{Nick, RoomName, json, text};
+use broadcast_chat::protocol::{Nick, RoomName, json, text};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -11,10 +11,10 @@ use broadcast_chat::{
     client::{
         Error,
         address::Address,
-        app::{App, Effect, Event, Failure, Settings, Shown, Since},
+        chat::{App, Effect, Event, Failure, Settings, Shown, Since},
+        connection::{Link, LinkEvent, Order, What},
         fullscreen,
         input::{Input, Typed},
-        link::{Link, LinkEvent, Order, What},
         output::Output,
         settings::{self, Colour, SettingsFile},
         state,
@@ -30,7 +30,7 @@ use broadcast_chat::{
         zone::ZoneWatch,
     },
     os,
-    wire::{Limits, MessageId, Nick, clean},
+    protocol::{Limits, MessageId, Nick, clean},
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
 use jiff::{Timestamp, Zoned, tz::TimeZone};

@@ -11,10 +11,10 @@ use std::{
 };
 
 use broadcast_chat::{
-    log::{Keep, Log, OpenError, Salvaged},
     os::{self, LossyWriter, Signals},
+    protocol::{Hex, Limits, host::HostPort},
     server::{self, AllowedOrigin, Config, Fit},
-    wire::{Hex, Limits, host::HostPort},
+    store::{Keep, Log, OpenError, Salvaged},
 };
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use tokio_util::task::AbortOnDropHandle;

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use http::{Uri, uri::Authority};
 use percent_encoding::percent_decode_str;
 
-use crate::wire::{
+use crate::protocol::{
     Limits, NameError, Nick, RoomName, clean,
     host::{HostError, HostPort},
 };

@@ -5,7 +5,7 @@
 
 use std::{fmt, iter, ops::Range};
 
-use crate::wire::{Nick, RoomName, command::Spec};
+use crate::protocol::{Nick, RoomName, command::Spec};
 
 /// What a word can become.
 #[derive(Debug, Clone, Copy, Default)]
@@ -298,7 +298,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::command::COMMANDS;
+    use crate::protocol::command::COMMANDS;
 
     /// Calls `ask` with ada, Adrian and 学生, in that order, and with two rooms.
     fn with_candidates<T>(ask: impl FnOnce(&Candidates<'_>) -> T) -> T {
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn every_emoji_that_is_offered_can_be_said() {
         for emoji in emojis::iter() {
-            assert_eq!(crate::wire::clean::lines(emoji.as_str()), emoji.as_str(), "{}", emoji.name());
+            assert_eq!(crate::protocol::clean::lines(emoji.as_str()), emoji.as_str(), "{}", emoji.name());
         }
     }
 
@@ -404,7 +404,7 @@ mod tests {
             arguments: "[off | mentions | all]",
             summary: "",
             example: "",
-            group: crate::wire::command::Group::Read,
+            group: crate::protocol::command::Group::Read,
         };
         static CONNECT: Spec = Spec { name: "connect", arguments: "ADDRESS", ..BELL };
         let of_bell = |text: &str| {

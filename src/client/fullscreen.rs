@@ -26,10 +26,10 @@ use self::{editing::Editing, unsent::Unsent};
 use super::{
     Error,
     address::Address,
-    app::{Bookmark, Event, Privates, Settings, Shown},
+    chat::{Bookmark, Event, Privates, Settings, Shown},
+    connection::ConnectError,
     history::Entered,
     keys::{Input, Keys},
-    link::ConnectError,
     pace::Pace,
     screen::{Reader, Reading, Screen, osc, terminal},
     state::{self, State},
@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{Dialect, Epoch, Limits, RoomName, ServerMessage, clean},
+    protocol::{Dialect, Epoch, Limits, RoomName, ServerMessage, clean},
 };
 
 /// Lines that are taken at a time, so that keys come in between.

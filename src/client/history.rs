@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{clean, command::is_secret},
+    protocol::{clean, command::is_secret},
 };
 
 /// When a file is made shorter: seldom enough that adding a line costs little.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp as Moment;
 
-use crate::wire::{Limits, Nick, Presence, RoomName};
+use crate::protocol::{Limits, Nick, Presence, RoomName};
 
 /// How often a number is taken off a nick; nobody gets `eve-2-2-2-2` by chance.
 const NUMBERS: usize = 4;
@@ -210,7 +210,7 @@ fn numbered(nick: &Nick) -> Option<(Option<Nick>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Rename;
+    use crate::protocol::Rename;
 
     const NOW: Moment = Moment::UNIX_EPOCH;
 

@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::wire::Limits;
+use crate::protocol::Limits;
 
 /// Lines that wait to be taken; past it the pipe waits.
 const LINES: usize = 32;

@@ -1,22 +1,23 @@
 //! The chat client: what is typed and what arrives become effects, and those become frames and lines.
 //!
 //! ```text
-//! input ┐
-//! link ─┴→ app.update → effects → link / view → output
+//!      input ┐
+//! connection ─┴→ chat.update → effects → connection / view → output
 //! ```
 //!
 //! Where it has a terminal it is in several rooms at once:
 //!
 //! ```text
 //! keys → view::tui → wishes ┐
-//! tabs: an app and a link each ─┴→ fullscreen → tabs / view::tui → screen
+//! tabs: a chat and a connection each ─┴→ fullscreen → tabs / view::tui → screen
 //! ```
 //!
-//! [`app`], [`view`], and the parts that take what is typed ([`keys`], [`editor`], [`completion`]), are pure: no tokio, no clock.
+//! [`chat`], [`view`], and the parts that take what is typed ([`keys`], [`editor`], [`completion`]), are pure: no tokio, no clock.
 
 pub mod address;
-pub mod app;
+pub mod chat;
 pub mod completion;
+pub mod connection;
 mod draft_file;
 pub mod editor;
 mod files;
@@ -25,7 +26,6 @@ pub mod history;
 pub mod ignored;
 pub mod input;
 pub mod keys;
-pub mod link;
 pub mod output;
 mod pace;
 pub mod picture;
@@ -39,7 +39,7 @@ pub mod view;
 pub mod writer;
 pub mod zone;
 
-use self::{app::Failure, link::ConnectError, settings::SettingsError};
+use self::{chat::Failure, connection::ConnectError, settings::SettingsError};
 
 /// Why the client ended without success; its words are for people.
 #[derive(Debug, thiserror::Error)]

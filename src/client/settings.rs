@@ -19,7 +19,7 @@ use super::{
         },
     },
 };
-use crate::{os, wire::Nick};
+use crate::{os, protocol::Nick};
 
 /// The settings that a file may have; none of them need be there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{Epoch, Limits, MessageId, Nick, RoomName, Run},
+    protocol::{Epoch, Limits, MessageId, Nick, RoomName, Run},
 };
 
 /// The largest file that is read: all that is written fits many times.
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
     use crate::{
         client::view::{Joins, Notify},
-        wire::Hex,
+        protocol::Hex,
     };
 
     fn room(name: &str, read: u64) -> OpenRoom {

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use super::{
     Error,
     address::Address,
-    app::{App, Effect, Event, Failure, Settings, Shown},
-    link::{Link, LinkEvent, Order, What},
+    chat::{App, Effect, Event, Failure, Settings, Shown},
+    connection::{Link, LinkEvent, Order, What},
 };
 
 /// What follows from an event, for whoever shows it.

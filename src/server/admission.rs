@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::rate::Rate;
-use crate::wire::Limits;
+use crate::protocol::Limits;
 
 /// Why a connection is not let in; its words are the body of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

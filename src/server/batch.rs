@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::{
-    room::{Notice, SeatId},
-    wire::{Dialect, Message, MessageId, ServerMessage, json, text},
+    protocol::{Dialect, Message, MessageId, ServerMessage, json, text},
+    rooms::{Notice, SeatId},
 };
 
 /// Roughly what a frame has besides the text of its message, so that a buffer seldom has to grow.
@@ -139,7 +139,7 @@ fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::wire::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
+    use crate::protocol::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
 
     pub(in crate::server) fn message(id: u64, text: &str) -> Arc<Message> {
         Arc::new(Message {

@@ -1,7 +1,7 @@
 //! Whether what a peer has sent so far ends where a message ends, so that nothing of it is kept anywhere, and whether a message has too
 //! many frames. Pure.
 
-use crate::wire::Limits;
+use crate::protocol::Limits;
 
 /// Follows the heads of frames (RFC 6455 section 5.2) and skips what they bear.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode};
 use httparse::{EMPTY_HEADER, Error, Request, Status};
 
-use crate::wire::{Limits, handshake::Headers};
+use crate::protocol::{Limits, handshake::Headers};
 
 /// What a request begins with, without a body.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use super::{
     opening::{Opening, Refusal, Terms, decide},
     replay::Replay,
 };
-use crate::wire::Limits;
+use crate::protocol::Limits;
 
 /// A stream that became a WebSocket.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use tokio::{
 
 use super::{mailbox::Mailbox, rings::Ring};
 use crate::{
-    room::{Arrival, SeatId, To},
-    wire::{
+    protocol::{
         AwayText, Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage,
         TopicBy,
     },
+    rooms::{Arrival, SeatId, To},
 };
 
 /// A place in a room, with what one needs to follow it.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    room::SeatId,
-    wire::{ErrorCode, Failure, Limits, ServerMessage},
+    protocol::{ErrorCode, Failure, Limits, ServerMessage},
+    rooms::SeatId,
 };
 
 /// What is for one session alone. When it closes, the session has lost its seat. Clones are the same one, but only one of them
@@ -157,7 +157,7 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
-    use crate::wire::{MessageId, RoomName};
+    use crate::protocol::{MessageId, RoomName};
 
     fn event(id: u64) -> ServerMessage {
         ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(id) }

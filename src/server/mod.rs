@@ -44,9 +44,9 @@ use self::{
     turns::Turns,
 };
 use crate::{
-    log::{Complaints, Log, LogError, wall_clock},
     os,
-    wire::Limits,
+    protocol::Limits,
+    store::{Complaints, Log, LogError, wall_clock},
 };
 
 /// A last message that was said so long from now is worth a word: the clock is wrong now, or was wrong then.
@@ -342,7 +342,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::wire::Hex;
+    use crate::protocol::Hex;
 
     #[test]
     fn caps_are_lowered_to_what_the_descriptors_suffice_for_and_some_are_kept_for_refusals() {

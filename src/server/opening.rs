@@ -11,7 +11,7 @@ use super::{
     head::Head,
     origin::{self, AllowedOrigin},
 };
-use crate::wire::{Dialect, Nick, RoomName, SUBPROTOCOL, handshake};
+use crate::protocol::{Dialect, Nick, RoomName, SUBPROTOCOL, handshake};
 
 /// What a valid handshake asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

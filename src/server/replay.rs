@@ -127,7 +127,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::wire::Limits;
+    use crate::protocol::Limits;
 
     #[tokio::test]
     async fn what_was_read_too_early_is_read_first() {

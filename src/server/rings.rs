@@ -7,8 +7,8 @@ use tokio::{sync::broadcast, task::yield_now};
 
 use super::batch::Batch;
 use crate::{
-    room::Notice,
-    wire::{Limits, Message, RoomName},
+    protocol::{Limits, Message, RoomName},
+    rooms::Notice,
 };
 
 /// A ring, as a session reads it.
@@ -143,9 +143,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        room::SeatId,
+        protocol::{Dialect, MessageId},
+        rooms::SeatId,
         server::batch::tests::message,
-        wire::{Dialect, MessageId},
     };
 
     #[tokio::test]

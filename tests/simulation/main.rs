@@ -15,9 +15,9 @@ use std::{
 };
 
 use broadcast_chat::{
-    log::Log,
+    protocol::{Hex, Limits, Message, MessageId, RoomName},
     server::{self, Config},
-    wire::{Hex, Limits, Message, MessageId, RoomName},
+    store::Log,
 };
 use network::{Fuse, Listener};
 use person::Person;

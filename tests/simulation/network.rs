@@ -9,7 +9,7 @@ use std::{
 };
 
 use broadcast_chat::{
-    client::{address::Address, link::Dial},
+    client::{address::Address, connection::Dial},
     server::{Listen, Transport},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

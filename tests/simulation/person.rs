@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast_chat::{
     client::{
-        app::{App, Effect, Event, Settings, Shown},
-        link::{Link, LinkEvent, Order, What},
+        chat::{App, Effect, Event, Settings, Shown},
+        connection::{Link, LinkEvent, Order, What},
     },
-    wire::{Message, Nick, ServerMessage},
+    protocol::{Message, Nick, ServerMessage},
 };
 use tokio::{
     sync::mpsc,

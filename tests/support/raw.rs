@@ -474,7 +474,7 @@ fn dechunk(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// Returns the first frame and its length on the wire, or `None` when it is not all there.
+/// Returns the first frame and its length on the protocol, or `None` when it is not all there.
 fn parse_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     let [first, second, rest @ ..] = bytes else { return None };
     let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);

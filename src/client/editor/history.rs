@@ -7,7 +7,7 @@ use std::{
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::wire::{Limits, clean, command::is_secret};
+use crate::protocol::{Limits, clean, command::is_secret};
 
 /// Lines that can be called back.
 pub const LINES: usize = 1000;

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::motion::Motion;
-use crate::wire::clean;
+use crate::protocol::clean;
 
 /// What a key asks the editor to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

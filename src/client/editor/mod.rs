@@ -28,7 +28,7 @@ use self::{
     motion::Motion,
     undo::Undo,
 };
-use crate::wire::{Limits, clean};
+use crate::protocol::{Limits, clean};
 
 /// What a text may hold, in bytes: a message, so that what is sent is what was seen, in one piece.
 pub const LENGTH: usize = Limits::MESSAGE;

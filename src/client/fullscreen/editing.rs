@@ -12,7 +12,7 @@ use crate::{
         view::tui::Edited,
     },
     os::{self, Editor},
-    wire::clean,
+    protocol::clean,
 };
 
 /// Exit codes of a shell: the program cannot be run, or there is none.

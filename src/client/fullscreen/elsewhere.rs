@@ -6,8 +6,8 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{FullScreen, Options};
 use crate::{
-    client::{address::Address, app::Settings, view::tui::Now},
-    wire::clean,
+    client::{address::Address, chat::Settings, view::tui::Now},
+    protocol::clean,
 };
 
 /// For connections to the same server to close before it is connected to anew.

@@ -8,7 +8,7 @@ use std::{
 use super::FullScreen;
 use crate::{
     client::{
-        app::Event,
+        chat::Event,
         history::{Entered, HistoryFile},
         state::{OpenRoom, State},
         writer::Writer,

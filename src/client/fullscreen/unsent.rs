@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use super::FullScreen;
 use crate::{
     client::{
-        app::{Event, Shown},
+        chat::{Event, Shown},
         unsent::{self, FRESH, Kept, KeptRoom, Slot, as_typed, now},
         view::tui::Now,
         writer::Writer,
     },
     os,
-    wire::{ClientMessage, Epoch, IdempotencyKey, RoomName, clean, command::is_secret},
+    protocol::{ClientMessage, Epoch, IdempotencyKey, RoomName, clean, command::is_secret},
 };
 
 /// Between a key and its being kept.

@@ -7,7 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
     client::picture::{LinkSpan, uri},
-    wire::clean,
+    protocol::clean,
 };
 
 /// What every notification begins with.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     os,
-    wire::{ClientMessage, Epoch, RoomName, SessionToken},
+    protocol::{ClientMessage, Epoch, RoomName, SessionToken},
 };
 
 /// How long lines go out by themselves when the server is met again; after that nobody may still want to say them.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::wire::{Body, Hex, IdempotencyKey, Nick};
+use crate::protocol::{Body, Hex, IdempotencyKey, Nick};
 
 const NOW: u64 = 1_000_000;
 

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::Block;
 use crate::{
-    client::app::Shown,
-    wire::{Dialect, ServerMessage, clean, json},
+    client::chat::Shown,
+    protocol::{Dialect, ServerMessage, clean, json},
 };
 
 /// The view for programs.
@@ -89,7 +89,7 @@ fn escaped(json: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ErrorCode, Failure, Hex, Nick, RoomName, RoomView, SessionToken, Welcome};
+    use crate::protocol::{ErrorCode, Failure, Hex, Nick, RoomName, RoomView, SessionToken, Welcome};
 
     fn event(event: ServerMessage) -> String {
         Json.render(&Shown::Event { event, quiet: true }).text

@@ -13,7 +13,7 @@ pub use self::{
     plain::Plain,
     tui::{Bell, Joins, Notify, RoomChoice, RoomChoices, Tui, Word, Words},
 };
-use super::app::Shown;
+use super::chat::Shown;
 
 /// What is told of a server without our subprotocol.
 const PLAIN_TEXT_ONLY: &str = "connected; this server speaks plain text only: no names, no history, no commands";

@@ -13,8 +13,8 @@ use super::{
     format::{Field, Format},
 };
 use crate::{
-    client::app::Shown,
-    wire::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, clean, text},
+    client::chat::Shown,
+    protocol::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, clean, text},
 };
 
 /// What a line break becomes where text goes on.
@@ -274,7 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::{
+    use crate::protocol::{
         Body, ErrorCode, Failure, Hex, MessageId, Presence, Rename, RoomEntry, RoomName, RoomView, Topic, Welcome,
     };
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::{sync::mpsc, task::yield_now, time::sleep};
 
-use crate::{room::SeatId, server::hub::Request, wire::Limits};
+use crate::{protocol::Limits, rooms::SeatId, server::hub::Request};
 
 /// How often others get their turn first, while what they do brings more for this one.
 const YIELDS: u32 = 8;
@@ -96,8 +96,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        protocol::{Body, Kind},
         server::hub::Said,
-        wire::{Body, Kind},
     };
 
     fn say(seat: SeatId, count: usize) -> Request {

@@ -20,12 +20,12 @@ use super::{
     rings::Rings,
 };
 use crate::{
-    log::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
-    room::{Arrival, Full, Kept, Known, Notice, Rooms, SeatId, Sender, To},
-    wire::{
+    protocol::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic, TopicBy, Whois,
     },
+    rooms::{Arrival, Full, Kept, Known, Notice, Rooms, SeatId, Sender, To},
+    store::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
 };
 
 /// Messages that are committed together, past which a turn does so before it goes on.
@@ -117,7 +117,7 @@ impl Desk {
             }
         };
         let people = seats.into_iter().map(|seat| {
-            let crate::log::Seat { author, room, nick, person } = seat;
+            let crate::store::Seat { author, room, nick, person } = seat;
             Kept { author, room, nick, person }
         });
         self.rooms.restore(self.log.runs().before() << WITHIN_RUN, people);

@@ -3,7 +3,7 @@
 use tokio::{sync::oneshot, time::timeout};
 
 use super::*;
-use crate::{room::IfTaken, wire::Hex};
+use crate::{protocol::Hex, rooms::IfTaken};
 
 fn arrival(room: RoomName) -> Arrival {
     Arrival {
@@ -206,7 +206,7 @@ async fn a_restart_changes_nobodys_number_and_gives_none_again() {
     };
     let (mut ids, mut privates) = (Vec::new(), Vec::new());
     for stranger in [7, 8] {
-        let log = Log::open(&path, crate::log::Keep::default()).unwrap();
+        let log = Log::open(&path, crate::store::Keep::default()).unwrap();
         let mut desk =
             Desk::new(log.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade(), Rooms::default());
         desk.restore().await;

@@ -6,8 +6,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Pace, Shared, read_topic};
 use crate::{
-    log::{Known, wall_clock},
-    room::{Arrival, IfTaken},
+    protocol::{
+        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, RoomView, ServerMessage,
+        SessionToken, Timestamp, Welcome, json,
+    },
+    rooms::{Arrival, IfTaken},
     server::{
         Transport,
         batch::push_frame,
@@ -16,10 +19,7 @@ use crate::{
         opening::Opening,
         socket::{Incoming, Socket},
     },
-    wire::{
-        ClientHello, ClientMessage, Dialect, ErrorCode, Failure, Hex, Limits, MessageId, RoomView, ServerMessage,
-        SessionToken, Timestamp, Welcome, json,
-    },
+    store::{Known, wall_clock},
 };
 
 /// Which messages a newcomer wants.

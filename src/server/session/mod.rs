@@ -45,9 +45,9 @@ use super::{
     turns::{Purpose, Turns},
 };
 use crate::{
-    log::{Complaints, Log, LogError, Page},
-    room::{SeatId, To},
-    wire::{Dialect, Limits, MessageId, RoomView, ServerMessage},
+    protocol::{Dialect, Limits, MessageId, RoomView, ServerMessage},
+    rooms::{SeatId, To},
+    store::{Complaints, Log, LogError, Page},
 };
 
 /// Bytes gathered from the ring for one write.

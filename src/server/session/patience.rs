@@ -13,13 +13,13 @@ use tokio_util::sync::WaitForCancellationFuture;
 
 use super::Session;
 use crate::{
+    protocol::Limits,
     server::{
         Transport,
         end::End,
         frames::Frames,
         socket::{Incoming, Socket},
     },
-    wire::Limits,
 };
 
 impl<S: Transport> Session<'_, S> {

@@ -14,11 +14,11 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFuture;
 
 use crate::{
+    protocol::ServerMessage,
     server::{
         mailbox::{Mailbox, Unseated},
         socket::Incoming,
     },
-    wire::ServerMessage,
 };
 
 /// What has happened.
@@ -148,9 +148,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        room::SeatId,
+        protocol::{Limits, MessageId, RoomName},
+        rooms::SeatId,
         server::mailbox::Mail,
-        wire::{Limits, MessageId, RoomName},
     };
 
     /// Returns what happens next; nobody hears the peer.

@@ -7,8 +7,14 @@ use tokio::time::Instant;
 
 use super::{Session, entering::Wanted, read_topic};
 use crate::{
-    log::{LogError, Search, wall_clock},
-    room::To,
+    protocol::{
+        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, Nick, Query, RoomName, ServerMessage,
+        Timestamp, Topic,
+        command::{self, Command, Line},
+        json,
+        search::Filters,
+    },
+    rooms::To,
     server::{
         Transport,
         batch::{push_frame, push_lines},
@@ -17,13 +23,7 @@ use crate::{
         socket::Incoming,
         turns::Purpose,
     },
-    wire::{
-        ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, Nick, Query, RoomName, ServerMessage,
-        Timestamp, Topic,
-        command::{self, Command, Line},
-        json,
-        search::Filters,
-    },
+    store::{LogError, Search, wall_clock},
 };
 
 /// Frames read in a row before whatever waits to be written has its turn.

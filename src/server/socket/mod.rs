@@ -17,7 +17,7 @@ use tokio::{
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
 use super::{Transport, frames::Frames, replay::Replay};
-use crate::wire::Limits;
+use crate::protocol::Limits;
 
 /// What a peer did.
 #[derive(Debug, PartialEq, Eq)]

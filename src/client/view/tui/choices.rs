@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::attention::Bell;
-use crate::wire::RoomName;
+use crate::protocol::RoomName;
 
 /// Which messages of a room call for the user: by the bell, on the desktop, and in the order of Alt-A.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{command, fit::fit, palette::Palette};
-use crate::wire::command::Group;
+use crate::protocol::command::Group;
 
 /// The keys, and what they do.
 pub(super) static KEYS: [(&str, &str); 27] = [

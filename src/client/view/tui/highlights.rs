@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::wire::{Nick, clean};
+use crate::protocol::{Nick, clean};
 
 /// The longest word, in bytes.
 const LENGTH: usize = 64;

@@ -15,13 +15,13 @@ use super::{
 use crate::{
     client::{
         address::Address,
-        app::{App, Shown},
+        chat::{App, Shown},
         completion::Candidates,
         editor::{self, Outcome},
         ignored::{self, Ignored, Toggled},
         keys::Input,
     },
-    wire::{
+    protocol::{
         self, ClientMessage, Dialect, Limits, Message, Nick, clean,
         command::{Command, Line},
         search::Filters,
@@ -532,7 +532,7 @@ impl Tui {
 
     /// Returns the tab whose app takes `text`, entered in the current one.
     fn speaker(&self, text: &str) -> usize {
-        let replies = matches!(wire::command::parse(text), Ok(Line::Command(Command::Reply(_))));
+        let replies = matches!(protocol::command::parse(text), Ok(Line::Command(Command::Reply(_))));
         let tab = self.correspondence.as_ref().filter(|_| replies).and_then(|room| self.tab_of(room));
         tab.unwrap_or(self.current)
     }
@@ -543,7 +543,7 @@ impl Tui {
         if self.choices.no_commands {
             return self.tell_wish(tab, text);
         }
-        match wire::command::parse(&text) {
+        match protocol::command::parse(&text) {
             Ok(Line::Command(Command::Reply(text))) => self.tell_wish(tab, text.as_str().to_owned()),
             Ok(Line::Command(
                 Command::Msg(..) | Command::Nick(_) | Command::Rooms | Command::Whois(_) | Command::Away(_),
@@ -618,7 +618,7 @@ impl Tui {
             ScreenCommand::Connect(address) => match address.parse::<Address>() {
                 Ok(address) => return vec![Wish::Connect(Box::new(address))],
                 Err(error) => {
-                    let words = format!("{}: {error}", wire::clean::line(&address));
+                    let words = format!("{}: {error}", protocol::clean::line(&address));
                     return self.show(now, self.current, &Shown::Refusal(words), me);
                 }
             },

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{LEAVING, Tui, column, command, fit::fit, palette::Palette, status};
 use crate::client::{
-    app::{App, Connection},
+    chat::{App, Connection},
     completion,
     picture::Picture,
 };

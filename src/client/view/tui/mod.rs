@@ -51,12 +51,12 @@ use self::{
 };
 use super::super::{
     address::Address,
-    app::{App, Bookmark, Connection, Shown},
+    chat::{App, Bookmark, Connection, Shown},
     editor::{BYTES, LENGTH, LINES},
     ignored::Ignored,
     keys::Answer,
 };
-use crate::wire::{
+use crate::protocol::{
     ClientMessage, Epoch, MessageId, Nick, PersonId, RoomName, Run, ServerMessage, Timestamp, clean, command::is_secret,
 };
 

@@ -5,10 +5,10 @@
 use super::{Now, Tui, Wish, room::Room};
 use crate::{
     client::{
-        app::{App, Pending, Shown},
+        chat::{App, Pending, Shown},
         ignored,
     },
-    wire::{Nick, PersonId, Presence, Private, RoomName, ServerMessage, Welcome},
+    protocol::{Nick, PersonId, Presence, Private, RoomName, ServerMessage, Welcome},
 };
 
 /// Such tabs that can be open; of more, the one that was quiet for longest is closed.

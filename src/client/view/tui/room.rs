@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{
     client::{
-        app::{Bookmark, Shown},
+        chat::{Bookmark, Shown},
         completion::Completer,
         editor::Editor,
         ignored::Ignored,
     },
-    wire::{ClientMessage, Kind, Limits, Message, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
+    protocol::{ClientMessage, Kind, Limits, Message, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
 };
 
 /// A tab.

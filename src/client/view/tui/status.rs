@@ -12,8 +12,8 @@ use super::{
     room::Room,
 };
 use crate::{
-    client::app::{App, Connection},
-    wire::{clean, text},
+    client::chat::{App, Connection},
+    protocol::{clean, text},
 };
 
 /// The least that a topic is shown in, in columns; where there is less for it, it is not shown.

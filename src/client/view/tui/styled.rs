@@ -171,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::highlights::Words, *};
-    use crate::wire::Nick;
+    use crate::protocol::Nick;
 
     fn of(is: impl Fn(Role) -> bool, text: &str) -> Vec<&str> {
         let calls = Highlights::new([&Nick::new("ada").unwrap()], &Words::default());

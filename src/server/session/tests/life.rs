@@ -6,13 +6,13 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    room::{Arrival, IfTaken},
+    protocol::{Body, Kind},
+    rooms::{Arrival, IfTaken},
     server::{
         batch::tests::message,
         hub::Said,
         socket::{Incoming, tests::tcp_pair},
     },
-    wire::{Body, Kind},
 };
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,7 @@ async fn no_cursor_hides_what_is_said_from_now_on() {
         address: HERE,
         nick: None,
         if_taken: IfTaken::Next,
-        room: crate::wire::RoomName::lobby(),
+        room: crate::protocol::RoomName::lobby(),
         can_return: false,
         returning: false,
     };

@@ -13,8 +13,8 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 
 use super::*;
 use crate::{
+    protocol::{Hex, Nick, Timestamp},
     server::{desk, replay::Replay},
-    wire::{Hex, Nick, Timestamp},
 };
 
 mod life;
@@ -47,7 +47,7 @@ fn shared() -> Arc<Shared> {
 
 fn opening(dialect: Dialect, nick: &str) -> Opening {
     let nick = Some(Nick::new(nick).unwrap());
-    Opening { dialect, room: crate::wire::RoomName::lobby(), nick, complaint: None, history: None }
+    Opening { dialect, room: crate::protocol::RoomName::lobby(), nick, complaint: None, history: None }
 }
 
 /// The other end of a session.

@@ -9,9 +9,9 @@ use tokio::{
 
 use super::*;
 use crate::{
-    log::Draft,
+    protocol::{Body, Kind, RoomName, Timestamp},
     server::turns::Turn,
-    wire::{Body, Kind, RoomName, Timestamp},
+    store::Draft,
 };
 
 /// Messages of the most length that a request for history may ask for: 16 MB.

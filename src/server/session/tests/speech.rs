@@ -7,12 +7,12 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::*;
 use crate::{
-    room::SeatId,
+    protocol::RoomView,
+    rooms::SeatId,
     server::{
         hub::{Leaving, Place, Request},
         mailbox::Mail,
     },
-    wire::RoomView,
 };
 
 #[tokio::test(start_paused = true)]
@@ -196,23 +196,23 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     let mut opening = opening(Dialect::Json, "ada");
     opening.history = Some(0);
     // A reader of a broken log never comes in; the hub's own answer is what counts here.
-    let seat = shared.hub.arrive(crate::room::Arrival {
+    let seat = shared.hub.arrive(crate::rooms::Arrival {
         author: Hex([9; 16]),
         address: HERE,
         nick: None,
-        if_taken: crate::room::IfTaken::Next,
-        room: crate::wire::RoomName::lobby(),
+        if_taken: crate::rooms::IfTaken::Next,
+        room: crate::protocol::RoomName::lobby(),
         can_return: true,
         returning: false,
     });
     let (mut seat, _) = seat.await.unwrap().unwrap();
-    let (text, key) = (crate::wire::Body::new("x").unwrap(), crate::wire::IdempotencyKey::new("k").unwrap());
-    let said = crate::server::hub::Said { kind: crate::wire::Kind::Say, text: Some(text), key: Some(key.clone()) };
+    let (text, key) = (crate::protocol::Body::new("x").unwrap(), crate::protocol::IdempotencyKey::new("k").unwrap());
+    let said = crate::server::hub::Said { kind: crate::protocol::Kind::Say, text: Some(text), key: Some(key.clone()) };
     shared.hub.say(seat.id, vec![said]).await.unwrap();
     let ServerMessage::Error(failure) = *poll_fn(|cx| seat.mailbox.poll_next(cx)).await.unwrap() else {
         panic!("no error")
     };
-    assert_eq!((failure.code, failure.key), (crate::wire::ErrorCode::NotStored, Some(key)));
+    assert_eq!((failure.code, failure.key), (crate::protocol::ErrorCode::NotStored, Some(key)));
     let told: Vec<_> = std::iter::from_fn(|| seat.place.ring.try_recv().ok()).collect();
     assert!(told.iter().all(|batch| batch.last().is_none()), "no message: {told:?}");
 }

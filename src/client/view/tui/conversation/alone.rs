@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Conversation, entry::Content, scroll::Position};
-use crate::wire::{MessageId, Private};
+use crate::protocol::{MessageId, Private};
 
 /// Entries kept of a conversation with one person, and their bytes: anybody can write to one, under many nicks.
 const ENTRIES: usize = 1000;

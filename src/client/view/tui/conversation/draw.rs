@@ -10,8 +10,8 @@ use super::{
     wrap::{Row, columns, cut_rows},
 };
 use crate::{
-    client::{app::Pending, picture::Picture},
-    wire::MessageId,
+    client::{chat::Pending, picture::Picture},
+    protocol::MessageId,
 };
 
 /// What an empty room says, above how others join it.

@@ -31,8 +31,8 @@ use super::{
     wrap::{Margins, Piece, Row, columns, wrap},
 };
 use crate::{
-    client::{app::Pending, ignored::Ignored},
-    wire::{Body, Kind, Message, MessageId, Nick, Presence, Private},
+    client::{chat::Pending, ignored::Ignored},
+    protocol::{Body, Kind, Message, MessageId, Nick, Presence, Private},
 };
 
 /// Below so many columns there is no column of times and none of nicks.

@@ -47,11 +47,11 @@ use super::{
 };
 use crate::{
     client::{
-        app::{Bookmark, Pending, Shown},
+        chat::{Bookmark, Pending, Shown},
         ignored::Ignored,
         view::PLAIN_TEXT_ONLY,
     },
-    wire::{
+    protocol::{
         self, Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, Welcome, clean,
         text,
     },
@@ -86,7 +86,7 @@ pub struct Conversation {
     calls: Arc<Highlights>,
     words: Words,
     epoch: Option<Epoch>,
-    run: Option<wire::Run>,
+    run: Option<protocol::Run>,
     speakers: Speakers,
     /// What ends with the latest message.
     live: Segment,

@@ -8,7 +8,7 @@ use super::{
     scroll::{Goal, Spot},
     segment::{Beyond, Segment},
 };
-use crate::wire::{ClientMessage, Message, MessageId, Timestamp, clean};
+use crate::protocol::{ClientMessage, Message, MessageId, Timestamp, clean};
 
 /// Messages in a page: more than the tallest screen shows.
 const PAGE: u32 = 100;

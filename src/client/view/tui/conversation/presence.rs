@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp as Moment};
 
-use crate::wire::{Nick, Presence, Rename, text};
+use crate::protocol::{Nick, Presence, Rename, text};
 
 /// Who has been silent for longer comes and goes unseen.
 const LATELY: SignedDuration = SignedDuration::from_mins(30);
@@ -136,7 +136,7 @@ fn moved(nick: &Nick, from: &mut Vec<Nick>, to: &mut Vec<Nick>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::RoomName;
+    use crate::protocol::RoomName;
 
     fn nick(text: &str) -> Nick {
         Nick::new(text).unwrap()

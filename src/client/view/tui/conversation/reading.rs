@@ -7,8 +7,8 @@ use super::{
     segment::{Beyond, Segment},
 };
 use crate::{
-    client::app::Bookmark,
-    wire::{Limits, MessageId, Run},
+    client::chat::Bookmark,
+    protocol::{Limits, MessageId, Run},
 };
 
 /// What became of the wish to see the first that is new.

@@ -16,7 +16,7 @@ use super::{
     moment,
     wrap::{Piece, Row, columns, cut},
 };
-use crate::wire::{Kind, Limits, Message, MessageId, Query, ServerMessage, text::total_words};
+use crate::protocol::{Kind, Limits, Message, MessageId, Query, ServerMessage, text::total_words};
 
 /// The columns of a date and what is left blank beside it and its time.
 const DATE: u16 = 13;

@@ -6,7 +6,7 @@ use super::{
     entry::{Content, Context, Entry, NARROW},
     segment::{Beyond, Segment},
 };
-use crate::wire::MessageId;
+use crate::protocol::MessageId;
 
 /// How far to scroll; down is positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

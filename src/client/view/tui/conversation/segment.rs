@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::tz::TimeZone;
 
 use super::entry::Entry;
-use crate::wire::MessageId;
+use crate::protocol::MessageId;
 
 /// Entries kept, and their bytes: days of a busy room, and less memory than a page in a browser.
 pub(super) const ENTRIES: usize = 10_000;

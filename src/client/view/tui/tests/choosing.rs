@@ -1,7 +1,7 @@
 //! What is chosen for one room: what of it calls, and whose comings and goings it tells.
 
 use super::*;
-use crate::wire::{Presence, Rename};
+use crate::protocol::{Presence, Rename};
 
 impl Stage {
     /// Returns a stage on which ada is live in so many rooms, looks at the first, and has the keyboard elsewhere.

@@ -1,7 +1,7 @@
 //! Whose words are not shown, by whatever way they come.
 
 use super::*;
-use crate::wire::{Presence, Private, Query, Rename, RoomEntry};
+use crate::protocol::{Presence, Private, Query, Rename, RoomEntry};
 
 /// Returns a stage on which ada ignores eve and looks elsewhere.
 fn ignoring() -> Stage {

@@ -1,7 +1,7 @@
 //! What keys do, and what calls for the user.
 
 use super::*;
-use crate::wire::RoomEntry;
+use crate::protocol::RoomEntry;
 
 #[test]
 fn ctrl_c_clears_then_asks_and_then_quits() {
@@ -172,7 +172,7 @@ fn a_private_message_is_answered_by_the_connection_that_had_it() {
     stage.open("rust");
     stage.enter(1, None);
     let text = Body::new("psst").unwrap();
-    let private = crate::wire::Private {
+    let private = crate::protocol::Private {
         peer: None,
         id: None,
         from: nick("bob"),
@@ -235,7 +235,7 @@ fn a_refused_page_does_not_stand_in_the_way_of_the_next() {
     stage.last_id = 500;
     stage.said(0, "bob", "latest");
     assert_eq!(asked(&mut stage).len(), 1);
-    let failure = crate::wire::Failure::new(crate::wire::ErrorCode::Unavailable, "not now");
+    let failure = crate::protocol::Failure::new(crate::protocol::ErrorCode::Unavailable, "not now");
     stage.server(0, &ServerMessage::Error(failure));
     stage.press(KeyCode::Home, KeyModifiers::CONTROL);
     assert_eq!(

@@ -93,9 +93,9 @@ fn who_is_called_otherwise_than_they_want_sees_it_and_who_says_that_nick_calls_t
     stage.apps[0] = App::new(Settings { nick: Some(nick("zoe")), ..Settings::default() });
     stage.event(0, Event::Connected(Dialect::Json));
     stage.server(0, &ServerMessage::Hello { server: "test".to_owned(), nonce: Hex([0; 16]) });
-    let failure = crate::wire::Failure {
+    let failure = crate::protocol::Failure {
         free: Some(nick("ada")),
-        ..crate::wire::Failure::new(crate::wire::ErrorCode::NickTaken, "zoe is taken")
+        ..crate::protocol::Failure::new(crate::protocol::ErrorCode::NickTaken, "zoe is taken")
     };
     stage.server(0, &ServerMessage::Error(failure));
     stage.enter(0, None);
@@ -172,7 +172,7 @@ fn results_of_a_search() {
     let mut stage = talk();
     stage.enter_line("/search morning");
     let messages = vec![stage.message(0, "bob", "this morning"), stage.message(0, "eve", "a morning of rain")];
-    let query = crate::wire::Query::new("morning").unwrap();
+    let query = crate::protocol::Query::new("morning").unwrap();
     stage.server(
         0,
         &ServerMessage::Found {

@@ -18,10 +18,10 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Cell};
 use super::{palette::Depth, *};
 use crate::{
     client::{
-        app::{Effect, Event, Settings},
+        chat::{Effect, Event, Settings},
         keys::Input,
     },
-    wire::{Body, Dialect, Epoch, Hex, Kind, Message, RoomView, Timestamp, Topic, Welcome, json},
+    protocol::{Body, Dialect, Epoch, Hex, Kind, Message, RoomView, Timestamp, Topic, Welcome, json},
 };
 
 /// 12:00 of 15 November 2023, in UTC, in milliseconds.

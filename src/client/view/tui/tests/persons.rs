@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::wire::{AwayText, ErrorCode, Failure, PersonId, Presence, Rename};
+use crate::protocol::{AwayText, ErrorCode, Failure, PersonId, Presence, Rename};
 
 impl Stage {
     /// Returns a stage on which ada is live in the lobby and in rust, with bob.

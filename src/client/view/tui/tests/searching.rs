@@ -1,7 +1,7 @@
 //! What a search has found, page by page, in one room and in all; and how one goes to a moment.
 
 use super::*;
-use crate::wire::{ClientMessage, Query};
+use crate::protocol::{ClientMessage, Query};
 
 impl Stage {
     /// Returns an event with messages of these ids, each said in the room of its tab.
@@ -82,7 +82,7 @@ fn a_page_that_is_refused_is_asked_for_again() {
         stage.key(KeyCode::PageDown);
     }
     assert_eq!(stage.asks().len(), 1);
-    let failure = crate::wire::Failure::new(crate::wire::ErrorCode::Unavailable, "not now");
+    let failure = crate::protocol::Failure::new(crate::protocol::ErrorCode::Unavailable, "not now");
     stage.server(0, &ServerMessage::Error(failure));
     stage.key(KeyCode::PageDown);
     assert_eq!(stage.asks().len(), 1);

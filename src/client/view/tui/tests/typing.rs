@@ -23,7 +23,7 @@ impl Stage {
     }
 
     fn find(&mut self, words: &str, texts: &[&str]) {
-        let query = crate::wire::Query::new(words).unwrap();
+        let query = crate::protocol::Query::new(words).unwrap();
         let messages = texts.iter().map(|text| self.message(0, "bob", text)).collect();
         self.server(
             0,

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::{super::Scroll, *};
-use crate::wire::{ErrorCode, Failure, Query, Rename};
+use crate::protocol::{ErrorCode, Failure, Query, Rename};
 
 const LONG: &str = "a longer text that does not fit one row of an ordinary terminal and goes on below, under itself";
 
@@ -247,7 +247,7 @@ fn what_the_server_tells() {
         away: vec![],
     };
     reader.event(ServerMessage::Names(view));
-    let rooms = vec![crate::wire::RoomEntry { room: RoomName::lobby(), people: 2, topic: None, topic_by: None }];
+    let rooms = vec![crate::protocol::RoomEntry { room: RoomName::lobby(), people: 2, topic: None, topic_by: None }];
     reader.event(ServerMessage::Rooms { rooms, total: 1, more: false });
     reader.event(ServerMessage::Error(Failure::new(ErrorCode::NoSuchNick, "nobody here is called zed")));
     reader.take(&Shown::Disconnected { reason: "the server is gone".to_owned() });
@@ -266,7 +266,7 @@ fn what_the_server_tells() {
 #[test]
 fn a_server_of_plain_text() {
     let mut reader = Reader::new(60, 7);
-    reader.take(&Shown::Connected(crate::wire::Dialect::Text));
+    reader.take(&Shown::Connected(crate::protocol::Dialect::Text));
     assert_eq!(reader.take(&Shown::Text("bob: hi\n".to_owned())), Attention::Said);
     assert_eq!(reader.take(&Shown::Text(format!("bob: ada, {LONG}\nand more"))), Attention::Mention);
     assert_snapshot!(reader.screen(), @r#"

@@ -17,10 +17,10 @@ use ratatui::{
 use super::{Attention, Conversation, Pending, wrap::columns};
 use crate::{
     client::{
-        app::Shown,
+        chat::Shown,
         view::tui::palette::{Depth, Palette},
     },
-    wire::{
+    protocol::{
         Body, Epoch, Hex, Kind, Message, MessageId, Nick, Presence, Private, RoomName, RoomView, ServerMessage,
         Timestamp, Welcome,
     },

@@ -6,7 +6,7 @@ use super::{
     super::{GoneToNew, Page, Scroll, segment},
     *,
 };
-use crate::{client::app::Bookmark, wire::ClientMessage};
+use crate::{client::chat::Bookmark, protocol::ClientMessage};
 
 /// Returns a reader of a room where so much has been said before the ids of `live`.
 fn reader(live: RangeInclusive<u64>) -> Reader {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{Dialect, ErrorCode, Failure, Query, Rename, RoomEntry, Topic, clean};
+use crate::protocol::{Dialect, ErrorCode, Failure, Query, Rename, RoomEntry, Topic, clean};
 
 /// Returns everything that can be shown, with `text` in every field that takes it.
 fn everything(text: &str) -> Vec<Shown> {

@@ -6,7 +6,7 @@ use super::{
     super::{Page, Scroll},
     *,
 };
-use crate::client::app::Bookmark;
+use crate::client::chat::Bookmark;
 
 fn scrolled(height: u16, rows: i32) -> Reader {
     let mut reader = Reader::new(60, height);

@@ -1,0 +1,94 @@
+//! What becomes of a conversation without a connection: why there is none, when the next try is made, and what was missed. Pure.
+
+use std::time::Duration;
+
+use super::{App, Effect, Phase, Shown};
+use crate::protocol::{Limits, text::grouped};
+
+impl App {
+    /// Takes that the connection is gone; the server was heard last at `heard`.
+    pub(super) fn dropped(&mut self, heard: Duration, reason: String, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Offline {
+            return;
+        }
+        self.phase = Phase::Offline;
+        self.lost_at = self.lost_at.or(Some(heard));
+        self.paused_until = None;
+        self.trouble = None;
+        self.lost_because.clone_from(&reason);
+        self.outbox.rewind();
+        effects.push(Effect::Show(Shown::Disconnected { reason }));
+    }
+
+    /// Takes that the next try to connect is made so much later. Why the last one failed is not said again for each.
+    pub(super) fn waits(
+        &mut self,
+        now: Duration,
+        reason: Option<String>,
+        hint: Option<String>,
+        length: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.retry_at = Some(now + length);
+        if self.lost_at.is_none() {
+            self.waiting_since.get_or_insert(now);
+        }
+        if let Some(reason) = reason.filter(|reason| self.lost_because != *reason) {
+            self.lost_because.clone_from(&reason);
+            effects.push(Effect::Show(if self.lost_at.is_some() {
+                Shown::Unreachable { reason }
+            } else {
+                let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+                Shown::Waiting { words: format!("waiting for a server at {}: {reason}{hint}", self.settings.server) }
+            }));
+        }
+    }
+
+    /// Has a new connection made now.
+    pub(super) fn reconnect(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Offline {
+            self.retry_at = None;
+            effects.push(Effect::Retry);
+        } else {
+            let reason = "another one was asked for";
+            self.dropped(now, reason.to_owned(), effects);
+            effects.push(Effect::Reconnect { reason: reason.to_owned() });
+        }
+    }
+
+    /// Tells that more was said since an earlier conversation than is shown.
+    pub(super) fn say_resumed(&self, effects: &mut Vec<Effect>) {
+        let missed = self.missed.unwrap_or(0);
+        if missed >= Limits::HISTORY as usize {
+            let words = "1,000 messages or more were missed since the last time; the last 1,000 are shown".to_owned();
+            effects.push(Effect::Show(Shown::Back { words, missed }));
+        }
+    }
+
+    /// Tells how long the connection was away, where it was, and what was missed.
+    pub(super) fn say_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let missed = self.missed.take();
+        let incomplete = self.incomplete.take();
+        let Some(lost_at) = self.lost_at.take() else { return };
+        let away = ago(now.saturating_sub(lost_at));
+        let count = missed.unwrap_or(0);
+        let missed = missed.map_or(String::new(), |missed| format!(": {} missed", grouped(missed)));
+        let lost = match incomplete {
+            Some(why) => format!("; {why}"),
+            None if missed.is_empty() => String::new(),
+            None => ", none lost".to_owned(),
+        };
+        let words = format!("back after {away}{missed}{lost}");
+        effects.push(Effect::Show(Shown::Back { words, missed: count }));
+    }
+}
+
+/// Returns a length of time as people say it.
+fn ago(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}

@@ -1,0 +1,108 @@
+//! Who is away, and what else others may know of a person. Pure.
+//!
+//! A person is away in all rooms, through each lost connection that comes back, until they say that they are back or have gone.
+
+use std::time::Duration;
+
+use super::{Person, Rooms, SeatId};
+use crate::protocol::{AwayText, ErrorCode, Failure, Limits, Nick, PersonId, RoomName, RoomView};
+
+/// That somebody is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Away {
+    text: AwayText,
+    since: Duration,
+}
+
+/// What somebody may know of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Their nick as they write it.
+    pub nick: Nick,
+    /// The rooms that both are in, in alphabetical order.
+    pub rooms: Vec<RoomName>,
+    /// Since when they have been here.
+    pub since: Duration,
+    /// When they last said something, or came.
+    pub active: Duration,
+    /// What they say of being away, if they are.
+    pub away: Option<AwayText>,
+}
+
+impl Rooms {
+    /// Notes that somebody has done something from there that others can see.
+    pub fn is_active(&mut self, seat: SeatId, now: Duration) {
+        let Some(place) = self.seats.get(&seat) else { return };
+        if let Some(person) = self.people.get_mut(&place.author) {
+            person.active = now;
+        }
+    }
+
+    /// Notes that the person who sits there is away; without a text, who is away is back, and who is not is away. Returns what is
+    /// so now.
+    pub fn set_away(&mut self, seat: SeatId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
+        let author = self.seats.get(&seat)?.author;
+        let person = self.people.get_mut(&author)?;
+        let text = text.or_else(|| person.away.is_none().then(AwayText::plain));
+        person.away = text.clone().map(|text| Away { text, since: now });
+        person.active = now;
+        text
+    }
+
+    /// Returns a room as [`Self::view`] does, and who of the people in it is away.
+    #[must_use]
+    pub fn names(&self, name: &RoomName) -> RoomView {
+        let is_away = |seat: &SeatId| {
+            let author = self.seats.get(seat).map(|place| place.author);
+            author.and_then(|author| self.people.get(&author)).is_some_and(|person| person.away.is_some())
+        };
+        let members = self.open.get(name).into_iter().flat_map(|room| room.members.iter().take(Limits::NAMES));
+        let away = members.filter(|(_, seat)| is_away(seat)).map(|(nick, _)| nick.clone()).collect();
+        RoomView { away, ..self.view(name) }
+    }
+
+    /// Returns what whoever sits there may know of the person who is called `nick`: of their rooms, those that both are in.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NoSuchNick`].
+    pub fn known(&self, seat: SeatId, nick: &Nick) -> Result<Known, Failure> {
+        let person = self
+            .roster
+            .find(nick)
+            .and_then(|author| self.people.get(&author))
+            .ok_or_else(|| Failure::new(ErrorCode::NoSuchNick, format!("nobody called {nick} is here")))?;
+        let own = self.rooms_of(seat);
+        let mut rooms = self.rooms_of_person(person);
+        rooms.retain(|room| own.contains(room));
+        Ok(Known {
+            nick: person.nick.clone(),
+            rooms,
+            since: person.since,
+            active: person.active,
+            away: person.away.as_ref().map(|away| away.text.clone()),
+        })
+    }
+
+    /// Returns the rooms that the person is in who sits there, in alphabetical order.
+    #[must_use]
+    pub fn rooms_of(&self, seat: SeatId) -> Vec<RoomName> {
+        let person = self.seats.get(&seat).and_then(|place| self.people.get(&place.author));
+        person.map(|person| self.rooms_of_person(person)).unwrap_or_default()
+    }
+
+    fn rooms_of_person(&self, person: &Person) -> Vec<RoomName> {
+        let room = |seat: &SeatId| self.seats.get(seat).map(|place| place.room.clone());
+        let mut rooms: Vec<_> = person.seats.iter().filter_map(room).collect();
+        rooms.sort_unstable();
+        rooms
+    }
+
+    /// Returns what the person who sits there is to be told who has just written to `to`: that they are away, unless that was the
+    /// last that was told and is so still.
+    pub fn tell_away(&mut self, seat: SeatId, to: PersonId) -> Option<AwayText> {
+        let Away { text, since } = self.people.get(self.numbers.get(&to)?)?.away.clone()?;
+        let author = self.seats.get(&seat)?.author;
+        let told = &mut self.people.get_mut(&author)?.told_away;
+        (told.replace((to, since)) != Some((to, since))).then_some(text)
+    }
+}

@@ -11,7 +11,7 @@ use std::{
 use broadcast_chat::{
     protocol::{Hex, SUBPROTOCOL},
     server::{self, Config},
-    store::{Keep, Log},
+    store::{Keep, Store},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, Uri, header::SEC_WEBSOCKET_PROTOCOL};
@@ -31,8 +31,8 @@ async fn run(lines: usize) -> Outcome<()> {
     for senders in [1, 10, 100] {
         // Side by side, so that both meet the machine in the same mood.
         for (name, log) in [
-            ("on disk", Log::open(&directory.path().join(format!("{senders}.db")), Keep::default())?),
-            ("in memory", Log::memory(Hex([0; 8]))),
+            ("on disk", Store::open(&directory.path().join(format!("{senders}.db")), Keep::default())?),
+            ("in memory", Store::memory(Hex([0; 8]))),
         ] {
             let (waits, took) = echoes(log.clone(), senders, lines).await?;
             log.close().await;
@@ -43,7 +43,7 @@ async fn run(lines: usize) -> Outcome<()> {
 }
 
 /// Lets so many senders, each in a room of its own, say their lines one after the other, and returns how long each waited.
-async fn echoes(log: Log, senders: usize, lines: usize) -> Outcome<(Vec<Duration>, Duration)> {
+async fn echoes(log: Store, senders: usize, lines: usize) -> Outcome<(Vec<Duration>, Duration)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let config = Config { rate: 0, max_per_address: 0, connect_rate: 0, ..Config::default() };

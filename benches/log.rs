@@ -10,7 +10,7 @@ use std::{
 
 use broadcast_chat::{
     protocol::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, search::Filters},
-    store::{Draft, Keep, Log, Search},
+    store::{Draft, Keep, Store, Search},
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -30,16 +30,16 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     let directory = tempfile::TempDir::new()?;
     println!("{:<36}{:>12}{:>12}{:>12}", "appends, durable", "a second", "p50", "p99");
     for senders in [1, 10, 100] {
-        let log = Log::open(&directory.path().join(format!("{senders}.db")), Keep::default())?;
+        let log = Store::open(&directory.path().join(format!("{senders}.db")), Keep::default())?;
         append("SQLite", &log, senders, if is_quick { 2_000 } else { 20_000 }).await?;
         log.close().await;
     }
-    append("memory", &Log::memory(Hex([0; 8])), 100, 20_000).await?;
+    append("memory", &Store::memory(Hex([0; 8])), 100, 20_000).await?;
 
     burst(&directory.path().join("burst.db")).await?;
 
     let path = directory.path().join("large.db");
-    let log = Log::open(&path, Keep::default())?;
+    let log = Store::open(&path, Keep::default())?;
     println!("\nfilled in {:.1?}", fill(&log, messages).await?);
     let begin = Instant::now();
     log.tidy().await?;
@@ -49,18 +49,18 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     let mut opened = Vec::new();
     for _ in 0..5 {
         let begin = Instant::now();
-        let log = Log::open(&path, Keep::default())?;
+        let log = Store::open(&path, Keep::default())?;
         log.last()?;
         opened.push(begin.elapsed());
         log.close().await;
     }
     print("open", opened);
-    let log = Log::open(&path, Keep::default())?;
+    let log = Store::open(&path, Keep::default())?;
     questions(&log, messages).await?;
     log.close().await;
 
     let keep = Keep { age: None, messages: Some(messages * 9 / 10) };
-    let log = Log::open(&path, keep)?;
+    let log = Store::open(&path, keep)?;
     let mut took = Vec::new();
     for number in 0..20 {
         // What the log does in the background begins when it is quiet.
@@ -80,7 +80,7 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
 }
 
 /// Has each sender append one draft after the other.
-async fn append(name: &str, log: &Log, senders: u64, total: u64) -> Outcome<()> {
+async fn append(name: &str, log: &Store, senders: u64, total: u64) -> Outcome<()> {
     let begin = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for sender in 0..senders {
@@ -112,7 +112,7 @@ async fn append(name: &str, log: &Log, senders: u64, total: u64) -> Outcome<()> 
 /// each message.
 async fn burst(path: &Path) -> Outcome<()> {
     const UNINDEXED: u64 = 400_000;
-    let log = Log::open(path, Keep::default())?;
+    let log = Store::open(path, Keep::default())?;
     println!("\n{UNINDEXED} stored in {:.1?}", fill(&log, UNINDEXED).await?);
     let mut took = Vec::new();
     // Before it is quiet for long enough that the index is fed.
@@ -130,7 +130,7 @@ async fn burst(path: &Path) -> Outcome<()> {
 }
 
 /// Stores so many messages, and returns how long it took.
-async fn fill(log: &Log, messages: u64) -> Outcome<Duration> {
+async fn fill(log: &Store, messages: u64) -> Outcome<Duration> {
     let mut random = fastrand::Rng::with_seed(7);
     let begin = Instant::now();
     for first in (0..messages).step_by(1000) {
@@ -141,7 +141,7 @@ async fn fill(log: &Log, messages: u64) -> Outcome<Duration> {
     Ok(begin.elapsed())
 }
 
-async fn questions(log: &Log, messages: u64) -> Outcome<()> {
+async fn questions(log: &Store, messages: u64) -> Outcome<()> {
     let mut random = fastrand::Rng::with_seed(3);
     for (room, _) in ROOMS {
         let room = RoomName::new(room)?;

@@ -12,7 +12,7 @@ use broadcast_chat::{
         Timestamp, command, json, text,
     },
     rooms::{Arrival, IfTaken, Rooms},
-    store::{Draft, Log},
+    store::{Draft, Store},
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
@@ -126,7 +126,7 @@ fn room(criterion: &mut Criterion) {
 }
 
 fn log(criterion: &mut Criterion) {
-    let log = Log::memory(Hex([0; 8]));
+    let log = Store::memory(Hex([0; 8]));
     let mut number = 0;
     let mut drafts = || -> Vec<Draft> {
         let mut draft = |_| {

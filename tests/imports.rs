@@ -293,7 +293,7 @@ fn a_planted_violation_is_caught() {
         ("src/protocol/names.rs", "use super::{super::server::Hub, text};use super::super::{os, protocol};"),
         ("src/protocol/json.rs", "use tokio::time::Duration;"),
         ("src/protocol/json.rs", "use tokio_util::codec::Framed;"),
-        ("src/rooms.rs", "use crate::{protocol::{Nick, Body}, store::Log};"),
+        ("src/rooms.rs", "use crate::{protocol::{Nick, Body}, store::Store};"),
         ("src/rooms/mod.rs", "use std::{sync::Arc, time::{Duration, Instant}};"),
         ("src/rooms/mod.rs", "let now = jiff::Zoned::now();"),
         ("src/store/mod.rs", "use broadcast_chat::server::Hub;"),
@@ -334,7 +334,7 @@ fn what_is_allowed_or_only_told_is_let_be() {
         ("src/rooms.rs", "fn handle(now: Timestamp) { if now > crate::protocol::later(now) {} }"),
         (
             "src/server/mod.rs",
-            "use crate::{store::Log, os, rooms::{Room, client}, protocol}; mod http; use super::server::http;",
+            "use crate::{store::Store, os, rooms::{Room, client}, protocol}; mod http; use super::server::http;",
         ),
         ("src/server/hub.rs", "use tokio::time::Instant; fn f() { Instant::now(); super::http::client() }"),
         ("src/client/connection.rs", "use tokio::net::TcpStream; const WINDOWS: u8 = unix;"),

@@ -14,7 +14,7 @@ use broadcast_chat::{
     os::{self, LossyWriter, Signals},
     protocol::{Hex, Limits, host::HostPort},
     server::{self, AllowedOrigin, Config, Fit},
-    store::{Keep, Log, OpenError, Salvaged},
+    store::{Keep, Store, OpenError, Salvaged},
 };
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use tokio_util::task::AbortOnDropHandle;
@@ -258,17 +258,17 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Opens the log, and returns it with the words for where it is.
-fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure> {
+fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Store, String), Failure> {
     if path.as_deref() == Some(Path::new(MEMORY)) {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(|error| format!("the system gives no random numbers: {error}"))?;
-        return Ok((Log::memory(Hex(epoch)), "in memory, until the server stops".to_owned()));
+        return Ok((Store::memory(Hex(epoch)), "in memory, until the server stops".to_owned()));
     }
-    let path = path.or_else(Log::default_path).ok_or_else(|| Failure {
+    let path = path.or_else(Store::default_path).ok_or_else(|| Failure {
         message: "there is no home directory to keep history in".to_owned(),
         hint: Some("say where: --db PATH, or keep nothing: --db :memory:"),
     })?;
-    let log = Log::open(&path, keep).map_err(|error| Failure { message: error.to_string(), hint: error.hint() })?;
+    let log = Store::open(&path, keep).map_err(|error| Failure { message: error.to_string(), hint: error.hint() })?;
     Ok((log, format!("in {}", path.display())))
 }
 
@@ -276,7 +276,7 @@ fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Log, String), Failure>
 fn salvage(from: &Path, to: &Path) -> Result<(), Failure> {
     let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.salvage_hint() };
     let is_new = !to.exists();
-    let salvaged = Log::salvage(from, to);
+    let salvaged = Store::salvage(from, to);
     if is_new && !salvaged.as_ref().is_ok_and(|salvaged| salvaged.messages > 0) {
         // There is nothing in it, and it would be in the way of another try.
         drop(fs::remove_file(to));

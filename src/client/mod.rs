@@ -8,7 +8,7 @@
 //! Where it has a terminal it is in several rooms at once:
 //!
 //! ```text
-//! keys → view::tui → wishes ┐
+//!          keys → view::tui → wishes ┐
 //! tabs: a chat and a connection each ─┴→ fullscreen → tabs / view::tui → screen
 //! ```
 //!

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Person, Rooms, SeatId};
+use super::{Person, Rooms, MemberId};
 use crate::protocol::{AwayText, ErrorCode, Failure, Limits, Nick, PersonId, RoomName, RoomView};
 
 /// That somebody is away.
@@ -31,7 +31,7 @@ pub struct Known {
 
 impl Rooms {
     /// Notes that somebody has done something from there that others can see.
-    pub fn is_active(&mut self, seat: SeatId, now: Duration) {
+    pub fn is_active(&mut self, seat: MemberId, now: Duration) {
         let Some(place) = self.seats.get(&seat) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
             person.active = now;
@@ -40,7 +40,7 @@ impl Rooms {
 
     /// Notes that the person who sits there is away; without a text, who is away is back, and who is not is away. Returns what is
     /// so now.
-    pub fn set_away(&mut self, seat: SeatId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
+    pub fn set_away(&mut self, seat: MemberId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
         let author = self.seats.get(&seat)?.author;
         let person = self.people.get_mut(&author)?;
         let text = text.or_else(|| person.away.is_none().then(AwayText::plain));
@@ -52,7 +52,7 @@ impl Rooms {
     /// Returns a room as [`Self::view`] does, and who of the people in it is away.
     #[must_use]
     pub fn names(&self, name: &RoomName) -> RoomView {
-        let is_away = |seat: &SeatId| {
+        let is_away = |seat: &MemberId| {
             let author = self.seats.get(seat).map(|place| place.author);
             author.and_then(|author| self.people.get(&author)).is_some_and(|person| person.away.is_some())
         };
@@ -65,7 +65,7 @@ impl Rooms {
     ///
     /// # Errors
     /// [`ErrorCode::NoSuchNick`].
-    pub fn known(&self, seat: SeatId, nick: &Nick) -> Result<Known, Failure> {
+    pub fn known(&self, seat: MemberId, nick: &Nick) -> Result<Known, Failure> {
         let person = self
             .roster
             .find(nick)
@@ -85,13 +85,13 @@ impl Rooms {
 
     /// Returns the rooms that the person is in who sits there, in alphabetical order.
     #[must_use]
-    pub fn rooms_of(&self, seat: SeatId) -> Vec<RoomName> {
+    pub fn rooms_of(&self, seat: MemberId) -> Vec<RoomName> {
         let person = self.seats.get(&seat).and_then(|place| self.people.get(&place.author));
         person.map(|person| self.rooms_of_person(person)).unwrap_or_default()
     }
 
     fn rooms_of_person(&self, person: &Person) -> Vec<RoomName> {
-        let room = |seat: &SeatId| self.seats.get(seat).map(|place| place.room.clone());
+        let room = |seat: &MemberId| self.seats.get(seat).map(|place| place.room.clone());
         let mut rooms: Vec<_> = person.seats.iter().filter_map(room).collect();
         rooms.sort_unstable();
         rooms
@@ -99,7 +99,7 @@ impl Rooms {
 
     /// Returns what the person who sits there is to be told who has just written to `to`: that they are away, unless that was the
     /// last that was told and is so still.
-    pub fn tell_away(&mut self, seat: SeatId, to: PersonId) -> Option<AwayText> {
+    pub fn tell_away(&mut self, seat: MemberId, to: PersonId) -> Option<AwayText> {
         let Away { text, since } = self.people.get(self.numbers.get(&to)?)?.away.clone()?;
         let author = self.seats.get(&seat)?.author;
         let told = &mut self.people.get_mut(&author)?.told_away;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SeatId;
+use super::MemberId;
 use crate::protocol::{Author, Limits, Nick, Presence, Rename, RoomName};
 
 /// The changes of one room that it has not been told yet. A person is known by the author: a namesake is another one.
@@ -15,7 +15,7 @@ pub(super) struct Digest {
 #[derive(Debug)]
 struct Change {
     /// Where they sit, or sat last.
-    seat: SeatId,
+    seat: MemberId,
     /// The nick under which the room knows them, if it does.
     before: Option<Nick>,
     /// The nick they have, if they are here.
@@ -26,21 +26,21 @@ struct Change {
 
 impl Digest {
     /// Notes that somebody came.
-    pub(super) fn joined(&mut self, author: Author, seat: SeatId, nick: Nick) {
+    pub(super) fn joined(&mut self, author: Author, seat: MemberId, nick: Nick) {
         // Who went and is back within the digest was never away.
         let change = self.changes.entry(author).or_insert(Change { seat, before: None, now: None, returned: false });
         (change.seat, change.now) = (seat, Some(nick));
     }
 
     /// Notes that somebody came back after a restart.
-    pub(super) fn returned(&mut self, author: Author, seat: SeatId, nick: Nick) {
+    pub(super) fn returned(&mut self, author: Author, seat: MemberId, nick: Nick) {
         let before = Some(nick.clone());
         let change = self.changes.entry(author).or_insert(Change { seat, before, now: None, returned: true });
         (change.seat, change.now) = (seat, Some(nick));
     }
 
     /// Notes that somebody who was called so went.
-    pub(super) fn left(&mut self, author: Author, seat: SeatId, nick: Nick) {
+    pub(super) fn left(&mut self, author: Author, seat: MemberId, nick: Nick) {
         let change =
             self.changes.entry(author).or_insert(Change { seat, before: Some(nick), now: None, returned: false });
         change.now = None;
@@ -51,21 +51,21 @@ impl Digest {
     }
 
     /// Notes that somebody has another nick.
-    pub(super) fn renamed(&mut self, author: Author, seat: SeatId, from: Nick, to: Nick) {
+    pub(super) fn renamed(&mut self, author: Author, seat: MemberId, from: Nick, to: Nick) {
         let change =
             self.changes.entry(author).or_insert(Change { seat, before: Some(from), now: None, returned: false });
         change.now = Some(to);
     }
 
     /// Notes that the same person sits in another seat now, which nobody is told.
-    pub(super) fn replaced(&mut self, author: Author, seat: SeatId) {
+    pub(super) fn replaced(&mut self, author: Author, seat: MemberId) {
         if let Some(change) = self.changes.get_mut(&author) {
             change.seat = seat;
         }
     }
 
     /// Returns the event, and the only person it is about, or `None` when nothing changed.
-    pub(super) fn into_presence(self, room: &RoomName, people: usize) -> Option<(Presence, Option<SeatId>)> {
+    pub(super) fn into_presence(self, room: &RoomName, people: usize) -> Option<(Presence, Option<MemberId>)> {
         let mut changes: Vec<_> = self.changes.into_values().collect();
         changes.retain(|change| change.returned || change.before != change.now);
         // In the order in which they came.

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::SeatId;
+use super::MemberId;
 use crate::protocol::Limits;
 
 /// When a connection was lost, and where it sat.
-type Lost = (Duration, SeatId);
+type Lost = (Duration, MemberId);
 
 /// The lost connections. Each is charged to the address it came from, so that those of one address cannot end the grace of others.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Ghosts {
 
     /// Returns which one has to go now that `address` has one more, if any: the oldest of that address if it has too many, else
     /// the oldest of the address that has most.
-    pub(super) fn surplus(&self, address: IpAddr) -> Option<SeatId> {
+    pub(super) fn surplus(&self, address: IpAddr) -> Option<MemberId> {
         let its = self.by_address.get(&address)?;
         let (_, seat) = if self.per_address > 0 && its.len() > self.per_address {
             its.first()?

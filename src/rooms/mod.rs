@@ -31,7 +31,7 @@ pub use self::{
     away::Known,
     private::{Addressee, Full, Sender, To},
     restart::Kept,
-    seat::SeatId,
+    seat::MemberId,
 };
 use crate::protocol::{
     Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, Presence, RoomEntry, RoomName, RoomView, Topic,
@@ -69,13 +69,13 @@ pub struct Arrival {
 
 /// Where somebody who came in sits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seated {
+pub struct Joined {
     /// Their place.
-    pub seat: SeatId,
+    pub seat: MemberId,
     /// The nick they have.
     pub nick: Nick,
     /// The earlier connection of the same person in this room, which has lost its place.
-    pub evicted: Option<SeatId>,
+    pub evicted: Option<MemberId>,
 }
 
 /// Something to tell a room that is not in the log.
@@ -84,7 +84,7 @@ pub struct Notice {
     /// What.
     pub presence: Presence,
     /// The only person it is about, who need not be told; none when it is about several.
-    pub about: Option<SeatId>,
+    pub about: Option<MemberId>,
 }
 
 /// Who sits there, and where.
@@ -107,7 +107,7 @@ struct Person {
     id: PersonId,
     nick: Nick,
     /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
-    seats: Vec<SeatId>,
+    seats: Vec<MemberId>,
     /// The keys of private messages that were sent lately, with their ids.
     private_keys: VecDeque<(IdempotencyKey, u64)>,
     owed: VecDeque<Owed>,
@@ -122,7 +122,7 @@ struct Person {
 
 #[derive(Debug, Default)]
 struct Room {
-    members: BTreeMap<Nick, SeatId>,
+    members: BTreeMap<Nick, MemberId>,
     topic: RoomTopic,
     digest: Digest,
     /// When the digest is told, once there is one.
@@ -160,7 +160,7 @@ pub struct Rooms {
     /// Seats of those who can come back that changed since they were last kept, with the nick of who has them and
     /// what others know them by.
     changed: BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>>,
-    seats: HashMap<SeatId, Place>,
+    seats: HashMap<MemberId, Place>,
     seats_given: u64,
     roster: Roster,
     open: HashMap<RoomName, Room>,
@@ -184,14 +184,14 @@ impl Rooms {
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`] for a person who has
     /// [`Limits::SEATS`] connections that are not lost.
-    pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Seated, Failure> {
+    pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Joined, Failure> {
         let Arrival { author, address, nick, if_taken, room, can_return, returning } = arrival;
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
             Some(nick) => {
                 if let Some(evicted) = self.seat_of(&nick, &room) {
                     let seat = self.new_seat(author, Some(address), room.clone(), can_return);
                     self.replace(evicted, seat, &nick, &room);
-                    return Ok(Seated { seat, nick, evicted: Some(evicted) });
+                    return Ok(Joined { seat, nick, evicted: Some(evicted) });
                 }
                 self.make_room(author, now)?;
                 nick
@@ -201,7 +201,7 @@ impl Rooms {
         let seat = self.new_seat(author, Some(address), room.clone(), can_return);
         self.keep(seat, &room, Some(&nick));
         self.enter(author, seat, &nick, &room, now, returning && now < Limits::GRACE);
-        Ok(Seated { seat, nick, evicted: None })
+        Ok(Joined { seat, nick, evicted: None })
     }
 
     /// Gives somebody who was not here a nick, and returns it. They are known to others by `known` from an earlier run, unless that is
@@ -258,7 +258,7 @@ impl Rooms {
     }
 
     /// Moves somebody to another room. Returns their other connection there, which has lost its place.
-    pub fn go(&mut self, seat: SeatId, to: &RoomName, now: Duration) -> Option<SeatId> {
+    pub fn go(&mut self, seat: MemberId, to: &RoomName, now: Duration) -> Option<MemberId> {
         let place = self.seats.get_mut(&seat).filter(|place| place.room != *to)?;
         let from = std::mem::replace(&mut place.room, to.clone());
         let author = place.author;
@@ -276,12 +276,12 @@ impl Rooms {
     }
 
     /// Returns the seat in `room` of the person who is called exactly so.
-    fn seat_of(&self, nick: &Nick, room: &RoomName) -> Option<SeatId> {
+    fn seat_of(&self, nick: &Nick, room: &RoomName) -> Option<MemberId> {
         self.open.get(room)?.members.get(nick).copied()
     }
 
     /// Gives the place of `old` to `new`, which is the same person's, without a word to anybody.
-    fn replace(&mut self, old: SeatId, new: SeatId, nick: &Nick, room: &RoomName) {
+    fn replace(&mut self, old: MemberId, new: MemberId, nick: &Nick, room: &RoomName) {
         let Some(place) = self.take_seat(old) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
             person.seats.retain(|seat| *seat != old);
@@ -296,7 +296,7 @@ impl Rooms {
     ///
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick.
-    pub fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<Vec<SeatId>, Failure> {
+    pub fn rename(&mut self, seat: MemberId, to: &Nick, now: Duration) -> Result<Vec<MemberId>, Failure> {
         let Some(author) = self.seats.get(&seat).map(|place| place.author) else { return Ok(Vec::new()) };
         let Some(person) = self.people.get_mut(&author) else { return Ok(Vec::new()) };
         if person.nick == *to {
@@ -322,7 +322,7 @@ impl Rooms {
     }
 
     /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and nobody is told.
-    pub fn lose(&mut self, seat: SeatId, now: Duration) {
+    pub fn lose(&mut self, seat: MemberId, now: Duration) {
         let Some(place) = self.seats.get_mut(&seat).filter(|place| place.dropped.is_none()) else { return };
         place.dropped = Some(now);
         let address = place.address;
@@ -334,7 +334,7 @@ impl Rooms {
 
     /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing happens if the place has gone
     /// to a newer connection.
-    pub fn leave(&mut self, seat: SeatId, now: Duration) {
+    pub fn leave(&mut self, seat: MemberId, now: Duration) {
         if let Some(room) = self.seats.get(&seat).map(|place| place.room.clone()) {
             self.keep(seat, &room, None);
         }
@@ -354,7 +354,7 @@ impl Rooms {
 
     /// Returns the nick, author and room of whoever sits there.
     #[must_use]
-    pub fn whereabouts(&self, seat: SeatId) -> Option<(&Nick, Author, &RoomName)> {
+    pub fn whereabouts(&self, seat: MemberId) -> Option<(&Nick, Author, &RoomName)> {
         let place = self.seats.get(&seat)?;
         Some((&self.people.get(&place.author)?.nick, place.author, &place.room))
     }
@@ -386,7 +386,7 @@ impl Rooms {
 
     /// Takes what `seat` has read of the topic of `room`, if it is unknown and the seat is still there. What was set meanwhile is
     /// newer; and who has left may have read before a topic was set and the room became empty.
-    pub fn learn_topic(&mut self, seat: SeatId, room: &RoomName, topic: Option<TopicBy>) {
+    pub fn learn_topic(&mut self, seat: MemberId, room: &RoomName, topic: Option<TopicBy>) {
         let is_there = self.seats.get(&seat).is_some_and(|place| place.room == *room);
         if is_there && !self.knows_topic(room) {
             self.set_topic(room, topic);
@@ -458,7 +458,7 @@ impl Rooms {
     }
 
     /// Takes a seat away, with its grace if it is lost.
-    fn take_seat(&mut self, seat: SeatId) -> Option<Place> {
+    fn take_seat(&mut self, seat: MemberId) -> Option<Place> {
         let place = self.seats.remove(&seat)?;
         if let Some(since) = place.dropped {
             self.ghosts.remove((since, seat), place.address);
@@ -467,9 +467,9 @@ impl Rooms {
     }
 
     /// Returns a seat for somebody who is here; it is not in the room yet.
-    fn new_seat(&mut self, author: Author, address: Option<IpAddr>, room: RoomName, can_return: bool) -> SeatId {
+    fn new_seat(&mut self, author: Author, address: Option<IpAddr>, room: RoomName, can_return: bool) -> MemberId {
         self.seats_given += 1;
-        let seat = SeatId(self.seats_given);
+        let seat = MemberId(self.seats_given);
         if let Some(person) = self.people.get_mut(&author) {
             person.seats.push(seat);
             self.seats.insert(seat, Place { author, room, dropped: None, address, given: 0, can_return });
@@ -477,7 +477,7 @@ impl Rooms {
         seat
     }
 
-    fn enter(&mut self, author: Author, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration, returns: bool) {
+    fn enter(&mut self, author: Author, seat: MemberId, nick: &Nick, name: &RoomName, now: Duration, returns: bool) {
         let room = self.open.entry(name.clone()).or_default();
         room.members.insert(nick.clone(), seat);
         // Who comes into an empty room is nobody's news.
@@ -490,7 +490,7 @@ impl Rooms {
         room.tell_soon(name, now, &mut self.digests);
     }
 
-    fn exit(&mut self, author: Author, seat: SeatId, nick: &Nick, name: &RoomName, now: Duration) {
+    fn exit(&mut self, author: Author, seat: MemberId, nick: &Nick, name: &RoomName, now: Duration) {
         let Some(room) = self.open.get_mut(name) else { return };
         room.members.remove(nick);
         if room.members.is_empty() {

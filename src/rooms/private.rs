@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Person, Rooms, SeatId};
+use super::{Person, Rooms, MemberId};
 use crate::protocol::{Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, ServerMessage, clean};
 
 /// Whom a private message is for.
@@ -18,7 +18,7 @@ pub struct To {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addressee {
     /// The connection that it goes to.
-    pub seat: SeatId,
+    pub seat: MemberId,
     /// The person.
     pub author: Author,
     /// The person, as others know it.
@@ -73,7 +73,7 @@ pub(super) struct Owed {
     /// Who is told if nobody takes it.
     sender: Option<Sender>,
     /// Which connection has it, and as the how manieth.
-    given: Option<(SeatId, u64)>,
+    given: Option<(MemberId, u64)>,
 }
 
 impl Owed {
@@ -123,11 +123,11 @@ impl Rooms {
 
     /// Gives what is owed to somebody, and is with no connection that is there, to the one that spoke or arrived last. `deliver`
     /// returns whether it took it; what it does not take is given once something before it is confirmed.
-    pub fn hand_over(&mut self, to: Author, mut deliver: impl FnMut(SeatId, &ServerMessage) -> bool) {
+    pub fn hand_over(&mut self, to: Author, mut deliver: impl FnMut(MemberId, &ServerMessage) -> bool) {
         let Some(seat) = self.people.get(&to).and_then(|person| self.live_seat(person)) else { return };
         let Some(person) = self.people.get_mut(&to) else { return };
         let seats = &mut self.seats;
-        let is_there = |seat: &SeatId| seats.get(seat).is_some_and(|place| place.dropped.is_none());
+        let is_there = |seat: &MemberId| seats.get(seat).is_some_and(|place| place.dropped.is_none());
         for owed in &mut person.owed {
             owed.given.take_if(|(seat, _)| !is_there(seat));
         }
@@ -148,7 +148,7 @@ impl Rooms {
     }
 
     /// Notes that a connection has got so much of what it was given. Returns whose it is.
-    pub fn confirm(&mut self, seat: SeatId, count: u64) -> Option<Author> {
+    pub fn confirm(&mut self, seat: MemberId, count: u64) -> Option<Author> {
         let author = self.seats.get(&seat)?.author;
         let is_had = |owed: &Owed| owed.given.is_some_and(|(to, number)| to == seat && number <= count);
         let owed = &mut self.people.get_mut(&author)?.owed;
@@ -184,7 +184,7 @@ impl Rooms {
     }
 
     /// Notes that somebody has spoken from there: what is for them alone goes there.
-    pub fn spoke(&mut self, seat: SeatId) {
+    pub fn spoke(&mut self, seat: MemberId) {
         let Some(place) = self.seats.get(&seat) else { return };
         let Some(person) = self.people.get_mut(&place.author) else { return };
         if person.seats.last() != Some(&seat) {
@@ -219,13 +219,13 @@ impl Rooms {
 
     /// Returns what others may know the person by who sits there.
     #[must_use]
-    pub fn person(&self, seat: SeatId) -> Option<PersonId> {
+    pub fn person(&self, seat: MemberId) -> Option<PersonId> {
         Some(self.people.get(&self.seats.get(&seat)?.author)?.id)
     }
 
     /// Returns the connection of somebody that spoke or arrived last, of those that are not lost.
-    fn live_seat(&self, person: &Person) -> Option<SeatId> {
-        let is_there = |seat: &&SeatId| self.seats.get(*seat).is_some_and(|place| place.dropped.is_none());
+    fn live_seat(&self, person: &Person) -> Option<MemberId> {
+        let is_there = |seat: &&MemberId| self.seats.get(*seat).is_some_and(|place| place.dropped.is_none());
         person.seats.iter().rfind(is_there).copied()
     }
 
@@ -237,13 +237,13 @@ impl Rooms {
 
     /// Returns the id of the private message that this person sent lately with `key`, if there is one.
     #[must_use]
-    pub fn earlier_private(&self, seat: SeatId, key: &IdempotencyKey) -> Option<u64> {
+    pub fn earlier_private(&self, seat: MemberId, key: &IdempotencyKey) -> Option<u64> {
         let person = self.people.get(&self.seats.get(&seat)?.author)?;
         person.private_keys.iter().find(|(used, _)| used == key).map(|(_, id)| *id)
     }
 
     /// Remembers `key` as that of a private message that was taken, and its id.
-    pub fn note_private(&mut self, seat: SeatId, key: IdempotencyKey, id: u64) {
+    pub fn note_private(&mut self, seat: MemberId, key: IdempotencyKey, id: u64) {
         let Some(place) = self.seats.get(&seat) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
             person.private_keys.push_back((key, id));

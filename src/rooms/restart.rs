@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{IfTaken, Rooms, SeatId};
+use super::{IfTaken, Rooms, MemberId};
 use crate::protocol::{Author, Limits, Nick, PersonId, RoomName};
 
 /// A place that somebody had when the server ended.
@@ -48,7 +48,7 @@ impl Rooms {
     }
 
     /// Notes who has a seat, if they can come back to it.
-    pub(super) fn keep(&mut self, seat: SeatId, room: &RoomName, nick: Option<&Nick>) {
+    pub(super) fn keep(&mut self, seat: MemberId, room: &RoomName, nick: Option<&Nick>) {
         if let Some(place) = self.seats.get(&seat).filter(|place| place.can_return) {
             let id = self.people.get(&place.author).map(|person| person.id);
             self.changed.insert((place.author, room.clone()), nick.cloned().zip(id));

@@ -13,7 +13,7 @@ use crate::protocol::Limits;
 
 /// Why a connection is not let in; its words are the body of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Full {
+pub(crate) enum LimitReached {
     /// `--max-connections` are there.
     #[error("the server is full; try again later")]
     Server,
@@ -25,7 +25,7 @@ pub(crate) enum Full {
     TooOften,
 }
 
-impl Full {
+impl LimitReached {
     /// Returns what was too much, for the operator, who can change it.
     pub(crate) fn bound(self) -> &'static str {
         match self {
@@ -40,11 +40,11 @@ impl Full {
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// It may come in, and counts until the pass is dropped.
-    Admitted(Pass),
+    Admitted(Permit),
     /// It may ask what it wants and is told why it cannot come in.
-    Refused(Full, Pass),
+    Refused(LimitReached, Permit),
     /// Too many are being told so already: it is closed without a word.
-    Ignored(Full),
+    Ignored(LimitReached),
 }
 
 /// What an operator has chosen; 0 is no cap.
@@ -60,7 +60,7 @@ pub(crate) struct Caps {
 
 /// The caps and who counts against them. Clones share the count.
 #[derive(Debug, Clone)]
-pub(crate) struct Door {
+pub(crate) struct ConnectionLimiter {
     counts: Arc<Mutex<Counts>>,
     caps: Caps,
 }
@@ -86,13 +86,13 @@ struct Address {
 
 /// Counts a connection for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Pass {
+pub(crate) struct Permit {
     counts: Arc<Mutex<Counts>>,
     /// None for one that was refused.
     address: Option<IpAddr>,
 }
 
-impl Door {
+impl ConnectionLimiter {
     /// Returns a door with these caps.
     pub(crate) fn new(caps: Caps) -> Self {
         Self { counts: Arc::default(), caps }
@@ -111,20 +111,20 @@ impl Door {
             answers: Rate::new(connect_rate, connect_rate),
         });
         let full = match () {
-            () if here.connects.as_mut().is_some_and(|rate| !rate.take(now)) => Full::TooOften,
-            () if connections > 0 && admitted >= connections => Full::Server,
-            () if per_address > 0 && here.connections >= per_address => Full::Address,
+            () if here.connects.as_mut().is_some_and(|rate| !rate.take(now)) => LimitReached::TooOften,
+            () if connections > 0 && admitted >= connections => LimitReached::Server,
+            () if per_address > 0 && here.connections >= per_address => LimitReached::Address,
             () => {
                 here.connections += 1;
                 counts.admitted += 1;
-                return Admission::Admitted(Pass { counts: Arc::clone(&self.counts), address: Some(address) });
+                return Admission::Admitted(Permit { counts: Arc::clone(&self.counts), address: Some(address) });
             }
         };
         if refused >= refusals || here.answers.as_mut().is_some_and(|rate| !rate.take(now)) {
             return Admission::Ignored(full);
         }
         counts.refused += 1;
-        Admission::Refused(full, Pass { counts: Arc::clone(&self.counts), address: None })
+        Admission::Refused(full, Permit { counts: Arc::clone(&self.counts), address: None })
     }
 }
 
@@ -142,7 +142,7 @@ impl Counts {
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = lock(&self.counts);
         let Some(address) = self.address else {
@@ -170,13 +170,13 @@ struct Refused {
 }
 
 impl Refusals {
-    const KINDS: [Full; 3] = [Full::Server, Full::Address, Full::TooOften];
+    const KINDS: [LimitReached; 3] = [LimitReached::Server, LimitReached::Address, LimitReached::TooOften];
 
     /// Between two lines of a kind.
     const EVERY: Duration = Duration::from_mins(1);
 
     /// Counts one.
-    pub(crate) fn count(&mut self, full: Full) {
+    pub(crate) fn count(&mut self, full: LimitReached) {
         self.0[full as usize].count += 1;
     }
 
@@ -186,7 +186,7 @@ impl Refusals {
     }
 
     /// Returns what is to be logged now: how many were refused, and why.
-    pub(crate) fn take(&mut self, now: Duration) -> Vec<(Full, u64)> {
+    pub(crate) fn take(&mut self, now: Duration) -> Vec<(LimitReached, u64)> {
         let due = self.0.iter_mut().zip(Self::KINDS).filter(|(refused, _)| refused.count > 0 && refused.next <= now);
         due.map(|(refused, full)| {
             refused.next = now + Self::EVERY;
@@ -196,7 +196,7 @@ impl Refusals {
     }
 
     /// Returns what is left to be logged when no more will come.
-    pub(crate) fn rest(self) -> impl Iterator<Item = (Full, u64)> {
+    pub(crate) fn rest(self) -> impl Iterator<Item = (LimitReached, u64)> {
         let counted = Self::KINDS.into_iter().zip(self.0).map(|(full, refused)| (full, refused.count));
         counted.filter(|(_, count)| *count > 0)
     }
@@ -229,46 +229,46 @@ mod tests {
 
     #[test]
     fn the_caps_hold_and_a_place_is_free_again() {
-        let door = Door::new(Caps { connections: 3, per_address: 2, ..NONE });
+        let door = ConnectionLimiter::new(Caps { connections: 3, per_address: 2, ..NONE });
         let first = door.admit(ip("10.0.0.1"), NOW);
         let _second = door.admit(ip("10.0.0.1"), NOW);
-        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Refused(Full::Address, _)));
+        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Refused(LimitReached::Address, _)));
         let _third = door.admit(ip("10.0.0.2"), NOW);
-        assert!(matches!(door.admit(ip("10.0.0.3"), NOW), Admission::Refused(Full::Server, _)));
+        assert!(matches!(door.admit(ip("10.0.0.3"), NOW), Admission::Refused(LimitReached::Server, _)));
         drop(first);
         assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Admitted(_)));
     }
 
     #[test]
     fn none_is_no_cap() {
-        let door = Door::new(NONE);
+        let door = ConnectionLimiter::new(NONE);
         let all: Vec<_> = (0..10_000).map(|_| door.admit(ip("10.0.0.1"), NOW)).collect();
         assert!(all.iter().all(|admission| matches!(admission, Admission::Admitted(_))));
     }
 
     #[test]
     fn an_ipv6_network_is_one_address() {
-        let door = Door::new(Caps { per_address: 1, ..NONE });
+        let door = ConnectionLimiter::new(Caps { per_address: 1, ..NONE });
         let _first = door.admit(ip("2001:db8::1"), NOW);
-        assert!(matches!(door.admit(ip("2001:db8::2"), NOW), Admission::Refused(Full::Address, _)));
+        assert!(matches!(door.admit(ip("2001:db8::2"), NOW), Admission::Refused(LimitReached::Address, _)));
         assert!(matches!(door.admit(ip("2001:db8:0:1::1"), NOW), Admission::Admitted(_)));
     }
 
     #[test]
     fn refusals_are_bounded_too() {
-        let door = Door::new(Caps { connections: 1, ..NONE });
+        let door = ConnectionLimiter::new(Caps { connections: 1, ..NONE });
         let _all: Vec<_> = (0..=Limits::REFUSALS).map(|_| door.admit(ip("10.0.0.1"), NOW)).collect();
-        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Ignored(Full::Server)));
+        assert!(matches!(door.admit(ip("10.0.0.1"), NOW), Admission::Ignored(LimitReached::Server)));
     }
 
     #[test]
     fn who_connects_too_often_is_told_and_then_only_closed_and_others_come_in() {
-        let door = Door::new(Caps { connect_rate: 5, ..NONE });
+        let door = ConnectionLimiter::new(Caps { connect_rate: 5, ..NONE });
         // None of them stays.
         let come = |address: &str, now| match door.admit(ip(address), now) {
             Admission::Admitted(_) => "in",
-            Admission::Refused(Full::TooOften, _) => "told",
-            Admission::Ignored(Full::TooOften) => "closed",
+            Admission::Refused(LimitReached::TooOften, _) => "told",
+            Admission::Ignored(LimitReached::TooOften) => "closed",
             other => panic!("{other:?}"),
         };
         let burst = 5 * Limits::CONNECT_BURST;
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn addresses_that_say_nothing_are_forgotten() {
-        let door = Door::new(Caps { connect_rate: 50, ..NONE });
+        let door = ConnectionLimiter::new(Caps { connect_rate: 50, ..NONE });
         let _stays = door.admit(ip("192.168.0.1"), NOW);
         for number in 0..100_000_u32 {
             // A thousand addresses a second.
@@ -301,19 +301,19 @@ mod tests {
     fn refusals_are_logged_at_once_and_then_once_a_minute_a_kind() {
         let mut refusals = Refusals::default();
         assert_eq!((refusals.due(), refusals.take(NOW)), (None, vec![]));
-        refusals.count(Full::Server);
+        refusals.count(LimitReached::Server);
         assert!(refusals.due().is_some_and(|due| due <= NOW));
-        assert_eq!(refusals.take(NOW), [(Full::Server, 1)]);
+        assert_eq!(refusals.take(NOW), [(LimitReached::Server, 1)]);
         let minute = NOW + Duration::from_mins(1);
         for _ in 0..1000 {
-            refusals.count(Full::Server);
+            refusals.count(LimitReached::Server);
             assert_eq!((refusals.due(), refusals.take(NOW + Duration::from_secs(59))), (Some(minute), vec![]));
         }
-        refusals.count(Full::TooOften);
-        assert_eq!(refusals.take(NOW), [(Full::TooOften, 1)], "each kind has its own minute");
-        assert_eq!((refusals.take(minute), refusals.due()), (vec![(Full::Server, 1000)], None));
-        refusals.count(Full::Server);
+        refusals.count(LimitReached::TooOften);
+        assert_eq!(refusals.take(NOW), [(LimitReached::TooOften, 1)], "each kind has its own minute");
+        assert_eq!((refusals.take(minute), refusals.due()), (vec![(LimitReached::Server, 1000)], None));
+        refusals.count(LimitReached::Server);
         assert_eq!(refusals.take(minute), [], "there was a line just now");
-        assert_eq!(refusals.rest().collect::<Vec<_>>(), [(Full::Server, 1)]);
+        assert_eq!(refusals.rest().collect::<Vec<_>>(), [(LimitReached::Server, 1)]);
     }
 }

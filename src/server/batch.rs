@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     protocol::{Dialect, Message, MessageId, ServerMessage, json, text},
-    rooms::{Notice, SeatId},
+    rooms::{Notice, MemberId},
 };
 
 /// Roughly what a frame has besides the text of its message, so that a buffer seldom has to grow.
@@ -25,7 +25,7 @@ pub(crate) struct Batch {
 enum Content {
     /// And how long their texts are together.
     Messages(Vec<Arc<Message>>, usize),
-    Event(ServerMessage, Option<SeatId>),
+    Event(ServerMessage, Option<MemberId>),
 }
 
 /// Whole frames, and where the frame of each message begins.
@@ -52,7 +52,7 @@ impl Batch {
     }
 
     /// Returns the frames that the reader at `seat`, who has seen everything up to `cursor`, has not seen yet.
-    pub(crate) fn unseen(&self, dialect: Dialect, seat: SeatId, cursor: MessageId) -> Bytes {
+    pub(crate) fn unseen(&self, dialect: Dialect, seat: MemberId, cursor: MessageId) -> Bytes {
         let bytes = |from: usize| {
             let encoded = self.encoded(dialect);
             encoded.starts.get(from).map_or(Bytes::new(), |start| encoded.bytes.slice(start..))
@@ -156,7 +156,7 @@ pub(super) mod tests {
     #[test]
     fn a_reader_gets_what_is_after_its_cursor() {
         let batch = Batch::messages(vec![message(3, "a"), message(5, "b"), message(8, "c")]);
-        let unseen = |cursor| batch.unseen(Dialect::Text, SeatId::nobodys(), MessageId(cursor));
+        let unseen = |cursor| batch.unseen(Dialect::Text, MemberId::nobodys(), MessageId(cursor));
         assert_eq!(&unseen(2)[..], b"\x81\x06ada: a\x81\x06ada: b\x81\x06ada: c");
         assert_eq!(&unseen(3)[..], b"\x81\x06ada: b\x81\x06ada: c");
         assert_eq!(&unseen(7)[..], b"\x81\x06ada: c");
@@ -167,8 +167,8 @@ pub(super) mod tests {
     #[test]
     fn a_batch_is_encoded_once_a_dialect_and_shared() {
         let batch = Batch::messages(vec![message(1, "a")]);
-        let first = batch.unseen(Dialect::Json, SeatId::nobodys(), MessageId(0));
-        let second = batch.unseen(Dialect::Json, SeatId::nobodys(), MessageId(0));
+        let first = batch.unseen(Dialect::Json, MemberId::nobodys(), MessageId(0));
+        let second = batch.unseen(Dialect::Json, MemberId::nobodys(), MessageId(0));
         assert_eq!(first.as_ptr(), second.as_ptr());
         assert!(batch.text.get().is_none(), "nobody asked for lines");
     }

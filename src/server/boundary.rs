@@ -5,13 +5,13 @@ use crate::protocol::Limits;
 
 /// Follows the heads of frames (RFC 6455 section 5.2) and skips what they bear.
 #[derive(Debug, Default)]
-pub(crate) struct Boundary {
+pub(crate) struct FrameTracker {
     /// The head of a frame, as far as it is there.
     partial: [u8; 14],
     length: u8,
     /// What is still to come of the payload.
     left: u64,
-    /// Frames of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too many, and the last is not among them.
+    /// FrameQueue of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too many, and the last is not among them.
     frames: u8,
 }
 
@@ -23,7 +23,7 @@ struct Head {
     payload: u64,
 }
 
-impl Boundary {
+impl FrameTracker {
     /// Takes note of what was read.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
         while let Some(&byte) = bytes.first() {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_message_in_several_frames_ends_with_the_last() {
-        let mut boundary = Boundary::default();
+        let mut boundary = FrameTracker::default();
         let mut rests = |first| {
             boundary.feed(&frame(first, 3));
             boundary.is_at_rest()
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_message_has_so_many_frames_and_no_more() {
         for (before_the_last, is_too_many) in [(Limits::FRAMES - 1, false), (Limits::FRAMES, true)] {
-            let mut boundary = Boundary::default();
+            let mut boundary = FrameTracker::default();
             for _ in 0..2 {
                 (0..before_the_last).for_each(|number| boundary.feed(&frame(u8::from(number == 0), 0)));
                 // Control frames are not of it.
@@ -149,7 +149,7 @@ mod tests {
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len())).collect();
             cuts.push(stream.len());
             cuts.sort_unstable();
-            let (mut boundary, mut from) = (Boundary::default(), 0);
+            let (mut boundary, mut from) = (FrameTracker::default(), 0);
             for cut in cuts {
                 boundary.feed(&stream[from..cut]);
                 prop_assert_eq!(boundary.is_at_rest(), cut == 0 || ends.contains(&cut));
@@ -159,7 +159,7 @@ mod tests {
 
         #[test]
         fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            Boundary::default().feed(&bytes);
+            FrameTracker::default().feed(&bytes);
         }
     }
 }

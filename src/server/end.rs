@@ -4,7 +4,7 @@ use tokio_websockets::CloseCode;
 
 use super::{
     hub::Gone,
-    mailbox::Unseated,
+    mailbox::EvictReason,
     socket::{Failed, Incoming, Unwritten},
 };
 
@@ -98,11 +98,11 @@ impl From<Unwritten> for End {
     }
 }
 
-impl From<Unseated> for End {
-    fn from(unseated: Unseated) -> Self {
+impl From<EvictReason> for End {
+    fn from(unseated: EvictReason) -> Self {
         match unseated {
-            Unseated::TakenOver => Self::TakenOver,
-            Unseated::Overflow => Self::Overflow,
+            EvictReason::TakenOver => Self::TakenOver,
+            EvictReason::Overflow => Self::Overflow,
         }
     }
 }

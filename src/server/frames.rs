@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 
 /// Buffers of whole frames that are written together.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(crate) struct FrameQueue {
     /// Most often this is all.
     first: Bytes,
     more: VecDeque<Bytes>,
@@ -14,7 +14,7 @@ pub(crate) struct Frames {
     length: usize,
 }
 
-impl Frames {
+impl FrameQueue {
     /// Adds frames to the end.
     pub(crate) fn push(&mut self, part: Bytes) {
         self.length += part.len();
@@ -43,7 +43,7 @@ impl Frames {
     }
 }
 
-impl From<Vec<u8>> for Frames {
+impl From<Vec<u8>> for FrameQueue {
     fn from(frames: Vec<u8>) -> Self {
         let mut all = Self::default();
         all.push(frames.into());
@@ -51,7 +51,7 @@ impl From<Vec<u8>> for Frames {
     }
 }
 
-impl Buf for Frames {
+impl Buf for FrameQueue {
     fn remaining(&self) -> usize {
         self.length
     }
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn parts_are_taken_in_their_order_however_much_at_a_time() {
         for step in 1..=7 {
-            let mut frames = Frames::from(b"ab".to_vec());
+            let mut frames = FrameQueue::from(b"ab".to_vec());
             frames.push(Bytes::new());
             frames.push(b"c".to_vec().into());
-            let mut frames = frames.followed_by(Frames::from(b"def".to_vec()));
+            let mut frames = frames.followed_by(FrameQueue::from(b"def".to_vec()));
             let mut taken = Vec::new();
             while frames.has_remaining() {
                 let mut slices = [IoSlice::new(&[]); 3];
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn one_buffer_is_given_as_it_is() {
-        assert_eq!(Frames::from(b"ab".to_vec()).as_one(), Some(&b"ab"[..]));
-        assert_eq!(Frames::from(b"a".to_vec()).followed_by(Frames::from(b"b".to_vec())).as_one(), None);
+        assert_eq!(FrameQueue::from(b"ab".to_vec()).as_one(), Some(&b"ab"[..]));
+        assert_eq!(FrameQueue::from(b"a".to_vec()).followed_by(FrameQueue::from(b"b".to_vec())).as_one(), None);
     }
 }

@@ -10,19 +10,19 @@ use tokio::{
 
 use super::{
     head::Head,
-    opening::{Opening, Refusal, Terms, decide},
-    replay::Replay,
+    opening::{HandshakeRequest, Refusal, Terms, decide},
+    replay::PrefixedStream,
 };
 use crate::protocol::Limits;
 
 /// A stream that became a WebSocket.
 #[derive(Debug)]
 pub(crate) struct Opened<S> {
-    pub(crate) stream: Replay<S>,
+    pub(crate) stream: PrefixedStream<S>,
     /// The answer that grants it: to be sent before anything else. It leaves with the first words after it, because two writes
     /// cost a connection more than all that is decided about it.
     pub(crate) unsent: Vec<u8>,
-    pub(crate) opening: Opening,
+    pub(crate) opening: HandshakeRequest,
 }
 
 /// Serves one HTTP connection to its end, and returns the stream if it became a WebSocket.
@@ -42,7 +42,7 @@ where
     };
     let (decided, early) = timeout(Limits::HANDSHAKE, handshake).await.ok()??;
     if let Ok((opening, unsent)) = decided {
-        return Some(Opened { stream: Replay::new(&early, stream), unsent, opening });
+        return Some(Opened { stream: PrefixedStream::new(&early, stream), unsent, opening });
     }
     linger(stream).await;
     None

@@ -8,13 +8,13 @@ use tokio::{
     },
 };
 
-use super::{mailbox::Mailbox, rings::Ring};
+use super::{mailbox::Mailbox, rings::RoomReceiver};
 use crate::{
     protocol::{
         AwayText, Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage,
         TopicBy,
     },
-    rooms::{Arrival, SeatId, To},
+    rooms::{Arrival, MemberId, To},
 };
 
 /// A place in a room, with what one needs to follow it.
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Place {
     pub(crate) room: RoomName,
     /// Whatever is told to the room from now on, and perhaps what came just before.
-    pub(crate) ring: Ring,
+    pub(crate) ring: RoomReceiver,
     /// The last message of all rooms: what is committed later has a greater id.
     pub(crate) last: MessageId,
     /// Whether the hub knows the topic of the room. Where it does not, the session reads it.
@@ -32,7 +32,7 @@ pub(crate) struct Place {
 /// What a session gets that came in. However the session ends, the seat is given back.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    pub(crate) id: SeatId,
+    pub(crate) id: MemberId,
     pub(crate) nick: Nick,
     /// Whether an earlier connection of the same person in this room has lost its place.
     pub(crate) resumed: bool,
@@ -48,13 +48,13 @@ pub(crate) struct Seat {
 pub(crate) struct Leaving {
     /// Weak, because the hub ends when nobody can ask it any more, and it has these in its hands too.
     requests: mpsc::WeakSender<Request>,
-    seat: SeatId,
+    seat: MemberId,
     /// Whether it is for good, and not only until its person comes back.
     pub(crate) for_good: bool,
 }
 
 impl Leaving {
-    pub(super) fn new(requests: mpsc::WeakSender<Request>, seat: SeatId, for_good: bool) -> Self {
+    pub(super) fn new(requests: mpsc::WeakSender<Request>, seat: MemberId, for_good: bool) -> Self {
         Self { requests, seat, for_good }
     }
 }
@@ -80,25 +80,25 @@ pub(crate) struct Gone;
 /// What is asked of the hub, each with where the answer goes.
 pub(super) enum Request {
     Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
-    Say(SeatId, Vec<Said>),
-    Go(SeatId, RoomName, oneshot::Sender<(Place, RoomView)>),
-    LearnTopic(SeatId, RoomName, Option<TopicBy>),
-    Rename(SeatId, Nick, oneshot::Sender<Result<(), Failure>>),
-    Ask(SeatId, Ask, oneshot::Sender<ServerMessage>),
+    Say(MemberId, Vec<Outgoing>),
+    Go(MemberId, RoomName, oneshot::Sender<(Place, RoomView)>),
+    LearnTopic(MemberId, RoomName, Option<TopicBy>),
+    Rename(MemberId, Nick, oneshot::Sender<Result<(), Failure>>),
+    Ask(MemberId, Ask, oneshot::Sender<ServerMessage>),
     /// Which rooms is the person in who sits there?
-    Rooms(SeatId, oneshot::Sender<Vec<RoomName>>),
+    Rooms(MemberId, oneshot::Sender<Vec<RoomName>>),
     /// The peer has so much of what is owed to its person and was given to this seat.
-    Confirm(SeatId, u64),
+    Confirm(MemberId, u64),
     Settle(oneshot::Sender<()>),
     Leave {
-        seat: SeatId,
+        seat: MemberId,
         for_good: bool,
     },
 }
 
 /// What somebody said.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Outgoing {
     pub(crate) kind: Kind,
     /// None where a topic is cleared.
     pub(crate) text: Option<Body>,
@@ -146,7 +146,7 @@ impl Hub {
     }
 
     /// Hands in what somebody said in a row. What becomes of it comes by the ring, or by the mailbox if it failed.
-    pub(crate) async fn say(&self, seat: SeatId, said: Vec<Said>) -> Result<(), Gone> {
+    pub(crate) async fn say(&self, seat: MemberId, said: Vec<Outgoing>) -> Result<(), Gone> {
         let request = Request::Say(seat, said);
         match self.requests.try_send(request) {
             Ok(()) => Ok(()),
@@ -157,7 +157,7 @@ impl Hub {
     }
 
     /// Says that the peer has got so much of what is owed to its person and came by this seat's mailbox.
-    pub(crate) async fn confirm(&self, seat: SeatId, count: u64) -> Result<(), Gone> {
+    pub(crate) async fn confirm(&self, seat: MemberId, count: u64) -> Result<(), Gone> {
         self.requests.send(Request::Confirm(seat, count)).await.map_err(|_| Gone)
     }
 
@@ -167,28 +167,28 @@ impl Hub {
     }
 
     /// Moves somebody to another room. What was said there before is in its ring.
-    pub(crate) async fn go(&self, seat: SeatId, room: RoomName) -> Result<(Place, RoomView), Gone> {
+    pub(crate) async fn go(&self, seat: MemberId, room: RoomName) -> Result<(Place, RoomView), Gone> {
         self.ask_with(|reply| Request::Go(seat, room, reply)).await
     }
 
     /// Hands in what the log has of the topic of a room, read by somebody who sits there after they had their seat.
-    pub(crate) async fn learn_topic(&self, seat: SeatId, room: RoomName, topic: Option<TopicBy>) -> Result<(), Gone> {
+    pub(crate) async fn learn_topic(&self, seat: MemberId, room: RoomName, topic: Option<TopicBy>) -> Result<(), Gone> {
         self.requests.send(Request::LearnTopic(seat, room, topic)).await.map_err(|_| Gone)
     }
 
     /// Gives whoever sits there another nick. Each of their connections is told by its mailbox, this one too, and all of them
     /// in the same order.
-    pub(crate) async fn rename(&self, seat: SeatId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
+    pub(crate) async fn rename(&self, seat: MemberId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
         self.ask_with(|reply| Request::Rename(seat, nick, reply)).await
     }
 
     /// Asks something.
-    pub(crate) async fn ask(&self, seat: SeatId, ask: Ask) -> Result<ServerMessage, Gone> {
+    pub(crate) async fn ask(&self, seat: MemberId, ask: Ask) -> Result<ServerMessage, Gone> {
         self.ask_with(|reply| Request::Ask(seat, ask, reply)).await
     }
 
     /// Returns the rooms that the person is in who sits there.
-    pub(crate) async fn rooms_of(&self, seat: SeatId) -> Result<Vec<RoomName>, Gone> {
+    pub(crate) async fn rooms_of(&self, seat: MemberId) -> Result<Vec<RoomName>, Gone> {
         self.ask_with(|reply| Request::Rooms(seat, reply)).await
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     protocol::{ErrorCode, Failure, Limits, ServerMessage},
-    rooms::SeatId,
+    rooms::MemberId,
 };
 
 /// What is for one session alone. When it closes, the session has lost its seat. Clones are the same one, but only one of them
@@ -26,14 +26,14 @@ struct Shared(Mutex<Contents>);
 #[derive(Debug, Default)]
 struct Contents {
     events: VecDeque<Box<ServerMessage>>,
-    closed: Option<Unseated>,
+    closed: Option<EvictReason>,
     /// Who waits for news.
     waiting: Option<Waker>,
 }
 
 impl Mailbox {
     /// Returns the next event, or why there will be none.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<ServerMessage>, Unseated>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<ServerMessage>, EvictReason>> {
         let mut contents = self.shared.lock();
         match (contents.events.pop_front(), contents.closed) {
             (Some(event), _) => Poll::Ready(Ok(event)),
@@ -48,7 +48,7 @@ impl Mailbox {
     }
 
     /// Returns why the seat is lost, once it is, whatever else is there.
-    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Unseated> {
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<EvictReason> {
         let mut contents = self.shared.lock();
         if contents.closed.is_none() {
             contents.waiting = Some(cx.waker().clone());
@@ -75,7 +75,7 @@ impl Shared {
         changed
     }
 
-    fn close(&self, why: Unseated) {
+    fn close(&self, why: EvictReason) {
         self.change(|contents| _ = contents.closed.get_or_insert(why));
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn is_owed(event: &ServerMessage) -> bool {
 
 /// Why a session lost its seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unseated {
+pub(crate) enum EvictReason {
     /// A newer connection of the same person has it.
     TakenOver,
     /// It did not take what was for it alone.
@@ -96,44 +96,44 @@ pub(crate) enum Unseated {
 
 /// The mailboxes of all seats, as the hub sees them.
 #[derive(Debug, Default)]
-pub(crate) struct Mail {
-    slots: HashMap<SeatId, Slot>,
+pub(crate) struct Mailboxes {
+    slots: HashMap<MemberId, MailboxSender>,
 }
 
 /// The hub's end of a mailbox, which closes with it.
 #[derive(Debug)]
-struct Slot(Arc<Shared>);
+struct MailboxSender(Arc<Shared>);
 
-impl Drop for Slot {
+impl Drop for MailboxSender {
     fn drop(&mut self) {
-        self.0.close(Unseated::Overflow);
+        self.0.close(EvictReason::Overflow);
     }
 }
 
-impl Mail {
+impl Mailboxes {
     /// Returns a mailbox for `seat`.
-    pub(crate) fn open(&mut self, seat: SeatId) -> Mailbox {
+    pub(crate) fn open(&mut self, seat: MemberId) -> Mailbox {
         let shared = Arc::<Shared>::default();
-        self.slots.insert(seat, Slot(Arc::clone(&shared)));
+        self.slots.insert(seat, MailboxSender(Arc::clone(&shared)));
         Mailbox { shared }
     }
 
     /// Closes the mailbox of a seat that nobody sits in any more.
-    pub(crate) fn close(&mut self, seat: SeatId) {
+    pub(crate) fn close(&mut self, seat: MemberId) {
         self.slots.remove(&seat);
     }
 
     /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session. The newer one gets what is owed.
-    pub(crate) fn evict(&mut self, seat: SeatId) {
+    pub(crate) fn evict(&mut self, seat: MemberId) {
         if let Some(slot) = self.slots.remove(&seat) {
             slot.0.change(|contents| contents.events.retain(|event| !is_owed(event)));
-            slot.0.close(Unseated::TakenOver);
+            slot.0.close(EvictReason::TakenOver);
         }
     }
 
     /// Puts an event into somebody's mailbox, and returns whether there was room.
-    pub(crate) fn deliver(&self, seat: SeatId, event: ServerMessage) -> bool {
-        let Some(Slot(shared)) = self.slots.get(&seat) else { return false };
+    pub(crate) fn deliver(&self, seat: MemberId, event: ServerMessage) -> bool {
+        let Some(MailboxSender(shared)) = self.slots.get(&seat) else { return false };
         shared.change(|contents| {
             let has_room = contents.events.len() < Limits::MAILBOX;
             if has_room {
@@ -145,7 +145,7 @@ impl Mail {
 
     /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
     /// missed comes to light when it resumes.
-    pub(crate) fn must_deliver(&mut self, seat: SeatId, event: ServerMessage) {
+    pub(crate) fn must_deliver(&mut self, seat: MemberId, event: ServerMessage) {
         if !self.deliver(seat, event) {
             self.close(seat);
         }
@@ -163,36 +163,36 @@ mod tests {
         ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(id) }
     }
 
-    async fn next(mailbox: &mut Mailbox) -> Result<Box<ServerMessage>, Unseated> {
+    async fn next(mailbox: &mut Mailbox) -> Result<Box<ServerMessage>, EvictReason> {
         poll_fn(|cx| mailbox.poll_next(cx)).await
     }
 
     #[tokio::test]
     async fn events_come_in_order_and_then_why_it_closed() {
-        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
+        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
         let mut mailbox = mail.open(seat);
         assert!(mail.deliver(seat, event(1)) && mail.deliver(seat, event(2)));
         mail.evict(seat);
         assert_eq!(*next(&mut mailbox).await.unwrap(), event(1));
         assert_eq!(*next(&mut mailbox).await.unwrap(), event(2));
-        assert_eq!(next(&mut mailbox).await, Err(Unseated::TakenOver));
+        assert_eq!(next(&mut mailbox).await, Err(EvictReason::TakenOver));
         assert!(!mail.deliver(seat, event(3)));
     }
 
     #[tokio::test]
     async fn who_takes_the_place_gets_what_is_owed_and_the_other_does_not() {
-        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
+        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
         let mut mailbox = mail.open(seat);
         let owed = || ServerMessage::Error(Failure::new(ErrorCode::Unreachable, "bob has gone"));
         assert!(mail.deliver(seat, owed()) && mail.deliver(seat, event(1)) && mail.deliver(seat, owed()));
         mail.evict(seat);
         assert_eq!(*next(&mut mailbox).await.unwrap(), event(1));
-        assert_eq!(next(&mut mailbox).await, Err(Unseated::TakenOver));
+        assert_eq!(next(&mut mailbox).await, Err(EvictReason::TakenOver));
     }
 
     #[tokio::test]
     async fn whoever_waits_is_woken() {
-        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
+        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
         let mut mailbox = mail.open(seat);
         let waiting = tokio::spawn(async move { (next(&mut mailbox).await, next(&mut mailbox).await) });
         tokio::task::yield_now().await;
@@ -200,12 +200,12 @@ mod tests {
         tokio::task::yield_now().await;
         drop(mail);
         let (first, second) = waiting.await.unwrap();
-        assert_eq!((*first.unwrap(), second), (event(1), Err(Unseated::Overflow)));
+        assert_eq!((*first.unwrap(), second), (event(1), Err(EvictReason::Overflow)));
     }
 
     #[tokio::test]
     async fn what_must_be_delivered_and_does_not_fit_closes_it() {
-        let (mut mail, seat) = (Mail::default(), SeatId::nobodys());
+        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
         let mut mailbox = mail.open(seat);
         for id in 0..Limits::MAILBOX {
             assert!(mail.deliver(seat, event(id as u64)));
@@ -215,6 +215,6 @@ mod tests {
         for id in 0..Limits::MAILBOX {
             assert_eq!(*next(&mut mailbox).await.unwrap(), event(id as u64));
         }
-        assert_eq!(next(&mut mailbox).await, Err(Unseated::Overflow));
+        assert_eq!(next(&mut mailbox).await, Err(EvictReason::Overflow));
     }
 }

@@ -36,7 +36,7 @@ use tracing::{debug, info, warn};
 
 pub use self::origin::{AllowedOrigin, Origin};
 use self::{
-    admission::{Admission, Caps, Door, Full, Pass, Refusals, network},
+    admission::{Admission, Caps, ConnectionLimiter, LimitReached, Permit, Refusals, network},
     opening::Terms,
     rate::Rate,
     session::Shared,
@@ -46,7 +46,7 @@ use self::{
 use crate::{
     os,
     protocol::Limits,
-    store::{Complaints, Log, LogError, wall_clock},
+    store::{Complaints, Store, StoreError, wall_clock},
 };
 
 /// A last message that was said so long from now is worth a word: the clock is wrong now, or was wrong then.
@@ -181,7 +181,7 @@ impl Listen for TcpListener {
 pub enum Error {
     /// The log could not be read at the start.
     #[error("cannot read the log: {0}")]
-    Log(#[from] LogError),
+    Store(#[from] StoreError),
     /// The hub ended, which it does only by a defect.
     #[error("the hub has failed")]
     Hub,
@@ -197,7 +197,7 @@ pub enum Error {
 pub async fn serve(
     listener: impl Listen,
     config: Config,
-    log: Log,
+    log: Store,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let at = log.last_at().await?;
@@ -218,11 +218,11 @@ pub async fn serve(
         stop: stop.clone(),
         rate: Rate::new(config.rate, config.burst),
         complaints: Complaints::default(),
-        pages: Turns::new(Log::PAGES_AT_ONCE),
+        pages: Turns::new(Store::PAGES_AT_ONCE),
         searches: Turns::new(1),
         origins: config.allow_origins,
     });
-    let door = Door::new(Caps {
+    let door = ConnectionLimiter::new(Caps {
         connections: config.max_connections,
         per_address: config.max_per_address,
         connect_rate: config.connect_rate,
@@ -256,7 +256,7 @@ pub async fn serve(
 /// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is waited out.
 async fn accept(
     listener: &impl Listen,
-    door: &Door,
+    door: &ConnectionLimiter,
     shared: &Arc<Shared>,
     sessions: &TaskTracker,
     refusals: &mut Refusals,
@@ -300,14 +300,14 @@ async fn accept(
     }
 }
 
-fn log_refusals(refused: impl IntoIterator<Item = (Full, u64)>) {
+fn log_refusals(refused: impl IntoIterator<Item = (LimitReached, u64)>) {
     for (full, count) in refused {
         info!(count, "refused connections: {}", full.bound());
     }
 }
 
 /// Serves one connection to its end, or tells it why it cannot come in.
-async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<Full>, _pass: Pass, shared: Arc<Shared>) {
+async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<LimitReached>, _pass: Permit, shared: Arc<Shared>) {
     // Boxed, so that what the handshake needs is given back when it is done.
     let Some((mut socket, opening)) = Box::pin(open(stream, full, &shared)).await else {
         return debug!(%peer, "answered");
@@ -320,9 +320,9 @@ async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<Full>
 /// Answers a request. Returns none if it was no handshake that was accepted, or the server stops.
 async fn open<S: Transport>(
     stream: S,
-    full: Option<Full>,
+    full: Option<LimitReached>,
     shared: &Shared,
-) -> Option<(Socket<S>, Box<opening::Opening>)> {
+) -> Option<(Socket<S>, Box<opening::HandshakeRequest>)> {
     let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
     let terms = Terms { origins: &shared.origins, is_loopback, full };
     let http::Opened { stream, unsent, opening } = tokio::select! {
@@ -385,7 +385,7 @@ mod tests {
     async fn a_listener_that_fails_is_asked_again() {
         let (mut ours, theirs) = duplex(4096);
         let listener = Failing { failures: AtomicU32::new(0), stream: Mutex::new(Some(theirs)) };
-        let log = Log::memory(Hex([1; 8]));
+        let log = Store::memory(Hex([1; 8]));
         let served = tokio::spawn(serve(listener, Config::default(), log, std::future::pending()));
         ours.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         ours.shutdown().await.unwrap();

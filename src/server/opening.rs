@@ -7,7 +7,7 @@ use http::{Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    admission::Full,
+    admission::LimitReached,
     head::Head,
     origin::{self, AllowedOrigin},
 };
@@ -15,7 +15,7 @@ use crate::protocol::{Dialect, Nick, RoomName, SUBPROTOCOL, handshake};
 
 /// What a valid handshake asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Opening {
+pub(crate) struct HandshakeRequest {
     /// How the connection will speak.
     pub(crate) dialect: Dialect,
     /// The room of the URL.
@@ -70,17 +70,17 @@ pub(crate) struct Terms<'a> {
     /// Whether it came to a loopback address.
     pub(crate) is_loopback: bool,
     /// Why there is no room for it.
-    pub(crate) full: Option<Full>,
+    pub(crate) full: Option<LimitReached>,
 }
 
 /// Returns what a request asked for with the answer that grants it, or why it is refused.
-pub(crate) fn decide(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Refusal> {
+pub(crate) fn decide(head: Head<'_>, terms: Terms<'_>) -> Result<(HandshakeRequest, Vec<u8>), Refusal> {
     let decided = decide_get(head, terms);
     // RFC 9110 section 9.3.2.
     decided.map_err(|refusal| Refusal { has_body: head.method != Method::HEAD.as_str(), ..refusal })
 }
 
-fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Refusal> {
+fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(HandshakeRequest, Vec<u8>), Refusal> {
     let Ok(uri) = Uri::try_from(head.target) else {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "the target of the request is not one of HTTP"));
     };
@@ -132,8 +132,8 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Re
     }
     if let Some(full) = terms.full {
         let status = match full {
-            Full::Server | Full::Address => StatusCode::SERVICE_UNAVAILABLE,
-            Full::TooOften => StatusCode::TOO_MANY_REQUESTS,
+            LimitReached::Server | LimitReached::Address => StatusCode::SERVICE_UNAVAILABLE,
+            LimitReached::TooOften => StatusCode::TOO_MANY_REQUESTS,
         };
         return Err(Refusal::new(status, full.to_string()).with("Retry-After: 10\r\nConnection: close\r\n"));
     }
@@ -151,8 +151,8 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(Opening, Vec<u8>), Re
 }
 
 /// Reads the query. A nick that is none is no reason to keep somebody out: they are told and become a guest.
-fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<Opening, Refusal> {
-    let mut opening = Opening { dialect, room, nick: None, complaint: None, history: None };
+fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<HandshakeRequest, Refusal> {
+    let mut opening = HandshakeRequest { dialect, room, nick: None, complaint: None, history: None };
     let query = uri.query().unwrap_or_default();
     // Else what is no UTF-8 would become U+FFFD.
     if percent_decode_str(query).decode_utf8().is_err() {
@@ -221,7 +221,7 @@ mod tests {
 
     const TERMS: Terms<'static> = Terms { origins: &[], is_loopback: false, full: None };
 
-    fn decided(request: &str, terms: Terms<'_>) -> Result<(Opening, String), Refusal> {
+    fn decided(request: &str, terms: Terms<'_>) -> Result<(HandshakeRequest, String), Refusal> {
         let read = Head::read(request.as_bytes(), |head| decide(head, terms)).unwrap();
         read.unwrap().1.map(|(opening, granted)| (opening, String::from_utf8(granted).unwrap()))
     }
@@ -312,13 +312,13 @@ mod tests {
 
     #[test]
     fn a_full_server_says_so_but_is_healthy() {
-        for (full, status) in [(Full::Server, 503), (Full::Address, 503), (Full::TooOften, 429)] {
+        for (full, status) in [(LimitReached::Server, 503), (LimitReached::Address, 503), (LimitReached::TooOften, 429)] {
             let refused = decided(&handshake("/", &[]), Terms { full: Some(full), ..TERMS }).unwrap_err();
             assert_eq!(refused.status, status);
             assert!(refused.answer().contains("\r\nRetry-After: 10\r\n"));
         }
         let healthy =
-            decided(&request("GET /healthz HTTP/1.1", &[("Host", "x")]), Terms { full: Some(Full::Server), ..TERMS });
+            decided(&request("GET /healthz HTTP/1.1", &[("Host", "x")]), Terms { full: Some(LimitReached::Server), ..TERMS });
         assert_eq!(healthy.unwrap_err().status, StatusCode::OK);
     }
 

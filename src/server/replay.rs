@@ -10,25 +10,25 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Transport, boundary::Boundary};
+use super::{Transport, boundary::FrameTracker};
 
 /// What is read ahead at the most.
 const AHEAD: usize = 8 * 1024;
 
 /// A stream that gives `head` before anything else it has to read. Writing goes straight through.
 #[derive(Debug)]
-pub(crate) struct Replay<S> {
+pub(crate) struct PrefixedStream<S> {
     head: Bytes,
     inner: S,
-    boundary: Boundary,
+    boundary: FrameTracker,
     /// What may still be read, where that is bounded.
     left: Option<usize>,
 }
 
-impl<S> Replay<S> {
+impl<S> PrefixedStream<S> {
     pub(crate) fn new(head: &[u8], inner: S) -> Self {
         // Copied out: even an empty slice keeps the whole buffer alive that it is of.
-        Self { head: Bytes::copy_from_slice(head), inner, boundary: Boundary::default(), left: None }
+        Self { head: Bytes::copy_from_slice(head), inner, boundary: FrameTracker::default(), left: None }
     }
 
     /// Returns whether what was read from this so far ends where a message ends.
@@ -48,7 +48,7 @@ impl<S> Replay<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Replay<S> {
+impl<S: AsyncRead + Unpin> PrefixedStream<S> {
     /// Waits until there is something to read, and reads it ahead; returns whether there was anything.
     pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.head.is_empty() {
@@ -61,14 +61,14 @@ impl<S: AsyncRead + Unpin> Replay<S> {
     }
 }
 
-impl<S: Transport> Replay<S> {
+impl<S: Transport> PrefixedStream<S> {
     /// Does as [`Transport::send_before_end`] does.
     pub(crate) fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
         self.inner.send_before_end(bytes)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefixedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.left {
             Some(0) => return Poll::Ready(Ok(())),
@@ -94,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Replay<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefixedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_too_early_is_read_first() {
-        let mut stream = Replay::new(b"hello ", &b"world"[..]);
+        let mut stream = PrefixedStream::new(b"hello ", &b"world"[..]);
         let mut three = [0; 3];
         stream.read_exact(&mut three).await.unwrap();
         let mut rest = String::new();
@@ -142,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn after_too_many_frames_nothing_is_read_but_the_last_of_it() {
         let more = [0x00, 0x80, 0, 0, 0, 0].repeat(1000);
-        let mut stream = Replay::new(&[0x01, 0x80, 0, 0, 0, 0], &more[..]);
+        let mut stream = PrefixedStream::new(&[0x01, 0x80, 0, 0, 0, 0], &more[..]);
         let mut buffer = [0; 60];
         let mut read = 0;
         while let Some(Ok(length @ 1..)) = stream.read(&mut buffer).now_or_never() {

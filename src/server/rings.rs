@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A ring, as a session reads it.
-pub(crate) type Ring = broadcast::Receiver<Arc<Batch>>;
+pub(crate) type RoomReceiver = broadcast::Receiver<Arc<Batch>>;
 
 /// The maximum number of readers of one ring, and the number of readers that are woken before they
 /// may run, so that the batch is still in the processor's cache when they write it. Fewer readers
@@ -28,16 +28,16 @@ const SHORT: usize = 16;
 const MANY: usize = 16;
 /// The rings of all rooms.
 #[derive(Debug, Default)]
-pub(crate) struct Rings {
+pub(crate) struct Fanout {
     /// The first ring of a room is short, the others are long.
     rooms: HashMap<RoomName, Vec<broadcast::Sender<Arc<Batch>>>>,
     /// What this turn has for the rooms, but for the one that came last: mostly it is the next as well.
-    outgoing: HashMap<RoomName, Outgoing>,
-    latest: Option<(RoomName, Outgoing)>,
+    outgoing: HashMap<RoomName, RoomOutput>,
+    latest: Option<(RoomName, RoomOutput)>,
 }
 
 #[derive(Debug, Default)]
-struct Outgoing {
+struct RoomOutput {
     batches: Vec<Batch>,
     /// How many messages there are.
     count: usize,
@@ -46,7 +46,7 @@ struct Outgoing {
     text: usize,
 }
 
-impl Outgoing {
+impl RoomOutput {
     fn end_batch(&mut self) {
         if !self.messages.is_empty() {
             self.batches.push(Batch::messages(std::mem::take(&mut self.messages)));
@@ -55,14 +55,14 @@ impl Outgoing {
     }
 }
 
-impl Rings {
+impl Fanout {
     /// Returns how many rooms have a ring.
     pub(crate) fn count(&self) -> usize {
         self.rooms.len()
     }
 
     /// Returns whatever the room gets from now on.
-    pub(crate) fn subscribe(&mut self, room: &RoomName) -> Ring {
+    pub(crate) fn subscribe(&mut self, room: &RoomName) -> RoomReceiver {
         let rings = self.rooms.entry(room.clone()).or_default();
         if rings.iter().all(|ring| ring.receiver_count() == 0) {
             // A crowd was here, and left.
@@ -102,7 +102,7 @@ impl Rings {
         outgoing.batches.push(Batch::notice(notice));
     }
 
-    fn outgoing(&mut self, room: &RoomName) -> &mut Outgoing {
+    fn outgoing(&mut self, room: &RoomName) -> &mut RoomOutput {
         if self.latest.as_ref().is_none_or(|(latest, _)| latest != room) {
             self.outgoing.extend(self.latest.take());
         }
@@ -144,13 +144,13 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{Dialect, MessageId},
-        rooms::SeatId,
+        rooms::MemberId,
         server::batch::tests::message,
     };
 
     #[tokio::test]
     async fn a_crowd_hears_by_turns_and_each_of_them_all_in_order() {
-        let mut rings = Rings::default();
+        let mut rings = Fanout::default();
         let mut crowd: Vec<_> = (0..FEW + 3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
         rings.message(message(1, "hi"));
         let presence = serde_json::from_str(r#"{"room": "lobby", "people": 2}"#).unwrap();
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_rooms_hear_by_turns_comes_in_order() {
-        let mut rings = Rings::default();
+        let mut rings = Fanout::default();
         let rooms = ["lobby", "rust"].map(|room| RoomName::new(room).unwrap());
         let mut readers = rooms.each_ref().map(|room| rings.subscribe(room));
         for id in 1..=4 {
@@ -181,14 +181,14 @@ mod tests {
         let heard = readers.each_mut().map(|reader| {
             let batch = reader.try_recv().unwrap();
             assert!(reader.is_empty());
-            (batch.unseen(Dialect::Text, SeatId::nobodys(), MessageId(0)).len(), batch.last())
+            (batch.unseen(Dialect::Text, MemberId::nobodys(), MessageId(0)).len(), batch.last())
         });
         assert_eq!(heard, [(2 * 9, Some(MessageId(4))), (2 * 9, Some(MessageId(3)))]);
     }
 
     #[test]
     fn where_much_is_said_all_hear_it_at_once() {
-        let mut rings = Rings::default();
+        let mut rings = Fanout::default();
         let crowd: Vec<_> = (0..3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
         (1..=MANY as u64).for_each(|id| rings.message(message(id, "hi")));
         assert_eq!(rings.finish().now_or_never(), Some(()));
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_free_place_is_taken_before_a_ring_is_made() {
-        let mut rings = Rings::default();
+        let mut rings = Fanout::default();
         let mut crowd: Vec<_> = (0..FEW + READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
         for left in [0, FEW] {
             drop(crowd.remove(left));
@@ -213,13 +213,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_room_of_few_people_has_a_short_ring() {
-        let mut rings = Rings::default();
+        let mut rings = Fanout::default();
         let mut crowd: Vec<_> = (0..=FEW).map(|_| rings.subscribe(&RoomName::lobby())).collect();
         for id in 1..=SHORT as u64 + 1 {
             rings.message(message(id, "hi"));
             rings.finish().await;
         }
-        let lagged = |reader: &mut Ring| matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1)));
+        let lagged = |reader: &mut RoomReceiver| matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1)));
         assert!(crowd[..FEW].iter_mut().all(lagged));
         assert!(!lagged(&mut crowd[FEW]));
     }

@@ -9,14 +9,14 @@ use std::{
 
 use tracing::error;
 
-use super::LogError;
+use super::StoreError;
 
 /// Between two lines that say the same.
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// What was said, and when. Bounded, because what is said of each kind of error is one of a few constants.
 #[derive(Debug, Default)]
-pub(crate) struct Complaints(Mutex<HashMap<(&'static str, Discriminant<LogError>), Said>>);
+pub(crate) struct Complaints(Mutex<HashMap<(&'static str, Discriminant<StoreError>), Said>>);
 
 #[derive(Debug)]
 struct Said {
@@ -27,7 +27,7 @@ struct Said {
 
 impl Complaints {
     /// Logs that something failed, unless that was said within the last minute.
-    pub(crate) fn log(&self, what: &'static str, error: &LogError) {
+    pub(crate) fn log(&self, what: &'static str, error: &StoreError) {
         match self.note(what, error, Instant::now()) {
             Some(0) => error!(%error, "{what}"),
             Some(again) => error!(%error, again, "{what}"),
@@ -36,7 +36,7 @@ impl Complaints {
     }
 
     /// Notes that it happened at `now`. Returns, if it is to be said, how often it happened since it was said.
-    fn note(&self, what: &'static str, error: &LogError, now: Instant) -> Option<u64> {
+    fn note(&self, what: &'static str, error: &StoreError, now: Instant) -> Option<u64> {
         // Nothing that can panic is done under the lock.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get_mut(&(what, discriminant(error))) {
@@ -63,15 +63,15 @@ mod tests {
     #[test]
     fn the_same_is_said_once_a_minute_with_how_often_it_was() {
         let (complaints, start) = (Complaints::default(), Instant::now());
-        let note = |what, error: &LogError, seconds| complaints.note(what, error, start + Duration::from_secs(seconds));
-        assert_eq!(note("cannot search", &LogError::Damaged("message 1".into()), 0), Some(0));
-        assert_eq!(note("cannot search", &LogError::Full, 1), Some(0));
-        assert_eq!(note("cannot read", &LogError::Full, 1), Some(0));
+        let note = |what, error: &StoreError, seconds| complaints.note(what, error, start + Duration::from_secs(seconds));
+        assert_eq!(note("cannot search", &StoreError::Damaged("message 1".into()), 0), Some(0));
+        assert_eq!(note("cannot search", &StoreError::Full, 1), Some(0));
+        assert_eq!(note("cannot read", &StoreError::Full, 1), Some(0));
         for second in 1..60 {
-            assert_eq!(note("cannot search", &LogError::Damaged(format!("message {second}")), second), None);
+            assert_eq!(note("cannot search", &StoreError::Damaged(format!("message {second}")), second), None);
         }
-        assert_eq!(note("cannot search", &LogError::Damaged("message 1".into()), 60), Some(59));
-        assert_eq!(note("cannot search", &LogError::Damaged("message 1".into()), 119), None);
-        assert_eq!(note("cannot search", &LogError::Damaged("message 1".into()), 200), Some(1));
+        assert_eq!(note("cannot search", &StoreError::Damaged("message 1".into()), 60), Some(59));
+        assert_eq!(note("cannot search", &StoreError::Damaged("message 1".into()), 119), None);
+        assert_eq!(note("cannot search", &StoreError::Damaged("message 1".into()), 200), Some(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Appended, Draft, Found, Log, Search, Total};
+use super::{Appended, Draft, Found, Store, Search, Total};
 use crate::protocol::{
     Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy, search::Filters,
 };
@@ -11,7 +11,7 @@ use crate::protocol::{
 pub(super) const LONG: Duration = Duration::from_hours(1);
 
 /// Runs the suite; `fresh` opens a new, empty log each time.
-pub(super) async fn run(fresh: impl Fn() -> Log) {
+pub(super) async fn run(fresh: impl Fn() -> Store) {
     ids_increase_over_all_rooms(fresh()).await;
     a_page_is_a_gapless_stretch_of_one_room(fresh()).await;
     a_page_is_bounded_by_bytes_and_goes_on(fresh()).await;
@@ -45,13 +45,13 @@ fn id(appended: &Appended) -> u64 {
     message.id.0
 }
 
-async fn texts(log: &Log, room: &str, after: u64, limit: u32) -> (Vec<String>, bool) {
+async fn texts(log: &Store, room: &str, after: u64, limit: u32) -> (Vec<String>, bool) {
     let page = log.page(&RoomName::new(room).unwrap(), MessageId(after), limit).await.unwrap();
     assert!(!page.gap);
     (page.messages.iter().map(|message| message.text.as_ref().unwrap().to_string()).collect(), page.more)
 }
 
-async fn ids_increase_over_all_rooms(log: Log) {
+async fn ids_increase_over_all_rooms(log: Store) {
     assert_eq!(log.last().unwrap(), MessageId(0));
     let first = log.append(vec![draft("a", "1", None), draft("b", "2", None)]).await.unwrap();
     let second = log.append(vec![draft("a", "3", None)]).await.unwrap();
@@ -59,7 +59,7 @@ async fn ids_increase_over_all_rooms(log: Log) {
     assert_eq!(log.last().unwrap().0, id(&second[0]));
 }
 
-async fn a_page_is_a_gapless_stretch_of_one_room(log: Log) {
+async fn a_page_is_a_gapless_stretch_of_one_room(log: Store) {
     let mut ids = Vec::new();
     for text in ["1", "2", "3", "4"] {
         ids.push(id(&log.append(vec![draft("a", text, None), draft("b", "x", None)]).await.unwrap()[0]));
@@ -70,7 +70,7 @@ async fn a_page_is_a_gapless_stretch_of_one_room(log: Log) {
     assert_eq!(texts(&log, "empty", 0, 2).await, (vec![], false));
 }
 
-async fn a_page_is_bounded_by_bytes_and_goes_on(log: Log) {
+async fn a_page_is_bounded_by_bytes_and_goes_on(log: Store) {
     let full = "x".repeat(Limits::MESSAGE);
     let count = 2 * Limits::BATCH / Limits::MESSAGE;
     for _ in 0..count {
@@ -90,7 +90,7 @@ async fn a_page_is_bounded_by_bytes_and_goes_on(log: Log) {
     assert_eq!(seen, count);
 }
 
-async fn a_cursor_goes_back_from_the_end_or_from_an_id(log: Log) {
+async fn a_cursor_goes_back_from_the_end_or_from_an_id(log: Store) {
     let room = RoomName::new("a").unwrap();
     let mut ids = Vec::new();
     for text in ["1", "2", "3", "4"] {
@@ -106,7 +106,7 @@ async fn a_cursor_goes_back_from_the_end_or_from_an_id(log: Log) {
     assert_eq!(texts(&log, "a", cursor.0, 10).await.0, Vec::<String>::new());
 }
 
-async fn a_key_counts_once_an_author(log: Log) {
+async fn a_key_counts_once_an_author(log: Store) {
     let first = log.append(vec![draft("a", "1", Some("k")), draft("a", "1", Some("k"))]).await.unwrap();
     let (Appended::New(one), Appended::Again(two)) = (&first[0], &first[1]) else { panic!("{first:?}") };
     assert_eq!(one, two);
@@ -117,7 +117,7 @@ async fn a_key_counts_once_an_author(log: Log) {
     assert_eq!(texts(&log, "a", 0, 10).await.0, ["1", "2"]);
 }
 
-async fn the_last_topic_is_the_topic(log: Log) {
+async fn the_last_topic_is_the_topic(log: Store) {
     let room = RoomName::new("a").unwrap();
     assert_eq!(log.topic(&room).await.unwrap(), None);
     let topic = |text: Option<&str>| Draft {
@@ -134,7 +134,7 @@ async fn the_last_topic_is_the_topic(log: Log) {
     assert_eq!(log.topic(&room).await.unwrap(), None);
 }
 
-async fn a_search_finds_the_newest_first_in_one_room(log: Log) {
+async fn a_search_finds_the_newest_first_in_one_room(log: Store) {
     let room = RoomName::new("a-room").unwrap();
     for text in ["Über alles Tee", "coffee", "tea and coffee", "teams: 学生です"] {
         log.append(vec![draft("a-room", text, None), draft("a", text, None)]).await.unwrap();
@@ -167,7 +167,7 @@ async fn a_search_finds_the_newest_first_in_one_room(log: Log) {
     }
 }
 
-async fn emoji_and_signs_are_found(log: Log) {
+async fn emoji_and_signs_are_found(log: Store) {
     let room = RoomName::lobby();
     for text in ["C and env", "C++ 🎉", "C# in .env", "die Straße 👍🏽", "STRASSE"] {
         log.append(vec![draft("lobby", text, None)]).await.unwrap();
@@ -194,7 +194,7 @@ async fn emoji_and_signs_are_found(log: Log) {
 }
 
 /// Returns the ids that a search for `words` in all of `rooms` finds; `change` says what else is wanted.
-async fn found(log: &Log, rooms: &[&str], words: &str, change: impl FnOnce(&mut Search)) -> Found {
+async fn found(log: &Store, rooms: &[&str], words: &str, change: impl FnOnce(&mut Search)) -> Found {
     let filters = Filters { words: words.to_owned(), ..Filters::default() };
     let rooms = rooms.iter().map(|room| RoomName::new(room).unwrap()).collect();
     let mut search = Search { rooms, filters, limit: 9, ..Search::default() };
@@ -206,7 +206,7 @@ fn ids(found: &Found) -> Vec<u64> {
     found.messages.iter().map(|message| message.id.0).collect()
 }
 
-async fn a_search_takes_filters_and_several_rooms(log: Log) {
+async fn a_search_takes_filters_and_several_rooms(log: Store) {
     let said = [("a", 10, "ada", "tea"), ("b", 20, "Bob", "tea"), ("c", 30, "ada", "tea"), ("a", 40, "bob", "no")];
     for (room, at, nick, text) in said {
         let nick = Nick::new(nick).unwrap();
@@ -235,7 +235,7 @@ async fn a_search_takes_filters_and_several_rooms(log: Log) {
     }
 }
 
-async fn a_search_goes_on_before_an_id_and_counts(log: Log) {
+async fn a_search_goes_on_before_an_id_and_counts(log: Store) {
     for number in 0..10 {
         log.append(vec![draft(["a", "b"][number % 2], &format!("tea {number}"), None)]).await.unwrap();
     }
@@ -262,7 +262,7 @@ async fn a_search_goes_on_before_an_id_and_counts(log: Log) {
     }
 }
 
-async fn a_search_counts_only_so_many(log: Log) {
+async fn a_search_counts_only_so_many(log: Store) {
     let most = Limits::FOUND_COUNTED;
     for _ in 0..=most / 1000 {
         log.append((0..1000).map(|_| draft("a", "tea", None)).collect()).await.unwrap();
@@ -277,7 +277,7 @@ async fn a_search_counts_only_so_many(log: Log) {
     }
 }
 
-async fn a_time_has_a_cursor(log: Log) {
+async fn a_time_has_a_cursor(log: Store) {
     let room = RoomName::new("a").unwrap();
     assert_eq!(log.last_at().await.unwrap(), Timestamp(0));
     for (at, text) in [(10, "1"), (20, "2"), (20, "3"), (30, "4")] {
@@ -299,7 +299,7 @@ async fn a_time_has_a_cursor(log: Log) {
     }
 }
 
-async fn messages_are_counted(log: Log) {
+async fn messages_are_counted(log: Store) {
     assert_eq!(log.count().await.unwrap(), 0);
     log.append(vec![draft("a", "1", Some("k")), draft("b", "2", None), draft("a", "1", Some("k"))]).await.unwrap();
     assert_eq!(log.count().await.unwrap(), 2);

@@ -11,7 +11,7 @@ use crate::os;
 
 /// Why the log could not do what it was asked. It goes on: what is asked next may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LogError {
+pub enum StoreError {
     /// The disk, or what the system lets this program use of it, is full.
     #[error("no space is left on the disk")]
     Full,
@@ -39,7 +39,7 @@ pub enum LogError {
     Broken,
 }
 
-impl From<rusqlite::Error> for LogError {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,

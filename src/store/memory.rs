@@ -228,18 +228,18 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::super::{Log, Search, conformance, conformance::draft};
+    use super::super::{Store, Search, conformance, conformance::draft};
     use super::*;
     use crate::protocol::{Hex, search::Filters};
 
     #[tokio::test]
     async fn conforms() {
-        conformance::run(|| Log::memory(Hex([1; 8]))).await;
+        conformance::run(|| Store::memory(Hex([1; 8]))).await;
     }
 
     #[tokio::test]
     async fn the_oldest_is_forgotten_first_and_the_gap_is_told() {
-        let log = Log::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), 3, usize::MAX))));
+        let log = Store::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), 3, usize::MAX))));
         let room = RoomName::lobby();
         for text in ["1", "2", "3", "4", "5"] {
             log.append(vec![draft("lobby", text, Some(text))]).await.unwrap();
@@ -274,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn text_is_bounded_by_its_bytes() {
-        let log = Log::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), usize::MAX, 40_000))));
+        let log = Store::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), usize::MAX, 40_000))));
         for _ in 0..10 {
             log.append(vec![draft("lobby", &"x".repeat(10_000), None)]).await.unwrap();
         }

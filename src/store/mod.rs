@@ -26,7 +26,7 @@ use std::{
 pub(crate) use self::complaints::Complaints;
 pub use self::{
     clock::{Clock, Reading},
-    error::{LogError, OpenError},
+    error::{StoreError, OpenError},
     runs::{Known, Runs},
     sqlite::Salvaged,
 };
@@ -115,7 +115,7 @@ pub struct Keep {
 
 /// A log of one of several kinds. Clones are the same log.
 #[derive(Debug, Clone)]
-pub enum Log {
+pub enum Store {
     /// Lives as long as the process and forgets the oldest first.
     Memory(Arc<Mutex<Memory>>),
     /// Lives in a file: a message that was returned survives a power cut.
@@ -163,7 +163,7 @@ pub struct Found {
     pub is_incomplete: bool,
 }
 
-impl Log {
+impl Store {
     /// How many pages are read at one time: who asks for more waits behind others.
     pub const PAGES_AT_ONCE: usize = sqlite::PAGE_READERS;
 
@@ -226,13 +226,13 @@ impl Log {
     /// Returns the seats that were kept, at most [`Limits::GHOSTS`]. A log in memory keeps none. Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn seats(&self) -> Result<Vec<Seat>, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn seats(&self) -> Result<Vec<Seat>, StoreError> {
         match self {
             Self::Memory(_) => Ok(Vec::new()),
             Self::Sqlite(sqlite) => sqlite.seats().await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => Ok(Vec::new()),
         }
@@ -241,13 +241,13 @@ impl Log {
     /// Keeps who is where for the next start, soon: it is not waited for, and a power cut may take the last of it back.
     ///
     /// # Errors
-    /// A [`LogError`] when the log is closed.
-    pub async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), LogError> {
+    /// A [`StoreError`] when the log is closed.
+    pub async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Sqlite(sqlite) => sqlite.keep_seats(changes).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => Ok(()),
         }
@@ -258,8 +258,8 @@ impl Log {
     /// Not cancel-safe: whether the drafts are stored is unknown if the future is dropped.
     ///
     /// # Errors
-    /// A [`LogError`] when nothing was stored.
-    pub async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, LogError> {
+    /// A [`StoreError`] when nothing was stored.
+    pub async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, StoreError> {
         match self {
             Self::Memory(memory) => {
                 let mut memory = lock(memory);
@@ -267,7 +267,7 @@ impl Log {
             }
             Self::Sqlite(sqlite) => sqlite.append(drafts).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -277,13 +277,13 @@ impl Log {
     /// at least one where there is one. Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).page(room, after, limit)),
             Self::Sqlite(sqlite) => sqlite.page(room, after, limit).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -293,13 +293,13 @@ impl Log {
     /// Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn cursor(&self, room: &RoomName, before: Option<MessageId>, count: u32) -> Result<MessageId, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn cursor(&self, room: &RoomName, before: Option<MessageId>, count: u32) -> Result<MessageId, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).cursor(room, before, count)),
             Self::Sqlite(sqlite) => sqlite.cursor(room, before, count).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -308,13 +308,13 @@ impl Log {
     /// Returns the last id that was given, in whatever room; it costs nothing to ask.
     ///
     /// # Errors
-    /// A [`LogError`] when the log is closed.
-    pub fn last(&self) -> Result<MessageId, LogError> {
+    /// A [`StoreError`] when the log is closed.
+    pub fn last(&self) -> Result<MessageId, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).last()),
             Self::Sqlite(sqlite) => sqlite.last(),
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => Ok(MessageId(0)),
         }
@@ -323,13 +323,13 @@ impl Log {
     /// Returns when the last message that is stored was said, or 0. Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn last_at(&self) -> Result<Timestamp, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn last_at(&self) -> Result<Timestamp, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).last_at()),
             Self::Sqlite(sqlite) => sqlite.last_at().await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -338,13 +338,13 @@ impl Log {
     /// Returns what the room's last topic message says, and whose it is where the file knows. Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn topic(&self, room: &RoomName) -> Result<Option<TopicBy>, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn topic(&self, room: &RoomName) -> Result<Option<TopicBy>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).topic(room)),
             Self::Sqlite(sqlite) => sqlite.topic(room).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -353,13 +353,13 @@ impl Log {
     /// Returns how many messages are stored. Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn count(&self) -> Result<u64, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn count(&self) -> Result<u64, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).count()),
             Self::Sqlite(sqlite) => sqlite.count().await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -369,13 +369,13 @@ impl Log {
     /// [`cursor`](Self::cursor), it does not ask for what is deleted. Cancel-safe.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn since(&self, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn since(&self, room: &RoomName, at: Timestamp) -> Result<MessageId, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).since(room, at)),
             Self::Sqlite(sqlite) => sqlite.since(room, at).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -387,22 +387,22 @@ impl Log {
     /// that on a thread of the async runtime. Cancel-safe: it ends soon after the future is dropped.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn search(&self, room: &RoomName, query: &str, limit: u32) -> Result<Found, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn search(&self, room: &RoomName, query: &str, limit: u32) -> Result<Found, StoreError> {
         self.search_within(Limits::SEARCH, room, query, limit).await
     }
 
     /// Does the same within another time.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
+    /// A [`StoreError`] when the log cannot be read.
     pub async fn search_within(
         &self,
         time: Duration,
         room: &RoomName,
         query: &str,
         limit: u32,
-    ) -> Result<Found, LogError> {
+    ) -> Result<Found, StoreError> {
         let filters = Filters { words: query.to_owned(), ..Filters::default() };
         self.find(time, Search { rooms: vec![room.clone()], filters, limit, ..Search::default() }).await
     }
@@ -411,8 +411,8 @@ impl Log {
     /// finds nothing. Cancel-safe: it ends soon after the future is dropped.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub async fn find(&self, time: Duration, search: Search) -> Result<Found, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub async fn find(&self, time: Duration, search: Search) -> Result<Found, StoreError> {
         let Some(wanted) = Wanted::new(search) else { return Ok(Found::default()) };
         match self {
             Self::Memory(memory) => {
@@ -420,11 +420,11 @@ impl Log {
                 let _ends = token.clone().drop_guard();
                 let search = move || memory::search(&memory, &wanted, &Budget::new(time, token));
                 // It fails when the process ends, or by a defect, which is said already.
-                tokio::task::spawn_blocking(search).await.map_err(|_| LogError::Closed)
+                tokio::task::spawn_blocking(search).await.map_err(|_| StoreError::Closed)
             }
             Self::Sqlite(sqlite) => sqlite.search(wanted, time).await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
@@ -434,20 +434,20 @@ impl Log {
     /// both are done in the background, a little at a time. Not cancel-safe: it goes on if the future is dropped.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read or written.
-    pub async fn tidy(&self) -> Result<(), LogError> {
+    /// A [`StoreError`] when the log cannot be read or written.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Sqlite(sqlite) => sqlite.tidy().await,
             #[cfg(test)]
-            Self::Broken => Err(LogError::Broken),
+            Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
             Self::Silent => std::future::pending().await,
         }
     }
 
     /// Closes the log for all its clones, and returns when what was asked before is done and the file is released. What is asked
-    /// later fails with [`LogError::Closed`]. A log in memory has nothing to close.
+    /// later fails with [`StoreError::Closed`]. A log in memory has nothing to close.
     ///
     /// A log that is dropped does the same in the background; nothing that was returned is lost if the process ends before. Not
     /// cancel-safe: it goes on closing if the future is dropped.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{
-    Appended, Draft, Keep, Log,
+    Appended, Draft, Keep, Store,
     conformance::{LONG, draft},
     words::Query,
 };
@@ -78,7 +78,7 @@ impl Model {
     }
 }
 
-async fn check(open: impl Fn() -> Log, can_reopen: bool, most: u64, events: Vec<Event>) {
+async fn check(open: impl Fn() -> Store, can_reopen: bool, most: u64, events: Vec<Event>) {
     let mut log = open();
     let mut model = Model { said: Vec::new(), deleted: 0 };
     let room = |index: usize| RoomName::new(ROOMS[index]).unwrap();
@@ -137,7 +137,7 @@ async fn check(open: impl Fn() -> Log, can_reopen: bool, most: u64, events: Vec<
             }
             Event::Tidy => {
                 // A log deletes what it does not keep at a time of its own; here it is told when.
-                if let Log::Sqlite(sqlite) = &log {
+                if let Store::Sqlite(sqlite) = &log {
                     sqlite.tidy_as(Keep { age: None, messages: Some(most) }, Timestamp(1_000_000)).await.unwrap();
                 }
                 model.deleted = model.deleted.max(model.said.len().saturating_sub(usize::try_from(most).unwrap()));
@@ -159,14 +159,14 @@ proptest! {
 
     #[test]
     fn memory_is_the_model(events in proptest::collection::vec(event(), 1..60)) {
-        let run = check(|| Log::memory(Hex([1; 8])), false, u64::MAX, events);
+        let run = check(|| Store::memory(Hex([1; 8])), false, u64::MAX, events);
         tokio::runtime::Runtime::new().unwrap().block_on(run);
     }
 
     #[test]
     fn a_file_is_the_model(most in prop_oneof![Just(u64::MAX), 0..20_u64], events in proptest::collection::vec(event(), 1..40)) {
         let directory = TempDir::new().unwrap();
-        let run = check(|| Log::open(&directory.path().join("chat.db"), Keep::default()).unwrap(), true, most, events);
+        let run = check(|| Store::open(&directory.path().join("chat.db"), Keep::default()).unwrap(), true, most, events);
         tokio::runtime::Runtime::new().unwrap().block_on(run);
     }
 }

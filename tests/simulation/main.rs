@@ -17,7 +17,7 @@ use std::{
 use broadcast_chat::{
     protocol::{Hex, Limits, Message, MessageId, RoomName},
     server::{self, Config},
-    store::Log,
+    store::Store,
 };
 use network::{Fuse, Listener};
 use person::Person;
@@ -63,7 +63,7 @@ enum Fault {
 struct World {
     sim: turmoil::Sim<'static>,
     chance: Chance,
-    log: Log,
+    log: Store,
     server_fuse: Fuse,
     people: Vec<Person>,
     /// What each has typed.
@@ -90,7 +90,7 @@ impl World {
             .max_message_latency(LATENCY)
             .enable_random_order()
             .build();
-        let log = Log::memory(Hex(chance.number(1..u64::MAX).to_be_bytes()));
+        let log = Store::memory(Hex(chance.number(1..u64::MAX).to_be_bytes()));
         let server_fuse = Fuse::default();
         sim.host(SERVER, {
             let (log, fuse) = (log.clone(), server_fuse.clone());
@@ -306,7 +306,7 @@ impl Fault {
 }
 
 /// Returns all that was ever said in the lobby.
-fn history(log: &Log) -> Vec<Arc<Message>> {
+fn history(log: &Store) -> Vec<Arc<Message>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without a network");
     runtime.block_on(async {
         let mut history: Vec<Arc<Message>> = Vec::new();

@@ -38,7 +38,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 /// Rooms with somebody in each who stays, and what they have been told.
 struct Stage {
     rooms: Rooms,
-    seats: Vec<SeatId>,
+    seats: Vec<MemberId>,
     told: HashMap<RoomName, BTreeSet<Nick>>,
     now: Duration,
 }

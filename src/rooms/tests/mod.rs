@@ -38,12 +38,12 @@ fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
 }
 
 /// Seats somebody and returns their seat.
-fn seat(rooms: &mut Rooms, author: u8, name: &str) -> SeatId {
+fn seat(rooms: &mut Rooms, author: u8, name: &str) -> MemberId {
     rooms.arrive(arrival(author, Some(name), "lobby"), NOW).unwrap().seat
 }
 
 /// Seats somebody in a room and returns their seat.
-fn seat_in(rooms: &mut Rooms, author: u8, room: &str) -> SeatId {
+fn seat_in(rooms: &mut Rooms, author: u8, room: &str) -> MemberId {
     rooms.arrive(arrival(author, Some("somebody"), room), NOW).unwrap().seat
 }
 
@@ -211,7 +211,7 @@ fn who_comes_back_has_the_same_nick_and_nobody_is_told() {
     rooms.leave(ada, NOW);
     assert_eq!(names(&rooms), ["ada"], "a late word of the ghost changes nothing");
     rooms.leave(back.seat, NOW);
-    assert_eq!(seat(&mut rooms, 5, "ada"), SeatId(3), "the nick is free again");
+    assert_eq!(seat(&mut rooms, 5, "ada"), MemberId(3), "the nick is free again");
 }
 
 #[test]
@@ -272,8 +272,8 @@ fn a_room_waits_once_for_its_digest() {
         let eve = seat_in(&mut rooms, 3, "tea");
         seat_in(&mut rooms, 4, "tea");
         rooms.leave(eve, NOW);
-        rooms.go(SeatId(rooms.seats_given), &RoomName::new("art").unwrap(), NOW);
-        rooms.leave(SeatId(rooms.seats_given), NOW);
+        rooms.go(MemberId(rooms.seats_given), &RoomName::new("art").unwrap(), NOW);
+        rooms.leave(MemberId(rooms.seats_given), NOW);
     }
     assert_eq!(rooms.digests.len(), 1, "{:?}", rooms.digests);
 }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::{sync::mpsc, task::yield_now, time::sleep};
 
-use crate::{protocol::Limits, rooms::SeatId, server::hub::Request};
+use crate::{protocol::Limits, rooms::MemberId, server::hub::Request};
 
 /// How often others get their turn first, while what they do brings more for this one.
 const YIELDS: u32 = 8;
@@ -18,20 +18,20 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Completes one turn after the other.
 #[derive(Debug, Default)]
-pub(super) struct Gathering {
+pub(super) struct Coalescer {
     /// Who spoke in the last turn, if it had [`MANY`] messages.
-    awaited: HashSet<SeatId>,
+    awaited: HashSet<MemberId>,
 }
 
 /// What is known of the turn that is to begin.
 struct Next {
     messages: usize,
-    speakers: HashSet<SeatId>,
+    speakers: HashSet<MemberId>,
     /// Who is waited for.
-    absent: HashSet<SeatId>,
+    absent: HashSet<MemberId>,
 }
 
-impl Gathering {
+impl Coalescer {
     /// Adds to `waiting` what else belongs to the same turn, where there are messages in it: lets whoever has something to say now say
     /// it, and after many messages waits for those who said them. Whoever has much to say says more as soon as they hear
     /// their own, and half of them one turn ahead of the others would make twice as many turns. Not cancel-safe.
@@ -97,20 +97,20 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{Body, Kind},
-        server::hub::Said,
+        server::hub::Outgoing,
     };
 
-    fn say(seat: SeatId, count: usize) -> Request {
-        let said = || Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
+    fn say(seat: MemberId, count: usize) -> Request {
+        let said = || Outgoing { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
         Request::Say(seat, std::iter::repeat_with(said).take(count).collect())
     }
 
     /// Returns how many requests are in the turn that `ada` begins after a last turn of `ada` and `bob`, and how long it waited. `bob` says
     /// something more, if at all, when others have had their turn so often.
     async fn turn_after(messages: usize, yields: Option<u32>) -> (usize, Duration) {
-        let (ada, bob) = (SeatId::numbered(1), SeatId::numbered(2));
+        let (ada, bob) = (MemberId::numbered(1), MemberId::numbered(2));
         let (requests, mut incoming) = mpsc::channel(16);
-        let mut gathering = Gathering::default();
+        let mut gathering = Coalescer::default();
         gathering.complete(&mut incoming, &mut vec![say(ada, messages - 1), say(bob, 1)]).await;
         let begin = Instant::now();
         let said = requests.clone();
@@ -152,10 +152,10 @@ mod tests {
     #[tokio::test]
     async fn a_turn_without_messages_takes_no_more_and_forgets_nobody() {
         let (requests, mut incoming) = mpsc::channel(16);
-        let mut gathering = Gathering::default();
-        gathering.complete(&mut incoming, &mut vec![say(SeatId::numbered(1), MANY)]).await;
-        requests.send(say(SeatId::numbered(2), 1)).await.ok();
-        let mut waiting = vec![Request::Leave { seat: SeatId::numbered(3), for_good: true }];
+        let mut gathering = Coalescer::default();
+        gathering.complete(&mut incoming, &mut vec![say(MemberId::numbered(1), MANY)]).await;
+        requests.send(say(MemberId::numbered(2), 1)).await.ok();
+        let mut waiting = vec![Request::Leave { seat: MemberId::numbered(3), for_good: true }];
         gathering.complete(&mut incoming, &mut waiting).await;
         assert_eq!((waiting.len(), gathering.awaited.len()), (1, 1));
     }

@@ -13,19 +13,19 @@ use tokio::{
 };
 use tracing::debug;
 
-use self::gathering::Gathering;
+use self::gathering::Coalescer;
 use super::{
-    hub::{Ask, Hub, Leaving, Place, Request, Said, Seat},
-    mailbox::Mail,
-    rings::Rings,
+    hub::{Ask, Hub, Leaving, Place, Request, Outgoing, Seat},
+    mailbox::Mailboxes,
+    rings::Fanout,
 };
 use crate::{
     protocol::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic, TopicBy, Whois,
     },
-    rooms::{Arrival, Full, Kept, Known, Notice, Rooms, SeatId, Sender, To},
-    store::{Appended, Clock, Complaints, Draft, Log, Reading, SeatChange},
+    rooms::{Arrival, Full, Kept, Known, Notice, Rooms, MemberId, Sender, To},
+    store::{Appended, Clock, Complaints, Draft, Store, Reading, SeatChange},
 };
 
 /// Messages that are committed together, past which a turn does so before it goes on.
@@ -37,25 +37,25 @@ const EMPTY: usize = 16;
 /// Returns a hub over a log, which has given ids up to `last` and whose last message was said at `at`, and the task that serves it until
 /// all its clones are dropped. It keeps the places of so many lost connections from one address, 0 for no cap.
 pub(crate) fn open(
-    log: Log,
+    log: Store,
     last: MessageId,
     at: Timestamp,
     lost_per_address: u32,
 ) -> (Hub, impl Future<Output = ()> + Send) {
     let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-    let desk = Desk::new(log, last, at, requests.downgrade(), Rooms::new(lost_per_address));
+    let desk = HubTask::new(log, last, at, requests.downgrade(), Rooms::new(lost_per_address));
     (Hub::new(requests), desk.run(incoming))
 }
 
 /// One turn's work, in the order in which it came.
 enum Item {
     /// So many things to commit, and whose they are.
-    Drafts(SeatId, usize),
+    Drafts(MemberId, usize),
     Notice(Notice),
 }
 
 #[derive(Default)]
-struct Turn {
+struct PendingBatch {
     items: Vec<Item>,
     drafts: Vec<Draft>,
     /// Whether a topic is among them.
@@ -67,18 +67,18 @@ struct Turn {
 }
 
 struct Speaker {
-    seat: SeatId,
+    seat: MemberId,
     nick: Nick,
     author: Author,
     room: RoomName,
 }
 
 /// Everything that only the hub may touch.
-struct Desk {
+struct HubTask {
     rooms: Rooms,
-    rings: Rings,
-    mail: Mail,
-    log: Log,
+    rings: Fanout,
+    mail: Mailboxes,
+    log: Store,
     complaints: Complaints,
     /// Where sessions give their seats back.
     requests: mpsc::WeakSender<Request>,
@@ -89,12 +89,12 @@ struct Desk {
     latest: Timestamp,
 }
 
-impl Desk {
-    fn new(log: Log, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>, rooms: Rooms) -> Self {
+impl HubTask {
+    fn new(log: Store, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>, rooms: Rooms) -> Self {
         Self {
             rooms,
-            rings: Rings::default(),
-            mail: Mail::default(),
+            rings: Fanout::default(),
+            mail: Mailboxes::default(),
             log,
             complaints: Complaints::default(),
             requests,
@@ -136,7 +136,7 @@ impl Desk {
     async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
         self.restore().await;
         let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
-        let mut gathering = Gathering::default();
+        let mut gathering = Coalescer::default();
         loop {
             let due = self.rooms.next_due().map(|due| self.started + due);
             tokio::select! {
@@ -147,7 +147,7 @@ impl Desk {
             gathering.complete(&mut incoming, &mut waiting).await;
             let now = self.now();
             self.latest = self.clock.time(Reading::now());
-            let mut turn = Turn::default();
+            let mut turn = PendingBatch::default();
             for request in waiting.drain(..) {
                 self.handle(request, now, &mut turn).await;
                 if turn.drafts.len() >= TOGETHER {
@@ -166,7 +166,7 @@ impl Desk {
         self.started.elapsed()
     }
 
-    async fn handle(&mut self, request: Request, now: Duration, turn: &mut Turn) {
+    async fn handle(&mut self, request: Request, now: Duration, turn: &mut PendingBatch) {
         if !matches!(request, Request::Say(..)) {
             turn.speaker = None;
         }
@@ -205,7 +205,7 @@ impl Desk {
         }
     }
 
-    fn leave(&mut self, seat: SeatId, for_good: bool, now: Duration) {
+    fn leave(&mut self, seat: MemberId, for_good: bool, now: Duration) {
         let author = self.rooms.whereabouts(seat).map(|(_, author, _)| author);
         self.mail.close(seat);
         if for_good {
@@ -220,7 +220,7 @@ impl Desk {
     }
 
     /// Gives what is owed to the person of this seat to the connection that is there.
-    fn hand_over_from(&mut self, seat: SeatId) {
+    fn hand_over_from(&mut self, seat: MemberId) {
         if let Some((_, author, _)) = self.rooms.whereabouts(seat) {
             self.hand_over(author);
         }
@@ -271,7 +271,7 @@ impl Desk {
         (Place { room, ring, last: self.last, knows_topic }, view)
     }
 
-    fn say(&mut self, seat: SeatId, said: Vec<Said>, turn: &mut Turn) {
+    fn say(&mut self, seat: MemberId, said: Vec<Outgoing>, turn: &mut PendingBatch) {
         if turn.speaker.as_ref().is_none_or(|speaker| speaker.seat != seat) {
             // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
             let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
@@ -284,7 +284,7 @@ impl Desk {
         let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
         turn.items.push(Item::Drafts(seat, said.len()));
         turn.sets_topic |= said.iter().any(|said| said.kind == Kind::Topic);
-        turn.drafts.extend(said.into_iter().map(|Said { kind, text, key }| Draft {
+        turn.drafts.extend(said.into_iter().map(|Outgoing { kind, text, key }| Draft {
             room: room.clone(),
             at: self.latest,
             nick: nick.clone(),
@@ -295,14 +295,14 @@ impl Desk {
         }));
     }
 
-    fn rename(&mut self, seat: SeatId, to: &Nick, now: Duration) -> Result<(), Failure> {
+    fn rename(&mut self, seat: MemberId, to: &Nick, now: Duration) -> Result<(), Failure> {
         for seat in self.rooms.rename(seat, to, now)? {
             self.mail.must_deliver(seat, ServerMessage::Nick { nick: to.clone() });
         }
         Ok(())
     }
 
-    fn answer(&mut self, seat: SeatId, ask: Ask) -> ServerMessage {
+    fn answer(&mut self, seat: MemberId, ask: Ask) -> ServerMessage {
         let Some((nick, _, room)) = self.rooms.whereabouts(seat) else {
             return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
         };
@@ -349,7 +349,7 @@ impl Desk {
     /// Delivers a private message and returns the sender's own copy.
     fn tell(
         &mut self,
-        seat: SeatId,
+        seat: MemberId,
         from: Nick,
         to: &To,
         text: Body,
@@ -391,7 +391,7 @@ impl Desk {
     /// Gives somebody a private message, which is theirs until they have confirmed it.
     fn give(
         &mut self,
-        from: SeatId,
+        from: MemberId,
         to: Author,
         private: Private,
         key: Option<IdempotencyKey>,
@@ -414,7 +414,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn commit(&mut self, turn: Turn) {
+    async fn commit(&mut self, turn: PendingBatch) {
         if turn.items.is_empty() && turn.settling.is_empty() {
             return;
         }

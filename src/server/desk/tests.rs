@@ -27,10 +27,10 @@ async fn somebody(hub: &Hub) -> Seat {
 
 #[tokio::test]
 async fn a_turn_commits_so_much_together_and_no_more() {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
+    let (hub, run) = open(Store::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     tokio::spawn(run);
     let mut seat = somebody(&hub).await;
-    let said = || Said { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
+    let said = || Outgoing { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
     let all = [TOGETHER - 1, 1, 1];
     for count in all {
         hub.say(seat.id, std::iter::repeat_with(said).take(count).collect()).await.unwrap();
@@ -43,8 +43,8 @@ async fn a_turn_commits_so_much_together_and_no_more() {
 
 #[tokio::test]
 async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
-    let mut desk = Desk::new(
-        Log::memory(Hex([1; 8])),
+    let mut desk = HubTask::new(
+        Store::memory(Hex([1; 8])),
         MessageId(0),
         Timestamp(0),
         mpsc::channel(1).0.downgrade(),
@@ -57,8 +57,8 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
             let (seat, _) = desk.arrive(arrival(room.clone()), Duration::ZERO).unwrap();
             assert!(!seat.place.knows_topic);
             assert_eq!(desk.log.topic(&room).await.unwrap().map(|topic| topic.topic), known);
-            let said = Said { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), key: None };
-            let mut turn = Turn::default();
+            let said = Outgoing { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), key: None };
+            let mut turn = PendingBatch::default();
             desk.say(seat.id, vec![said], &mut turn);
             desk.commit(turn).await;
             desk.leave(seat.id, true, Duration::ZERO);
@@ -71,7 +71,7 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
 /// A log that answers nothing: whatever waits for it waits for ever.
 #[tokio::test]
 async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
-    let (hub, run) = open(Log::Silent, MessageId(0), Timestamp(0), 0);
+    let (hub, run) = open(Store::Silent, MessageId(0), Timestamp(0), 0);
     tokio::spawn(run);
     let asked = async {
         let mut seat = somebody(&hub).await;
@@ -104,8 +104,8 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
 }
 
 /// Returns what comes of several things that are asked in one turn.
-async fn in_one_turn(requests: impl FnOnce(SeatId) -> Vec<Request>) {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
+async fn in_one_turn(requests: impl FnOnce(MemberId) -> Vec<Request>) {
+    let (hub, run) = open(Store::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     let desk = tokio::spawn(run);
     let seat = somebody(&hub).await;
     // Nobody else has a turn before all of them are asked.
@@ -116,8 +116,8 @@ async fn in_one_turn(requests: impl FnOnce(SeatId) -> Vec<Request>) {
     timeout(Duration::from_secs(10), desk).await.unwrap().unwrap();
 }
 
-fn topic(seat: SeatId, text: &str) -> Request {
-    Request::Say(seat, vec![Said { kind: Kind::Topic, text: Some(Body::new(text).unwrap()), key: None }])
+fn topic(seat: MemberId, text: &str) -> Request {
+    Request::Say(seat, vec![Outgoing { kind: Kind::Topic, text: Some(Body::new(text).unwrap()), key: None }])
 }
 
 #[tokio::test]
@@ -137,8 +137,8 @@ async fn an_answer_knows_what_was_said_before() {
 #[tokio::test]
 async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_its_own() {
     let (mut desk, tea) = (
-        Desk::new(
-            Log::memory(Hex([1; 8])),
+        HubTask::new(
+            Store::memory(Hex([1; 8])),
             MessageId(0),
             Timestamp(0),
             mpsc::channel(1).0.downgrade(),
@@ -148,7 +148,7 @@ async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_it
     );
     let (mut seat, _) = desk.arrive(arrival(RoomName::lobby()), Duration::ZERO).unwrap();
     let (reply, mut settled) = oneshot::channel();
-    let mut turn = Turn::default();
+    let mut turn = PendingBatch::default();
     desk.handle(topic(seat.id, tea), Duration::ZERO, &mut turn).await;
     desk.handle(Request::Settle(reply), Duration::ZERO, &mut turn).await;
     assert!(settled.try_recv().is_err() && turn.drafts.len() == 1, "others may still say something in this turn");
@@ -159,7 +159,7 @@ async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_it
 
 #[tokio::test]
 async fn a_session_that_panics_leaves_its_place() {
-    let (hub, run) = open(Log::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
+    let (hub, run) = open(Store::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     tokio::spawn(run);
     let mut watcher = somebody(&hub).await;
     for can_return in [false, true] {
@@ -187,10 +187,10 @@ async fn a_place_is_given_back_also_when_many_wait_for_the_hub() {
     let (requests, mut incoming) = mpsc::channel(1);
     let hub = Hub::new(requests.clone());
     requests.try_send(Request::Settle(oneshot::channel().0)).ok().unwrap();
-    drop(Leaving::new(hub.requests().downgrade(), SeatId::numbered(7), false));
+    drop(Leaving::new(hub.requests().downgrade(), MemberId::numbered(7), false));
     assert!(matches!(incoming.recv().await, Some(Request::Settle(_))));
     assert!(
-        matches!(incoming.recv().await, Some(Request::Leave { seat, for_good: false }) if seat == SeatId::numbered(7))
+        matches!(incoming.recv().await, Some(Request::Leave { seat, for_good: false }) if seat == MemberId::numbered(7))
     );
 }
 
@@ -206,9 +206,9 @@ async fn a_restart_changes_nobodys_number_and_gives_none_again() {
     };
     let (mut ids, mut privates) = (Vec::new(), Vec::new());
     for stranger in [7, 8] {
-        let log = Log::open(&path, crate::store::Keep::default()).unwrap();
+        let log = Store::open(&path, crate::store::Keep::default()).unwrap();
         let mut desk =
-            Desk::new(log.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade(), Rooms::default());
+            HubTask::new(log.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade(), Rooms::default());
         desk.restore().await;
         let ada = desk.arrive(person(2, "ada"), Duration::ZERO).unwrap().0;
         // Who is not kept has a number too.

@@ -16,7 +16,7 @@ use crate::{
         batch::push_frame,
         end::End,
         hub::Seat,
-        opening::Opening,
+        opening::HandshakeRequest,
         socket::{Incoming, Socket},
     },
     store::{Known, wall_clock},
@@ -50,8 +50,8 @@ impl<'a, S: Transport> Entering<'a, S> {
     }
 
     /// Finds a seat, and queues the welcome: it leaves with what the room has said.
-    pub(super) async fn enter(&mut self, opening: Opening) -> Result<(Seat, Dialect, Wanted), End> {
-        let Opening { dialect, room, nick, complaint, history } = opening;
+    pub(super) async fn enter(&mut self, opening: HandshakeRequest) -> Result<(Seat, Dialect, Wanted), End> {
+        let HandshakeRequest { dialect, room, nick, complaint, history } = opening;
         match dialect {
             Dialect::Text => {
                 let wanted = nick.clone();

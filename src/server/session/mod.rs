@@ -28,17 +28,17 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     entering::{Entering, Wanted},
-    seldom::{Event, Seldom},
+    seldom::{Event, SessionEvents},
     speech::Meaning,
 };
 use super::{
     Transport,
     batch::{Batch, push_frame},
     end::End,
-    frames::Frames,
+    frames::FrameQueue,
     hub::{Ask, Hub, Place, Seat},
     mailbox::is_owed,
-    opening::Opening,
+    opening::HandshakeRequest,
     origin::AllowedOrigin,
     rate::Rate,
     socket::{Incoming, Socket},
@@ -46,8 +46,8 @@ use super::{
 };
 use crate::{
     protocol::{Dialect, Limits, MessageId, RoomView, ServerMessage},
-    rooms::{SeatId, To},
-    store::{Complaints, Log, LogError, Page},
+    rooms::{MemberId, To},
+    store::{Complaints, Store, StoreError, Page},
 };
 
 /// Bytes gathered from the ring for one write.
@@ -57,7 +57,7 @@ const GATHER: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
-    pub(crate) log: Log,
+    pub(crate) log: Store,
     /// When the server started.
     pub(crate) started: Instant,
     /// Cancelled when the server stops.
@@ -75,7 +75,7 @@ pub(crate) struct Shared {
 }
 
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be. What is bounded for everybody at `address` together is charged to it.
-pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Box<Opening>, address: IpAddr, shared: &Shared) -> End
+pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Box<HandshakeRequest>, address: IpAddr, shared: &Shared) -> End
 where
     S: Transport,
 {
@@ -101,7 +101,7 @@ where
 /// Finds a seat for a connection, and returns its session and what it reads first.
 async fn enter<'a, S>(
     socket: &'a mut Socket<S>,
-    opening: Opening,
+    opening: HandshakeRequest,
     address: IpAddr,
     shared: &'a Shared,
 ) -> Result<(Session<'a, S>, Wanted), End>
@@ -119,7 +119,7 @@ struct Pace {
     started: Instant,
     /// Messages and commands.
     rate: Option<Rate>,
-    /// Frames that carry nothing.
+    /// FrameQueue that carry nothing.
     control: Option<Rate>,
 }
 
@@ -147,7 +147,7 @@ impl Pace {
 
 /// Completes what somebody finds who has just taken a place: the topic, where the hub does not know it, which then does. What the log has
 /// by now is at least as new as the place; what is set later comes by the ring.
-async fn read_topic(shared: &Shared, seat: SeatId, place: &mut Place, view: &mut RoomView) -> Result<(), End> {
+async fn read_topic(shared: &Shared, seat: MemberId, place: &mut Place, view: &mut RoomView) -> Result<(), End> {
     if !place.knows_topic {
         match shared.log.topic(&place.room).await {
             Ok(topic) => {
@@ -166,8 +166,9 @@ async fn read_topic(shared: &Shared, seat: SeatId, place: &mut Place, view: &mut
 /// What a session does next.
 enum Step {
     /// The room was told something.
-    Told(Result<Arc<Batch>, RecvError>),
-    Seldom(Event),
+    Batch(Result<Arc<Batch>, RecvError>),
+    /// Something else has happened.
+    Event(Event),
 }
 
 /// A connection that has a seat.
@@ -193,7 +194,7 @@ struct Session<'a, S> {
     asked: Option<u64>,
     /// Whether something was said of which it is not known that it is stored.
     has_said: bool,
-    /// Whether others than [`Seldom`] have waited for what it waits for, so that it must ask anew.
+    /// Whether others than [`SessionEvents`] have waited for what it waits for, so that it must ask anew.
     has_waited: bool,
     /// When the peer was last told that it is too fast.
     told_slow: Option<Instant>,
@@ -239,29 +240,29 @@ impl<'a, S: Transport> Session<'a, S> {
         let shared = self.shared;
         let stop = pin!(shared.stop.cancelled());
         let alarm = pin!(sleep_until(self.next_alarm()));
-        let mut seldom = Seldom::new(stop, alarm, self.seat.mailbox.clone());
+        let mut seldom = SessionEvents::new(stop, alarm, self.seat.mailbox.clone());
         let mut told = false;
         loop {
             if std::mem::take(&mut self.has_waited) {
                 seldom.set_alarm(self.next_alarm());
             }
             match self.next(&mut seldom, std::mem::take(&mut told)).await {
-                Step::Seldom(Event::Stop) => return Err(End::Stopping),
-                Step::Seldom(Event::Alarm) => {
+                Step::Event(Event::Stop) => return Err(End::Stopping),
+                Step::Event(Event::Alarm) => {
                     Box::pin(self.alarm()).await?;
                     seldom.set_alarm(self.next_alarm());
                 }
-                Step::Seldom(Event::Mail(event)) => {
+                Step::Event(Event::Mail(event)) => {
                     let event = event?;
                     Box::pin(self.for_us_alone(&event)).await?;
                 }
-                Step::Seldom(Event::Peer(incoming)) => {
+                Step::Event(Event::Peer(incoming)) => {
                     self.incoming(incoming).await?;
                     if self.held.is_some() {
                         seldom.set_alarm(self.next_alarm());
                     }
                 }
-                Step::Told(batch) => {
+                Step::Batch(batch) => {
                     told = true;
                     match batch {
                         Ok(batch) => self.follow(&batch).await?,
@@ -275,13 +276,13 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked before all else; only after it had
     /// its turn it is asked last, so that it keeps nothing else waiting.
-    async fn next(&mut self, seldom: &mut Seldom<'_, '_>, mut told: bool) -> Step {
+    async fn next(&mut self, seldom: &mut SessionEvents<'_, '_>, mut told: bool) -> Step {
         let Self { socket, seat, held, heard, .. } = self;
         let mut ring = pin!(seat.place.ring.recv());
         poll_fn(|cx| {
             let is_last = std::mem::take(&mut told);
             if !is_last && let Poll::Ready(batch) = ring.as_mut().poll(cx) {
-                return Poll::Ready(Step::Told(batch));
+                return Poll::Ready(Step::Batch(batch));
             }
             let peer = |cx: &mut Context<'_>| match heard.take_if(|_| held.is_none()) {
                 Some(heard) => Poll::Ready(*heard),
@@ -289,9 +290,9 @@ impl<'a, S: Transport> Session<'a, S> {
                 None => Poll::Pending,
             };
             if let Poll::Ready(event) = seldom.poll_next(cx, peer) {
-                return Poll::Ready(Step::Seldom(event));
+                return Poll::Ready(Step::Event(event));
             }
-            if is_last { ring.as_mut().poll(cx).map(Step::Told) } else { Poll::Pending }
+            if is_last { ring.as_mut().poll(cx).map(Step::Batch) } else { Poll::Pending }
         })
         .await
     }
@@ -414,7 +415,7 @@ impl<'a, S: Transport> Session<'a, S> {
     }
 
     /// Returns a page of the room once it is this connection's turn to have one read.
-    async fn page(&mut self, purpose: Purpose, after: MessageId, limit: u32) -> Result<Result<Page, LogError>, End> {
+    async fn page(&mut self, purpose: Purpose, after: MessageId, limit: u32) -> Result<Result<Page, StoreError>, End> {
         let (shared, address, room) = (self.shared, self.address, self.seat.place.room.clone());
         let page = async {
             let _turn = shared.pages.take(purpose, address).await;
@@ -424,7 +425,7 @@ impl<'a, S: Transport> Session<'a, S> {
     }
 
     /// Returns the end of a session that cannot be caught up, which the operator is told of.
-    fn cannot_read(&self, error: &LogError) -> End {
+    fn cannot_read(&self, error: &StoreError) -> End {
         self.shared.complaints.log("somebody could not be caught up", error);
         End::Failed
     }
@@ -439,7 +440,7 @@ impl<'a, S: Transport> Session<'a, S> {
                 return Ok(());
             }
         }
-        let mut gathered = Frames::default();
+        let mut gathered = FrameQueue::default();
         gathered.push(frames);
         Box::pin(self.write_gathered(gathered)).await
     }
@@ -454,10 +455,10 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Writes what is in the ring now, or as much of it as one write takes.
     async fn fan_out(&mut self) -> Result<(), End> {
-        self.write_gathered(Frames::default()).await
+        self.write_gathered(FrameQueue::default()).await
     }
 
-    async fn write_gathered(&mut self, mut frames: Frames) -> Result<(), End> {
+    async fn write_gathered(&mut self, mut frames: FrameQueue) -> Result<(), End> {
         let mut lagged = false;
         while frames.len() < GATHER && !lagged {
             match self.seat.place.ring.try_recv() {
@@ -479,7 +480,7 @@ impl<'a, S: Transport> Session<'a, S> {
     }
 
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), End> {
-        let mut frames = Frames::default();
+        let mut frames = FrameQueue::default();
         frames.push(self.unseen(batch));
         self.write(frames).await
     }

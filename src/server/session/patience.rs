@@ -17,14 +17,14 @@ use crate::{
     server::{
         Transport,
         end::End,
-        frames::Frames,
+        frames::FrameQueue,
         socket::{Incoming, Socket},
     },
 };
 
 impl<S: Transport> Session<'_, S> {
     /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
-    pub(super) async fn write(&mut self, frames: Frames) -> Result<(), End> {
+    pub(super) async fn write(&mut self, frames: FrameQueue) -> Result<(), End> {
         let mut frames = self.socket.begin_write(frames).await?;
         // Nearly always the socket takes all of it at once.
         match poll_fn(|cx| Poll::Ready(self.socket.poll_write(cx, &mut frames))).await {
@@ -34,7 +34,7 @@ impl<S: Transport> Session<'_, S> {
     }
 
     /// Writes to a peer that does not take all at once. As long as it takes something again and again, it is alive.
-    async fn write_slowly(&mut self, mut frames: Frames) -> Result<(), End> {
+    async fn write_slowly(&mut self, mut frames: FrameQueue) -> Result<(), End> {
         let shared = self.shared;
         let mut stop = pin!(shared.stop.cancelled());
         let mut deadline = pin!(sleep(Limits::WRITE));
@@ -117,7 +117,7 @@ impl<S: Transport> Session<'_, S> {
                 return Ok(done);
             }
             if unsent.take().is_some() {
-                self.write(Frames::default()).await?;
+                self.write(FrameQueue::default()).await?;
             }
             if Instant::now() >= self.last_seen + Limits::DEAD_AFTER {
                 return Err(End::Dead);

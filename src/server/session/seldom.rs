@@ -16,7 +16,7 @@ use tokio_util::sync::WaitForCancellationFuture;
 use crate::{
     protocol::ServerMessage,
     server::{
-        mailbox::{Mailbox, Unseated},
+        mailbox::{Mailbox, EvictReason},
         socket::Incoming,
     },
 };
@@ -29,18 +29,18 @@ pub(super) enum Event {
     /// It is time for something.
     Alarm,
     /// There is something for this session alone, or there never will be again.
-    Mail(Result<Box<ServerMessage>, Unseated>),
+    Mail(Result<Box<ServerMessage>, EvictReason>),
     /// The peer did something.
     Peer(Incoming),
 }
 
 /// All of it.
-pub(super) struct Seldom<'a, 's> {
+pub(super) struct SessionEvents<'a, 's> {
     stop: Pin<&'a mut WaitForCancellationFuture<'s>>,
     alarm: Pin<&'a mut Sleep>,
     mailbox: Mailbox,
-    bell: Arc<Bell>,
-    /// Rings the bell.
+    bell: Arc<WakeFlag>,
+    /// Fanout the bell.
     waker: Waker,
     /// Whom the bell wakes.
     woken: Option<Waker>,
@@ -52,20 +52,20 @@ pub(super) struct Seldom<'a, 's> {
 
 /// Wakes the session's task, and keeps for it that it was this bell.
 #[derive(Debug, Default)]
-struct Bell {
+struct WakeFlag {
     has_rung: AtomicBool,
     /// Kept when it is used: then it need not be brought anew every time the task runs.
     task: Mutex<Option<Waker>>,
 }
 
-impl Bell {
+impl WakeFlag {
     fn task(&self) -> MutexGuard<'_, Option<Waker>> {
         // Nothing that can panic is done under the lock.
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wake for Bell {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -79,13 +79,13 @@ impl Wake for Bell {
     }
 }
 
-impl<'a, 's> Seldom<'a, 's> {
+impl<'a, 's> SessionEvents<'a, 's> {
     pub(super) fn new(
         stop: Pin<&'a mut WaitForCancellationFuture<'s>>,
         alarm: Pin<&'a mut Sleep>,
         mailbox: Mailbox,
     ) -> Self {
-        let bell = Arc::<Bell>::default();
+        let bell = Arc::<WakeFlag>::default();
         let waker = Arc::clone(&bell).into();
         Self { stop, alarm, mailbox, bell, waker, woken: None, asks_peer: true, asks_others: true }
     }
@@ -149,22 +149,22 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{Limits, MessageId, RoomName},
-        rooms::SeatId,
-        server::mailbox::Mail,
+        rooms::MemberId,
+        server::mailbox::Mailboxes,
     };
 
     /// Returns what happens next; nobody hears the peer.
-    async fn next(seldom: &mut Seldom<'_, '_>) -> Event {
+    async fn next(seldom: &mut SessionEvents<'_, '_>) -> Event {
         poll_fn(|cx| seldom.poll_next(cx, |_| Poll::Pending)).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn whatever_happens_rings() {
-        let (token, mut mail, seat) = (CancellationToken::new(), Mail::default(), SeatId::nobodys());
+        let (token, mut mail, seat) = (CancellationToken::new(), Mailboxes::default(), MemberId::nobodys());
         let mailbox = mail.open(seat);
         let stop = pin!(token.cancelled());
         let alarm = pin!(sleep_until(Instant::now() + Limits::PING_EVERY));
-        let mut seldom = Seldom::new(stop, alarm, mailbox);
+        let mut seldom = SessionEvents::new(stop, alarm, mailbox);
         assert!(next(&mut seldom).now_or_never().is_none(), "nothing has happened");
 
         let event = || ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(1) };
@@ -184,17 +184,17 @@ mod tests {
         seldom.set_alarm(Instant::now() + Duration::from_secs(1));
 
         mail.evict(seat);
-        assert!(matches!(next(&mut seldom).await, Event::Mail(Err(Unseated::TakenOver))));
+        assert!(matches!(next(&mut seldom).await, Event::Mail(Err(EvictReason::TakenOver))));
         token.cancel();
         assert!(matches!(next(&mut seldom).await, Event::Stop));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_peer_is_asked_until_it_has_nothing_and_then_only_when_it_rings() {
-        let (token, mut mail) = (CancellationToken::new(), Mail::default());
+        let (token, mut mail) = (CancellationToken::new(), Mailboxes::default());
         let stop = pin!(token.cancelled());
         let alarm = pin!(sleep_until(Instant::now() + Limits::PING_EVERY));
-        let mut seldom = Seldom::new(stop, alarm, mail.open(SeatId::nobodys()));
+        let mut seldom = SessionEvents::new(stop, alarm, mail.open(MemberId::nobodys()));
         let (asked, said, rings) = (Cell::new(0), Cell::new(true), Cell::new(None));
         let mut poll = || {
             let peer = |cx: &mut Context<'_>| {

@@ -19,14 +19,14 @@ use crate::{
         Transport,
         batch::{push_frame, push_lines},
         end::End,
-        hub::{Ask, Said},
+        hub::{Ask, Outgoing},
         socket::Incoming,
         turns::Purpose,
     },
-    store::{LogError, Search, wall_clock},
+    store::{StoreError, Search, wall_clock},
 };
 
-/// Frames read in a row before whatever waits to be written has its turn.
+/// FrameQueue read in a row before whatever waits to be written has its turn.
 const READS_IN_A_ROW: u32 = 64;
 /// Bytes of text that are handed in together, past which no further frame is read for it: with [`Limits::HUB_QUEUE`] it bounds what
 /// waits for the hub.
@@ -39,12 +39,12 @@ pub(super) enum Meaning {
     /// It is answered at once, with these frames.
     Answer(Vec<u8>),
     /// Somebody says something.
-    Said(ClientMessage),
+    Message(ClientMessage),
 }
 
 /// What comes of what a peer did.
 enum Heard {
-    Said(Said),
+    Outgoing(Outgoing),
     Nothing,
     /// It may want an answer to a ping.
     Alive,
@@ -64,7 +64,7 @@ impl<S: Transport> Session<'_, S> {
         let (mut said, mut length, mut frames) = (Vec::new(), 0, 1);
         let rest = loop {
             match self.hear(incoming, now) {
-                Heard::Said(one) => {
+                Heard::Outgoing(one) => {
                     length += one.text.as_ref().map_or(0, |text| text.as_str().len());
                     said.push(one);
                 }
@@ -84,7 +84,7 @@ impl<S: Transport> Session<'_, S> {
             self.shared.hub.say(self.seat.id, said).await?;
         }
         match rest {
-            Heard::Said(_) | Heard::Nothing => {}
+            Heard::Outgoing(_) | Heard::Nothing => {}
             Heard::Alive => Box::pin(self.socket.flush()).await?,
             Heard::Confirmed(count) => Box::pin(self.confirmed(count)).await?,
             Heard::Early(meaning, wait) => Box::pin(self.hold(meaning, wait)).await?,
@@ -111,8 +111,8 @@ impl<S: Transport> Session<'_, S> {
         let wait = self.pace.message(cost(&meaning), now);
         match meaning {
             meaning if !wait.is_zero() => Heard::Early(meaning, wait),
-            Meaning::Said(ClientMessage::Say { key, text }) => {
-                Heard::Said(Said { kind: Kind::Say, text: Some(text), key })
+            Meaning::Message(ClientMessage::Say { key, text }) => {
+                Heard::Outgoing(Outgoing { kind: Kind::Say, text: Some(text), key })
             }
             meaning => Heard::Other(meaning),
         }
@@ -121,10 +121,10 @@ impl<S: Transport> Session<'_, S> {
     /// Returns what a frame means, as far as it can be told without asking anybody.
     fn meaning(&self, frame: &str) -> Meaning {
         match self.dialect {
-            Dialect::Json => json::decode_client(frame).map_or_else(|failure| self.refusal(failure), Meaning::Said),
+            Dialect::Json => json::decode_client(frame).map_or_else(|failure| self.refusal(failure), Meaning::Message),
             Dialect::Text => match command::parse(frame) {
                 Ok(Line::Blank) => Meaning::Nothing,
-                Ok(Line::Say(text)) => Meaning::Said(ClientMessage::Say { key: None, text }),
+                Ok(Line::Say(text)) => Meaning::Message(ClientMessage::Say { key: None, text }),
                 Ok(Line::Command(command)) => self.typed(command),
                 Err(error) => self.refusal(Failure::new(ErrorCode::UnknownCommand, error.to_string())),
             },
@@ -133,7 +133,7 @@ impl<S: Transport> Session<'_, S> {
 
     /// Returns what a typed command means.
     fn typed(&self, command: Command) -> Meaning {
-        Meaning::Said(match command {
+        Meaning::Message(match command {
             Command::Help(one) => {
                 let mut lines = Vec::new();
                 push_lines(&one.map_or_else(command::help, command::Spec::explanation), &mut lines);
@@ -172,7 +172,7 @@ impl<S: Transport> Session<'_, S> {
         match meaning {
             Meaning::Nothing => Ok(()),
             Meaning::Answer(frames) => self.write(frames.into()).await,
-            Meaning::Said(message) => self.said(message).await,
+            Meaning::Message(message) => self.said(message).await,
         }
     }
 
@@ -203,7 +203,7 @@ impl<S: Transport> Session<'_, S> {
         let id = self.seat.id;
         self.has_said |=
             matches!(message, ClientMessage::Me { .. } | ClientMessage::SetTopic { .. } | ClientMessage::Say { .. });
-        let say = |kind, text, key| hub.say(id, vec![Said { kind, text, key }]);
+        let say = |kind, text, key| hub.say(id, vec![Outgoing { kind, text, key }]);
         let answer = match message {
             ClientMessage::Say { key, text } => return Ok(say(Kind::Say, Some(text), key).await?),
             ClientMessage::Me { key, text } => return Ok(say(Kind::Me, Some(text), key).await?),
@@ -349,7 +349,7 @@ impl<S: Transport> Session<'_, S> {
     }
 
     /// Says that the log could not answer a question, to who asked and to the operator. The session goes on.
-    async fn cannot_answer(&mut self, what: &'static str, error: &LogError) -> Result<(), End> {
+    async fn cannot_answer(&mut self, what: &'static str, error: &StoreError) -> Result<(), End> {
         self.shared.complaints.log(what, error);
         let words = format!("the server cannot read its log: {error}");
         self.send(&ServerMessage::Error(Failure::new(ErrorCode::Unavailable, words))).await
@@ -415,7 +415,7 @@ struct Asked {
 /// Returns how many tokens of the rate something takes.
 fn cost(meaning: &Meaning) -> u32 {
     match meaning {
-        Meaning::Said(ClientMessage::Search { .. }) => Limits::SEARCH_COST,
+        Meaning::Message(ClientMessage::Search { .. }) => Limits::SEARCH_COST,
         _ => 1,
     }
 }

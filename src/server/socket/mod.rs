@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
-use super::{Transport, frames::Frames, replay::Replay};
+use super::{Transport, frames::FrameQueue, replay::PrefixedStream};
 use crate::protocol::Limits;
 
 /// What a peer did.
@@ -94,14 +94,14 @@ pub(crate) struct Socket<S> {
 
 #[derive(Debug)]
 enum Stream<S> {
-    Awake(Box<WebSocketStream<Replay<S>>>),
+    Awake(Box<WebSocketStream<PrefixedStream<S>>>),
     /// Nothing of the peer's is known but whole messages that were taken.
-    Asleep(Replay<S>),
+    Asleep(PrefixedStream<S>),
 }
 
 impl<S: Transport> Socket<S> {
     /// Takes over a stream whose opening handshake is done but for `unsent`, its answer.
-    pub(crate) fn new(stream: Replay<S>, unsent: Vec<u8>) -> Self {
+    pub(crate) fn new(stream: PrefixedStream<S>, unsent: Vec<u8>) -> Self {
         Self { stream: Some(Stream::Asleep(stream)), has_queued: false, goodbye: None, unsent }
     }
 
@@ -175,7 +175,7 @@ impl<S: Transport> Socket<S> {
         });
     }
 
-    fn wake(&mut self) -> Option<&mut WebSocketStream<Replay<S>>> {
+    fn wake(&mut self) -> Option<&mut WebSocketStream<PrefixedStream<S>>> {
         self.stream = self.stream.take().map(|stream| match stream {
             Stream::Asleep(stream) => {
                 let limits = tokio_websockets::Limits::default().max_payload_len(Some(Limits::PAYLOAD));
@@ -209,7 +209,7 @@ impl<S: Transport> Socket<S> {
     }
 
     /// Returns the bare stream where nothing else has to be written first.
-    fn nothing_first(&mut self) -> Option<&mut Replay<S>> {
+    fn nothing_first(&mut self) -> Option<&mut PrefixedStream<S>> {
         match &mut self.stream {
             Some(Stream::Asleep(stream)) if self.unsent.is_empty() => Some(stream),
             _ => None,
@@ -217,7 +217,7 @@ impl<S: Transport> Socket<S> {
     }
 
     /// Returns the bare stream, to be written to where the library has nothing to write.
-    fn bare(&mut self) -> Option<&mut Replay<S>> {
+    fn bare(&mut self) -> Option<&mut PrefixedStream<S>> {
         match &mut self.stream {
             Some(Stream::Awake(library)) => Some(library.get_mut()),
             Some(Stream::Asleep(stream)) => Some(stream),
@@ -226,7 +226,7 @@ impl<S: Transport> Socket<S> {
     }
 
     /// Writes whole frames, after those that were queued. Nobody is heard meanwhile. Not cancel-safe: a frame may be torn.
-    pub(crate) async fn write(&mut self, frames: Frames) -> Result<(), Unwritten> {
+    pub(crate) async fn write(&mut self, frames: FrameQueue) -> Result<(), Unwritten> {
         let mut frames = self.begin_write(frames).await?;
         // Nearly always the socket takes all of it at once; only where it does not is a clock needed.
         match poll_fn(|cx| Poll::Ready(self.poll_write(cx, &mut frames))).await {
@@ -235,7 +235,7 @@ impl<S: Transport> Socket<S> {
         }
     }
 
-    async fn write_in_time(&mut self, mut frames: Frames) -> Result<(), Unwritten> {
+    async fn write_in_time(&mut self, mut frames: FrameQueue) -> Result<(), Unwritten> {
         let mut deadline = pin!(sleep(Limits::WRITE));
         poll_fn(|cx| {
             let before = frames.len();
@@ -251,9 +251,9 @@ impl<S: Transport> Socket<S> {
     }
 
     /// Returns these whole frames behind what has to go first, for [`Self::poll_write`].
-    pub(crate) async fn begin_write(&mut self, mut frames: Frames) -> Result<Frames, Unwritten> {
+    pub(crate) async fn begin_write(&mut self, mut frames: FrameQueue) -> Result<FrameQueue, Unwritten> {
         if !self.unsent.is_empty() {
-            frames = Frames::from(std::mem::take(&mut self.unsent)).followed_by(frames);
+            frames = FrameQueue::from(std::mem::take(&mut self.unsent)).followed_by(frames);
         }
         if frames.has_remaining() {
             self.flush().await?;
@@ -263,7 +263,7 @@ impl<S: Transport> Socket<S> {
 
     /// Writes what [`Self::begin_write`] returned, and takes off what is written. Whoever gives up hands in the rest by
     /// [`Self::give_up_write`]; until then nothing but these frames may be written.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, frames: &mut Frames) -> Poll<Result<(), Unwritten>> {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, frames: &mut FrameQueue) -> Poll<Result<(), Unwritten>> {
         /// As many as are written together.
         const PARTS: usize = 64;
         const GONE: Unwritten = Unwritten { stalled: false };
@@ -287,7 +287,7 @@ impl<S: Transport> Socket<S> {
     }
 
     /// Keeps what is left of a write, so that it goes before a goodbye.
-    pub(crate) fn give_up_write(&mut self, mut rest: Frames) {
+    pub(crate) fn give_up_write(&mut self, mut rest: FrameQueue) {
         self.unsent.resize(rest.len(), 0);
         rest.copy_to_slice(&mut self.unsent);
     }

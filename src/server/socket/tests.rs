@@ -9,7 +9,7 @@ use super::*;
 
 fn pair() -> (Socket<DuplexStream>, DuplexStream) {
     let (ours, theirs) = duplex(4096);
-    (Socket::new(Replay::new(&[], ours), Vec::new()), theirs)
+    (Socket::new(PrefixedStream::new(&[], ours), Vec::new()), theirs)
 }
 
 /// Returns a connection through the kernel, as the server has it and as the peer does.
@@ -44,7 +44,7 @@ async fn the_library_is_there_only_while_a_message_is_read() {
 async fn what_was_queued_goes_before_the_next_write_and_before_a_goodbye() {
     for closes in [false, true] {
         let (ours, mut peer) = duplex(4096);
-        let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
+        let mut socket = Socket::new(PrefixedStream::new(&[], ours), b"granted ".to_vec());
         socket.queue(b"one ");
         if closes {
             // The peer says goodbye, too, and is gone.
@@ -69,7 +69,7 @@ async fn what_was_queued_goes_before_the_next_write_and_before_a_goodbye() {
 #[tokio::test]
 async fn nothing_is_written_at_once_that_another_thing_must_precede() {
     let (ours, mut peer) = duplex(4);
-    let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
+    let mut socket = Socket::new(PrefixedStream::new(&[], ours), Vec::new());
     assert_eq!(socket.write_now(b"frames").await, 4, "the pipe holds no more");
     assert_eq!(socket.write_now(b"es").await, 0);
     peer.read_exact(&mut [0; 4]).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_goodbye_is_answered_with_its_own_code_behind_whatever_goes_first() {
         (&[0x89, 0x80, 0, 0, 0, 0, 0x88, 0x80, 0, 0, 0, 0], b"granted one \x8a\x00\x88\x00"),
     ] {
         let (ours, mut peer) = tcp_pair().await;
-        let mut socket = Socket::new(Replay::new(&[], ours), b"granted ".to_vec());
+        let mut socket = Socket::new(PrefixedStream::new(&[], ours), b"granted ".to_vec());
         socket.write(b"one ".to_vec().into()).await.unwrap();
         peer.write_all(goodbye).await.unwrap();
         while !matches!(socket.next().await, Incoming::Closed(_)) {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
-    super::{Appended, Draft, LogError},
+    super::{Appended, Draft, StoreError},
     keys::Keys,
     read::{columns, message, number},
     rows::{self, Row},
@@ -16,13 +16,13 @@ use crate::protocol::{Kind, Message, MessageId, Topic};
 /// returns, they are on disk and, but not earlier, readers see them.
 ///
 /// # Errors
-/// A [`LogError`] when nothing was stored: the transaction is rolled back, and the connection and the keys are as they were.
+/// A [`StoreError`] when nothing was stored: the transaction is rolled back, and the connection and the keys are as they were.
 pub(super) fn append(
     connection: &mut Connection,
     keys: &mut Keys,
     last: i64,
     lists: Vec<Vec<Draft>>,
-) -> Result<Vec<Vec<Appended>>, LogError> {
+) -> Result<Vec<Vec<Appended>>, StoreError> {
     let stored = store_all(connection, keys, last, lists);
     if stored.is_err() {
         keys.take_back(last);
@@ -35,13 +35,13 @@ fn store_all(
     keys: &mut Keys,
     last: i64,
     lists: Vec<Vec<Draft>>,
-) -> Result<Vec<Vec<Appended>>, LogError> {
+) -> Result<Vec<Vec<Appended>>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut store =
         Store { connection: &transaction, keys, last, is_begun: false, rows: Vec::with_capacity(rows::MOST) };
     let mut outcomes = Vec::with_capacity(lists.len());
     for drafts in lists {
-        let outcome: Result<Vec<_>, LogError> = drafts.into_iter().map(|draft| store.take(draft)).collect();
+        let outcome: Result<Vec<_>, StoreError> = drafts.into_iter().map(|draft| store.take(draft)).collect();
         outcomes.push(outcome?);
     }
     store.insert_rows()?;
@@ -61,7 +61,7 @@ struct Store<'a> {
 }
 
 impl Store<'_> {
-    fn take(&mut self, draft: Draft) -> Result<Appended, LogError> {
+    fn take(&mut self, draft: Draft) -> Result<Appended, StoreError> {
         let Draft { room, at, nick, author, kind, text, key } = draft;
         let unique = key.clone().map(|key| (author, key));
         if let Some(unique) = &unique
@@ -73,7 +73,7 @@ impl Store<'_> {
                 return Ok(Appended::Again(Arc::new(earlier)));
             }
         }
-        self.last = self.last.checked_add(1).ok_or_else(|| LogError::Damaged("there is no id left".to_owned()))?;
+        self.last = self.last.checked_add(1).ok_or_else(|| StoreError::Damaged("there is no id left".to_owned()))?;
         if kind == Kind::Topic {
             let topic = text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
             self.connection
@@ -96,14 +96,14 @@ impl Store<'_> {
         Ok(Appended::New(message))
     }
 
-    fn insert_rows(&mut self) -> Result<(), LogError> {
+    fn insert_rows(&mut self) -> Result<(), StoreError> {
         rows::insert(self.connection, &self.rows)?;
         self.rows.clear();
         Ok(())
     }
 }
 
-fn read_again(connection: &Connection, id: i64) -> Result<Option<Message>, LogError> {
+fn read_again(connection: &Connection, id: i64) -> Result<Option<Message>, StoreError> {
     connection
         .prepare_cached(concat!("SELECT ", columns!(), " FROM messages WHERE id = ?1"))?
         .query_row([id], |row| Ok(message(row)))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
-    super::{Keep, LogError, words},
+    super::{Keep, StoreError, words},
     IndexError,
     holes::{complain, is_unreadable, skip},
     keys::Keys,
@@ -69,12 +69,12 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, Inde
 type Words = (i64, String);
 
 /// Returns how far the index is after its next step, and what goes into it before, if there is a message that can be read.
-fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<Words>)>, LogError> {
+fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<Words>)>, StoreError> {
     const NEXT: &str = "SELECT id, room, text FROM messages WHERE id >= ?1 ORDER BY id LIMIT ?2";
     let mut from: i64 = connection
         .prepare_cached("SELECT value + 1 FROM meta WHERE name = 'indexed'")?
         .query_row([], |row| row.get(0))?;
-    let first = |from: i64| -> Result<Option<i64>, LogError> {
+    let first = |from: i64| -> Result<Option<i64>, StoreError> {
         Ok(connection.prepare_cached(NEXT)?.query_row([from, 1], |row| row.get(0)).optional()?)
     };
     if let Err(error) = first(from) {
@@ -109,16 +109,16 @@ fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<Words>)>, 
 }
 
 /// Replaces the index by an empty one.
-pub(super) fn rebuild_index(connection: &mut Connection) -> Result<(), LogError> {
+pub(super) fn rebuild_index(connection: &mut Connection) -> Result<(), StoreError> {
     let replaced = replace_index(connection);
-    if matches!(replaced, Err(LogError::Damaged(_) | LogError::Failed(_))) {
+    if matches!(replaced, Err(StoreError::Damaged(_) | StoreError::Failed(_))) {
         schema::forget_index(connection)?;
         return replace_index(connection);
     }
     replaced
 }
 
-fn replace_index(connection: &mut Connection) -> Result<(), LogError> {
+fn replace_index(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(schema::NEW_INDEX)?;
     Ok(transaction.commit()?)
@@ -132,7 +132,7 @@ pub(super) struct Deleted {
     /// Whether there may be more to delete.
     pub(super) more: bool,
     /// What is wrong with the index for searches, which keeps nothing from being deleted.
-    pub(super) damage: Option<LogError>,
+    pub(super) damage: Option<StoreError>,
 }
 
 /// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and returns whether there may be more.
@@ -143,7 +143,7 @@ pub(super) fn delete(
     count: u64,
     keep: Keep,
     now: Timestamp,
-) -> Result<Deleted, LogError> {
+) -> Result<Deleted, StoreError> {
     let Some((up_to, more)) = deletable(connection, count, keep, now)? else { return Ok(Deleted::default()) };
     let damage = match delete_from_index(connection, up_to) {
         Ok(()) => None,
@@ -193,7 +193,7 @@ pub(super) fn deletable(
     count: u64,
     keep: Keep,
     now: Timestamp,
-) -> Result<Option<(i64, bool)>, LogError> {
+) -> Result<Option<(i64, bool)>, StoreError> {
     let recent = integer(now.0.saturating_sub(u64::try_from(RECENT.as_millis()).unwrap_or(u64::MAX)));
     let too_many = keep.messages.map_or(0, |most| count.saturating_sub(most));
     let oldest = keep.age.map_or(0, |age| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));

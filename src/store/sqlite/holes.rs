@@ -2,11 +2,11 @@
 
 use std::{cell::Cell, sync::LazyLock};
 
-use super::super::{Complaints, LogError};
+use super::super::{Complaints, StoreError};
 
 /// Returns whether this is so of what was asked for, whoever asks and whenever.
-pub(super) fn is_unreadable(error: &LogError) -> bool {
-    matches!(error, LogError::Damaged(_) | LogError::Failed(_))
+pub(super) fn is_unreadable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged(_) | StoreError::Failed(_))
 }
 
 thread_local! {
@@ -20,7 +20,7 @@ pub(super) fn found() -> bool {
 }
 
 /// Tells the operator, once a minute.
-pub(super) fn complain(error: &LogError) {
+pub(super) fn complain(error: &StoreError) {
     static COMPLAINTS: LazyLock<Complaints> = LazyLock::new(Complaints::default);
     FOUND.set(true);
     COMPLAINTS.log("some messages cannot be read, and are left out; --salvage saves the others", error);
@@ -31,7 +31,7 @@ pub(super) fn complain(error: &LogError) {
 ///
 /// # Errors
 /// What `read` returns at `most`, where nothing can be read.
-pub(super) fn skip<T>(most: i64, mut read: impl FnMut(i64) -> Result<T, LogError>) -> Result<T, LogError> {
+pub(super) fn skip<T>(most: i64, mut read: impl FnMut(i64) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let (mut unread, mut step) = (0_i64, 1_i64);
     let (mut by, mut found) = loop {
         let by = unread.saturating_add(step).min(most);
@@ -61,13 +61,13 @@ mod tests {
             let mut steps = 0;
             let read = |by| {
                 steps += 1;
-                if by > hole { Ok(by) } else { Err(LogError::Damaged("a hole".to_owned())) }
+                if by > hole { Ok(by) } else { Err(StoreError::Damaged("a hole".to_owned())) }
             };
             assert_eq!(skip(i64::MAX, read), Ok(hole + 1));
             assert!(steps <= 128, "{steps}");
         }
-        let all = |by: i64| Err::<(), _>(LogError::Damaged(by.to_string()));
-        assert_eq!(skip(9, all), Err(LogError::Damaged("9".to_owned())));
-        assert_eq!(skip(9, |_| Err::<(), _>(LogError::Interrupted)), Err(LogError::Interrupted));
+        let all = |by: i64| Err::<(), _>(StoreError::Damaged(by.to_string()));
+        assert_eq!(skip(9, all), Err(StoreError::Damaged("9".to_owned())));
+        assert_eq!(skip(9, |_| Err::<(), _>(StoreError::Interrupted)), Err(StoreError::Interrupted));
     }
 }

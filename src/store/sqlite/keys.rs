@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
-    super::LogError,
+    super::StoreError,
     holes::{complain, is_unreadable, skip},
     read,
 };
@@ -42,8 +42,8 @@ impl Keys {
     /// Returns the keys of the database.
     ///
     /// # Errors
-    /// A [`LogError`] when they cannot be read.
-    pub(super) fn load(connection: &Connection) -> Result<Self, LogError> {
+    /// A [`StoreError`] when they cannot be read.
+    pub(super) fn load(connection: &Connection) -> Result<Self, StoreError> {
         let keyed = connection.query_row("SELECT value FROM meta WHERE name = 'keyed'", [], |row| row.get(0))?;
         let mut keys = Self { keyed, ..Self::default() };
         let mut from = keyed.saturating_add(1);
@@ -60,7 +60,7 @@ impl Keys {
     }
 
     /// Reads the keys of the messages from an id on, which is then past the last that could be read.
-    fn read(&mut self, connection: &Connection, from: &mut i64) -> Result<(), LogError> {
+    fn read(&mut self, connection: &Connection, from: &mut i64) -> Result<(), StoreError> {
         let mut lacking = connection.prepare(LACKING)?;
         let mut rows = lacking.query([*from])?;
         while let Some(row) = rows.next()? {
@@ -78,8 +78,8 @@ impl Keys {
     /// Returns which message was sent under a key.
     ///
     /// # Errors
-    /// A [`LogError`] when the table cannot be read.
-    pub(super) fn find(&self, connection: &Connection, unique: &Unique) -> Result<Option<i64>, LogError> {
+    /// A [`StoreError`] when the table cannot be read.
+    pub(super) fn find(&self, connection: &Connection, unique: &Unique) -> Result<Option<i64>, StoreError> {
         if let Some(id) = self.newest.get(unique).or_else(|| self.leaving.get(unique)) {
             return Ok(Some(*id));
         }
@@ -121,8 +121,8 @@ impl Keys {
     /// that are read again as lacking, which does no harm.
     ///
     /// # Errors
-    /// A [`LogError`] when the table cannot be written; they are still to come then.
-    pub(super) fn feed(&mut self, connection: &mut Connection, last: i64) -> Result<(), LogError> {
+    /// A [`StoreError`] when the table cannot be written; they are still to come then.
+    pub(super) fn feed(&mut self, connection: &mut Connection, last: i64) -> Result<(), StoreError> {
         if self.leaving.is_empty() {
             self.leaving = std::mem::take(&mut self.newest);
             self.left = last;
@@ -149,7 +149,7 @@ impl Keys {
 }
 
 /// Returns the first message with a key from an id on.
-fn first_lacking(connection: &Connection, from: i64) -> Result<Option<i64>, LogError> {
+fn first_lacking(connection: &Connection, from: i64) -> Result<Option<i64>, StoreError> {
     Ok(connection.prepare_cached(LACKING)?.query_row([from], |row| row.get(0)).optional()?)
 }
 

@@ -38,7 +38,7 @@ use self::{
     writer::{Request, Writer},
 };
 use super::{
-    Appended, Draft, Found, Keep, LogError, OpenError, Page, Runs, Seat, SeatChange, budget::Budget, wall_clock,
+    Appended, Draft, Found, Keep, StoreError, OpenError, Page, Runs, Seat, SeatChange, budget::Budget, wall_clock,
     wanted::Wanted,
 };
 use crate::protocol::{Epoch, MessageId, RoomName, Timestamp, TopicBy};
@@ -50,8 +50,8 @@ pub(super) const PAGE_READERS: usize = 2;
 #[derive(Debug)]
 enum IndexError {
     /// What is in the index cannot be right, so it is to be made anew.
-    Damaged(LogError),
-    Other(LogError),
+    Damaged(StoreError),
+    Other(StoreError),
 }
 
 impl From<rusqlite::Error> for IndexError {
@@ -66,7 +66,7 @@ impl IndexError {
         // Unknown: one of its tables is missing.
         let is_damage =
             matches!(error.sqlite_error_code(), None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown));
-        if is_damage { Self::Damaged(LogError::Damaged(error.to_string())) } else { Self::Other(error.into()) }
+        if is_damage { Self::Damaged(StoreError::Damaged(error.to_string())) } else { Self::Other(error.into()) }
     }
 }
 
@@ -158,20 +158,20 @@ impl Sqlite {
         Arc::clone(&self.runs)
     }
 
-    pub(super) async fn seats(&self) -> Result<Vec<Seat>, LogError> {
+    pub(super) async fn seats(&self) -> Result<Vec<Seat>, StoreError> {
         self.read(seats::load).await
     }
 
-    pub(super) async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), LogError> {
+    pub(super) async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), StoreError> {
         let writes = self.sender(|senders| &senders.writes)?;
-        writes.send(Request::Seats(changes)).await.map_err(|_| LogError::Closed)
+        writes.send(Request::Seats(changes)).await.map_err(|_| StoreError::Closed)
     }
 
-    pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, LogError> {
+    pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Vec<Appended>, StoreError> {
         self.write(|reply| Request::Append(drafts, reply)).await
     }
 
-    pub(super) async fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
+    pub(super) async fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, StoreError> {
         let room = room.clone();
         self.read(move |connection| read::page(connection, &room, after, limit)).await
     }
@@ -181,42 +181,42 @@ impl Sqlite {
         room: &RoomName,
         before: Option<MessageId>,
         count: u32,
-    ) -> Result<MessageId, LogError> {
+    ) -> Result<MessageId, StoreError> {
         let room = room.clone();
         self.read(move |connection| read::cursor(connection, &room, before, count)).await
     }
 
-    pub(super) async fn since(&self, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
+    pub(super) async fn since(&self, room: &RoomName, at: Timestamp) -> Result<MessageId, StoreError> {
         let room = room.clone();
         self.read(move |connection| read::since(connection, &room, at)).await
     }
 
-    pub(super) fn last(&self) -> Result<MessageId, LogError> {
+    pub(super) fn last(&self) -> Result<MessageId, StoreError> {
         // Of a log that is closed, nothing is told.
         self.sender(|senders| &senders.pages).map(|_| MessageId(self.last.load(Ordering::Acquire)))
     }
 
-    pub(super) async fn last_at(&self) -> Result<Timestamp, LogError> {
+    pub(super) async fn last_at(&self) -> Result<Timestamp, StoreError> {
         self.read(read::last_at).await
     }
 
-    pub(super) async fn count(&self) -> Result<u64, LogError> {
+    pub(super) async fn count(&self) -> Result<u64, StoreError> {
         self.read(read::count).await
     }
 
-    pub(super) async fn topic(&self, room: &RoomName) -> Result<Option<TopicBy>, LogError> {
+    pub(super) async fn topic(&self, room: &RoomName) -> Result<Option<TopicBy>, StoreError> {
         let room = room.clone();
         self.read(move |connection| read::topic(connection, &room)).await
     }
 
-    pub(super) async fn search(&self, wanted: Wanted, time: Duration) -> Result<Found, LogError> {
+    pub(super) async fn search(&self, wanted: Wanted, time: Duration) -> Result<Found, StoreError> {
         let in_vain = self.closing.child_token();
         let _ends = in_vain.clone().drop_guard();
         let searches = self.sender(|senders| &senders.searches)?;
         let search =
             move |connection: &mut Connection| Ok(read::search(connection, &wanted, &Budget::new(time, in_vain)));
         match ask(&searches, search).await? {
-            Ok(_) if self.closing.is_cancelled() => Err(LogError::Closed),
+            Ok(_) if self.closing.is_cancelled() => Err(StoreError::Closed),
             Ok(found) => Ok(found),
             Err(IndexError::Other(error)) => Err(error),
             Err(IndexError::Damaged(error)) => {
@@ -230,12 +230,12 @@ impl Sqlite {
     }
 
     /// Deletes what need not be kept and completes the index, as of now.
-    pub(super) async fn tidy(&self) -> Result<(), LogError> {
+    pub(super) async fn tidy(&self) -> Result<(), StoreError> {
         self.tidy_as(self.keep, wall_clock()).await
     }
 
     /// Does the same with another rule and at another time.
-    pub(super) async fn tidy_as(&self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+    pub(super) async fn tidy_as(&self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
         self.write(|reply| Request::Tidy { keep, now, reply }).await
     }
 
@@ -249,19 +249,19 @@ impl Sqlite {
 
     async fn write<T>(
         &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Request,
-    ) -> Result<T, LogError> {
+        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let writes = self.sender(|senders| &senders.writes)?;
-        writes.send(request(reply)).await.map_err(|_| LogError::Closed)?;
+        writes.send(request(reply)).await.map_err(|_| StoreError::Closed)?;
         drop(writes);
-        answer.await.map_err(|_| LogError::Closed)?
+        answer.await.map_err(|_| StoreError::Closed)?
     }
 
     async fn read<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
-    ) -> Result<T, LogError> {
+        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let pages = self.sender(|senders| &senders.pages)?;
         let question = |connection: &mut Connection| {
             let result = question(connection);
@@ -276,8 +276,8 @@ impl Sqlite {
         result
     }
 
-    fn sender<T>(&self, which: impl FnOnce(&Senders) -> &mpsc::Sender<T>) -> Result<mpsc::Sender<T>, LogError> {
-        self.lock().as_ref().map(|senders| which(senders).clone()).ok_or(LogError::Closed)
+    fn sender<T>(&self, which: impl FnOnce(&Senders) -> &mpsc::Sender<T>) -> Result<mpsc::Sender<T>, StoreError> {
+        self.lock().as_ref().map(|senders| which(senders).clone()).ok_or(StoreError::Closed)
     }
 
     /// A panic elsewhere leaves the senders as they were.
@@ -289,8 +289,8 @@ impl Sqlite {
 /// Has a question answered by one of the threads that read.
 async fn ask<T: Send + 'static>(
     jobs: &mpsc::Sender<Job>,
-    question: impl FnOnce(&mut Connection) -> Result<T, LogError> + Send + 'static,
-) -> Result<T, LogError> {
+    question: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     let (reply, answer) = oneshot::channel();
     let job = move |connection: &mut Connection| {
         // Whoever asked may have gone while this waited.
@@ -298,6 +298,6 @@ async fn ask<T: Send + 'static>(
             drop(reply.send(question(connection)));
         }
     };
-    jobs.send(Box::new(job)).await.map_err(|_| LogError::Closed)?;
-    answer.await.map_err(|_| LogError::Closed)?
+    jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+    answer.await.map_err(|_| StoreError::Closed)?
 }

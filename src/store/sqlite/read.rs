@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, types::V
 
 use super::{
     super::{
-        Found, LogError, Page,
+        Found, StoreError, Page,
         budget::Budget,
         size,
         wanted::{Finding, Next, Wanted},
@@ -48,7 +48,7 @@ pub(super) fn number(integer: i64) -> u64 {
 }
 
 /// Returns a page; what cannot be read of it is left out, as what was deleted is.
-pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, LogError> {
+pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, StoreError> {
     let transaction = connection.unchecked_transaction()?;
     let gap = after < forgotten(&transaction, room)?;
     let mut page = Page { messages: Vec::new(), more: false, gap };
@@ -77,7 +77,7 @@ pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, l
 }
 
 /// Adds to a page what comes at or after an id, until it is full or something cannot be read.
-fn fill(connection: &Connection, page: &mut Page, room: &RoomName, from: i64, limit: u32) -> Result<(), LogError> {
+fn fill(connection: &Connection, page: &mut Page, room: &RoomName, from: i64, limit: u32) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         columns!(),
@@ -102,7 +102,7 @@ fn fill(connection: &Connection, page: &mut Page, room: &RoomName, from: i64, li
 }
 
 /// Reads the first message of the room whose id is at least `from`, and returns the id. Not past the one before: to seek that may meet what cannot be read.
-fn first(connection: &Connection, room: &RoomName, from: i64) -> Result<Option<i64>, LogError> {
+fn first(connection: &Connection, room: &RoomName, from: i64) -> Result<Option<i64>, StoreError> {
     read_id(
         connection,
         concat!("SELECT ", columns!(), " FROM messages WHERE room = ?1 AND id >= ?2 ORDER BY id LIMIT 1"),
@@ -111,7 +111,7 @@ fn first(connection: &Connection, room: &RoomName, from: i64) -> Result<Option<i
 }
 
 /// Reads the last message of the room whose id is at most `id`, and returns that.
-fn latest(connection: &Connection, room: &RoomName, id: i64) -> Result<Option<i64>, LogError> {
+fn latest(connection: &Connection, room: &RoomName, id: i64) -> Result<Option<i64>, StoreError> {
     read_id(
         connection,
         concat!("SELECT ", columns!(), " FROM messages WHERE room = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1"),
@@ -120,7 +120,7 @@ fn latest(connection: &Connection, room: &RoomName, id: i64) -> Result<Option<i6
 }
 
 /// Reads the one message that a statement finds, all of it, and returns its id.
-fn read_id(connection: &Connection, statement: &str, parameters: impl Params) -> Result<Option<i64>, LogError> {
+fn read_id(connection: &Connection, statement: &str, parameters: impl Params) -> Result<Option<i64>, StoreError> {
     let read = |row: &Row<'_>| Ok(message(row).map(|message| integer(message.id.0)));
     connection.prepare_cached(statement)?.query_row(parameters, read).optional()?.transpose()
 }
@@ -132,10 +132,10 @@ pub(super) fn cursor(
     room: &RoomName,
     before: Option<MessageId>,
     mut count: u32,
-) -> Result<MessageId, LogError> {
+) -> Result<MessageId, StoreError> {
     let transaction = connection.unchecked_transaction()?;
     // The ids are in an index of their own.
-    let id = |before: i64, count: u32| -> Result<Option<i64>, LogError> {
+    let id = |before: i64, count: u32| -> Result<Option<i64>, StoreError> {
         let mut statement = transaction
             .prepare_cached("SELECT id FROM messages WHERE room = ?1 AND id < ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3")?;
         Ok(statement.query_row(params![room.as_str(), before, count], |row| row.get(0)).optional()?)
@@ -174,7 +174,7 @@ pub(super) fn cursor(
 }
 
 /// Returns the highest id that was given, whether its message is there or was deleted. Looks at every room, so it is for the start.
-pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
+pub(super) fn last(connection: &Connection) -> Result<MessageId, StoreError> {
     let last = connection
         .prepare_cached(
             "SELECT max((SELECT coalesce(max(id), 0) FROM messages), (SELECT coalesce(max(forgotten), 0) FROM rooms))",
@@ -184,13 +184,13 @@ pub(super) fn last(connection: &Connection) -> Result<MessageId, LogError> {
 }
 
 /// Returns when the last message was said, or 0.
-pub(super) fn last_at(connection: &Connection) -> Result<Timestamp, LogError> {
+pub(super) fn last_at(connection: &Connection) -> Result<Timestamp, StoreError> {
     let at: Option<i64> =
         connection.query_row("SELECT at FROM messages ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).optional()?;
     Ok(Timestamp(number(at.unwrap_or_default())))
 }
 
-pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<TopicBy>, LogError> {
+pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<TopicBy>, StoreError> {
     let topic = connection
         .prepare_cached("SELECT topic, topic_by FROM rooms WHERE room = ?1")?
         .query_row([room.as_str()], |row| {
@@ -203,7 +203,7 @@ pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<T
 
 /// Returns how many messages there are. Ids have no holes but those that retention leaves at the beginning, so that nobody needs
 /// to count, unless some could not be saved of a damaged file.
-pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
+pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
     if connection.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'holes')", [], |row| row.get(0))? {
         return Ok(number(connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?));
     }
@@ -211,7 +211,7 @@ pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
     let Some(last) = last else { return Ok(0) };
     let mut from = connection.prepare_cached("SELECT id FROM messages WHERE id >= ?1 ORDER BY id LIMIT 1")?;
     // Where the oldest cannot be read, those that can be count.
-    let first: i64 = match from.query_row([i64::MIN], |row| row.get(0)).map_err(LogError::from) {
+    let first: i64 = match from.query_row([i64::MIN], |row| row.get(0)).map_err(StoreError::from) {
         Err(error) if is_unreadable(&error) => {
             complain(&error);
             skip(last, |id| Ok(from.query_row([id], |row| row.get(0))?))?
@@ -223,20 +223,20 @@ pub(super) fn count(connection: &Connection) -> Result<u64, LogError> {
 
 /// Returns the cursor after which the messages of `at` and later follow; times do not fall as ids rise, so that it is found by
 /// halving.
-pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> Result<MessageId, LogError> {
+pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> Result<MessageId, StoreError> {
     let transaction = connection.unchecked_transaction()?;
     let before = before_time(&transaction, at)?;
     Ok(MessageId(number(before)).max(forgotten(&transaction, room)?))
 }
 
 /// Returns the highest id of what was said before `at`, in whatever room.
-fn before_time(connection: &Connection, at: Timestamp) -> Result<i64, LogError> {
+fn before_time(connection: &Connection, at: Timestamp) -> Result<i64, StoreError> {
     let mut probe =
         connection.prepare_cached("SELECT id, at FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
     let last: Option<i64> =
         connection.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
     let (mut from, mut to) = (1, last.unwrap_or(0).saturating_add(1));
-    let mut probe = |from: i64, to: i64| -> Result<Option<(i64, i64)>, LogError> {
+    let mut probe = |from: i64, to: i64| -> Result<Option<(i64, i64)>, StoreError> {
         Ok(probe.query_row([from, to], |row| Ok((row.get(0)?, whole_number(row, 1)?))).optional()?)
     };
     while from < to {
@@ -271,7 +271,7 @@ pub(super) fn search(connection: &mut Connection, wanted: &Wanted, budget: &Budg
     connection.progress_handler(0, None::<fn() -> bool>)?;
     match searched {
         Ok(is_complete) => Ok(finding.end(is_complete)),
-        Err(IndexError::Other(LogError::Interrupted)) => Ok(finding.end(false)),
+        Err(IndexError::Other(StoreError::Interrupted)) => Ok(finding.end(false)),
         Err(error) => Err(error),
     }
 }
@@ -333,7 +333,7 @@ fn search_all(
         }
         let id: i64 = id.get(0).map_err(IndexError::of_index)?;
         // Another room may have the same mark; and of what was just deleted, the index may still have the words.
-        let mut take = |row: &Row<'_>| -> Result<(), LogError> {
+        let mut take = |row: &Row<'_>| -> Result<(), StoreError> {
             let is_in = wanted.is_in(&text(row, ROOM)?.unwrap_or_default());
             if is_in
                 && wanted.is_from(&text(row, NICK)?.unwrap_or_default())
@@ -344,7 +344,7 @@ fn search_all(
             Ok(())
         };
         let taken = indexed_message.query_row([id], |row| Ok(take(row))).optional();
-        match taken.map_err(LogError::from).and_then(Option::transpose) {
+        match taken.map_err(StoreError::from).and_then(Option::transpose) {
             Ok(_) => {}
             Err(error) if is_unreadable(&error) => {
                 complain(&error);
@@ -356,7 +356,7 @@ fn search_all(
 }
 
 /// Takes what a row has that is wanted.
-fn found(row: &Row<'_>, next: Next, finding: &mut Finding<'_>) -> Result<(), LogError> {
+fn found(row: &Row<'_>, next: Next, finding: &mut Finding<'_>) -> Result<(), StoreError> {
     if next == Next::Wanted {
         finding.add(Arc::new(message(row)?));
     } else {
@@ -379,7 +379,7 @@ impl Looking {
         wanted: &Wanted,
         budget: &mut Budget,
         finding: &mut Finding<'_>,
-    ) -> Result<bool, LogError> {
+    ) -> Result<bool, StoreError> {
         // In the order of their ids, and so with those of other rooms: to look each up in the index of rooms takes longer where they are not
         // many. Where they are, and one room is looked through, that index leaves out the others.
         let by_room =
@@ -422,7 +422,7 @@ impl Looking {
     }
 
     /// Reads the last of them up to `id`, of any room, and returns its id.
-    fn read(&self, connection: &Connection, id: i64) -> Result<Option<i64>, LogError> {
+    fn read(&self, connection: &Connection, id: i64) -> Result<Option<i64>, StoreError> {
         read_id(
             connection,
             concat!(
@@ -436,7 +436,7 @@ impl Looking {
 }
 
 /// Returns the highest id of the room that was deleted.
-fn forgotten(connection: &Connection, room: &RoomName) -> Result<MessageId, LogError> {
+fn forgotten(connection: &Connection, room: &RoomName) -> Result<MessageId, StoreError> {
     let forgotten: Option<i64> = connection
         .prepare_cached("SELECT forgotten FROM rooms WHERE room = ?1")?
         .query_row([room.as_str()], |row| row.get(0))
@@ -448,8 +448,8 @@ fn forgotten(connection: &Connection, room: &RoomName) -> Result<MessageId, LogE
 /// a row that somebody has changed by hand must not make the page unreadable that it is on.
 ///
 /// # Errors
-/// A [`LogError`] when it cannot be read from the file.
-pub(super) fn message(row: &Row<'_>) -> Result<Message, LogError> {
+/// A [`StoreError`] when it cannot be read from the file.
+pub(super) fn message(row: &Row<'_>) -> Result<Message, StoreError> {
     let id = row.get(0)?;
     let [room, nick, word] = [1, 3, 4].map(|column| text(row, column).map(Option::unwrap_or_default));
     let (room, nick, word, said, key) = (room?, nick?, word?, text(row, TEXT)?, text(row, 6)?);

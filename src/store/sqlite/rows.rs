@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use rusqlite::{CachedStatement, Connection, ToSql};
 
 use super::{
-    super::LogError,
+    super::StoreError,
     read::{integer, kind_word},
 };
 use crate::protocol::{Author, Body, IdempotencyKey, Message};
@@ -39,7 +39,7 @@ fn statements(values: impl Fn(usize) -> String) -> [String; MOST + 1] {
     })
 }
 
-fn insert_one(connection: &Connection, row: &Row) -> Result<(), LogError> {
+fn insert_one(connection: &Connection, row: &Row) -> Result<(), StoreError> {
     let mut insert = Insert::prepare(connection, ONE)?;
     insert.bind_who(row)?;
     insert.bind_what(row)?;
@@ -50,8 +50,8 @@ fn insert_one(connection: &Connection, row: &Row) -> Result<(), LogError> {
 /// Inserts messages with successive ids: one, or several that follow the last that there is.
 ///
 /// # Errors
-/// A [`LogError`], after which the transaction is over; [`LogError::Damaged`] where the ids would have been others.
-pub(super) fn insert(connection: &Connection, rows: &[Row]) -> Result<(), LogError> {
+/// A [`StoreError`], after which the transaction is over; [`StoreError::Damaged`] where the ids would have been others.
+pub(super) fn insert(connection: &Connection, rows: &[Row]) -> Result<(), StoreError> {
     for rows in rows.chunks(MOST) {
         let [first, .., last] = rows else {
             rows.iter().try_for_each(|row| insert_one(connection, row))?;
@@ -72,7 +72,7 @@ pub(super) fn insert(connection: &Connection, rows: &[Row]) -> Result<(), LogErr
         }
         let id = connection.last_insert_rowid();
         if id != integer(last.0.id.0) {
-            return Err(LogError::Damaged(format!("the message after the last would be {id}, not {}", last.0.id.0)));
+            return Err(StoreError::Damaged(format!("the message after the last would be {id}, not {}", last.0.id.0)));
         }
     }
     Ok(())
@@ -89,16 +89,16 @@ struct Insert<'a> {
 }
 
 impl<'a> Insert<'a> {
-    fn prepare(connection: &'a Connection, statement: &str) -> Result<Self, LogError> {
+    fn prepare(connection: &'a Connection, statement: &str) -> Result<Self, StoreError> {
         Ok(Self { statement: connection.prepare_cached(statement)?, bound: 0 })
     }
 
-    fn bind(&mut self, value: &dyn ToSql) -> Result<(), LogError> {
+    fn bind(&mut self, value: &dyn ToSql) -> Result<(), StoreError> {
         self.bound += 1;
         Ok(self.statement.raw_bind_parameter(self.bound, value)?)
     }
 
-    fn bind_who(&mut self, (message, author): &Row) -> Result<(), LogError> {
+    fn bind_who(&mut self, (message, author): &Row) -> Result<(), StoreError> {
         self.bind(&message.room.as_str())?;
         self.bind(&integer(message.at.0))?;
         self.bind(&message.nick.as_str())?;
@@ -106,12 +106,12 @@ impl<'a> Insert<'a> {
         self.bind(&author.0)
     }
 
-    fn bind_what(&mut self, (message, _): &Row) -> Result<(), LogError> {
+    fn bind_what(&mut self, (message, _): &Row) -> Result<(), StoreError> {
         self.bind(&message.text.as_ref().map(Body::as_str))?;
         self.bind(&message.key.as_ref().map(IdempotencyKey::as_str))
     }
 
-    fn run(mut self) -> Result<(), LogError> {
+    fn run(mut self) -> Result<(), StoreError> {
         self.statement.raw_execute()?;
         Ok(())
     }
@@ -175,6 +175,6 @@ mod tests {
         let connection = connection();
         insert(&connection, &[row(1, 1)]).unwrap();
         let refused = insert(&connection, &[row(3, 1), row(4, 1)]);
-        assert!(matches!(refused, Err(LogError::Damaged(_))), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{
 };
 
 use super::{
-    super::{LogError, OpenError},
+    super::{StoreError, OpenError},
     place::{Lock, Place},
     read, schema,
 };
@@ -50,7 +50,7 @@ pub(super) fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
         Ok(salvaged)
     });
     salvaged.map_err(|error| match error {
-        LogError::Full => OpenError::NoSpace(place.path().to_path_buf()),
+        StoreError::Full => OpenError::NoSpace(place.path().to_path_buf()),
         error => OpenError::Open { path: place.path().to_path_buf(), reason: error.to_string() },
     })
 }
@@ -77,7 +77,7 @@ fn open_damaged(path: &Path) -> Result<(Connection, Lock), OpenError> {
     Ok((old, lock))
 }
 
-fn copy(old: &Connection, new: &Transaction<'_>) -> Result<Salvaged, LogError> {
+fn copy(old: &Connection, new: &Transaction<'_>) -> Result<Salvaged, StoreError> {
     let epoch = old.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get::<_, Value>(0));
     // Without it, this is another history, and clients are told so.
     if let Ok(epoch) = epoch {
@@ -133,14 +133,14 @@ struct Copied {
 /// order.
 ///
 /// # Errors
-/// A [`LogError`] when the new file cannot be written.
+/// A [`StoreError`] when the new file cannot be written.
 fn copy_rows(
     old: &Connection,
     new: &Transaction<'_>,
     table: &str,
     columns: &str,
     after: Option<i64>,
-) -> Result<Copied, LogError> {
+) -> Result<Copied, StoreError> {
     let mut copied = Copied { last: after.unwrap_or_default(), ..Copied::default() };
     let count = columns.split(',').count();
     let places = vec!["?"; count].join(", ");

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
-    super::{LogError, OpenError, Runs, runs},
+    super::{StoreError, OpenError, Runs, runs},
     read,
 };
 use crate::protocol::{Epoch, Hex, MessageId, Run};
@@ -159,12 +159,12 @@ pub(super) fn renew_room_index(connection: &Connection) -> rusqlite::Result<()> 
 pub(super) fn begin_run(connection: &mut Connection, epoch: Epoch, path: &Path) -> Result<Runs, OpenError> {
     let run = Hex(random(path)?);
     store_run(connection, epoch, run).map_err(|error| match error {
-        LogError::Full => OpenError::NoSpace(path.to_path_buf()),
+        StoreError::Full => OpenError::NoSpace(path.to_path_buf()),
         error => OpenError::Damaged { path: path.to_path_buf(), reason: error.to_string() },
     })
 }
 
-fn store_run(connection: &mut Connection, epoch: Epoch, run: Run) -> Result<Runs, LogError> {
+fn store_run(connection: &mut Connection, epoch: Epoch, run: Run) -> Result<Runs, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let first = MessageId(read::last(&transaction)?.0.saturating_add(1));
     let earlier = transaction

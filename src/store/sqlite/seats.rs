@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
-    super::{LogError, Seat, SeatChange},
+    super::{StoreError, Seat, SeatChange},
     read,
 };
 use crate::protocol::{Hex, Limits, Nick, PersonId, RoomName};
@@ -12,8 +12,8 @@ use crate::protocol::{Hex, Limits, Nick, PersonId, RoomName};
 /// Returns the seats of the last run, at most [`Limits::GHOSTS`]. One that is none is left out.
 ///
 /// # Errors
-/// A [`LogError`] when they cannot be read.
-pub(super) fn load(connection: &Connection) -> Result<Vec<Seat>, LogError> {
+/// A [`StoreError`] when they cannot be read.
+pub(super) fn load(connection: &Connection) -> Result<Vec<Seat>, StoreError> {
     let mut statement =
         connection.prepare("SELECT author, room, nick, person FROM seats ORDER BY author, room LIMIT ?1")?;
     let mut rows = statement.query([i64::try_from(Limits::GHOSTS).unwrap_or(i64::MAX)])?;
@@ -31,8 +31,8 @@ pub(super) fn load(connection: &Connection) -> Result<Vec<Seat>, LogError> {
 /// Keeps and forgets seats.
 ///
 /// # Errors
-/// A [`LogError`] when nothing was changed.
-pub(super) fn keep(connection: &mut Connection, changes: &[SeatChange]) -> Result<(), LogError> {
+/// A [`StoreError`] when nothing was changed.
+pub(super) fn keep(connection: &mut Connection, changes: &[SeatChange]) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut put = transaction

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
-        Known, Log, Salvaged, conformance,
+        Known, Store, Salvaged, conformance,
         conformance::{LONG, draft},
     },
     *,
@@ -24,7 +24,7 @@ async fn a_file_conforms() {
     let directories = RefCell::new(Vec::new());
     conformance::run(|| {
         let directory = TempDir::new().unwrap();
-        let log = Log::open(&directory.path().join("chat.db"), Keep::default()).unwrap();
+        let log = Store::open(&directory.path().join("chat.db"), Keep::default()).unwrap();
         directories.borrow_mut().push(directory);
         log
     })
@@ -36,8 +36,8 @@ async fn memory_conforms() {
     conformance::run(|| in_memory(Keep::default())).await;
 }
 
-fn in_memory(keep: Keep) -> Log {
-    Log::Sqlite(Arc::new(Sqlite::in_memory(keep).unwrap()))
+fn in_memory(keep: Keep) -> Store {
+    Store::Sqlite(Arc::new(Sqlite::in_memory(keep).unwrap()))
 }
 
 /// Returns a directory and a path in it.
@@ -47,15 +47,15 @@ fn place() -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-fn open(path: &Path) -> Log {
-    Log::open(path, Keep::default()).unwrap()
+fn open(path: &Path) -> Store {
+    Store::open(path, Keep::default()).unwrap()
 }
 
 fn refusal(path: &Path) -> OpenError {
-    Log::open(path, Keep::default()).unwrap_err()
+    Store::open(path, Keep::default()).unwrap_err()
 }
 
-async fn say(log: &Log, text: &str) -> Result<u64, LogError> {
+async fn say(log: &Store, text: &str) -> Result<u64, StoreError> {
     match &log.append(vec![draft("lobby", text, None)]).await?[..] {
         [Appended::New(message)] => Ok(message.id.0),
         other => panic!("{other:?}"),
@@ -63,14 +63,14 @@ async fn say(log: &Log, text: &str) -> Result<u64, LogError> {
 }
 
 /// Returns the ids of the lobby's messages after `after`, and whether there is a gap before them.
-async fn ids(log: &Log, after: u64) -> (Vec<u64>, bool) {
+async fn ids(log: &Store, after: u64) -> (Vec<u64>, bool) {
     let page = log.page(&RoomName::lobby(), MessageId(after), 1000).await.unwrap();
     (page.messages.iter().map(|message| message.id.0).collect(), page.gap)
 }
 
 /// Does something to the connection that writes.
-async fn to_writer(log: &Log, deed: impl FnOnce(&mut Connection) + Send + 'static) {
-    let Log::Sqlite(sqlite) = log else { panic!("no writer") };
+async fn to_writer(log: &Store, deed: impl FnOnce(&mut Connection) + Send + 'static) {
+    let Store::Sqlite(sqlite) = log else { panic!("no writer") };
     let (done, is_done) = oneshot::channel();
     let deed = Box::new(move |connection: &mut Connection| {
         deed(connection);
@@ -116,8 +116,8 @@ async fn what_was_said_is_there_after_a_restart() {
     log.append(vec![topic]).await.unwrap();
     let before = log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap();
     log.close().await;
-    assert_eq!(say(&log, "x").await, Err(LogError::Closed));
-    assert_eq!(log.last(), Err(LogError::Closed));
+    assert_eq!(say(&log, "x").await, Err(StoreError::Closed));
+    assert_eq!(log.last(), Err(StoreError::Closed));
     assert!(!path.with_extension("db-wal").exists(), "the write-ahead log is put away");
 
     let log = open(&path);
@@ -200,7 +200,7 @@ async fn a_damaged_file_is_an_error_and_no_panic() {
         let mut bytes = whole.clone();
         bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
         fs::write(&path, &bytes).unwrap();
-        let Ok(log) = Log::open(&path, Keep::default()) else { continue };
+        let Ok(log) = Store::open(&path, Keep::default()) else { continue };
         // Each may fail or not, as it meets the damage.
         drop(log.page(&RoomName::lobby(), MessageId(0), 1000).await);
         drop(log.cursor(&RoomName::lobby(), None, 50).await);
@@ -211,7 +211,7 @@ async fn a_damaged_file_is_an_error_and_no_panic() {
         log.close().await;
     }
     fs::write(&path, &whole[..8192]).unwrap();
-    drop(Log::open(&path, Keep::default()));
+    drop(Store::open(&path, Keep::default()));
 }
 
 #[tokio::test]
@@ -227,9 +227,9 @@ async fn a_full_disk_loses_only_what_was_refused() {
     })
     .await;
     let large = "x".repeat(16_000);
-    assert_eq!(say(&log, &large).await, Err(LogError::Full));
+    assert_eq!(say(&log, &large).await, Err(StoreError::Full));
     let both = vec![draft("lobby", "small", Some("small")), draft("lobby", &large, Some("large"))];
-    assert_eq!(log.append(both.clone()).await, Err(LogError::Full));
+    assert_eq!(log.append(both.clone()).await, Err(StoreError::Full));
     assert_eq!(ids(&log, 0).await.0, [1], "all of them are stored, or none");
     assert_eq!(log.topic(&RoomName::lobby()).await, Ok(None));
     to_writer(&log, |connection| {
@@ -286,14 +286,14 @@ async fn a_process_that_dies_leaves_what_it_was_told_is_stored() {
 async fn an_id_never_comes_back_and_a_topic_stays() {
     let (_directory, path) = place();
     let keep = Keep { age: None, messages: Some(0) };
-    let log = Log::open(&path, keep).unwrap();
+    let log = Store::open(&path, keep).unwrap();
     let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
     log.append(vec![topic]).await.unwrap();
     assert_eq!(say(&log, "word").await, Ok(2));
     log.tidy().await.unwrap();
     assert_eq!((log.count().await, log.last()), (Ok(0), Ok(MessageId(2))));
     log.close().await;
-    let log = Log::open(&path, keep).unwrap();
+    let log = Store::open(&path, keep).unwrap();
     assert_eq!(log.last(), Ok(MessageId(2)));
     assert_eq!(log.topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
     assert_eq!(ids(&log, 1).await, (vec![], true));
@@ -307,7 +307,7 @@ async fn what_is_too_old_is_deleted_oldest_first() {
     // The log itself would delete what it does not keep at a time of its own.
     let keep = Keep { age: Some(Duration::from_millis(10)), messages: None };
     let log = in_memory(Keep::default());
-    let Log::Sqlite(sqlite) = &log else { panic!() };
+    let Store::Sqlite(sqlite) = &log else { panic!() };
     // More than one step deletes, so that there are several.
     for at in 1..=20 {
         let draft = |room| Draft { at: Timestamp(at), ..draft(room, "word", None) };
@@ -398,7 +398,7 @@ async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
     let drafts = [draft("lobby", "tea", Some("0")), draft("lobby", "tea", Some("9"))].to_vec();
     let [Appended::Again(first), Appended::New(_)] = &log.append(drafts).await.unwrap()[..] else { panic!() };
     assert_eq!(first.nick.as_str(), "a\u{fffd}b");
-    let Log::Sqlite(sqlite) = &log else { panic!() };
+    let Store::Sqlite(sqlite) = &log else { panic!() };
     sqlite.tidy_as(Keep { age: Some(Duration::from_secs(1)), messages: None }, Timestamp(1000)).await.unwrap();
     log.close().await;
 }
@@ -443,7 +443,7 @@ async fn many_at_once_each_get_their_own_answer() {
 }
 
 /// Returns the ids of what `query` finds in the lobby within `time`, and whether that may not be all.
-async fn found(log: &Log, query: &str, time: Duration) -> Result<(Vec<u64>, bool), LogError> {
+async fn found(log: &Store, query: &str, time: Duration) -> Result<(Vec<u64>, bool), StoreError> {
     let found = log.search_within(time, &RoomName::lobby(), query, 100).await?;
     Ok((found.messages.iter().map(|message| message.id.0).collect(), found.is_incomplete))
 }
@@ -470,7 +470,7 @@ async fn a_search_ends_with_its_time_and_says_so() {
 async fn a_search_that_nobody_waits_for_ends_and_so_does_one_in_a_log_that_closes() {
     let log = in_memory(Keep::default());
     log.append((0..2000).map(|_| draft("lobby", "tea", None)).collect()).await.unwrap();
-    let Log::Sqlite(sqlite) = &log else { panic!() };
+    let Store::Sqlite(sqlite) = &log else { panic!() };
     // The thread is held until the search waits for it and the log closes.
     let (go, may_go) = std::sync::mpsc::channel::<()>();
     let job: Job = Box::new(move |_| _ = may_go.recv());
@@ -482,14 +482,14 @@ async fn a_search_that_nobody_waits_for_ends_and_so_does_one_in_a_log_that_close
         log.close().await;
     };
     let (searched, ()) = tokio::join!(found(&log, "nothing", LONG), closing);
-    assert_eq!(searched, Err(LogError::Closed));
+    assert_eq!(searched, Err(StoreError::Closed));
 }
 
 #[tokio::test]
 async fn a_search_that_panics_is_not_the_last() {
     let log = in_memory(Keep::default());
     say(&log, "tea").await.unwrap();
-    let Log::Sqlite(sqlite) = &log else { panic!() };
+    let Store::Sqlite(sqlite) = &log else { panic!() };
     let job: Job = Box::new(|_| panic!("on purpose"));
     sqlite.sender(|senders| &senders.searches).unwrap().send(job).await.unwrap();
     assert_eq!(found(&log, "tea", LONG).await, Ok((vec![1], false)));
@@ -537,7 +537,7 @@ async fn a_damaged_index_is_made_anew_and_meanwhile_it_is_said() {
         let log = open(&path);
         let first = found(&log, "te", LONG).await;
         if !damage.contains("docsize") {
-            assert!(matches!(first, Err(LogError::Damaged(_))), "{damage}: {first:?}");
+            assert!(matches!(first, Err(StoreError::Damaged(_))), "{damage}: {first:?}");
         }
         log.tidy().await.unwrap();
         assert_eq!(found(&log, "te", LONG).await, Ok((vec![3, 1], false)), "{damage}");
@@ -554,7 +554,7 @@ async fn a_damaged_index_keeps_nothing_from_being_deleted() {
         let (_directory, path) = place();
         damaged(&path, damage).await;
         let log = open(&path);
-        let Log::Sqlite(sqlite) = &log else { panic!() };
+        let Store::Sqlite(sqlite) = &log else { panic!() };
         sqlite.tidy_as(Keep { age: None, messages: Some(1) }, Timestamp(1_000_000)).await.unwrap();
         assert_eq!(log.count().await, Ok(1), "{damage}");
         assert!(ids(&log, 0).await.1);
@@ -569,7 +569,7 @@ async fn a_damaged_index_keeps_nothing_from_being_deleted() {
 async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
     let (directory, path) = place();
     let log = open(&path);
-    let seen = |log: &Log, after| Known { epoch: Some(log.epoch()), run: Some(log.runs().present()), after };
+    let seen = |log: &Store, after| Known { epoch: Some(log.epoch()), run: Some(log.runs().present()), after };
     for text in ["1", "2"] {
         say(&log, text).await.unwrap();
     }
@@ -644,7 +644,7 @@ fn spoil(path: &Path, of: &str, parts: std::ops::Range<usize>) {
 }
 
 /// Returns the ids of the lobby by one page after the other, and whether there was a gap.
-async fn all(log: &Log) -> (Vec<u64>, bool) {
+async fn all(log: &Store) -> (Vec<u64>, bool) {
     let (mut all, mut gap) = (Vec::new(), false);
     loop {
         let page = log.page(&RoomName::lobby(), MessageId(all.last().copied().unwrap_or(0)), 40).await.unwrap();
@@ -657,7 +657,7 @@ async fn all(log: &Log) -> (Vec<u64>, bool) {
 }
 
 /// Returns the same, read backwards, a few at a time.
-async fn all_backwards(log: &Log) -> Vec<u64> {
+async fn all_backwards(log: &Store) -> Vec<u64> {
     let mut all: Vec<u64> = Vec::new();
     loop {
         let before = all.first().map(|id| MessageId(*id));
@@ -786,8 +786,8 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
     }
     log.close().await;
     let saved = |number: usize| directory.path().join(format!("saved-{number}.db"));
-    assert_eq!(Log::salvage(&path, &saved(0)), Ok(Salvaged { messages: 80, holes: 0 }));
-    assert!(matches!(Log::salvage(&path, &saved(0)), Err(OpenError::Create { .. })), "nothing is written over");
+    assert_eq!(Store::salvage(&path, &saved(0)), Ok(Salvaged { messages: 80, holes: 0 }));
+    assert!(matches!(Store::salvage(&path, &saved(0)), Err(OpenError::Create { .. })), "nothing is written over");
     assert_eq!(open(&saved(0)).topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
 
     let whole = fs::read(&path).unwrap();
@@ -796,7 +796,7 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
         let mut bytes = whole.clone();
         bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
         fs::write(&path, &bytes).unwrap();
-        let Ok(salvaged) = Log::salvage(&path, &saved(page)) else { continue };
+        let Ok(salvaged) = Store::salvage(&path, &saved(page)) else { continue };
         let log = open(&saved(page));
         assert_eq!(log.count().await.unwrap() > 0, salvaged.messages > 0);
         if salvaged.messages == 0 {
@@ -854,7 +854,7 @@ async fn what_is_left_of_a_file_that_was_cut_short_is_saved() {
         for bytes in [pages * 4096, pages * 4096 + 1777, pages * 4096 + 3777] {
             fs::write(&path, &whole[..bytes]).unwrap();
             let saved = directory.path().join(format!("{bytes}.db"));
-            let Salvaged { messages, holes } = Log::salvage(&path, &saved).unwrap();
+            let Salvaged { messages, holes } = Store::salvage(&path, &saved).unwrap();
             assert!(messages >= before && holes > 0, "{bytes}: {messages}");
             assert!(messages * 10 >= 300 * (tenth - 1), "{bytes} of {}: {messages}", whole.len());
             assert_eq!(saved_ids(&saved).len() as u64, messages);
@@ -898,7 +898,7 @@ async fn messages_are_saved_whatever_else_is_gone() {
                 fs::write(&path, bytes).unwrap();
             }
             let saved = directory.path().join(format!("{name}-{is_past_the_end}.db"));
-            assert_eq!(Log::salvage(&path, &saved), Ok(Salvaged { messages: 80, holes: 0 }), "{name}");
+            assert_eq!(Store::salvage(&path, &saved), Ok(Salvaged { messages: 80, holes: 0 }), "{name}");
             assert_eq!(saved_ids(&saved).len(), 80);
             open(&saved).close().await;
         }
@@ -921,7 +921,7 @@ async fn a_page_between_many_that_are_gone_is_saved() {
         }
         fs::write(&path, bytes).unwrap();
         let saved = directory.path().join(format!("{kept}.db"));
-        let Salvaged { messages, .. } = Log::salvage(&path, &saved).unwrap();
+        let Salvaged { messages, .. } = Store::salvage(&path, &saved).unwrap();
         assert_eq!(saved_ids(&saved).len() as u64, messages);
         assert!((2..10).contains(&messages), "{kept}: {messages}");
     }
@@ -936,11 +936,11 @@ async fn what_could_not_be_saved_does_not_count_as_kept() {
     bytes[third..third + 3 * 4096].fill(0xa5);
     fs::write(&path, bytes).unwrap();
     let saved = directory.path().join("saved.db");
-    let Salvaged { messages, .. } = Log::salvage(&path, &saved).unwrap();
+    let Salvaged { messages, .. } = Store::salvage(&path, &saved).unwrap();
     assert!(messages < 300 && saved_ids(&saved).last() == Some(&300), "{messages}");
     for keep in [messages + 1, messages, messages - 9, 1] {
         let stored = saved_ids(&saved).len() as u64;
-        let log = Log::open(&saved, Keep { age: None, messages: Some(keep) }).unwrap();
+        let log = Store::open(&saved, Keep { age: None, messages: Some(keep) }).unwrap();
         log.tidy().await.unwrap();
         let kept = keep.min(stored);
         assert_eq!((log.count().await, saved_ids(&saved).len() as u64), (Ok(kept), kept));
@@ -958,10 +958,10 @@ async fn a_file_that_a_server_has_open_is_not_salvaged() {
     let log = open(&path);
     say(&log, "1").await.unwrap();
     let saved = directory.path().join("saved.db");
-    assert!(matches!(Log::salvage(&path, &saved), Err(OpenError::InUse(_))));
+    assert!(matches!(Store::salvage(&path, &saved), Err(OpenError::InUse(_))));
     assert!(!saved.exists());
     log.close().await;
-    assert_eq!(Log::salvage(&path, &saved), Ok(Salvaged { messages: 1, holes: 0 }));
+    assert_eq!(Store::salvage(&path, &saved), Ok(Salvaged { messages: 1, holes: 0 }));
 }
 
 #[tokio::test]
@@ -974,7 +974,7 @@ async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
         room: lobby.clone(),
         who: nick.map(|nick| (Nick::new(nick).unwrap(), PersonId(u64::from(author) << 32))),
     };
-    let log = Log::open(&path, Keep::default()).unwrap();
+    let log = Store::open(&path, Keep::default()).unwrap();
     assert_eq!((log.runs().before(), log.seats().await.unwrap()), (0, vec![]));
     log.keep_seats(vec![change(1, Some("ada")), change(2, Some("bob")), change(3, Some("eve"))]).await.unwrap();
     log.keep_seats(vec![change(1, Some("lovelace")), change(2, None)]).await.unwrap();
@@ -983,7 +983,7 @@ async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
         .unwrap()
         .execute("UPDATE seats SET nick = 'e e', person = NULL WHERE nick = 'eve'", [])
         .unwrap();
-    let log = Log::open(&path, Keep::default()).unwrap();
+    let log = Store::open(&path, Keep::default()).unwrap();
     let seats: Vec<_> =
         log.seats().await.unwrap().into_iter().map(|seat| (seat.author, seat.nick.to_string(), seat.person)).collect();
     assert_eq!(

@@ -22,7 +22,7 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use super::{
-    super::{Appended, Clock, Complaints, Draft, Keep, LogError, Reading, SeatChange},
+    super::{Appended, Clock, Complaints, Draft, Keep, StoreError, Reading, SeatChange},
     IndexError, append, chores,
     keys::Keys,
     read::{self, integer, number},
@@ -62,7 +62,7 @@ const SHARE: u32 = 200;
 /// Between two times that the index is made anew.
 const REBUILD: Duration = Duration::from_mins(1);
 
-type Reply<T> = oneshot::Sender<Result<T, LogError>>;
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What this run has done to the index of the messages of each room.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) enum Request {
     /// Do all chores, as of `now`.
     Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Make the index for searches anew: somebody has found it damaged.
-    RebuildIndex(LogError),
+    RebuildIndex(StoreError),
     /// Make the index of the messages of each room anew: somebody has come upon a hole, which can be one of it.
     RenewRoomIndex,
     /// Do something to the connection, for tests.
@@ -129,8 +129,8 @@ impl Writer {
     /// Returns the writer over a connection.
     ///
     /// # Errors
-    /// A [`LogError`] when the log cannot be read.
-    pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, LogError> {
+    /// A [`StoreError`] when the log cannot be read.
+    pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, StoreError> {
         connection.set_prepared_statement_cache_capacity(rows::STATEMENTS + OTHERS);
         let last = integer(read::last(&connection)?.0);
         let count = read::count(&connection)?;
@@ -326,7 +326,7 @@ impl Writer {
 
     /// Chooses whether a commit returns only when it is on disk. Where it does not, a power cut may take back the last commits, but
     /// never one before another; and the next that is synced takes those before it along, because the write-ahead log is one file.
-    fn sync_commits(&mut self, is_synced: bool) -> Result<(), LogError> {
+    fn sync_commits(&mut self, is_synced: bool) -> Result<(), StoreError> {
         if self.is_synced != is_synced {
             self.connection.execute_batch(if is_synced {
                 "PRAGMA synchronous = FULL"
@@ -338,7 +338,7 @@ impl Writer {
         Ok(())
     }
 
-    fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), LogError> {
+    fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
         self.sync_commits(false)?;
         while keep != Keep::default() && self.delete(keep, now)? {}
         while self.keys.lacks(self.last) {
@@ -396,13 +396,13 @@ impl Writer {
     }
 
     /// Does something that need not wait for the disk. If it fails, that is said.
-    fn attempt<T>(&mut self, deed: impl FnOnce(&mut Self) -> Result<T, LogError>) -> Option<T> {
+    fn attempt<T>(&mut self, deed: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Option<T> {
         let done = self.sync_commits(false).and_then(|()| deed(self));
         done.inspect_err(|error| self.complaints.log("the log could not be tidied; it is tried again", error)).ok()
     }
 
     /// Deletes a little, and returns whether there may be more to delete.
-    fn delete(&mut self, keep: Keep, now: Timestamp) -> Result<bool, LogError> {
+    fn delete(&mut self, keep: Keep, now: Timestamp) -> Result<bool, StoreError> {
         let deleted = chores::delete(&mut self.connection, &mut self.keys, self.count, keep, now)?;
         self.count = self.count.saturating_sub(deleted.count as u64);
         if let Some(damage) = deleted.damage {
@@ -412,7 +412,7 @@ impl Writer {
     }
 
     /// Deletes a little of what need not be kept at this time, and returns whether there may be more.
-    fn retain(&mut self, reading: Reading) -> Result<bool, LogError> {
+    fn retain(&mut self, reading: Reading) -> Result<bool, StoreError> {
         let time = self.clock.time(reading);
         if self.clock.even_for(reading) >= EVEN {
             if std::mem::take(&mut self.told_waiting) {
@@ -430,7 +430,7 @@ impl Writer {
     }
 
     /// Feeds the index once, and returns whether there may be more.
-    fn index(&mut self) -> Result<bool, LogError> {
+    fn index(&mut self) -> Result<bool, StoreError> {
         let begin = Instant::now();
         let indexed = match chores::index(&mut self.connection) {
             Ok(indexed) => indexed,
@@ -460,7 +460,7 @@ impl Writer {
 
     /// Makes the index for searches anew, unless that was done a moment ago: who found it damaged may have looked at it before. It is
     /// fed from the messages as that of a new file is. Returns whether it is empty now.
-    fn rebuild_index(&mut self, damage: &LogError) -> bool {
+    fn rebuild_index(&mut self, damage: &StoreError) -> bool {
         let now = Instant::now();
         if now < self.rebuild_from {
             return false;

@@ -10,7 +10,7 @@ use crate::{
     rooms::{Arrival, IfTaken},
     server::{
         batch::tests::message,
-        hub::Said,
+        hub::Outgoing,
         socket::{Incoming, tests::tcp_pair},
     },
 };
@@ -34,8 +34,8 @@ async fn a_lagging_reader_catches_up_without_gaps() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_wants_no_history_asks_the_log_nothing() {
-    let shared = shared_over(Log::Broken, 0, 0);
-    let opening = Opening { history: Some(0), ..opening(Dialect::Text, "ada") };
+    let shared = shared_over(Store::Broken, 0, 0);
+    let opening = HandshakeRequest { history: Some(0), ..opening(Dialect::Text, "ada") };
     let mut ada = Peer::connect(&shared, opening, 4096);
     ada.until(|line| line.starts_with("* welcome")).await;
     ada.say("/names").await;
@@ -56,7 +56,7 @@ async fn no_cursor_hides_what_is_said_from_now_on() {
     };
     let (seat, _) = shared.hub.arrive(arrival).await.unwrap().unwrap();
     let (_ours, theirs) = duplex(4096);
-    let mut socket = Socket::new(Replay::new(&[], theirs), Vec::new());
+    let mut socket = Socket::new(PrefixedStream::new(&[], theirs), Vec::new());
     let mut session = Session::new(&mut socket, &shared, Dialect::Json, seat, Pace::new(&shared), HERE);
     session.come_in(Wanted::After(MessageId(100))).await.unwrap();
     assert_eq!(session.cursor, MessageId(0));
@@ -157,7 +157,7 @@ async fn whatever_comes_before_the_seat_counts_and_is_refused_only_so_often() {
     assert_eq!(peer.closed().await, (1008, "too many hellos were refused".to_owned()));
 
     // With one, what was refused is no longer there to be said.
-    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 3);
+    let shared = shared_over(Store::memory(Hex([1; 8])), 1, 3);
     let (begun, mut peer) = (Instant::now(), ada(&shared));
     peer.event("hello").await;
     for _ in 0..4 {
@@ -328,7 +328,7 @@ async fn a_stopping_server_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn what_breaks_the_protocol_ends_with_its_close_code() {
-    // Frames as a client sends them, with a mask of zeros.
+    // FrameQueue as a client sends them, with a mask of zeros.
     let fragment = |opcode: u8| [vec![opcode, 0xfe, 0xff, 0xff, 0, 0, 0, 0], vec![b'x'; 0xffff]].concat();
     for (frames, code) in [
         ([fragment(0x01), fragment(0x00)].concat(), 1009_u16),
@@ -369,16 +369,16 @@ async fn who_quits_sees_what_they_said_and_leaves_at_once() {
 async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let shared = shared();
     let (mut peer, ours) = duplex(4096);
-    let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
+    let mut socket = Socket::new(PrefixedStream::new(&[], ours), Vec::new());
     let entered =
         Entering::new(&mut socket, &shared, &mut Pace::new(&shared), HERE).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();
     let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
     let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
-    let mut seldom = Seldom::new(stop, alarm, session.seat.mailbox.clone());
+    let mut seldom = SessionEvents::new(stop, alarm, session.seat.mailbox.clone());
     // The room has two batches, and the peer two frames, "a" and "b" under a mask of zero.
     for text in ["one", "two"] {
-        let said = Said { kind: Kind::Say, text: Some(Body::new(text).unwrap()), key: None };
+        let said = Outgoing { kind: Kind::Say, text: Some(Body::new(text).unwrap()), key: None };
         shared.hub.say(session.seat.id, vec![said]).await.unwrap();
         shared.hub.settle().await.unwrap();
     }
@@ -386,10 +386,10 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let (mut turns, mut told) = (Vec::new(), false);
     for _ in 0..4 {
         let next = session.next(&mut seldom, told).await;
-        told = matches!(next, Step::Told(Ok(_)));
+        told = matches!(next, Step::Batch(Ok(_)));
         turns.push(match next {
-            Step::Told(Ok(_)) => "room",
-            Step::Seldom(Event::Peer(Incoming::Text(_))) => "peer",
+            Step::Batch(Ok(_)) => "room",
+            Step::Event(Event::Peer(Incoming::Text(_))) => "peer",
             _ => "neither",
         });
     }
@@ -400,7 +400,7 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
 async fn a_batch_is_written_from_the_cursor_on() {
     let shared = shared();
     let (ours, mut peer) = tcp_pair().await;
-    let mut socket = Socket::new(Replay::new(&[], ours), Vec::new());
+    let mut socket = Socket::new(PrefixedStream::new(&[], ours), Vec::new());
     let entered =
         Entering::new(&mut socket, &shared, &mut Pace::new(&shared), HERE).enter(opening(Dialect::Text, "ada")).await;
     let (seat, dialect, _) = entered.map_err(drop).unwrap();

@@ -14,7 +14,7 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 use super::*;
 use crate::{
     protocol::{Hex, Nick, Timestamp},
-    server::{desk, replay::Replay},
+    server::{desk, replay::PrefixedStream},
 };
 
 mod life;
@@ -31,55 +31,55 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Lost connections from one address that keep their places.
 const LOST: u32 = 3;
 
-fn shared_over(log: Log, rate: u32, burst: u32) -> Arc<Shared> {
+fn shared_over(log: Store, rate: u32, burst: u32) -> Arc<Shared> {
     let last = log.last().unwrap_or_default();
     let (hub, desk) = desk::open(log.clone(), last, Timestamp(0), LOST);
     tokio::spawn(desk);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());
-    let (complaints, pages, searches) = (Complaints::default(), Turns::new(Log::PAGES_AT_ONCE), Turns::new(1));
+    let (complaints, pages, searches) = (Complaints::default(), Turns::new(Store::PAGES_AT_ONCE), Turns::new(1));
     Arc::new(Shared { hub, log, started, stop, rate: Rate::new(rate, burst), complaints, pages, searches, origins })
 }
 
 fn shared() -> Arc<Shared> {
-    shared_over(Log::memory(Hex([1; 8])), 0, 0)
+    shared_over(Store::memory(Hex([1; 8])), 0, 0)
 }
 
-fn opening(dialect: Dialect, nick: &str) -> Opening {
+fn opening(dialect: Dialect, nick: &str) -> HandshakeRequest {
     let nick = Some(Nick::new(nick).unwrap());
-    Opening { dialect, room: crate::protocol::RoomName::lobby(), nick, complaint: None, history: None }
+    HandshakeRequest { dialect, room: crate::protocol::RoomName::lobby(), nick, complaint: None, history: None }
 }
 
 /// The other end of a session.
 struct Peer {
     stream: WebSocketStream<DuplexStream>,
     session: JoinHandle<End>,
-    /// Frames read and not yet asked for.
+    /// FrameQueue read and not yet asked for.
     unread: VecDeque<String>,
 }
 
 /// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
-fn start(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
+fn start(shared: &Arc<Shared>, opening: HandshakeRequest, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
     start_from(HERE, shared, opening, bytes)
 }
 
 fn start_from(
     address: IpAddr,
     shared: &Arc<Shared>,
-    opening: Opening,
+    opening: HandshakeRequest,
     bytes: usize,
 ) -> (DuplexStream, JoinHandle<End>) {
     let (ours, theirs) = duplex(bytes);
-    let (mut socket, shared) = (Socket::new(Replay::new(&[], theirs), Vec::new()), Arc::clone(shared));
+    let (mut socket, shared) = (Socket::new(PrefixedStream::new(&[], theirs), Vec::new()), Arc::clone(shared));
     (ours, tokio::spawn(async move { run(&mut socket, Box::new(opening), address, &shared).await }))
 }
 
 impl Peer {
-    fn connect(shared: &Arc<Shared>, opening: Opening, bytes: usize) -> Self {
+    fn connect(shared: &Arc<Shared>, opening: HandshakeRequest, bytes: usize) -> Self {
         Self::connect_from(HERE, shared, opening, bytes)
     }
 
-    fn connect_from(address: IpAddr, shared: &Arc<Shared>, opening: Opening, bytes: usize) -> Self {
+    fn connect_from(address: IpAddr, shared: &Arc<Shared>, opening: HandshakeRequest, bytes: usize) -> Self {
         let (stream, session) = start_from(address, shared, opening, bytes);
         Self { stream: ClientBuilder::new().take_over(stream), session, unread: VecDeque::new() }
     }

@@ -18,7 +18,7 @@ use crate::{
 const LONG_HISTORY: u32 = Limits::HISTORY;
 
 async fn shared_with_a_long_history() -> Arc<Shared> {
-    let log = Log::memory(Hex([1; 8]));
+    let log = Store::memory(Hex([1; 8]));
     let draft = |number| Draft {
         room: RoomName::lobby(),
         at: Timestamp(0),
@@ -32,8 +32,8 @@ async fn shared_with_a_long_history() -> Arc<Shared> {
     shared_over(log, 0, 0)
 }
 
-fn wants_all(dialect: Dialect, nick: &str) -> Opening {
-    Opening { history: Some(LONG_HISTORY), ..opening(dialect, nick) }
+fn wants_all(dialect: Dialect, nick: &str) -> HandshakeRequest {
+    HandshakeRequest { history: Some(LONG_HISTORY), ..opening(dialect, nick) }
 }
 
 /// Returns how many messages come before the end with this close code; each of them must be a whole frame.
@@ -171,8 +171,8 @@ async fn no_answer_to_a_ping_tears_a_frame() {
     const HISTORY: u32 = 100;
     let shared = shared_with_a_long_history().await;
     let (ours, stream) = duplex(4096);
-    let mut socket = Socket::new(Replay::new(&[], Stutter { stream, waits: false }), Vec::new());
-    let opening = Opening { history: Some(HISTORY), ..opening(Dialect::Text, "slow") };
+    let mut socket = Socket::new(PrefixedStream::new(&[], Stutter { stream, waits: false }), Vec::new());
+    let opening = HandshakeRequest { history: Some(HISTORY), ..opening(Dialect::Text, "slow") };
     let session = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move { run(&mut socket, Box::new(opening), HERE, &shared).await }
@@ -262,7 +262,7 @@ async fn who_waits_for_the_log_before_anything_was_written_is_heard_too() {
     let shared = shared();
     let turn = shared.pages.take(Purpose::Question, HERE).await;
     let mut turns = vec![turn];
-    for _ in 1..Log::PAGES_AT_ONCE {
+    for _ in 1..Store::PAGES_AT_ONCE {
         turns.push(shared.pages.take(Purpose::Question, HERE).await);
     }
     let mut ada = Peer::text(&shared, "ada").await;

@@ -8,10 +8,10 @@ use tokio::sync::{broadcast, mpsc};
 use super::*;
 use crate::{
     protocol::RoomView,
-    rooms::SeatId,
+    rooms::MemberId,
     server::{
         hub::{Leaving, Place, Request},
-        mailbox::Mail,
+        mailbox::Mailboxes,
     },
 };
 
@@ -36,16 +36,16 @@ async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
     let mut ada = Peer::connect(&shared, opening(Dialect::Text, "ada"), 64 * 1024);
     let Some(Request::Arrive(arrival, reply)) = asked.recv().await else { panic!("nobody came in") };
     let (room, nick) = (arrival.room, arrival.nick.unwrap());
-    let (mut mail, (_told, ring)) = (Mail::default(), broadcast::channel(1));
+    let (mut mail, (_told, ring)) = (Mailboxes::default(), broadcast::channel(1));
     let seat = Seat {
-        id: SeatId::nobodys(),
+        id: MemberId::nobodys(),
         nick: nick.clone(),
         resumed: false,
         epoch: Hex([1; 8]),
         run: Hex([1; 8]),
         place: Place { room: room.clone(), ring, last: MessageId(0), knows_topic: true },
-        mailbox: mail.open(SeatId::nobodys()),
-        leaving: Leaving::new(shared.hub.requests().downgrade(), SeatId::nobodys(), true),
+        mailbox: mail.open(MemberId::nobodys()),
+        leaving: Leaving::new(shared.hub.requests().downgrade(), MemberId::nobodys(), true),
     };
     reply
         .send(Ok((seat, RoomView { room, topic: None, topic_by: None, names: vec![nick], people: 1, away: vec![] })))
@@ -127,7 +127,7 @@ async fn an_echo_given_again_does_not_overtake_what_is_before_it() {
 
 #[tokio::test(start_paused = true)]
 async fn too_fast_is_told_and_waits_and_nothing_is_dropped_or_reordered() {
-    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 2);
+    let shared = shared_over(Store::memory(Hex([1; 8])), 1, 2);
     let (mut ada, _) = Peer::json(&shared, json!({"type": "hello", "nick": "ada"})).await;
     let begun = Instant::now();
     for number in 0..5 {
@@ -149,7 +149,7 @@ async fn too_fast_is_told_and_waits_and_nothing_is_dropped_or_reordered() {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_is_asked_or_changed_counts_as_what_is_said_does() {
-    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 1);
+    let shared = shared_over(Store::memory(Hex([1; 8])), 1, 1);
     for (number, asked) in [
         json!({"type": "join", "room": "rust"}),
         json!({"type": "nick", "nick": "eve"}),
@@ -190,7 +190,7 @@ async fn what_one_said_before_going_elsewhere_comes_back_first() {
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
-    let shared = shared_over(Log::Broken, 0, 0);
+    let shared = shared_over(Store::Broken, 0, 0);
     let (_bare, refused) = start(&shared, opening(Dialect::Text, "ada"), 4096);
     assert_eq!(refused.await.unwrap(), End::Failed, "history cannot be read");
     let mut opening = opening(Dialect::Json, "ada");
@@ -207,7 +207,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     });
     let (mut seat, _) = seat.await.unwrap().unwrap();
     let (text, key) = (crate::protocol::Body::new("x").unwrap(), crate::protocol::IdempotencyKey::new("k").unwrap());
-    let said = crate::server::hub::Said { kind: crate::protocol::Kind::Say, text: Some(text), key: Some(key.clone()) };
+    let said = crate::server::hub::Outgoing { kind: crate::protocol::Kind::Say, text: Some(text), key: Some(key.clone()) };
     shared.hub.say(seat.id, vec![said]).await.unwrap();
     let ServerMessage::Error(failure) = *poll_fn(|cx| seat.mailbox.poll_next(cx)).await.unwrap() else {
         panic!("no error")
@@ -470,7 +470,7 @@ async fn who_pages_through_everything_is_read_by_turns() {
     ada.event("message").await;
     // As if others were having their pages read.
     let mut taken = Vec::new();
-    for _ in 0..Log::PAGES_AT_ONCE {
+    for _ in 0..Store::PAGES_AT_ONCE {
         taken.push(shared.pages.take(Purpose::Question, HERE).await);
     }
     ada.say(r#"{"type":"history"}"#).await;
@@ -489,7 +489,7 @@ async fn who_pages_through_everything_is_read_by_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn a_search_costs_more_than_a_line() {
-    let shared = shared_over(Log::memory(Hex([1; 8])), 1, 3);
+    let shared = shared_over(Store::memory(Hex([1; 8])), 1, 3);
     let mut ada = Peer::text(&shared, "ada").await;
     for line in ["/search tea", "one", "two"] {
         ada.say(line).await;
@@ -500,7 +500,7 @@ async fn a_search_costs_more_than_a_line() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_log_cannot_answer_is_said_and_the_session_goes_on() {
-    let shared = shared_over(Log::Broken, 0, 0);
+    let shared = shared_over(Store::Broken, 0, 0);
     let mut opening = opening(Dialect::Text, "ada");
     opening.history = Some(0);
     let mut ada = Peer::connect(&shared, opening, 64 * 1024);

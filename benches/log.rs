@@ -10,7 +10,7 @@ use std::{
 
 use broadcast_chat::{
     protocol::{Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, search::Filters},
-    store::{Draft, Keep, Store, Search},
+    store::{Draft, Keep, Search, Store},
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;

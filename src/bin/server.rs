@@ -14,7 +14,7 @@ use broadcast_chat::{
     os::{self, LossyWriter, Signals},
     protocol::{Hex, Limits, host::HostPort},
     server::{self, AllowedOrigin, Config, Fit},
-    store::{Keep, Store, OpenError, Salvaged},
+    store::{Keep, OpenError, Salvaged, Store},
 };
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use tokio_util::task::AbortOnDropHandle;

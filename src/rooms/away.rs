@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Person, Rooms, MemberId};
+use super::{MemberId, Person, Rooms};
 use crate::protocol::{AwayText, ErrorCode, Failure, Limits, Nick, PersonId, RoomName, RoomView};
 
 /// That somebody is away.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Person, Rooms, MemberId};
+use super::{MemberId, Person, Rooms};
 use crate::protocol::{Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, ServerMessage, clean};
 
 /// Whom a private message is for.

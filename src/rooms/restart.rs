@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{IfTaken, Rooms, MemberId};
+use super::{IfTaken, MemberId, Rooms};
 use crate::protocol::{Author, Limits, Nick, PersonId, RoomName};
 
 /// A place that somebody had when the server ended.

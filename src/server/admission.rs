@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use super::rate::Rate;
 use crate::protocol::Limits;
+use crate::server::rate_limit::Rate;
 
 /// Why a connection is not let in; its words are the body of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

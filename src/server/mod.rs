@@ -1,23 +1,12 @@
 //! The server: takes a bound listener and a future that says when to stop, and serves until then.
 
 mod admission;
-mod batch;
-mod boundary;
-mod desk;
-mod end;
-mod frames;
-mod head;
-mod http;
+mod handshake;
 mod hub;
-mod mailbox;
-mod opening;
-mod origin;
-mod rate;
-mod replay;
-mod rings;
+mod rate_limit;
 mod session;
-mod socket;
 mod turns;
+mod websocket;
 
 use std::{
     io,
@@ -34,14 +23,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-pub use self::origin::{AllowedOrigin, Origin};
+pub use self::handshake::origin::{AllowedOrigin, Origin};
 use self::{
     admission::{Admission, Caps, ConnectionLimiter, LimitReached, Permit, Refusals, network},
-    opening::Terms,
-    rate::Rate,
+    handshake::negotiate::Terms,
+    rate_limit::Rate,
     session::Shared,
-    socket::Socket,
     turns::Turns,
+    websocket::Socket,
 };
 use crate::{
     os,
@@ -208,7 +197,7 @@ pub async fn serve(
             "the last message is of a time to come; what is said until then has its time, for times do not fall"
         );
     }
-    let (hub, run) = desk::open(log.clone(), log.last()?, at, config.max_per_address);
+    let (hub, run) = hub::task::open(log.clone(), log.last()?, at, config.max_per_address);
     let mut desk = tokio::spawn(run);
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared {
@@ -307,7 +296,13 @@ fn log_refusals(refused: impl IntoIterator<Item = (LimitReached, u64)>) {
 }
 
 /// Serves one connection to its end, or tells it why it cannot come in.
-async fn connection(stream: impl Transport, peer: SocketAddr, full: Option<LimitReached>, _pass: Permit, shared: Arc<Shared>) {
+async fn connection(
+    stream: impl Transport,
+    peer: SocketAddr,
+    full: Option<LimitReached>,
+    _pass: Permit,
+    shared: Arc<Shared>,
+) {
     // Boxed, so that what the handshake needs is given back when it is done.
     let Some((mut socket, opening)) = Box::pin(open(stream, full, &shared)).await else {
         return debug!(%peer, "answered");
@@ -322,11 +317,11 @@ async fn open<S: Transport>(
     stream: S,
     full: Option<LimitReached>,
     shared: &Shared,
-) -> Option<(Socket<S>, Box<opening::HandshakeRequest>)> {
+) -> Option<(Socket<S>, Box<handshake::negotiate::HandshakeRequest>)> {
     let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
     let terms = Terms { origins: &shared.origins, is_loopback, full };
-    let http::Opened { stream, unsent, opening } = tokio::select! {
-        opened = http::open(stream, terms) => opened?,
+    let handshake::http::Opened { stream, unsent, opening } = tokio::select! {
+        opened = handshake::http::open(stream, terms) => opened?,
         () = shared.stop.cancelled() => return None,
     };
     Some((Socket::new(stream, unsent), Box::new(opening)))

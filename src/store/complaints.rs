@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn the_same_is_said_once_a_minute_with_how_often_it_was() {
         let (complaints, start) = (Complaints::default(), Instant::now());
-        let note = |what, error: &StoreError, seconds| complaints.note(what, error, start + Duration::from_secs(seconds));
+        let note =
+            |what, error: &StoreError, seconds| complaints.note(what, error, start + Duration::from_secs(seconds));
         assert_eq!(note("cannot search", &StoreError::Damaged("message 1".into()), 0), Some(0));
         assert_eq!(note("cannot search", &StoreError::Full, 1), Some(0));
         assert_eq!(note("cannot read", &StoreError::Full, 1), Some(0));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Appended, Draft, Found, Store, Search, Total};
+use super::{Appended, Draft, Found, Search, Store, Total};
 use crate::protocol::{
     Body, Hex, IdempotencyKey, Kind, Limits, MessageId, Nick, RoomName, Timestamp, Topic, TopicBy, search::Filters,
 };

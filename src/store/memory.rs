@@ -228,7 +228,7 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::super::{Store, Search, conformance, conformance::draft};
+    use super::super::{Search, Store, conformance, conformance::draft};
     use super::*;
     use crate::protocol::{Hex, search::Filters};
 

@@ -26,7 +26,7 @@ use std::{
 pub(crate) use self::complaints::Complaints;
 pub use self::{
     clock::{Clock, Reading},
-    error::{StoreError, OpenError},
+    error::{OpenError, StoreError},
     runs::{Known, Runs},
     sqlite::Salvaged,
 };
@@ -294,7 +294,12 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
-    pub async fn cursor(&self, room: &RoomName, before: Option<MessageId>, count: u32) -> Result<MessageId, StoreError> {
+    pub async fn cursor(
+        &self,
+        room: &RoomName,
+        before: Option<MessageId>,
+        count: u32,
+    ) -> Result<MessageId, StoreError> {
         match self {
             Self::Memory(memory) => Ok(lock(memory).cursor(room, before, count)),
             Self::Sqlite(sqlite) => sqlite.cursor(room, before, count).await,

@@ -5,10 +5,11 @@
 //! bursts become batches. What takes long is in `patience`: while the session waits for the log, or for a peer that is slow to
 //! read, it goes on hearing the stop, the loss of its seat and the peer.
 
-mod entering;
+pub(super) mod end_reason;
+mod events;
+mod input;
+mod join;
 mod patience;
-mod seldom;
-mod speech;
 
 use std::{
     future::poll_fn,
@@ -27,27 +28,27 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    entering::{Entering, Wanted},
-    seldom::{Event, SessionEvents},
-    speech::Meaning,
+    events::{Event, SessionEvents},
+    input::Meaning,
+    join::{Entering, Wanted},
 };
-use super::{
+use crate::server::{
     Transport,
-    batch::{Batch, push_frame},
-    end::End,
-    frames::FrameQueue,
-    hub::{Ask, Hub, Place, Seat},
-    mailbox::is_owed,
-    opening::HandshakeRequest,
-    origin::AllowedOrigin,
-    rate::Rate,
-    socket::{Incoming, Socket},
+    handshake::negotiate::HandshakeRequest,
+    handshake::origin::AllowedOrigin,
+    hub::batch::{Batch, push_frame},
+    hub::handle::{Ask, Hub, Place, Seat},
+    hub::mailbox::is_owed,
+    rate_limit::Rate,
+    session::end_reason::End,
     turns::{Purpose, Turns},
+    websocket::frame_queue::FrameQueue,
+    websocket::{Incoming, Socket},
 };
 use crate::{
     protocol::{Dialect, Limits, MessageId, RoomView, ServerMessage},
     rooms::{MemberId, To},
-    store::{Complaints, Store, StoreError, Page},
+    store::{Complaints, Page, Store, StoreError},
 };
 
 /// Bytes gathered from the ring for one write.
@@ -75,7 +76,12 @@ pub(crate) struct Shared {
 }
 
 /// Lives a connection's life and returns why it ended; the peer has been told, where it could be. What is bounded for everybody at `address` together is charged to it.
-pub(crate) async fn run<S>(socket: &mut Socket<S>, opening: Box<HandshakeRequest>, address: IpAddr, shared: &Shared) -> End
+pub(crate) async fn run<S>(
+    socket: &mut Socket<S>,
+    opening: Box<HandshakeRequest>,
+    address: IpAddr,
+    shared: &Shared,
+) -> End
 where
     S: Transport,
 {
@@ -119,7 +125,7 @@ struct Pace {
     started: Instant,
     /// Messages and commands.
     rate: Option<Rate>,
-    /// FrameQueue that carry nothing.
+    /// Frames that carry nothing.
     control: Option<Rate>,
 }
 

@@ -16,9 +16,9 @@ use crate::{
     protocol::Limits,
     server::{
         Transport,
-        end::End,
-        frames::FrameQueue,
-        socket::{Incoming, Socket},
+        session::end_reason::End,
+        websocket::frame_queue::FrameQueue,
+        websocket::{Incoming, Socket},
     },
 };
 

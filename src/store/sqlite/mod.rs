@@ -38,7 +38,7 @@ use self::{
     writer::{Request, Writer},
 };
 use super::{
-    Appended, Draft, Found, Keep, StoreError, OpenError, Page, Runs, Seat, SeatChange, budget::Budget, wall_clock,
+    Appended, Draft, Found, Keep, OpenError, Page, Runs, Seat, SeatChange, StoreError, budget::Budget, wall_clock,
     wanted::Wanted,
 };
 use crate::protocol::{Epoch, MessageId, RoomName, Timestamp, TopicBy};

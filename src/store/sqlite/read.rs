@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, types::V
 
 use super::{
     super::{
-        Found, StoreError, Page,
+        Found, Page, StoreError,
         budget::Budget,
         size,
         wanted::{Finding, Next, Wanted},

@@ -10,7 +10,7 @@ use rusqlite::{
 };
 
 use super::{
-    super::{StoreError, OpenError},
+    super::{OpenError, StoreError},
     place::{Lock, Place},
     read, schema,
 };

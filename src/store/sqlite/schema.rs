@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
-    super::{StoreError, OpenError, Runs, runs},
+    super::{OpenError, Runs, StoreError, runs},
     read,
 };
 use crate::protocol::{Epoch, Hex, MessageId, Run};

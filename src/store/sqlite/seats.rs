@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
-    super::{StoreError, Seat, SeatChange},
+    super::{Seat, SeatChange, StoreError},
     read,
 };
 use crate::protocol::{Hex, Limits, Nick, PersonId, RoomName};

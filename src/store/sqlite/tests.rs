@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
-        Known, Store, Salvaged, conformance,
+        Known, Salvaged, Store, conformance,
         conformance::{LONG, draft},
     },
     *,

@@ -22,7 +22,7 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use super::{
-    super::{Appended, Clock, Complaints, Draft, Keep, StoreError, Reading, SeatChange},
+    super::{Appended, Clock, Complaints, Draft, Keep, Reading, SeatChange, StoreError},
     IndexError, append, chores,
     keys::Keys,
     read::{self, integer, number},
@@ -130,7 +130,11 @@ impl Writer {
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
-    pub(super) fn new(connection: Connection, requests: mpsc::Receiver<Request>, keep: Keep) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        connection: Connection,
+        requests: mpsc::Receiver<Request>,
+        keep: Keep,
+    ) -> Result<Self, StoreError> {
         connection.set_prepared_statement_cache_capacity(rows::STATEMENTS + OTHERS);
         let last = integer(read::last(&connection)?.0);
         let count = read::count(&connection)?;

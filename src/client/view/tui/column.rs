@@ -8,7 +8,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit::fit, palette::Palette, room::Room};
-use crate::wire::Nick;
+use crate::protocol::Nick;
 
 /// From so many rows on, the people have two fifths of them, if they need that.
 const SHARED: usize = 8;

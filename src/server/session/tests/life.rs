@@ -9,9 +9,9 @@ use crate::{
     protocol::{Body, Kind},
     rooms::{Arrival, IfTaken},
     server::{
-        batch::tests::message,
-        hub::Outgoing,
-        socket::{Incoming, tests::tcp_pair},
+        hub::batch::tests::message,
+        hub::handle::Outgoing,
+        websocket::{Incoming, tests::tcp_pair},
     },
 };
 
@@ -328,7 +328,7 @@ async fn a_stopping_server_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn what_breaks_the_protocol_ends_with_its_close_code() {
-    // FrameQueue as a client sends them, with a mask of zeros.
+    // Frames as a client sends them, with a mask of zeros.
     let fragment = |opcode: u8| [vec![opcode, 0xfe, 0xff, 0xff, 0, 0, 0, 0], vec![b'x'; 0xffff]].concat();
     for (frames, code) in [
         ([fragment(0x01), fragment(0x00)].concat(), 1009_u16),

@@ -14,13 +14,13 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 use super::*;
 use crate::{
     protocol::{Hex, Nick, Timestamp},
-    server::{desk, replay::PrefixedStream},
+    server::{hub, websocket::prefixed_stream::PrefixedStream},
 };
 
+mod input;
 mod life;
 mod patience;
 mod people;
-mod speech;
 
 /// Longer than anything that a session waits for.
 const LONG: std::time::Duration = std::time::Duration::from_mins(10);
@@ -33,7 +33,7 @@ const LOST: u32 = 3;
 
 fn shared_over(log: Store, rate: u32, burst: u32) -> Arc<Shared> {
     let last = log.last().unwrap_or_default();
-    let (hub, desk) = desk::open(log.clone(), last, Timestamp(0), LOST);
+    let (hub, desk) = hub::task::open(log.clone(), last, Timestamp(0), LOST);
     tokio::spawn(desk);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());
@@ -54,7 +54,7 @@ fn opening(dialect: Dialect, nick: &str) -> HandshakeRequest {
 struct Peer {
     stream: WebSocketStream<DuplexStream>,
     session: JoinHandle<End>,
-    /// FrameQueue read and not yet asked for.
+    /// Frames read and not yet asked for.
     unread: VecDeque<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The column beside the conversation, and a topic that is longer than its place.
 
 use super::*;
-use crate::wire::Limits;
+use crate::protocol::Limits;
 
 impl Stage {
     /// Returns a stage on which ada is live in so many rooms.

@@ -11,7 +11,7 @@ pub(crate) struct FrameTracker {
     length: u8,
     /// What is still to come of the payload.
     left: u64,
-    /// FrameQueue of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too many, and the last is not among them.
+    /// Frames of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too many, and the last is not among them.
     frames: u8,
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::{sync::broadcast, task::yield_now};
 
-use super::batch::Batch;
+use crate::server::hub::batch::Batch;
 use crate::{
     protocol::{Limits, Message, RoomName},
     rooms::Notice,
@@ -145,7 +145,7 @@ mod tests {
     use crate::{
         protocol::{Dialect, MessageId},
         rooms::MemberId,
-        server::batch::tests::message,
+        server::hub::batch::tests::message,
     };
 
     #[tokio::test]
@@ -219,7 +219,8 @@ mod tests {
             rings.message(message(id, "hi"));
             rings.finish().await;
         }
-        let lagged = |reader: &mut RoomReceiver| matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1)));
+        let lagged =
+            |reader: &mut RoomReceiver| matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1)));
         assert!(crowd[..FEW].iter_mut().all(lagged));
         assert!(!lagged(&mut crowd[FEW]));
     }

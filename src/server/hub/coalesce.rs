@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::{sync::mpsc, task::yield_now, time::sleep};
 
-use crate::{protocol::Limits, rooms::MemberId, server::hub::Request};
+use crate::{protocol::Limits, rooms::MemberId, server::hub::handle::Request};
 
 /// How often others get their turn first, while what they do brings more for this one.
 const YIELDS: u32 = 8;
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{Body, Kind},
-        server::hub::Outgoing,
+        server::hub::handle::Outgoing,
     };
 
     fn say(seat: MemberId, count: usize) -> Request {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     protocol::{Dialect, Message, MessageId, ServerMessage, json, text},
-    rooms::{Notice, MemberId},
+    rooms::{MemberId, Notice},
 };
 
 /// Roughly what a frame has besides the text of its message, so that a buffer seldom has to grow.
@@ -137,7 +137,7 @@ fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::server) mod tests {
     use super::*;
     use crate::protocol::{Body, ErrorCode, Failure, Kind, Nick, RoomName, Timestamp};
 

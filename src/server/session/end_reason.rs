@@ -2,10 +2,10 @@
 
 use tokio_websockets::CloseCode;
 
-use super::{
-    hub::Gone,
-    mailbox::EvictReason,
-    socket::{Failed, Incoming, Unwritten},
+use crate::server::{
+    hub::handle::Gone,
+    hub::mailbox::EvictReason,
+    websocket::{Failed, Incoming, Unwritten},
 };
 
 /// Why a session ended.

@@ -13,11 +13,11 @@ use crate::{
     rooms::{Arrival, IfTaken},
     server::{
         Transport,
-        batch::push_frame,
-        end::End,
-        hub::Seat,
-        opening::HandshakeRequest,
-        socket::{Incoming, Socket},
+        handshake::negotiate::HandshakeRequest,
+        hub::batch::push_frame,
+        hub::handle::Seat,
+        session::end_reason::End,
+        websocket::{Incoming, Socket},
     },
     store::{Known, wall_clock},
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-use super::{Session, entering::Wanted, read_topic};
+use super::{Session, join::Wanted, read_topic};
 use crate::{
     protocol::{
         ClientMessage, Dialect, ErrorCode, Failure, Kind, Limits, MessageId, Nick, Query, RoomName, ServerMessage,
@@ -17,16 +17,16 @@ use crate::{
     rooms::To,
     server::{
         Transport,
-        batch::{push_frame, push_lines},
-        end::End,
-        hub::{Ask, Outgoing},
-        socket::Incoming,
+        hub::batch::{push_frame, push_lines},
+        hub::handle::{Ask, Outgoing},
+        session::end_reason::End,
         turns::Purpose,
+        websocket::Incoming,
     },
-    store::{StoreError, Search, wall_clock},
+    store::{Search, StoreError, wall_clock},
 };
 
-/// FrameQueue read in a row before whatever waits to be written has its turn.
+/// Frames read in a row before whatever waits to be written has its turn.
 const READS_IN_A_ROW: u32 = 64;
 /// Bytes of text that are handed in together, past which no further frame is read for it: with [`Limits::HUB_QUEUE`] it bounds what
 /// waits for the hub.

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Transport, boundary::FrameTracker};
+use crate::server::{Transport, websocket::frame_tracker::FrameTracker};
 
 /// What is read ahead at the most.
 const AHEAD: usize = 8 * 1024;

@@ -1,6 +1,12 @@
 //! One WebSocket of the server's, and what is known about the library under it: every wait on the peer has a deadline, whole
 //! frames are written past the library while its own queue is empty, and a close is said and heard out.
 
+pub(super) mod frame_queue;
+mod frame_tracker;
+pub(super) mod prefixed_stream;
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::{
     future::poll_fn,
     io::IoSlice,
@@ -16,8 +22,8 @@ use tokio::{
 };
 use tokio_websockets::{CloseCode, Error, Message, ServerBuilder, WebSocketStream, proto::ProtocolError};
 
-use super::{Transport, frames::FrameQueue, replay::PrefixedStream};
 use crate::protocol::Limits;
+use crate::server::{Transport, websocket::frame_queue::FrameQueue, websocket::prefixed_stream::PrefixedStream};
 
 /// What a peer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -382,6 +388,3 @@ async fn in_time(write: impl Future<Output = Result<(), ()>>) -> Result<(), Unwr
         Err(_) => Err(Unwritten { stalled: true }),
     }
 }
-
-#[cfg(test)]
-pub(super) mod tests;

@@ -16,8 +16,8 @@ use tokio_util::sync::WaitForCancellationFuture;
 use crate::{
     protocol::ServerMessage,
     server::{
-        mailbox::{Mailbox, EvictReason},
-        socket::Incoming,
+        hub::mailbox::{EvictReason, Mailbox},
+        websocket::Incoming,
     },
 };
 
@@ -40,7 +40,7 @@ pub(super) struct SessionEvents<'a, 's> {
     alarm: Pin<&'a mut Sleep>,
     mailbox: Mailbox,
     bell: Arc<WakeFlag>,
-    /// Fanout the bell.
+    /// Sets the flag.
     waker: Waker,
     /// Whom the bell wakes.
     woken: Option<Waker>,
@@ -150,7 +150,7 @@ mod tests {
     use crate::{
         protocol::{Limits, MessageId, RoomName},
         rooms::MemberId,
-        server::mailbox::Mailboxes,
+        server::hub::mailbox::Mailboxes,
     };
 
     /// Returns what happens next; nobody hears the peer.

@@ -6,12 +6,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use super::{
-    admission::LimitReached,
-    head::Head,
-    origin::{self, AllowedOrigin},
-};
 use crate::protocol::{Dialect, Nick, RoomName, SUBPROTOCOL, handshake};
+use crate::server::{
+    admission::LimitReached,
+    handshake::origin::{self, AllowedOrigin},
+    handshake::request::Head,
+};
 
 /// What a valid handshake asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -312,13 +312,16 @@ mod tests {
 
     #[test]
     fn a_full_server_says_so_but_is_healthy() {
-        for (full, status) in [(LimitReached::Server, 503), (LimitReached::Address, 503), (LimitReached::TooOften, 429)] {
+        for (full, status) in [(LimitReached::Server, 503), (LimitReached::Address, 503), (LimitReached::TooOften, 429)]
+        {
             let refused = decided(&handshake("/", &[]), Terms { full: Some(full), ..TERMS }).unwrap_err();
             assert_eq!(refused.status, status);
             assert!(refused.answer().contains("\r\nRetry-After: 10\r\n"));
         }
-        let healthy =
-            decided(&request("GET /healthz HTTP/1.1", &[("Host", "x")]), Terms { full: Some(LimitReached::Server), ..TERMS });
+        let healthy = decided(
+            &request("GET /healthz HTTP/1.1", &[("Host", "x")]),
+            Terms { full: Some(LimitReached::Server), ..TERMS },
+        );
         assert_eq!(healthy.unwrap_err().status, StatusCode::OK);
     }
 

@@ -8,7 +8,7 @@ use tokio::{
     },
 };
 
-use super::{mailbox::Mailbox, rings::RoomReceiver};
+use crate::server::{hub::fanout::RoomReceiver, hub::mailbox::Mailbox};
 use crate::{
     protocol::{
         AwayText, Body, Epoch, Failure, IdempotencyKey, Kind, MessageId, Nick, RoomName, RoomView, Run, ServerMessage,
@@ -54,7 +54,7 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
-    pub(super) fn new(requests: mpsc::WeakSender<Request>, seat: MemberId, for_good: bool) -> Self {
+    pub(in crate::server) fn new(requests: mpsc::WeakSender<Request>, seat: MemberId, for_good: bool) -> Self {
         Self { requests, seat, for_good }
     }
 }
@@ -78,7 +78,7 @@ impl Drop for Leaving {
 pub(crate) struct Gone;
 
 /// What is asked of the hub, each with where the answer goes.
-pub(super) enum Request {
+pub(in crate::server) enum Request {
     Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
     Say(MemberId, Vec<Outgoing>),
     Go(MemberId, RoomName, oneshot::Sender<(Place, RoomView)>),
@@ -130,13 +130,13 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// Returns the hub whose requests come out of the other end of `requests`.
-    pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
+    pub(in crate::server) fn new(requests: mpsc::Sender<Request>) -> Self {
         Self { requests }
     }
 
     /// Returns where requests go in.
     #[cfg(test)]
-    pub(super) fn requests(&self) -> &mpsc::Sender<Request> {
+    pub(in crate::server) fn requests(&self) -> &mpsc::Sender<Request> {
         &self.requests
     }
 

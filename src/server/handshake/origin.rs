@@ -4,7 +4,7 @@ use std::{net::IpAddr, str::FromStr};
 
 use http::{header, uri::Authority};
 
-use super::head::Head;
+use crate::server::handshake::request::Head;
 
 /// An origin whose pages an operator lets in, besides the server's own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,12 +8,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    head::Head,
-    opening::{HandshakeRequest, Refusal, Terms, decide},
-    replay::PrefixedStream,
-};
 use crate::protocol::Limits;
+use crate::server::{
+    handshake::negotiate::{HandshakeRequest, Refusal, Terms, decide},
+    handshake::request::Head,
+    websocket::prefixed_stream::PrefixedStream,
+};
 
 /// A stream that became a WebSocket.
 #[derive(Debug)]

@@ -3,8 +3,6 @@
 //! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
 //! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
 
-mod gathering;
-
 use std::time::Duration;
 
 use tokio::{
@@ -13,19 +11,19 @@ use tokio::{
 };
 use tracing::debug;
 
-use self::gathering::Coalescer;
-use super::{
-    hub::{Ask, Hub, Leaving, Place, Request, Outgoing, Seat},
-    mailbox::Mailboxes,
-    rings::Fanout,
+use super::coalesce::Coalescer;
+use crate::server::{
+    hub::fanout::Fanout,
+    hub::handle::{Ask, Hub, Leaving, Outgoing, Place, Request, Seat},
+    hub::mailbox::Mailboxes,
 };
 use crate::{
     protocol::{
         Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
         ServerMessage, Timestamp, Topic, TopicBy, Whois,
     },
-    rooms::{Arrival, Full, Kept, Known, Notice, Rooms, MemberId, Sender, To},
-    store::{Appended, Clock, Complaints, Draft, Store, Reading, SeatChange},
+    rooms::{Arrival, Full, Kept, Known, MemberId, Notice, Rooms, Sender, To},
+    store::{Appended, Clock, Complaints, Draft, Reading, SeatChange, Store},
 };
 
 /// Messages that are committed together, past which a turn does so before it goes on.

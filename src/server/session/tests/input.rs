@@ -10,8 +10,8 @@ use crate::{
     protocol::RoomView,
     rooms::MemberId,
     server::{
-        hub::{Leaving, Place, Request},
-        mailbox::Mailboxes,
+        hub::handle::{Leaving, Place, Request},
+        hub::mailbox::Mailboxes,
     },
 };
 
@@ -207,7 +207,11 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     });
     let (mut seat, _) = seat.await.unwrap().unwrap();
     let (text, key) = (crate::protocol::Body::new("x").unwrap(), crate::protocol::IdempotencyKey::new("k").unwrap());
-    let said = crate::server::hub::Outgoing { kind: crate::protocol::Kind::Say, text: Some(text), key: Some(key.clone()) };
+    let said = crate::server::hub::handle::Outgoing {
+        kind: crate::protocol::Kind::Say,
+        text: Some(text),
+        key: Some(key.clone()),
+    };
     shared.hub.say(seat.id, vec![said]).await.unwrap();
     let ServerMessage::Error(failure) = *poll_fn(|cx| seat.mailbox.poll_next(cx)).await.unwrap() else {
         panic!("no error")

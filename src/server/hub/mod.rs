@@ -1,0 +1,8 @@
+//! The hub: the one task that changes rooms and writes the store, and what gets its results to the sessions.
+
+pub(super) mod batch;
+mod coalesce;
+pub(super) mod fanout;
+pub(super) mod handle;
+pub(super) mod mailbox;
+pub(super) mod task;

@@ -59,6 +59,10 @@ impl DraftFile {
     /// Returns the text of the file as it is now, without line breaks at its end.
     pub(super) fn read(&self) -> io::Result<String> {
         let mut bytes = Vec::new();
+        // What else an editor may have put there could be read for ever.
+        if !fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::other("it is no file any more"));
+        }
         File::open(&self.path)?.take(MOST).read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
@@ -145,5 +149,11 @@ mod tests {
         assert_eq!(file.read().unwrap(), "caf\u{fffd}");
         File::create(file.path()).unwrap().set_len(10 * MOST).unwrap();
         assert_eq!(file.read().unwrap().len() as u64, MOST);
+        #[cfg(unix)]
+        {
+            fs::remove_file(file.path()).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", file.path()).unwrap();
+            assert_eq!(file.read().unwrap_err().to_string(), "it is no file any more");
+        }
     }
 }

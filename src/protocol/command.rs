@@ -287,7 +287,8 @@ impl CommandError {
             .filter(|known| known.len() > 1)
             .map(|known| (strsim::osa_distance(&typed, known), known))
             .filter(|(distance, _)| *distance <= most)
-            .min_by_key(|(distance, _)| *distance);
+            // Of those that are as near, the one whose beginning was typed.
+            .min_by_key(|(distance, known)| (*distance, !known.starts_with(&typed)));
         Self::Unknown { name, nearest: nearest.map(|(_, known)| known) }
     }
 }
@@ -547,6 +548,7 @@ mod tests {
     #[test]
     fn an_unknown_command_suggests_the_nearest() {
         for (line, nearest) in [
+            ("/whoi bob", Some("whois")),
             ("/jion tea", Some("join")),
             ("/hlep", Some("help")),
             ("/HISTROY 5", Some("history")),

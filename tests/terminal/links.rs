@@ -67,7 +67,7 @@ async fn a_long_link_and_the_bare_text_are_single_lines_to_the_terminal() {
     let whole = format!("bob: see {link} please");
     client.wait("the text in one line", |screen| screen.contents().lines().any(|line| line.ends_with(&whole))).await;
     assert!(client.look(|screen| screen.contents().lines().any(|line| line.ends_with(words.trim()))));
-    client.write("x");
+    client.write("\r");
     client.typed(">").await;
     client.wait("the link in one line", |screen| screen.contents().lines().any(|line| line == link)).await;
 }

@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
     Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, Wish,
+    choices::RoomChoice,
     command::{self, ScreenCommand},
     conversation::{GoneToNew, Page, SearchResults, TopicKey, TopicPage},
     highlights::{Word, Words},
@@ -32,16 +33,29 @@ use crate::{
 /// Messages that `/history` shows without a number, as many as a server would.
 const HISTORY: u32 = 20;
 
+/// Rooms that `/bell` tells of.
+const EXCEPTIONS: usize = 3;
+
+/// Returns whether a key types a character.
+fn types(key: KeyEvent) -> bool {
+    let is_command = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    matches!(key.code, KeyCode::Char(_)) && !is_command
+}
+
 impl Tui {
     /// Does what `input` asks for; what the screen cannot do itself it wishes.
     pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<Wish> {
         if self.bare.is_some() && matches!(input, Input::Key(_) | Input::Paste(_) | Input::Wheel(_)) {
             self.bare = None;
             self.is_used(now);
-            if let Input::Paste(text) = input {
-                self.paste(text);
+            let mut wishes = vec![Wish::Redraw];
+            match input {
+                Input::Paste(text) => self.paste(text),
+                // What is typed is not lost: without its slash, a command would be said to all.
+                Input::Key(key) if types(key) => wishes.extend(self.key(now, key, apps)),
+                _ => {}
             }
-            return vec![Wish::Redraw];
+            return wishes;
         }
         match input {
             Input::Key(key) => {
@@ -624,17 +638,17 @@ impl Tui {
             },
             ScreenCommand::Reconnect => return vec![Wish::Reconnect(self.app_of(self.current))],
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
-            ScreenCommand::Bell(None) => self.tell(now, format!("the bell rings for: {}", self.bell())),
+            ScreenCommand::Bell(None) => {
+                self.tell(now, format!("the bell rings for: {}{}", self.bell(), self.exceptions()));
+            }
             ScreenCommand::Bell(Some(bell)) => {
                 self.choices.bell = bell;
-                self.tell(
-                    now,
-                    match bell {
-                        Bell::Off => "the bell is off",
-                        Bell::Mentions => "the bell rings for mentions and private messages",
-                        Bell::All => "the bell rings for every message",
-                    },
-                );
+                let words = match bell {
+                    Bell::Off => "the bell is off",
+                    Bell::Mentions => "the bell rings for mentions and private messages",
+                    Bell::All => "the bell rings for every message",
+                };
+                self.tell(now, format!("{words}{}", self.exceptions()));
                 return vec![Wish::Remember];
             }
             ScreenCommand::Notify(choice) => return self.notify(now, choice),
@@ -706,6 +720,19 @@ impl Tui {
         };
         self.tell(now, format!("{what}{because}"));
         choice.map(|_| Wish::Remember).into_iter().collect()
+    }
+
+    /// Returns in which rooms the bell rings otherwise, because `/notify` was told so; nothing where it does not.
+    fn exceptions(&self) -> String {
+        let other = |choice: &&RoomChoice| choice.notify.is_some_and(|notify| notify.bell(self.bell()) != self.bell());
+        let rooms: Vec<_> = self.room_choices.all().iter().filter(other).collect();
+        let told = rooms.iter().take(EXCEPTIONS).map(|choice| {
+            let what = choice.notify.unwrap_or_default();
+            format!("#{}: {what}", choice.room)
+        });
+        let more = rooms.len().checked_sub(EXCEPTIONS).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+        let told: Vec<_> = told.chain(more).collect();
+        if told.is_empty() { String::new() } else { format!("; but by /notify in {}", told.join(", ")) }
     }
 
     /// Chooses whose comings and goings the room tells, or tells what holds.

@@ -68,6 +68,7 @@ fn notify_and_joins_tell_what_holds() {
     assert!(answer("/bell off").contains("the bell is off"));
     assert!(answer("/notify").contains("* nothing here calls for you, as /bell says"));
     assert_eq!(answer("/notify all"), "* every message here calls for you; /notify default: as /bell");
+    assert_eq!(answer("/bell off"), "* the bell is off; but by /notify in #lobby: all");
     assert!(answer("/notify loud").contains("! usage: /notify [all | mentions | none | default]"));
     assert!(answer("/joins").contains("of those who spoke in the last 30 minutes"));
     assert!(answer("/joins none").contains("tells of nobody"));

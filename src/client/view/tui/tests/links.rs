@@ -84,7 +84,11 @@ fn bare_text_has_nothing_beside_it_and_any_key_returns() {
     stage.key(KeyCode::Char('x'));
     assert_eq!(stage.wishes, [Wish::Redraw, Wish::Redraw]);
     let screen = stage.screen(80, 24);
-    assert!(screen.contains("bob: later") && screen.contains("─ new ─") && screen.ends_with("> a draft"), "{screen}");
+    assert!(screen.contains("bob: later") && screen.contains("─ new ─"), "{screen}");
+    assert!(screen.ends_with("> a draftx"), "what is typed is typed: {screen}");
+    stage.alt('v');
+    stage.key(KeyCode::Enter);
+    assert!(stage.screen(80, 24).ends_with("> a draftx"), "it was only closed");
     assert_eq!(stage.tui.rooms[0].unread, 0);
 }
 

@@ -33,7 +33,8 @@ pub use self::{
     names::{AwayText, Body, IdempotencyKey, MessageId, NameError, Nick, Query, RoomName, Timestamp, Topic},
     person::{PersonError, PersonId},
     server::{
-        ErrorCode, Failure, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, TopicBy, Welcome, Whois,
+        ErrorCode, Failure, Fate, Presence, Private, Rename, RoomEntry, RoomView, ServerMessage, TopicBy, Welcome,
+        Whois,
     },
 };
 

@@ -158,6 +158,30 @@ pub struct Presence {
     pub people: usize,
 }
 
+/// What became of somebody, as a [`Presence`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate<'a> {
+    /// They went.
+    Left,
+    /// They have this nick now.
+    Renamed(&'a Nick),
+}
+
+impl Presence {
+    /// Returns what became of whoever was called `nick` before, if anything is told. Somebody else may be called so now.
+    #[must_use]
+    pub fn fate(&self, nick: &Nick) -> Option<Fate<'_>> {
+        let renamed = self.renamed.iter().find(|rename| rename.from == *nick).map(|rename| Fate::Renamed(&rename.to));
+        renamed.or_else(|| self.left.contains(nick).then_some(Fate::Left))
+    }
+
+    /// Returns whether somebody has come who is called `nick`.
+    #[must_use]
+    pub fn comes(&self, nick: &Nick) -> bool {
+        self.joined.contains(nick) || self.returned.contains(nick)
+    }
+}
+
 #[cfg(test)]
 impl Presence {
     /// Returns that nobody has moved in `room`, where there are so many `people`: tests add who has.

@@ -623,8 +623,9 @@ impl Tui {
             }
             ScreenCommand::Goto(when) => {
                 let Some(at) = when::moment(&when, now.timestamp(), &self.choices.zone) else {
-                    let words = format!("{when} is no time; such as {}", when::FORMS);
-                    return self.show(now, self.current, &Shown::Refusal(words), me);
+                    // Where it is seen also by who reads back.
+                    self.told = Some(format!("{when} is no time; such as {}", when::FORMS));
+                    return Vec::new();
                 };
                 let question = self.rooms[self.current].ask(Page::Since(at));
                 return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();

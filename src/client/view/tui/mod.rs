@@ -20,6 +20,7 @@ pub mod palette;
 mod person;
 mod prompt;
 mod room;
+mod seen;
 mod status;
 mod styled;
 #[cfg(test)]

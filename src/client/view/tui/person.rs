@@ -2,13 +2,17 @@
 //!
 //! They stand behind the rooms, so that the place of a room is that of its app.
 
-use super::{Now, Tui, Wish, room::Room};
+use super::{
+    Now, Tui, Wish,
+    room::Room,
+    seen::{News, Seen},
+};
 use crate::{
     client::{
         chat::{App, Pending, Shown},
         ignored,
     },
-    protocol::{Nick, PersonId, Presence, Private, RoomName, ServerMessage, Welcome},
+    protocol::{Nick, PersonId, Presence, Private, RoomName, RoomView, ServerMessage, Welcome},
 };
 
 /// Such tabs that can be open; of more, the one that was quiet for longest is closed.
@@ -24,7 +28,8 @@ pub(super) struct Person {
     through: Option<RoomName>,
     /// From which room one came here.
     from: Option<RoomName>,
-    /// Whether they have left the room in which they were seen last.
+    seen: Seen,
+    /// Whether they have left the room in which they were seen last. Whoever comes under their nick may be another.
     left: bool,
     /// Greater for a tab that was used later.
     used: u64,
@@ -67,12 +72,30 @@ impl Tui {
         }
         let mut room = Room::for_one(self.choices.zone.clone());
         room.conversation.tell_times(self.choices.times);
-        let person = Person { nick, id, through: None, from: None, left: false, used: 0 };
+        let person = Person { nick, id, through: None, from: None, seen: Seen::default(), left: false, used: 0 };
         room.person = Some(person);
         room.ignore(&self.ignored);
         self.entered.iter().rev().for_each(|line| room.editor.remember(line.clone()));
         self.rooms.push(room);
-        self.rooms.len() - 1
+        let tab = self.rooms.len() - 1;
+        self.look_for_person(tab);
+        tab
+    }
+
+    /// Looks in which rooms there is somebody with the nick of whom the tab is for, and takes them for that person.
+    fn look_for_person(&mut self, tab: usize) {
+        let rooms = self.room_count();
+        let (rooms, people) = self.rooms.split_at_mut(rooms);
+        let Some(person) = tab.checked_sub(rooms.len()).and_then(|index| people.get_mut(index)?.person.as_mut()) else {
+            return;
+        };
+        person.left = false;
+        person.seen = Seen::default();
+        for room in rooms {
+            if let Some(name) = &room.name {
+                person.seen.look(name, &person.nick, room.names.contains(&person.nick));
+            }
+        }
     }
 
     /// Closes the tab for one person that is missed least: with nothing typed, with nothing unread, quiet for longest.
@@ -108,8 +131,9 @@ impl Tui {
         };
         let through = self.rooms.get(by).and_then(|room| room.name.clone());
         let used = self.rooms.iter().filter_map(|room| room.person.as_ref()).map(|person| person.used).max();
-        let mut news = Vec::new();
+        let (mut news, mut anew) = (Vec::new(), false);
         if let Some(person) = &mut self.rooms[tab].person {
+            anew = person.left || known.is_none();
             if person.id.is_some() && private.peer.is_some() && person.id != private.peer {
                 news.push(format!("this {other} is somebody else than the one before"));
             } else if person.nick != *other && known.is_some() {
@@ -119,7 +143,9 @@ impl Tui {
             person.id = private.peer.or(person.id);
             person.through = through.or(person.through.take());
             person.used = used.unwrap_or(0) + 1;
-            person.left = false;
+        }
+        if anew {
+            self.look_for_person(tab);
         }
         self.tell_person(now, tab, news, me);
         Some(tab)
@@ -135,6 +161,11 @@ impl Tui {
         let tab = self.tab_of_nick(&nick).unwrap_or_else(|| self.open_person(nick, None));
         if let Some(person) = &mut self.rooms[tab].person {
             person.through = person.through.take().or(through);
+            if person.left {
+                // Whoever has the nick now is who is meant.
+                person.id = None;
+                self.look_for_person(tab);
+            }
         }
         self.go_to(tab);
     }
@@ -163,7 +194,9 @@ impl Tui {
     pub(super) fn follow_people(&mut self, now: Now, shown: &Shown, me: Option<&Nick>) {
         match shown.event() {
             Some(ServerMessage::Presence(presence)) => self.follow_presence(now, presence, me),
-            Some(ServerMessage::Welcome(Welcome { epoch, shared, .. })) => {
+            Some(ServerMessage::Joined(view)) => self.look_for_people(view),
+            Some(ServerMessage::Welcome(Welcome { epoch, shared, view, .. })) => {
+                self.look_for_people(view);
                 let is_other = self.epoch.replace(*epoch).is_some_and(|before| before != *epoch);
                 // The people of another history are others, though their numbers may be the same.
                 if is_other || shared.is_some_and(|shared| shared.0 == 0) {
@@ -174,31 +207,42 @@ impl Tui {
         }
     }
 
+    /// Looks for those with whom one talks alone in a room whose people have just been spelled out.
+    fn look_for_people(&mut self, view: &RoomView) {
+        for person in self.persons_mut().filter_map(|(tab, _)| tab.person.as_mut()).filter(|person| !person.left) {
+            person.seen.look(&view.room, &person.nick, view.names.contains(&person.nick));
+        }
+    }
+
     fn follow_presence(&mut self, now: Now, presence: &Presence, me: Option<&Nick>) {
         let room = &presence.room;
         let mut all = Vec::new();
-        let is_elsewhere = |nick: &Nick| {
-            self.rooms.iter().any(|tab| tab.name.as_ref().is_some_and(|name| name != room) && tab.names.contains(nick))
-        };
-        let gone: Vec<_> = presence.left.iter().filter(|nick| !is_elsewhere(nick)).cloned().collect();
         for (tab, index) in self.persons_mut() {
             let Some(person) = &mut tab.person else { continue };
-            let mut news = Vec::new();
-            if let Some(rename) = presence.renamed.iter().find(|rename| rename.from == person.nick) {
-                news.push(format!("{} is {} now", rename.from, rename.to));
-                person.nick = rename.to.clone();
+            if person.left {
+                if presence.joined.contains(&person.nick) {
+                    let nick = &person.nick;
+                    all.push((
+                        index,
+                        format!("a {nick} has come to #{room}, perhaps another one; /query {nick} writes to them"),
+                    ));
+                }
+                continue;
             }
-            if gone.contains(&person.nick) && !person.left {
-                person.left = true;
-                news.push(format!("{} has left #{room}", person.nick));
-            } else if person.left && presence.joined.contains(&person.nick) {
-                person.left = false;
-                news.push(format!("{} is back in #{room}", person.nick));
+            match person.seen.follow(&person.nick, presence) {
+                Some(News::Renamed(to)) => {
+                    all.push((index, format!("{} is {to} now", person.nick)));
+                    person.nick = to;
+                }
+                Some(News::Left) => {
+                    person.left = true;
+                    all.push((index, format!("{} has left #{room}", person.nick)));
+                }
+                None => {}
             }
-            all.push((index, news));
         }
         for (tab, news) in all {
-            self.tell_person(now, tab, news, me);
+            self.tell_person(now, tab, vec![news], me);
         }
     }
 

@@ -15,7 +15,9 @@ use crate::{
         editor::Editor,
         ignored::Ignored,
     },
-    protocol::{ClientMessage, Kind, Limits, Message, Nick, Presence, RoomName, RoomView, ServerMessage, Topic},
+    protocol::{
+        ClientMessage, Kind, Limits, Message, Nick, Presence, Rename, RoomName, RoomView, ServerMessage, Topic,
+    },
 };
 
 /// A tab.
@@ -296,14 +298,11 @@ impl Room {
 
     fn came_and_went(&mut self, presence: &Presence) {
         self.people = presence.people;
-        for rename in &presence.renamed {
-            if self.names.remove(&rename.from) {
-                self.names.insert(rename.to.clone());
-            }
-        }
-        for nick in &presence.left {
-            self.names.remove(nick);
-        }
+        // First who has which nick no more: one may be somebody else's already.
+        let is_known = |rename: &&Rename| self.names.contains(&rename.from);
+        let renamed: Vec<_> = presence.renamed.iter().filter(is_known).map(|rename| rename.to.clone()).collect();
+        self.names.retain(|nick| presence.fate(nick).is_none());
+        self.names.extend(renamed);
         self.names.extend(presence.joined.iter().chain(&presence.returned).cloned());
     }
 }

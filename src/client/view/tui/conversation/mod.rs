@@ -416,9 +416,7 @@ impl Conversation {
         if matches!(self.live.last(), Some(Entry { content: Content::Presence(run), .. }) if run.is_empty()) {
             self.live.drop_last();
         }
-        for rename in &presence.renamed {
-            self.speakers.renamed(rename);
-        }
+        self.speakers.follow(presence);
     }
 
     fn line(&mut self, words: &str, at: Moment) -> Attention {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp as Moment};
 
-use crate::protocol::{Nick, Presence, Rename, text};
+use crate::protocol::{Fate, Nick, Presence, Rename, text};
 
 /// Who has been silent for longer comes and goes unseen.
 const LATELY: SignedDuration = SignedDuration::from_mins(30);
@@ -30,9 +30,12 @@ impl Speakers {
         self.list.truncate(SPEAKERS);
     }
 
-    pub(super) fn renamed(&mut self, rename: &Rename) {
-        for (nick, _) in self.list.iter_mut().filter(|(nick, _)| *nick == rename.from) {
-            *nick = rename.to.clone();
+    /// Takes who has another nick, all at once: one may be somebody else's already.
+    pub(super) fn follow(&mut self, presence: &Presence) {
+        for (nick, _) in &mut self.list {
+            if let Some(Fate::Renamed(to)) = presence.fate(nick) {
+                *nick = to.clone();
+            }
         }
     }
 
@@ -203,8 +206,13 @@ mod tests {
         }
         assert_eq!(speakers.iter().map(Nick::as_str).collect::<Vec<_>>(), ["ada", "bob"]);
         assert!(speakers.spoke_lately(&nick("ada"), at(1802)) && !speakers.spoke_lately(&nick("bob"), at(1802)));
-        speakers.renamed(&Rename { from: nick("ada"), to: nick("eve") });
-        assert!(speakers.spoke_lately(&nick("eve"), at(3)));
+        let mut presence = Presence::unmoved(RoomName::lobby(), 2);
+        // In whichever order they are told.
+        for (from, to) in [("ada", "bob"), ("bob", "eve")] {
+            presence.renamed.push(Rename { from: nick(from), to: nick(to) });
+        }
+        speakers.follow(&presence);
+        assert_eq!(speakers.iter().map(Nick::as_str).collect::<Vec<_>>(), ["bob", "eve"]);
         (0..1000).for_each(|n| speakers.spoke(&Nick::guest(n), at(3)));
         assert_eq!(speakers.iter().count(), SPEAKERS);
     }

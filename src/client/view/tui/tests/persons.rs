@@ -137,11 +137,63 @@ fn who_has_another_nick_is_followed_and_who_leaves_is_told_of() {
     stage.presence(1, |presence| presence.left.push(nick("rob")));
     assert!(stage.screen(80, 24).contains("rob has left #rust"));
     stage.presence(0, |presence| presence.joined.push(nick("rob")));
-    assert!(stage.screen(80, 24).contains("rob is back in #lobby"));
+    assert!(stage.screen(80, 24).contains("a rob has come to #lobby, perhaps another one"));
+    stage.presence(0, |presence| presence.renamed.push(Rename { from: nick("rob"), to: nick("fay") }));
+    assert_eq!(stage.tui.title(), "@rob - chat", "whoever that was");
     stage.told(1, &json!({"peer": "p2", "from": "roberta", "text": "it is me"}));
     assert!(stage.screen(80, 24).contains("rob is roberta now"));
     stage.told(1, &json!({"peer": "p3", "from": "roberta", "text": "and it is not"}));
     assert!(stage.screen(80, 24).contains("somebody else"));
+}
+
+#[test]
+fn what_is_said_to_one_alone_reaches_nobody_who_has_the_nick_that_they_had() {
+    let mut stage = Stage::in_two_rooms();
+    stage.enter_line("/query bob");
+    for tab in [0, 1] {
+        stage.presence(tab, |presence| {
+            for (from, to) in [("bob", "carol"), ("carol", "dave")] {
+                presence.renamed.push(Rename { from: nick(from), to: nick(to) });
+            }
+        });
+    }
+    stage.enter_line("for the one who was bob");
+    assert_eq!(stage.waiting()[0].0, "carol");
+}
+
+#[test]
+fn who_has_gone_is_written_to_no_more_until_one_asks_for_the_nick_again() {
+    let mut stage = Stage::in_two_rooms();
+    stage.told(0, &json!({"peer": "p2"}));
+    stage.alt('3');
+    for tab in [0, 1] {
+        stage.presence(tab, |presence| presence.left.push(nick("bob")));
+    }
+    stage.presence(0, |presence| presence.joined.push(nick("bob")));
+    stage.enter_line("are you bob?");
+    stage.enter_line("/query bob");
+    stage.enter_line("whoever you are");
+    let peers: Vec<_> = stage.waiting().into_iter().map(|(_, peer, _)| peer).collect();
+    assert_eq!(peers, [Some(PersonId(2)), None]);
+}
+
+#[test]
+fn one_who_takes_the_nick_of_another_is_still_in_the_room() {
+    let mut stage = Stage::in_two_rooms();
+    stage.presence(0, |presence| presence.joined.extend([nick("carol"), nick("dave")]));
+    let names = |stage: &Stage| stage.tui.rooms[0].names.iter().map(Nick::to_string).collect::<Vec<_>>();
+    stage.presence(0, |presence| {
+        // By their places, whatever came first.
+        for (from, to) in [("carol", "bob"), ("bob", "rob")] {
+            presence.renamed.push(Rename { from: nick(from), to: nick(to) });
+        }
+    });
+    assert_eq!(names(&stage), ["ada", "bob", "dave", "rob"]);
+    stage.presence(0, |presence| {
+        presence.left.push(nick("dave"));
+        presence.renamed.push(Rename { from: nick("rob"), to: nick("dave") });
+    });
+    assert_eq!(names(&stage), ["ada", "bob", "dave"]);
 }
 
 #[test]

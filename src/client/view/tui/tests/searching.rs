@@ -146,7 +146,11 @@ fn a_moment_is_asked_for_in_the_zone_of_the_reader() {
         .collect();
     let day = 24 * 60;
     assert_eq!(at, [14 * day + 720, day + 720, 1]);
+    (0..50).for_each(|n| stage.said(0, "bob", &format!("line {n}")));
+    stage.screen(80, 24);
+    stage.key(KeyCode::PageUp);
     stage.enter_line("/goto soon");
     assert!(stage.screen(80, 24).contains("soon is no time; such as 2026-11-01, 09:30"));
+    assert!(!stage.screen(80, 24).contains("line 49"), "it stays where one reads");
     assert_eq!(stage.asks(), []);
 }

@@ -1,4 +1,4 @@
-//! Imitates a server for one client: lets it in, and says so many lines a second.
+//! Imitates a server: lets clients in, shows each some history, and says so many lines a second to it.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +21,7 @@ use tokio_websockets::{Message, ServerBuilder};
 
 use crate::{Outcome, line, welcome};
 
-/// A server of one room; it ends when this is dropped.
+/// A server, which ends when this is dropped.
 pub(crate) struct Feeder {
     pub(crate) address: SocketAddr,
     /// Lines a second: one at a time up to a thousand.
@@ -30,7 +30,8 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    pub(crate) fn start() -> Outcome<Self> {
+    /// Starts one that shows so many messages to whoever comes.
+    pub(crate) fn start(history: u64) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
@@ -38,8 +39,9 @@ impl Feeder {
         let wanted = Arc::clone(&rate);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                let wanted = Arc::clone(&wanted);
                 // A client that goes away ends its own feeding.
-                drop(feed(stream, &wanted).await);
+                tokio::spawn(async move { drop(feed(stream, &wanted, history).await) });
             }
         });
         Ok(Self { address, rate, _runtime: runtime })
@@ -51,18 +53,25 @@ impl Feeder {
     }
 }
 
-async fn feed(stream: TcpStream, rate: &AtomicU32) -> Outcome<()> {
+async fn feed(stream: TcpStream, rate: &AtomicU32, history: u64) -> Outcome<()> {
     stream.set_nodelay(true)?;
     let builder = ServerBuilder::new().add_header(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL))?;
-    let (_, mut stream) = builder.accept(stream).await?;
-    let [hello, welcome, live] = welcome("lobby");
+    let (request, mut stream) = builder.accept(stream).await?;
+    let room = match request.uri().path().trim_matches('/') {
+        "" => "lobby",
+        room => room,
+    };
+    let [hello, welcome, live] = welcome(room);
     stream.send(Message::text(hello)).await?;
     stream.next().await.ok_or("no hello")??;
     stream.send(Message::text(welcome)).await?;
+    for id in 1..=history {
+        stream.feed(Message::text(line(id, room))).await?;
+    }
     stream.send(Message::text(live)).await?;
     let mut ticks = interval(Duration::from_millis(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let (mut due, mut id) = (0, 0);
+    let (mut due, mut id) = (0, history);
     loop {
         tokio::select! {
             message = stream.next() => drop(message.ok_or("the client has gone")??),
@@ -70,7 +79,7 @@ async fn feed(stream: TcpStream, rate: &AtomicU32) -> Outcome<()> {
                 due += rate.load(Ordering::Relaxed);
                 while due >= 1000 {
                     (due, id) = (due - 1000, id + 1);
-                    stream.send(Message::text(line(id, "lobby"))).await?;
+                    stream.send(Message::text(line(id, room))).await?;
                 }
             }
         }

@@ -19,6 +19,7 @@ const SIZE: (u16, u16) = (100, 30);
 fn main() -> Outcome<()> {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     view::measure(if is_quick { 20_000 } else { 400_000 })?;
+    program::measure_memory()?;
     program::measure(if is_quick { 50 } else { 600 }, Duration::from_secs(if is_quick { 3 } else { 10 }))
 }
 

@@ -1,10 +1,12 @@
-//! The real program: from the key to the screen while lines pour in, what that costs, and what doing nothing costs.
+//! The real program: from the key to the screen while lines pour in, what that costs, what doing nothing costs, and its memory.
 
 use std::{
     fs,
     thread::sleep,
     time::{Duration, Instant},
 };
+
+use broadcast_chat::protocol::Limits;
 
 use crate::{Outcome, feeder::Feeder, number, row, terminal::Terminal};
 
@@ -20,13 +22,19 @@ const KEYS: usize = 60;
 /// By then what was read has been remembered, and a server that says nothing has been asked whether it lives.
 const SETTLED: Duration = Duration::from_secs(21);
 
+/// Rooms in which its memory is measured, as many as can be open, and messages that are shown in each.
+const ROOMS: usize = Limits::SEATS;
+const HISTORY: u64 = Limits::HISTORY as u64;
+
+/// By then what came is shown.
+const SHOWN: Duration = Duration::from_secs(3);
+
 /// Clock ticks a second in `/proc` (`USER_HZ`), 100 on every Linux that there is.
 const TICKS: f64 = 100.0;
 
 pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
     println!("\nThe program in a terminal, {keys} keys, 10 a second");
-    let feeder = Feeder::start()?;
-    // The feeder has one client at a time.
+    let feeder = Feeder::start(0)?;
     let (half, most) = starts(&feeder, STARTS)?;
     row("start to first words, p50", format!("{half:.1} ms"));
     row("start to first words, p90", format!("{most:.1} ms"));
@@ -57,6 +65,38 @@ pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
     let woken = wake_ups(terminal.id()?)? - before;
     row(&format!("wake-ups in {} s of nothing", idle.as_secs()), woken);
     Ok(())
+}
+
+/// Joins many rooms with much in each, and prints how much memory that takes.
+pub(crate) fn measure_memory() -> Outcome<()> {
+    println!("\nThe memory of the program (VmRSS)");
+    let feeder = Feeder::start(HISTORY)?;
+    let mut terminal = Terminal::start(&["--nick", "ada", &feeder.address.to_string()])?;
+    terminal.shows("#lobby")?;
+    sleep(SHOWN);
+    row(&format!("one room, {HISTORY} messages"), resident(terminal.id()?)?);
+    for room in 1..ROOMS {
+        terminal.press(&format!("/join room{room}\r"), ">")?;
+        terminal.shows(&format!("#room{room} "))?;
+    }
+    sleep(SHOWN);
+    row(&format!("{ROOMS} rooms, {HISTORY} messages in each"), resident(terminal.id()?)?);
+    for room in (1..ROOMS).rev() {
+        // A page up, and to the room before.
+        terminal.press("\u{1b}[5~\u{10}", ">")?;
+        terminal.shows(&if room > 1 { format!("#room{} ", room - 1) } else { "#lobby ".to_owned() })?;
+    }
+    sleep(SHOWN);
+    row("after a page up in each", resident(terminal.id()?)?);
+    Ok(())
+}
+
+/// Returns how much memory of a process is in the machine's.
+fn resident(process: u32) -> Outcome<String> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let field = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("the kernel does not say")?;
+    let kib: usize = field.trim().trim_end_matches(" kB").parse()?;
+    Ok(format!("{:.1} MB", number(kib) * 1024.0 / 1e6))
 }
 
 /// Starts the program so often, and returns how many milliseconds it took until the first picture was on the screen, p50 and p90:

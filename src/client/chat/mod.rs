@@ -6,6 +6,7 @@
 mod absence;
 mod doubt;
 mod ending;
+mod names;
 mod outbox;
 mod privates;
 mod secret;
@@ -22,6 +23,7 @@ use jiff::Zoned;
 
 use self::{
     ending::{Ending, Stall},
+    names::Names,
     outbox::Outbox,
 };
 pub use self::{
@@ -337,6 +339,7 @@ pub struct App {
     /// What was said to us alone, by whom and with which id, the latest first.
     privates: Privates,
     outbox: Outbox,
+    names: Names,
     keys_made: u64,
     /// Until when nothing is sent, because the server asked for it.
     paused_until: Option<Duration>,
@@ -389,6 +392,7 @@ impl App {
             ignored: Arc::default(),
             privates: Privates::default(),
             outbox: Outbox::default(),
+            names: Names::default(),
             keys_made: 0,
             paused_until: None,
             ending: None,
@@ -526,7 +530,10 @@ impl App {
             return;
         }
         match json::decode_server(&frame) {
-            Ok(Some(event)) => self.event(now, event, effects),
+            Ok(Some(mut event)) => {
+                self.names.share(&mut event);
+                self.event(now, event, effects);
+            }
             Ok(None) => {}
             Err(unreadable) => self.unreadable(now, unreadable, effects),
         }

@@ -240,6 +240,9 @@ impl Tui {
         room.conversation.tell_times(self.choices.times);
         self.entered.iter().rev().for_each(|line| room.editor.remember(Arc::clone(line)));
         let tab = self.room_count();
+        if tab != self.current {
+            room.conversation.go_behind();
+        }
         self.rooms.insert(tab, room);
         if self.current >= tab && self.rooms.len() > 1 {
             self.current += 1;
@@ -318,6 +321,7 @@ impl Tui {
             return;
         }
         self.rooms[self.current].watch(false);
+        self.rooms[self.current].conversation.go_behind();
         self.comes_from_here(tab);
         // A question is about the line that it was asked at.
         self.question = None;

@@ -7,7 +7,7 @@ use crate::protocol::{MessageId, Private};
 
 /// Entries kept of a conversation with one person, and their bytes: anybody can write to one, under many nicks.
 const ENTRIES: usize = 1000;
-const BYTES: usize = 512 * 1024;
+const BYTES: usize = 256 * 1024;
 
 /// What an empty one says.
 const EMPTY: [&str; 2] = ["only the two of you read this", "nothing of it is kept when you leave"];

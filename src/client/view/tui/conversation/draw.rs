@@ -31,6 +31,7 @@ impl Conversation {
         if area.is_empty() {
             return picture;
         }
+        self.in_front = true;
         self.take_pending(pending);
         self.size = (area.width, area.height);
         let height = usize::from(area.height);
@@ -40,6 +41,7 @@ impl Conversation {
         self.near.0 = (self.position != Position::Bottom || blank > 0 || self.goal.is_some())
             && self.up(top, height) == Spot { serial: self.shown().first(), row: 0 };
         self.near.1 = self.detached.is_some() && self.down(top, 2 * height).serial >= self.end();
+        self.forget_far_rows();
         if self.detached.is_none() {
             self.saw(last);
         }

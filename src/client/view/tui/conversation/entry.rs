@@ -41,6 +41,9 @@ pub(super) const NARROW: u16 = 50;
 /// What a long row is indented by where there is no column of texts.
 const INDENT: u16 = 2;
 
+/// What a message takes beside its text: itself, and the counts of the allocator and of the references to both.
+const MESSAGE: usize = size_of::<Message>() + 48;
+
 /// What is shown. Nearly all are messages, so that whatever takes more stands in a box.
 #[derive(Debug)]
 pub(super) enum Content {
@@ -185,8 +188,10 @@ impl Entry {
     /// Returns about how many bytes it takes.
     pub(super) fn weight(&self) -> usize {
         let text = match &self.content {
-            Content::Message(message) => message.text_len(),
-            Content::Private(private, _) | Content::Alone(private, _) => private.text.as_str().len(),
+            Content::Message(message) => MESSAGE + message.text_len(),
+            Content::Private(private, _) | Content::Alone(private, _) => {
+                size_of::<Private>() + private.text.as_str().len()
+            }
             Content::Told(text) | Content::Refused(text) | Content::Line(text) => text.len(),
             // What can change counts nothing, and is short.
             Content::Presence(_) | Content::Outage(_) | Content::Pending(..) => 0,
@@ -209,6 +214,11 @@ impl Entry {
         let Content::Outage(outage) = &mut self.content else { return None };
         (self.local, self.laid) = (Some(local), None);
         Some(outage)
+    }
+
+    /// Forgets its rows, which take more than itself.
+    pub(super) fn forget_rows(&mut self) {
+        self.laid = None;
     }
 
     /// Returns its rows as they were last laid out.

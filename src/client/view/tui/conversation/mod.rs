@@ -8,6 +8,7 @@
 
 mod alone;
 mod bare;
+mod behind;
 mod draw;
 mod entry;
 mod outage;
@@ -75,6 +76,7 @@ pub enum Attention {
 }
 
 /// The conversation of one room.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug)]
 pub struct Conversation {
     zone: TimeZone,
@@ -118,6 +120,12 @@ pub struct Conversation {
     invitation: Option<(String, String)>,
     /// Whether this is no room, but what one person and the reader say to each other.
     alone: bool,
+    /// Whether this is the one that is looked at, of all that are open.
+    in_front: bool,
+    /// Whether the server keeps nothing, so that what is dropped is gone.
+    is_kept_here: bool,
+    /// The serial numbers of the first and the last entry that may have rows.
+    laid: Option<(i64, i64)>,
 }
 
 impl Conversation {
@@ -151,6 +159,9 @@ impl Conversation {
             joins: Joins::default(),
             invitation: None,
             alone: false,
+            in_front: true,
+            is_kept_here: false,
+            laid: None,
         }
     }
 
@@ -225,7 +236,8 @@ impl Conversation {
             Shown::Text(frame) => return self.line(clean::lines(frame).trim_end_matches('\n'), at),
             Shown::Connected(dialect) => {
                 self.forget_asking();
-                if *dialect == Dialect::Text {
+                self.is_kept_here = *dialect == Dialect::Text;
+                if self.is_kept_here {
                     self.went_live();
                     self.tell(PLAIN_TEXT_ONLY, at);
                 }
@@ -322,6 +334,7 @@ impl Conversation {
                     reading: self.reading.elsewhere(),
                     ignored: Arc::clone(&self.ignored),
                     joins: self.joins,
+                    in_front: self.in_front,
                     ..Self::new(self.zone.clone())
                 };
                 self.tell_event(event, at);

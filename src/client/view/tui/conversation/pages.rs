@@ -250,25 +250,25 @@ impl Conversation {
             return self.trim_alone();
         }
         let anchor = match self.position {
-            Position::Bottom => i64::MAX,
+            Position::Bottom => self.live.end(),
             Position::At(anchor) => anchor.serial,
         };
-        if let Some(detached) = &mut self.detached {
-            while detached.is_too_large() {
-                if anchor - detached.first() > detached.end() - anchor {
-                    detached.drop_first();
-                } else {
-                    detached.drop_last();
-                }
-            }
-        }
-        while self.live.is_too_large() {
+        let (entries, bytes) = self.most();
+        while self.live.holds_more_than(entries, bytes) {
             let quarter = (self.live.end() - self.live.first()) / 4;
             if self.detached.is_none() && anchor < self.live.first() + quarter {
                 // What is read stays; the live end must too.
                 self.detached = Some(self.live.split_before(anchor.max(self.live.first()) + quarter.max(1)));
             } else {
                 self.live.drop_first();
+            }
+        }
+        let Some(detached) = &mut self.detached else { return };
+        while detached.holds_more_than(entries, bytes) {
+            if anchor - detached.first() > detached.end() - anchor {
+                detached.drop_first();
+            } else {
+                detached.drop_last();
             }
         }
     }

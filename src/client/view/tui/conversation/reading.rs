@@ -198,6 +198,7 @@ impl Conversation {
     fn go_on_reading(&mut self) {
         let all = self.live.first()..self.live.end();
         let is_complete = usize::try_from(all.end - all.start).is_ok_and(|count| count < Limits::HISTORY as usize);
+        let is_complete = is_complete && self.live.is_whole();
         let Some(first) = self.reading.rule.and_then(|rule| self.live.after(rule)).filter(|_| is_complete) else {
             return;
         };

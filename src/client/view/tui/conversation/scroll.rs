@@ -198,7 +198,7 @@ impl Conversation {
         }
     }
 
-    fn entry_mut(&mut self, serial: i64) -> Option<&mut Entry> {
+    pub(super) fn entry_mut(&mut self, serial: i64) -> Option<&mut Entry> {
         let index = self.pending_index(serial);
         match &mut self.detached {
             Some(detached) => detached.entry_mut(serial),
@@ -217,6 +217,7 @@ impl Conversation {
         }
         let width = self.size.0;
         let Some(context) = self.context(serial) else { return 0 };
+        self.is_laid(serial);
         self.entry_mut(serial).map_or(0, |entry| {
             entry.lay(width, context);
             entry.rows().len()

@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use super::entry::Entry;
 use crate::protocol::MessageId;
 
-/// Entries kept, and their bytes: days of a busy room, and less memory than a page in a browser.
-pub(super) const ENTRIES: usize = 10_000;
-const BYTES: usize = 32 * 1024 * 1024;
+/// Entries kept of the room in front, and their bytes: a day of a busy room.
+pub(super) const ENTRIES: usize = 5000;
+pub(super) const BYTES: usize = 2 * 1024 * 1024;
 
 /// What is known of the messages beyond an end of a segment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Segment {
     bytes: usize,
     /// The message before the first entry, where that is known.
     before: MessageId,
+    /// Whether there was no more room for its first entries.
+    is_cut: bool,
     pub(super) older: Beyond,
     pub(super) newer: Beyond,
 }
@@ -47,6 +49,11 @@ impl Segment {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Returns whether all that came since it began is still here.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.is_cut
     }
 
     /// Returns whether anything in it was said by somebody.
@@ -75,6 +82,11 @@ impl Segment {
 
     pub(super) fn entry_mut(&mut self, serial: i64) -> Option<&mut Entry> {
         self.entries.get_mut(usize::try_from(serial - self.first).ok()?)
+    }
+
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
     }
 
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
@@ -121,6 +133,10 @@ impl Segment {
             _ => before.and_then(|before| before.day),
         };
         self.bytes += entry.weight();
+        if self.entries.len() == self.entries.capacity() {
+            // Twice as much as there is would stand empty in many rooms.
+            self.entries.reserve_exact(self.entries.len() / 4 + 8);
+        }
         self.entries.push_back(entry);
     }
 
@@ -170,10 +186,6 @@ impl Segment {
         self.older = Beyond::Lost;
     }
 
-    pub(super) fn is_too_large(&self) -> bool {
-        self.holds_more_than(ENTRIES, BYTES)
-    }
-
     /// Returns whether it holds more than so many entries or bytes.
     pub(super) fn holds_more_than(&self, entries: usize, bytes: usize) -> bool {
         self.entries.len() > entries || self.bytes > bytes
@@ -183,6 +195,7 @@ impl Segment {
         let Some(entry) = self.entries.pop_front() else { return };
         self.first += 1;
         self.bytes -= entry.weight();
+        self.is_cut = true;
         if self.older != Beyond::Lost {
             self.older = Beyond::Unknown;
         }
@@ -205,13 +218,22 @@ impl Segment {
             entries: std::mem::replace(&mut self.entries, rest),
             first: self.first,
             before: self.before,
+            is_cut: self.is_cut,
             older: self.older,
             newer: Beyond::Unknown,
         };
+        self.is_cut = true;
         self.bytes -= before.bytes;
         self.first = before.end();
         self.older = Beyond::Unknown;
         before
+    }
+
+    /// Gives back the memory of what was dropped, where that is much.
+    pub(super) fn shrink(&mut self) {
+        if self.entries.capacity() / 2 > self.entries.len() {
+            self.entries.shrink_to_fit();
+        }
     }
 
     /// Lets what was refused be asked for again.

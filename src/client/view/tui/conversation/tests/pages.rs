@@ -3,10 +3,16 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    super::{GoneToNew, Page, Scroll, segment},
+    super::{
+        GoneToNew, Page, Scroll,
+        segment::{self, Segment},
+    },
     *,
 };
-use crate::{client::chat::Bookmark, protocol::ClientMessage};
+use crate::{
+    client::chat::Bookmark,
+    protocol::{ClientMessage, Dialect},
+};
 
 /// Returns a reader of a room where so much has been said before the ids of `live`.
 fn reader(live: RangeInclusive<u64>) -> Reader {
@@ -263,6 +269,86 @@ fn memory_is_bounded_and_what_is_read_stays() {
     }
     reader.conversation.scroll(Scroll::Bottom);
     assert_eq!(reader.numbers().last(), Some(&(3 * most)));
+}
+
+#[test]
+fn behind_another_room_little_is_kept_and_the_place_stays() {
+    let mut reader = reader(1..=9000);
+    let kept = |reader: &Reader| {
+        let Conversation { live, detached, .. } = &reader.conversation;
+        let all = [Some(live), detached.as_ref()].into_iter().flatten();
+        assert!(all.clone().flat_map(Segment::entries).all(|entry| entry.rows().is_empty()), "nothing is laid out");
+        all.map(|segment| segment.end() - segment.first()).sum::<i64>()
+    };
+    assert_eq!(reader.numbers().last(), Some(&9000));
+    for (scrolled, most) in [(Scroll::Bottom, 1000), (Scroll::Top, 2000), (Scroll::Lines(500), 2000)] {
+        reader.conversation.scroll(scrolled);
+        serve(&mut reader, 1..=9000);
+        let before = reader.numbers();
+        reader.conversation.go_behind();
+        assert!(kept(&reader) <= most, "{} {scrolled:?}", kept(&reader));
+        assert_eq!(reader.numbers(), before, "{scrolled:?}");
+        serve(&mut reader, 1..=9000);
+        assert_eq!(reader.numbers(), before, "{scrolled:?}");
+    }
+    reader.conversation.scroll(Scroll::Bottom);
+    reader.cells();
+    reader.conversation.go_behind();
+    reader.hear_all(&messages(9001..=20_000));
+    assert!(kept(&reader) <= 1000);
+    // Long ones are fewer.
+    let long = "x".repeat(10_000);
+    reader.hear_all(&(20_001..=20_500).map(|id| message(id, id, "bob", &long)).collect::<Vec<_>>());
+    assert!((1..20).contains(&kept(&reader)), "{}", kept(&reader));
+}
+
+#[test]
+fn what_no_server_sends_again_is_kept_longer_behind_another_room() {
+    let mut reader = Reader::new(60, 6);
+    reader.take(&Shown::Connected(Dialect::Text));
+    reader.conversation.go_behind();
+    for line in 0..3000 {
+        reader.take(&Shown::Text(format!("bob: line {line}")));
+    }
+    reader.conversation.scroll(Scroll::Top);
+    assert!(reader.rows()[0].contains("line 1000"), "{:?}", reader.rows());
+}
+
+#[test]
+fn what_is_far_out_of_sight_is_not_laid_out() {
+    let mut reader = reader(1..=4000);
+    let mut most = 0;
+    for _ in 0..800 {
+        reader.conversation.scroll(Scroll::Lines(-5));
+        reader.cells();
+        let laid = reader.conversation.live.entries().filter(|entry| !entry.rows().is_empty()).count();
+        most = most.max(laid);
+    }
+    assert_eq!(reader.numbers()[0], 1);
+    assert!((100..1100).contains(&most), "{most}");
+}
+
+#[test]
+fn where_not_all_that_was_missed_is_here_reading_does_not_go_on_in_the_middle() {
+    for (missed, first) in [(1..=300, 41), (1..=3000, 0)] {
+        let mut reader = Reader::new(60, 6);
+        reader.conversation = Conversation::new(TimeZone::UTC);
+        reader.conversation.go_behind();
+        reader.conversation.resume_after(Bookmark { epoch: EPOCH, run: None, id: MessageId(40) });
+        reader.welcome(EPOCH);
+        let last = *missed.end();
+        let long = "x".repeat(160);
+        let said = |id: u64| message(id, id, "bob", &format!("message {id}\n{long}"));
+        reader.hear_all(&missed.filter(|id| *id > 40).map(said).collect::<Vec<_>>());
+        reader.live();
+        reader.conversation.watch(true);
+        let numbers = reader.numbers();
+        if first > 0 {
+            assert_eq!(numbers.first(), Some(&first));
+        } else {
+            assert_eq!(numbers.last(), Some(&last));
+        }
+    }
 }
 
 /// Returns a reader who had read up to `read` when the connection was lost, and to whom these came since.

@@ -22,7 +22,7 @@ pub use self::editor::Editor;
 pub use self::lossy::{LAST_WORDS, LossyWriter, last_words};
 pub use self::program::command;
 pub use self::signals::Signals;
-pub use self::terminal::{TerminalBytes, TerminalWaker};
+pub use self::terminal::{TerminalBytes, TerminalWaker, stay_raw};
 
 /// Connections that the kernel keeps until they are accepted; more than its own limit counts as that. A restart brings everybody
 /// back within a second, and whoever does not fit waits a second for the next try.

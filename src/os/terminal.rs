@@ -70,3 +70,20 @@ impl TerminalBytes {
         }
     }
 }
+
+/// Puts the terminal on stdin into raw mode again, in one step: a shell may have taken it out of raw mode. Between two steps a key
+/// would be changed by the terminal, as Enter to Ctrl-J. Does nothing on Windows.
+///
+/// # Errors
+/// When stdin is not a terminal, or its mode cannot be set.
+pub fn stay_raw() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+        let stdin = rustix::stdio::stdin();
+        let mut mode = tcgetattr(stdin)?;
+        mode.make_raw();
+        tcsetattr(stdin, OptionalActions::Now, &mode)?;
+    }
+    Ok(())
+}

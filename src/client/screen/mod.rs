@@ -227,9 +227,9 @@ fn write_frames(mut frames: mpsc::Receiver<Vec<u8>>, written: &mpsc::Sender<io::
 }
 
 fn take() -> io::Result<()> {
-    // What is in raw mode already is not put into it again, and a shell may have taken it out without our knowing.
-    disable_raw_mode()?;
+    // It keeps the mode that was found, and does nothing when it has been called before.
     enable_raw_mode()?;
+    os::stay_raw()?;
     write(&taking(!TAKEN.swap(true, Ordering::SeqCst))?)
 }
 

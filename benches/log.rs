@@ -42,7 +42,7 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     let log = Store::open(&path, Keep::default())?;
     println!("\nfilled in {:.1?}", fill(&log, messages).await?);
     let begin = Instant::now();
-    log.tidy().await?;
+    log.maintain().await?;
     println!("indexed what was left in {:.1?}", begin.elapsed());
     log.close().await;
     println!("\n{:<36}{:>12}{:>12}{:>12}", format!("with {messages} messages"), "", "p50", "worst");
@@ -72,7 +72,7 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     }
     print("append while a tenth is deleted", took);
     let begin = Instant::now();
-    log.tidy().await?;
+    log.maintain().await?;
     println!("{:<36}{:>36}", "then the rest of that tenth", format!("{:.1?}", begin.elapsed()));
     log.close().await;
     println!("{:<36}{:>36}", "the file", format!("{} MB", std::fs::metadata(&path)?.len() / 1_000_000));
@@ -123,7 +123,7 @@ async fn burst(path: &Path) -> Outcome<()> {
     }
     print("search for nothing, none of it indexed", took);
     let begin = Instant::now();
-    log.tidy().await?;
+    log.maintain().await?;
     println!("{:<36}{:>36}", "then its index", format!("{:.1?}", begin.elapsed()));
     log.close().await;
     Ok(())

@@ -4,7 +4,7 @@ use std::{hint::black_box, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use broadcast_chat::{
     client::{
-        chat::{App, Event, Settings, Shown},
+        chat::{App, Event, Settings, ViewEvent},
         view::{Json, Plain, View},
     },
     protocol::{
@@ -115,8 +115,8 @@ fn room(criterion: &mut Criterion) {
             || arrival(PEOPLE),
             |arrival| {
                 now += Duration::from_secs(1);
-                if let Ok(seated) = rooms.arrive(arrival, now) {
-                    rooms.leave(seated.seat, now);
+                if let Ok(joined) = rooms.arrive(arrival, now) {
+                    rooms.leave(joined.member, now);
                 }
                 rooms.due(now)
             },
@@ -142,7 +142,7 @@ fn log(criterion: &mut Criterion) {
 }
 
 fn client(criterion: &mut Criterion) {
-    let shown = Shown::Event { event: message(1), quiet: false };
+    let shown = ViewEvent::Event { event: message(1), quiet: false };
     for (name, view) in [
         ("plain", View::Plain(Plain::new(TimeZone::UTC, false))),
         ("plain with colours", View::Plain(Plain::new(TimeZone::UTC, true))),

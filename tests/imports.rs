@@ -25,7 +25,7 @@ const PURE: [&str; 8] = [
     "src/client/completion.rs",
     "src/client/editor",
     "src/client/ignored.rs",
-    "src/client/keys",
+    "src/client/terminal/keys",
     "src/client/view",
 ];
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use broadcast_chat::{
     client::{
         chat::{App, Effect, Event, Settings},
-        screen::Canvas,
+        terminal::screen::Canvas,
         view::tui::{
-            Bell, Choices, Now, Tui, Words,
+            Bell, Now, Tui, TuiOptions, Words,
             clock::Times,
             palette::{Depth, Palette},
         },
@@ -25,7 +25,7 @@ const FRAME: Duration = Duration::from_millis(33);
 pub(crate) fn measure(lines: u64) -> Outcome<()> {
     let count = usize::try_from(lines)?;
     println!("\nThe view, {lines} lines, {} by {}", SIZE.0, SIZE.1);
-    let mut stage = Stage::new()?;
+    let mut stage = Harness::new()?;
     let (start, mut drawn) = (Instant::now(), Instant::now());
     let (mut frames, mut bytes) = (0, 0);
     for id in 1..=lines {
@@ -41,7 +41,7 @@ pub(crate) fn measure(lines: u64) -> Outcome<()> {
     row("  and so many bytes a frame", format!("{:.0}", number(bytes) / number(frames.max(1))));
     for (name, each) in [("1,000 lines a second", 33), ("a line now and then", 1)] {
         let frames = 1_000;
-        let mut stage = Stage::new()?;
+        let mut stage = Harness::new()?;
         let (mut bytes, mut spent, mut id) = (0, Duration::ZERO, 0);
         for _ in 0..frames {
             for _ in 0..each {
@@ -58,17 +58,17 @@ pub(crate) fn measure(lines: u64) -> Outcome<()> {
     Ok(())
 }
 
-struct Stage {
+struct Harness {
     app: App,
     tui: Tui,
     canvas: Canvas,
     began: Instant,
 }
 
-impl Stage {
+impl Harness {
     /// Returns a screen on which ada is live in the lobby.
     fn new() -> Outcome<Self> {
-        let choices = Choices {
+        let choices = TuiOptions {
             palette: Palette::new(Depth::True),
             zone: TimeZone::UTC,
             times: Times::default(),

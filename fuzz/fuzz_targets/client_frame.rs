@@ -1,7 +1,7 @@
 //! Whatever a client sends: decoding never panics, and what gets through is what it would be if it were sent again.
 #![no_main]
 
-use broadcast_chat::protocol::{Body, IdempotencyKey, Limits, Nick, RoomName, Topic, clean, command, json};
+use broadcast_chat::protocol::{Body, IdempotencyKey, Limits, Nick, RoomName, Topic, command, json, sanitize};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -12,7 +12,7 @@ fuzz_target!(|text: &str| {
     if let Err(error) = command::parse(text) {
         printable(&error.to_string());
     }
-    printable(&clean::lines(text));
+    printable(&sanitize::lines(text));
     if let Ok(nick) = Nick::new(text) {
         printable(nick.as_str());
         assert!(nick.as_str().chars().count() <= Limits::NICK_CHARS);

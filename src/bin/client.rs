@@ -11,18 +11,18 @@ use broadcast_chat::{
     client::{
         Error,
         address::Address,
-        chat::{App, Effect, Event, Failure, Settings, Shown, Since},
-        connection::{Link, LinkEvent, Order, What},
-        fullscreen,
+        chat::{App, Effect, Event, Failure, Settings, Since, ViewEvent},
+        config::{self, Colour, SettingsFile},
+        connection::{CommandKind, Connection, ConnectionCommand, ConnectionEvent},
+        full_screen,
         input::{Input, Typed},
         output::Output,
-        settings::{self, Colour, SettingsFile},
-        state,
+        saved_state,
         stopwatch::Stopwatch,
         view::{
             Format, Json, Plain, View, Words,
             tui::{
-                Choices,
+                TuiOptions,
                 clock::{Clock, Times},
                 palette::{Depth, Ground, Palette},
             },
@@ -30,7 +30,7 @@ use broadcast_chat::{
         zone::ZoneWatch,
     },
     os,
-    protocol::{Limits, MessageId, Nick, clean},
+    protocol::{Limits, MessageId, Nick, sanitize},
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
@@ -192,7 +192,7 @@ fn main() -> ExitCode {
     };
     if let Err(error) = &result {
         let hint = error.hint().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-        os::last_words(&format!("{}\n", clean::lines(&format!("error: {error}{hint}"))));
+        os::last_words(&format!("{}\n", sanitize::lines(&format!("error: {error}{hint}"))));
     }
     let code = SIGNAL.get().map(|number| 128 + number);
     ExitCode::from(code.unwrap_or_else(|| result.map_or_else(|error| error.exit_code(), |()| 0)))
@@ -201,7 +201,7 @@ fn main() -> ExitCode {
 /// Chats until it ends; a signal that ends it is left in `signal`.
 async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), Error> {
     let failed = |error: io::Error| Error::Start(os::reason(&error));
-    let file = settings::path().map(|path| SettingsFile::read(&path)).transpose()?.unwrap_or_default();
+    let file = config::path().map(|path| SettingsFile::read(&path)).transpose()?.unwrap_or_default();
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).map_err(|error| Error::Start(error.to_string()))?;
     let stdout_is_terminal = io::stdout().is_terminal();
@@ -224,7 +224,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         wait: arguments.wait,
         secret,
         session: None,
-        resume: None,
+        saved_position: None,
     };
     let stop = CancellationToken::new();
     let (stopped, signals) = (stop.clone(), os::end_requested().map_err(failed)?);
@@ -234,7 +234,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         stopped.cancel();
     }));
     if full_screen {
-        let choices = Choices {
+        let choices = TuiOptions {
             palette: Palette::new(depth(colour))
                 .with_theme(file.theme, Ground::of_variable(&variable("COLORFGBG")))
                 .with_nick_colours(file.nick_colors.unwrap_or(true)),
@@ -246,8 +246,8 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
             notify: arguments.notify,
             no_commands: arguments.no_commands,
         };
-        let options = fullscreen::Options { address, settings, choices, folder: state::folder(), stop };
-        return fullscreen::run(options).await;
+        let options = full_screen::Options { address, settings, choices, folder: saved_state::folder(), stop };
+        return full_screen::run(options).await;
     }
     let mut view = if arguments.json {
         View::Json(Json)
@@ -258,11 +258,11 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     let (interactive, waits) = (settings.interactive, settings.wait);
     let mut output = Output::to_stdout(stdout_is_terminal).map_err(failed)?;
     view.tell_time(Timestamp::now());
-    if let Some(block) = address.remark().and_then(|words| view.render(&Shown::Notice(words))) {
+    if let Some(block) = address.remark().and_then(|words| view.render(&ViewEvent::Notice(words))) {
         output.write(block).await;
     }
     let input = Input::from_stdin().map_err(failed)?;
-    let link = if arguments.wait { Link::keep_trying(address) } else { Link::start(address) };
+    let link = if arguments.wait { Connection::keep_trying(address) } else { Connection::start(address) };
     let (app, watch) = (App::new(settings), Stopwatch::start());
     let mut chat =
         Chat { app, view, input, link, output, stop, connection: 0, watch, zone: ZoneWatch::start(), cut: None, waits };
@@ -285,7 +285,7 @@ struct Chat {
     app: App,
     view: View,
     input: Input,
-    link: Link,
+    link: Connection,
     output: Output,
     stop: CancellationToken,
     /// Which connection of the link the app knows of.
@@ -328,7 +328,7 @@ impl Chat {
                         Some(Typed::Line(line)) => Some(Event::Line(line)),
                         Some(Typed::Continued(text)) => Some(Event::Continued(text)),
                         Some(Typed::Remark(words)) => {
-                            if let Some(block) = self.view.render(&Shown::Notice(words.to_owned())) {
+                            if let Some(block) = self.view.render(&ViewEvent::Notice(words.to_owned())) {
                                 self.output.write(block).await;
                             }
                             continue;
@@ -376,20 +376,20 @@ impl Chat {
     }
 
     /// Does what follows from all that was `heard`, so that it leaves in one block; returns how the program ends, if it does.
-    async fn take(&mut self, now: Duration, heard: &mut Vec<LinkEvent>) -> Option<Result<(), Error>> {
+    async fn take(&mut self, now: Duration, heard: &mut Vec<ConnectionEvent>) -> Option<Result<(), Error>> {
         if heard.is_empty() {
             return Some(Err(Error::Task("the link")));
         }
         for event in heard.drain(..) {
             let event = match event {
-                LinkEvent::Connected { connection, dialect } => {
+                ConnectionEvent::Connected { connection, dialect } => {
                     self.connection = connection;
                     Event::Connected(dialect)
                 }
-                LinkEvent::Frame(frame) => Event::Frame(frame),
-                LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-                LinkEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
-                LinkEvent::GaveUp(error) => return Some(Err(error.into())),
+                ConnectionEvent::Frame(frame) => Event::Frame(frame),
+                ConnectionEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
+                ConnectionEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
+                ConnectionEvent::GaveUp(error) => return Some(Err(error.into())),
             };
             let result = self.carry_out(now, event).await;
             if result.is_some() {
@@ -404,9 +404,13 @@ impl Chat {
         let connection = self.connection;
         for effect in self.app.update(now, event) {
             match effect {
-                Effect::Send(frame) => self.link.order(Order { connection, what: What::Frame(frame) }).await,
-                Effect::Reconnect { .. } => self.link.order(Order { connection, what: What::Reconnect }).await,
-                Effect::Retry => self.link.order(Order { connection, what: What::Retry }).await,
+                Effect::Send(frame) => {
+                    self.link.order(ConnectionCommand { connection, what: CommandKind::Frame(frame) }).await;
+                }
+                Effect::Reconnect { .. } => {
+                    self.link.order(ConnectionCommand { connection, what: CommandKind::Reconnect }).await;
+                }
+                Effect::Retry => self.link.order(ConnectionCommand { connection, what: CommandKind::Retry }).await,
                 Effect::Show(shown) => {
                     let Some(block) = self.view.render(&shown) else { continue };
                     tokio::select! {
@@ -427,7 +431,9 @@ impl Chat {
         for effect in self.app.update(self.watch.elapsed(), Event::Stop) {
             match effect {
                 Effect::Send(frame) => {
-                    self.link.order(Order { connection: self.connection, what: What::Frame(frame) }).await;
+                    self.link
+                        .order(ConnectionCommand { connection: self.connection, what: CommandKind::Frame(frame) })
+                        .await;
                 }
                 Effect::Finish(finished) => result = self.finished(finished),
                 Effect::Show(_) | Effect::Reconnect { .. } | Effect::Retry => {}

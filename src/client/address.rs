@@ -6,8 +6,9 @@ use http::{Uri, uri::Authority};
 use percent_encoding::percent_decode_str;
 
 use crate::protocol::{
-    Limits, NameError, Nick, RoomName, clean,
+    Limits, NameError, Nick, RoomName,
     host::{HostError, HostPort},
+    sanitize,
 };
 
 /// The port of a server that no port was given for, and the server's own default.
@@ -236,7 +237,7 @@ fn query(text: &str) -> Result<Query, AddressError> {
                 query.history = Some(number.ok_or(AddressError::History)?);
             }
             other => {
-                query.unknown.get_or_insert_with(|| clean::line(other).chars().take(32).collect());
+                query.unknown.get_or_insert_with(|| sanitize::line(other).chars().take(32).collect());
             }
         }
     }
@@ -254,7 +255,7 @@ impl From<HostError> for AddressError {
 }
 
 fn printable(text: &str) -> String {
-    clean::line(text).chars().take(64).collect()
+    sanitize::line(text).chars().take(64).collect()
 }
 
 #[cfg(test)]

@@ -42,15 +42,17 @@ pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Optio
     let behind = &text[cursor..];
     let closes = |c: char| c.is_whitespace() || ",.;:!?)]}>\"'’”»、。，）」』".contains(c);
     let blank = if behind.starts_with(closes) { "" } else { " " };
-    let (at, options) = match Place::of(before, start, candidates.commands) {
-        Place::Command => (start, commands(word, candidates.commands, "/", blank)),
-        Place::CommandName => (start, commands(word, candidates.commands, "", "")),
-        Place::Room => (start, rooms(word, candidates.rooms, blank)),
-        Place::Nick => (start, nicks(word, candidates.nicks, blank)),
-        Place::Server => (start, candidates.servers.iter().filter(|server| begins(server, word)).cloned().collect()),
-        Place::Words(words) => (start, literals(word, &words)),
-        Place::Text if word.is_empty() => return None,
-        Place::Text => {
+    let (at, options) = match CompletionContext::of(before, start, candidates.commands) {
+        CompletionContext::Command => (start, commands(word, candidates.commands, "/", blank)),
+        CompletionContext::CommandName => (start, commands(word, candidates.commands, "", "")),
+        CompletionContext::Room => (start, rooms(word, candidates.rooms, blank)),
+        CompletionContext::Nick => (start, nicks(word, candidates.nicks, blank)),
+        CompletionContext::Server => {
+            (start, candidates.servers.iter().filter(|server| begins(server, word)).cloned().collect())
+        }
+        CompletionContext::Words(words) => (start, literals(word, &words)),
+        CompletionContext::Text if word.is_empty() => return None,
+        CompletionContext::Text => {
             let begins_line = before[..start].is_empty() || before[..start].ends_with('\n');
             let in_text = |at: usize| match &word[at..] {
                 part if part.starts_with('#') => rooms(part, candidates.rooms, blank),
@@ -84,7 +86,7 @@ fn parts(word: &str) -> impl Iterator<Item = usize> {
 }
 
 /// What belongs where the word stands. All but the text is completed even where nothing is typed yet.
-enum Place {
+enum CompletionContext {
     Command,
     /// The name of a command, without its slash.
     CommandName,
@@ -96,7 +98,7 @@ enum Place {
     Text,
 }
 
-impl Place {
+impl CompletionContext {
     fn of(before: &str, start: usize, commands: &[&'static Spec]) -> Self {
         let Some(typed) = command(before) else { return Self::Text };
         if start == 0 {
@@ -392,7 +394,7 @@ mod tests {
     #[test]
     fn every_emoji_that_is_offered_can_be_said() {
         for emoji in emojis::iter() {
-            assert_eq!(crate::protocol::clean::lines(emoji.as_str()), emoji.as_str(), "{}", emoji.name());
+            assert_eq!(crate::protocol::sanitize::lines(emoji.as_str()), emoji.as_str(), "{}", emoji.name());
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     os,
-    protocol::{clean, command::is_secret},
+    protocol::{command::is_secret, sanitize},
 };
 
 /// When a file is made shorter: seldom enough that adding a line costs little.
@@ -182,7 +182,7 @@ fn lines(text: &str) -> Vec<Arc<str>> {
         if left == 0 || lines.len() == LINES {
             break;
         }
-        lines.push(clean::lines(&line).into());
+        lines.push(sanitize::lines(&line).into());
     }
     lines
 }

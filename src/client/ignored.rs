@@ -50,7 +50,7 @@ pub enum Toggled {
     /// The nick is ignored now.
     Ignored,
     /// It is not ignored any more.
-    Shown,
+    ViewEvent,
     /// It is ignored already, as this one is, and goes on being.
     With(Nick),
 }
@@ -102,7 +102,7 @@ impl Ignored {
     /// Ignores `nick`, or shows it again where it is ignored.
     pub fn toggle(&mut self, nick: &Nick) -> Toggled {
         if self.remove(nick) {
-            return Toggled::Shown;
+            return Toggled::ViewEvent;
         }
         let followed = || Some(&self.followed.iter().find(|one| share(&one.nick, nick))?.of);
         if let Some(as_whom) = self.chosen(nick).or_else(followed) {
@@ -271,7 +271,7 @@ mod tests {
         let mut all = Ignored::default();
         assert_eq!(all.toggle(&nick("eve")), Toggled::Ignored);
         assert_eq!(all.toggle(&nick("eve-2")), Toggled::With(nick("eve")));
-        assert_eq!(all.toggle(&nick("EVE")), Toggled::Shown);
+        assert_eq!(all.toggle(&nick("EVE")), Toggled::ViewEvent);
         assert!(all.nicks().is_empty() && !all.has(&nick("eve")));
     }
 
@@ -337,7 +337,7 @@ mod tests {
     fn who_is_shown_again_is_shown_under_every_nick() {
         let mut all = ignored(&["eve"]);
         all.follow(&rename("eve", "boss"), NOW);
-        assert_eq!(all.toggle(&nick("eve")), Toggled::Shown);
+        assert_eq!(all.toggle(&nick("eve")), Toggled::ViewEvent);
         assert_eq!(all, Ignored::default());
     }
 

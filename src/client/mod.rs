@@ -17,36 +17,34 @@
 pub mod address;
 pub mod chat;
 pub mod completion;
+pub mod config;
 pub mod connection;
 mod draft_file;
 pub mod editor;
 mod files;
-pub mod fullscreen;
+pub mod full_screen;
 pub mod history;
 pub mod ignored;
 pub mod input;
-pub mod keys;
 pub mod output;
-mod pace;
 pub mod picture;
-pub mod screen;
-pub mod settings;
-pub mod state;
+pub mod saved_state;
 pub mod stopwatch;
 pub mod tabs;
+pub mod terminal;
 pub mod unsent;
 pub mod view;
 pub mod writer;
 pub mod zone;
 
-use self::{chat::Failure, connection::ConnectError, settings::SettingsError};
+use self::{chat::Failure, config::SettingsError, connection::ConnectError};
 
 /// Why the client ended without success; its words are for people.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The first connection failed, or a later one must not be tried again.
     #[error(transparent)]
-    Link(#[from] ConnectError),
+    Connection(#[from] ConnectError),
     /// The conversation could not be ended as it should.
     #[error(transparent)]
     App(#[from] Failure),
@@ -78,7 +76,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Link(error) => error.hint(),
+            Self::Connection(error) => error.hint(),
             Self::App(failure) => failure.hint(),
             Self::Settings(SettingsError::Line { .. }) => Some("correct the line, or take it out".to_owned()),
             _ => None,

@@ -12,15 +12,15 @@ use tokio::task::JoinSet;
 use super::{
     Error,
     address::Address,
-    chat::{App, Effect, Event, Failure, Settings, Shown},
-    connection::{Link, LinkEvent, Order, What},
+    chat::{App, Effect, Event, Failure, Settings, ViewEvent},
+    connection::{CommandKind, Connection, ConnectionCommand, ConnectionEvent},
 };
 
 /// What follows from an event, for whoever shows it.
 #[derive(Debug, Default)]
 pub struct Update {
     /// What is to be shown.
-    pub shown: Vec<Shown>,
+    pub shown: Vec<ViewEvent>,
     /// How the conversation ended, if it did.
     pub finished: Option<Result<(), Failure>>,
 }
@@ -37,18 +37,18 @@ pub struct Tabs {
 #[derive(Debug)]
 struct Tab {
     app: App,
-    link: Link,
+    link: Connection,
     /// Which connection of the link the app knows of.
     connection: u64,
     /// Orders that the link had no room for.
-    waiting: VecDeque<Order>,
+    waiting: VecDeque<ConnectionCommand>,
     finished: bool,
 }
 
 impl Tabs {
     /// Opens a tab at the end, which connects until it has a server.
     pub fn open(&mut self, address: Address, settings: Settings) {
-        let link = Link::keep_trying(address);
+        let link = Connection::keep_trying(address);
         let app = App::new(settings);
         self.all.push(Tab { app, link, connection: 0, waiting: VecDeque::new(), finished: false });
     }
@@ -130,9 +130,9 @@ impl Tabs {
         let connection = tab.connection;
         for effect in tab.app.update(now, event) {
             match effect {
-                Effect::Send(frame) => tab.order(Order { connection, what: What::Frame(frame) }),
-                Effect::Reconnect { .. } => tab.order(Order { connection, what: What::Reconnect }),
-                Effect::Retry => tab.order(Order { connection, what: What::Retry }),
+                Effect::Send(frame) => tab.order(ConnectionCommand { connection, what: CommandKind::Frame(frame) }),
+                Effect::Reconnect { .. } => tab.order(ConnectionCommand { connection, what: CommandKind::Reconnect }),
+                Effect::Retry => tab.order(ConnectionCommand { connection, what: CommandKind::Retry }),
                 Effect::Show(shown) => update.shown.push(shown),
                 Effect::Finish(result) => {
                     tab.finished = true;
@@ -147,24 +147,24 @@ impl Tabs {
 }
 
 impl Tab {
-    fn heard(&mut self, event: Option<LinkEvent>) -> Result<Event, Error> {
+    fn heard(&mut self, event: Option<ConnectionEvent>) -> Result<Event, Error> {
         Ok(match event.ok_or(Error::Task("the link"))? {
-            LinkEvent::Connected { connection, dialect } => {
+            ConnectionEvent::Connected { connection, dialect } => {
                 self.connection = connection;
                 self.waiting.clear();
                 Event::Connected(dialect)
             }
-            LinkEvent::Frame(frame) => Event::Frame(frame),
-            LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-            LinkEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
-            LinkEvent::GaveUp(error) => {
+            ConnectionEvent::Frame(frame) => Event::Frame(frame),
+            ConnectionEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
+            ConnectionEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
+            ConnectionEvent::GaveUp(error) => {
                 self.finished = true;
                 return Err(error.into());
             }
         })
     }
 
-    fn order(&mut self, order: Order) {
+    fn order(&mut self, order: ConnectionCommand) {
         self.waiting.push_back(order);
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{AwayText, Body, Limits, NameError, Nick, Query, RoomName, Topic, clean::is_blank};
+use super::{AwayText, Body, Limits, NameError, Nick, Query, RoomName, Topic, sanitize::is_blank};
 
 /// One command as `/help` shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -277,7 +277,7 @@ impl From<NameError> for CommandError {
 impl CommandError {
     /// Returns the error for a name that none of `commands` has, with the nearest that one of them has.
     pub fn unknown(name: &str, commands: impl Iterator<Item = &'static Spec>) -> Self {
-        let name: String = super::clean::line(name).chars().take(Limits::NICK_CHARS).collect();
+        let name: String = super::sanitize::line(name).chars().take(Limits::NICK_CHARS).collect();
         let typed = name.to_lowercase();
         // A third of a word may be wrong, or two letters of a long one.
         let most = (typed.chars().count() / 3).clamp(1, 2);

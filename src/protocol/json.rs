@@ -87,7 +87,7 @@ fn explain(frame: &str, error: &serde_json::Error) -> Failure {
 fn reason(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or_default();
-    super::clean::line(words).chars().take(200).collect()
+    super::sanitize::line(words).chars().take(200).collect()
 }
 
 /// What can be told of a frame of a server that is no event of the protocol.

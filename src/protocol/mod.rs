@@ -3,9 +3,9 @@
 //! A line of a peer becomes a [`ClientMessage`] (by [`json::decode_client`] or [`command::parse`]), an event of the server is a
 //! [`ServerMessage`] and leaves as [`json::encode`] or [`text::encode`]. `docs/protocol.md` is the normative text.
 
-pub mod clean;
 mod client;
 pub mod command;
+mod confusables;
 pub mod handshake;
 mod hex;
 pub mod host;
@@ -15,9 +15,9 @@ mod largest;
 mod limits;
 mod names;
 mod person;
+pub mod sanitize;
 pub mod search;
 mod server;
-mod skeleton;
 pub mod text;
 pub mod when;
 
@@ -107,13 +107,13 @@ impl Message {
     #[must_use]
     pub fn size(&self) -> usize {
         /// What surrounds the text.
-        const AROUND: usize = 512;
+        const FRAME_OVERHEAD: usize = 512;
         let text = self.text.as_ref().map_or(&[][..], |text| text.as_str().as_bytes());
         let escaped = |byte: &u8| match byte {
             b'\n' => 4,
             b'"' | b'\\' | b'\t' => 1,
             _ => 0,
         };
-        AROUND + text.len() + text.iter().map(escaped).sum::<usize>()
+        FRAME_OVERHEAD + text.len() + text.iter().map(escaped).sum::<usize>()
     }
 }

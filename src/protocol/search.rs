@@ -61,7 +61,7 @@ impl Filters {
     fn add(&mut self, word: &str, now: Timestamp, zone: &TimeZone) -> Result<(), FilterError> {
         let time = |name: &'static str, value: &str| {
             when::moment(value, now, zone).ok_or_else(|| {
-                let value: String = super::clean::line(value).chars().take(32).collect();
+                let value: String = super::sanitize::line(value).chars().take(32).collect();
                 FilterError::Time { name, value }
             })
         };

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AwayText, Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, PersonId, Query, RoomName, Run,
-    SessionToken, Timestamp, Topic, clean,
+    SessionToken, Timestamp, Topic,
     names::{read, read_key},
+    sanitize,
 };
 
 /// A topic, and who set it, where that is known.
@@ -269,7 +270,7 @@ pub struct Failure {
     /// For programs.
     pub code: ErrorCode,
     /// For people: lower case, no final period.
-    #[serde(deserialize_with = "clean::deserialize_line")]
+    #[serde(deserialize_with = "sanitize::deserialize_line")]
     pub message: String,
     /// The key of the message that failed.
     #[serde(default, deserialize_with = "read_key", skip_serializing_if = "Option::is_none")]
@@ -299,7 +300,7 @@ pub enum ServerMessage {
     /// The server speaks first (JSON only).
     Hello {
         /// Name and version of the server.
-        #[serde(deserialize_with = "clean::deserialize_line")]
+        #[serde(deserialize_with = "sanitize::deserialize_line")]
         server: String,
         /// For a later proof of who the client is.
         nonce: Nonce,

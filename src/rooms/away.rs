@@ -31,8 +31,8 @@ pub struct Known {
 
 impl Rooms {
     /// Notes that somebody has done something from there that others can see.
-    pub fn is_active(&mut self, seat: MemberId, now: Duration) {
-        let Some(place) = self.seats.get(&seat) else { return };
+    pub fn is_active(&mut self, member: MemberId, now: Duration) {
+        let Some(place) = self.memberships.get(&member) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
             person.active = now;
         }
@@ -40,8 +40,8 @@ impl Rooms {
 
     /// Notes that the person who sits there is away; without a text, who is away is back, and who is not is away. Returns what is
     /// so now.
-    pub fn set_away(&mut self, seat: MemberId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
-        let author = self.seats.get(&seat)?.author;
+    pub fn set_away(&mut self, member: MemberId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
+        let author = self.memberships.get(&member)?.author;
         let person = self.people.get_mut(&author)?;
         let text = text.or_else(|| person.away.is_none().then(AwayText::plain));
         person.away = text.clone().map(|text| Away { text, since: now });
@@ -52,12 +52,12 @@ impl Rooms {
     /// Returns a room as [`Self::view`] does, and who of the people in it is away.
     #[must_use]
     pub fn names(&self, name: &RoomName) -> RoomView {
-        let is_away = |seat: &MemberId| {
-            let author = self.seats.get(seat).map(|place| place.author);
+        let is_away = |member: &MemberId| {
+            let author = self.memberships.get(member).map(|place| place.author);
             author.and_then(|author| self.people.get(&author)).is_some_and(|person| person.away.is_some())
         };
         let members = self.open.get(name).into_iter().flat_map(|room| room.members.iter().take(Limits::NAMES));
-        let away = members.filter(|(_, seat)| is_away(seat)).map(|(nick, _)| nick.clone()).collect();
+        let away = members.filter(|(_, member)| is_away(member)).map(|(nick, _)| nick.clone()).collect();
         RoomView { away, ..self.view(name) }
     }
 
@@ -65,13 +65,13 @@ impl Rooms {
     ///
     /// # Errors
     /// [`ErrorCode::NoSuchNick`].
-    pub fn known(&self, seat: MemberId, nick: &Nick) -> Result<Known, Failure> {
+    pub fn known(&self, member: MemberId, nick: &Nick) -> Result<Known, Failure> {
         let person = self
-            .roster
+            .nick_registry
             .find(nick)
             .and_then(|author| self.people.get(&author))
             .ok_or_else(|| Failure::new(ErrorCode::NoSuchNick, format!("nobody called {nick} is here")))?;
-        let own = self.rooms_of(seat);
+        let own = self.rooms_of(member);
         let mut rooms = self.rooms_of_person(person);
         rooms.retain(|room| own.contains(room));
         Ok(Known {
@@ -85,23 +85,23 @@ impl Rooms {
 
     /// Returns the rooms that the person is in who sits there, in alphabetical order.
     #[must_use]
-    pub fn rooms_of(&self, seat: MemberId) -> Vec<RoomName> {
-        let person = self.seats.get(&seat).and_then(|place| self.people.get(&place.author));
+    pub fn rooms_of(&self, member: MemberId) -> Vec<RoomName> {
+        let person = self.memberships.get(&member).and_then(|place| self.people.get(&place.author));
         person.map(|person| self.rooms_of_person(person)).unwrap_or_default()
     }
 
     fn rooms_of_person(&self, person: &Person) -> Vec<RoomName> {
-        let room = |seat: &MemberId| self.seats.get(seat).map(|place| place.room.clone());
-        let mut rooms: Vec<_> = person.seats.iter().filter_map(room).collect();
+        let room = |member: &MemberId| self.memberships.get(member).map(|place| place.room.clone());
+        let mut rooms: Vec<_> = person.memberships.iter().filter_map(room).collect();
         rooms.sort_unstable();
         rooms
     }
 
     /// Returns what the person who sits there is to be told who has just written to `to`: that they are away, unless that was the
     /// last that was told and is so still.
-    pub fn tell_away(&mut self, seat: MemberId, to: PersonId) -> Option<AwayText> {
+    pub fn tell_away(&mut self, member: MemberId, to: PersonId) -> Option<AwayText> {
         let Away { text, since } = self.people.get(self.numbers.get(&to)?)?.away.clone()?;
-        let author = self.seats.get(&seat)?.author;
+        let author = self.memberships.get(&member)?.author;
         let told = &mut self.people.get_mut(&author)?.told_away;
         (told.replace((to, since)) != Some((to, since))).then_some(text)
     }

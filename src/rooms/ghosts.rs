@@ -72,13 +72,13 @@ impl Ghosts {
     /// the oldest of the address that has most.
     pub(super) fn surplus(&self, address: IpAddr) -> Option<MemberId> {
         let its = self.by_address.get(&address)?;
-        let (_, seat) = if self.per_address > 0 && its.len() > self.per_address {
+        let (_, member) = if self.per_address > 0 && its.len() > self.per_address {
             its.first()?
         } else {
             let (_, Reverse(oldest)) = self.fullest.last().filter(|_| self.charged > self.most)?;
             oldest
         };
-        Some(*seat)
+        Some(*member)
     }
 
     fn charge(&mut self, address: IpAddr, change: impl FnOnce(&mut BTreeSet<Lost>) -> bool) {

@@ -6,12 +6,12 @@
 //! A person is whoever has one session token. They have one nick, and a seat in each room that they have a connection to.
 
 mod away;
-mod digest;
+mod direct_messages;
 mod ghosts;
-mod private;
+mod member;
+mod nick_registry;
+mod presence_buffer;
 mod restart;
-mod roster;
-mod seat;
 
 // An address is a value; the sockets are in `std`.
 use core::net::IpAddr;
@@ -22,16 +22,16 @@ use std::{
 
 use self::{
     away::Away,
-    digest::Digest,
+    direct_messages::{Load, Owed},
     ghosts::Ghosts,
-    private::{Load, Owed},
-    roster::Roster,
+    nick_registry::NickRegistry,
+    presence_buffer::PresenceBuffer,
 };
 pub use self::{
     away::Known,
-    private::{Addressee, Full, Sender, To},
+    direct_messages::{Addressee, Full, Sender, To},
+    member::MemberId,
     restart::Kept,
-    seat::MemberId,
 };
 use crate::protocol::{
     Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, Presence, RoomEntry, RoomName, RoomView, Topic,
@@ -71,7 +71,7 @@ pub struct Arrival {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
     /// Their place.
-    pub seat: MemberId,
+    pub member: MemberId,
     /// The nick they have.
     pub nick: Nick,
     /// The earlier connection of the same person in this room, which has lost its place.
@@ -89,7 +89,7 @@ pub struct Notice {
 
 /// Who sits there, and where.
 #[derive(Debug)]
-struct Place {
+struct Member {
     author: Author,
     room: RoomName,
     /// When the connection was lost, if it is.
@@ -107,7 +107,7 @@ struct Person {
     id: PersonId,
     nick: Nick,
     /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
-    seats: Vec<MemberId>,
+    memberships: Vec<MemberId>,
     /// The keys of private messages that were sent lately, with their ids.
     private_keys: VecDeque<(IdempotencyKey, u64)>,
     owed: VecDeque<Owed>,
@@ -124,7 +124,7 @@ struct Person {
 struct Room {
     members: BTreeMap<Nick, MemberId>,
     topic: RoomTopic,
-    digest: Digest,
+    presence_buffer: PresenceBuffer,
     /// When the digest is told, once there is one.
     due: Option<Duration>,
 }
@@ -160,9 +160,9 @@ pub struct Rooms {
     /// Seats of those who can come back that changed since they were last kept, with the nick of who has them and
     /// what others know them by.
     changed: BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>>,
-    seats: HashMap<MemberId, Place>,
+    memberships: HashMap<MemberId, Member>,
     seats_given: u64,
-    roster: Roster,
+    nick_registry: NickRegistry,
     open: HashMap<RoomName, Room>,
     /// Lost connections: the seats that are `dropped`, and no others.
     ghosts: Ghosts,
@@ -189,19 +189,19 @@ impl Rooms {
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
             Some(nick) => {
                 if let Some(evicted) = self.seat_of(&nick, &room) {
-                    let seat = self.new_seat(author, Some(address), room.clone(), can_return);
-                    self.replace(evicted, seat, &nick, &room);
-                    return Ok(Joined { seat, nick, evicted: Some(evicted) });
+                    let member = self.new_seat(author, Some(address), room.clone(), can_return);
+                    self.replace(evicted, member, &nick, &room);
+                    return Ok(Joined { member, nick, evicted: Some(evicted) });
                 }
                 self.make_room(author, now)?;
                 nick
             }
             None => self.introduce(author, nick, if_taken, None, now)?,
         };
-        let seat = self.new_seat(author, Some(address), room.clone(), can_return);
-        self.keep(seat, &room, Some(&nick));
-        self.enter(author, seat, &nick, &room, now, returning && now < Limits::GRACE);
-        Ok(Joined { seat, nick, evicted: None })
+        let member = self.new_seat(author, Some(address), room.clone(), can_return);
+        self.keep(member, &room, Some(&nick));
+        self.enter(author, member, &nick, &room, now, returning && now < Limits::GRACE);
+        Ok(Joined { member, nick, evicted: None })
     }
 
     /// Gives somebody who was not here a nick, and returns it. They are known to others by `known` from an earlier run, unless that is
@@ -215,23 +215,23 @@ impl Rooms {
         now: Duration,
     ) -> Result<Nick, Failure> {
         let nick = match wanted {
-            None => self.roster.free_guest(),
-            Some(nick) if !self.roster.is_taken(&nick) => nick,
-            Some(nick) => match (if_taken, self.roster.next_free(&nick)) {
+            None => self.nick_registry.free_guest(),
+            Some(nick) if !self.nick_registry.is_taken(&nick) => nick,
+            Some(nick) => match (if_taken, self.nick_registry.next_free(&nick)) {
                 (IfTaken::Next, free) => free,
                 (IfTaken::Refuse, free) => return Err(taken(&nick, free)),
             },
         };
-        self.roster.take(&nick, author);
+        self.nick_registry.take(&nick, author);
         // Most people have one seat, and there may be many people.
-        let seats = Vec::with_capacity(1);
+        let memberships = Vec::with_capacity(1);
         let id = known.filter(|id| !self.numbers.contains_key(id)).unwrap_or(PersonId(self.people_seen + 1));
         self.people_seen = self.people_seen.max(id.0);
         self.numbers.insert(id, author);
         let person = Person {
             id,
             nick: nick.clone(),
-            seats,
+            memberships,
             private_keys: VecDeque::new(),
             owed: VecDeque::new(),
             since: now,
@@ -245,10 +245,14 @@ impl Rooms {
 
     /// Makes sure that this person may have one more seat: of those whose connection is lost, the oldest is let go.
     fn make_room(&mut self, author: Author, now: Duration) -> Result<(), Failure> {
-        let Some(person) = self.people.get(&author).filter(|person| person.seats.len() >= Limits::SEATS) else {
+        let Some(person) = self.people.get(&author).filter(|person| person.memberships.len() >= Limits::SEATS) else {
             return Ok(());
         };
-        let lost = person.seats.iter().filter_map(|seat| Some((self.seats.get(seat)?.dropped?, *seat))).min();
+        let lost = person
+            .memberships
+            .iter()
+            .filter_map(|member| Some((self.memberships.get(member)?.dropped?, *member)))
+            .min();
         let Some((_, ghost)) = lost else {
             let words = format!("you are in {} rooms, and more are not possible; leave one first", Limits::SEATS);
             return Err(Failure::new(ErrorCode::TooManyRooms, words));
@@ -258,20 +262,20 @@ impl Rooms {
     }
 
     /// Moves somebody to another room. Returns their other connection there, which has lost its place.
-    pub fn go(&mut self, seat: MemberId, to: &RoomName, now: Duration) -> Option<MemberId> {
-        let place = self.seats.get_mut(&seat).filter(|place| place.room != *to)?;
+    pub fn go(&mut self, member: MemberId, to: &RoomName, now: Duration) -> Option<MemberId> {
+        let place = self.memberships.get_mut(&member).filter(|place| place.room != *to)?;
         let from = std::mem::replace(&mut place.room, to.clone());
         let author = place.author;
         let nick = self.people.get(&author)?.nick.clone();
-        self.keep(seat, &from, None);
-        self.keep(seat, to, Some(&nick));
-        self.exit(author, seat, &nick, &from, now);
+        self.keep(member, &from, None);
+        self.keep(member, to, Some(&nick));
+        self.exit(author, member, &nick, &from, now);
         let evicted = self.seat_of(&nick, to);
         match evicted {
-            Some(evicted) => self.replace(evicted, seat, &nick, to),
-            None => self.enter(author, seat, &nick, to, now, false),
+            Some(evicted) => self.replace(evicted, member, &nick, to),
+            None => self.enter(author, member, &nick, to, now, false),
         }
-        self.spoke(seat);
+        self.spoke(member);
         evicted
     }
 
@@ -284,11 +288,11 @@ impl Rooms {
     fn replace(&mut self, old: MemberId, new: MemberId, nick: &Nick, room: &RoomName) {
         let Some(place) = self.take_seat(old) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
-            person.seats.retain(|seat| *seat != old);
+            person.memberships.retain(|member| *member != old);
         }
         if let Some(room) = self.open.get_mut(room) {
             room.members.insert(nick.clone(), new);
-            room.digest.replaced(place.author, new);
+            room.presence_buffer.replaced(place.author, new);
         }
     }
 
@@ -296,37 +300,37 @@ impl Rooms {
     ///
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick.
-    pub fn rename(&mut self, seat: MemberId, to: &Nick, now: Duration) -> Result<Vec<MemberId>, Failure> {
-        let Some(author) = self.seats.get(&seat).map(|place| place.author) else { return Ok(Vec::new()) };
+    pub fn rename(&mut self, member: MemberId, to: &Nick, now: Duration) -> Result<Vec<MemberId>, Failure> {
+        let Some(author) = self.memberships.get(&member).map(|place| place.author) else { return Ok(Vec::new()) };
         let Some(person) = self.people.get_mut(&author) else { return Ok(Vec::new()) };
         if person.nick == *to {
-            return Ok(vec![seat]);
+            return Ok(vec![member]);
         }
-        if self.roster.is_taken_by_another(to, author) {
-            return Err(taken(to, self.roster.next_free(to)));
+        if self.nick_registry.is_taken_by_another(to, author) {
+            return Err(taken(to, self.nick_registry.next_free(to)));
         }
         let from = std::mem::replace(&mut person.nick, to.clone());
-        let seats = person.seats.clone();
-        self.roster.free(&from, author);
-        self.roster.take(to, author);
-        for seat in &seats {
-            let Some(name) = self.seats.get(seat).map(|place| place.room.clone()) else { continue };
-            self.keep(*seat, &name, Some(to));
+        let memberships = person.memberships.clone();
+        self.nick_registry.free(&from, author);
+        self.nick_registry.take(to, author);
+        for member in &memberships {
+            let Some(name) = self.memberships.get(member).map(|place| place.room.clone()) else { continue };
+            self.keep(*member, &name, Some(to));
             let Some(room) = self.open.get_mut(&name) else { continue };
             room.members.remove(&from);
-            room.members.insert(to.clone(), *seat);
-            room.digest.renamed(author, *seat, from.clone(), to.clone());
+            room.members.insert(to.clone(), *member);
+            room.presence_buffer.renamed(author, *member, from.clone(), to.clone());
             room.tell_soon(&name, now, &mut self.digests);
         }
-        Ok(seats)
+        Ok(memberships)
     }
 
     /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and nobody is told.
-    pub fn lose(&mut self, seat: MemberId, now: Duration) {
-        let Some(place) = self.seats.get_mut(&seat).filter(|place| place.dropped.is_none()) else { return };
+    pub fn lose(&mut self, member: MemberId, now: Duration) {
+        let Some(place) = self.memberships.get_mut(&member).filter(|place| place.dropped.is_none()) else { return };
         place.dropped = Some(now);
         let address = place.address;
-        self.ghosts.add((now, seat), address);
+        self.ghosts.add((now, member), address);
         if let Some(surplus) = address.and_then(|address| self.ghosts.surplus(address)) {
             self.leave(surplus, now);
         }
@@ -334,28 +338,28 @@ impl Rooms {
 
     /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing happens if the place has gone
     /// to a newer connection.
-    pub fn leave(&mut self, seat: MemberId, now: Duration) {
-        if let Some(room) = self.seats.get(&seat).map(|place| place.room.clone()) {
-            self.keep(seat, &room, None);
+    pub fn leave(&mut self, member: MemberId, now: Duration) {
+        if let Some(room) = self.memberships.get(&member).map(|place| place.room.clone()) {
+            self.keep(member, &room, None);
         }
-        let Some(Place { author, room, .. }) = self.take_seat(seat) else { return };
+        let Some(Member { author, room, .. }) = self.take_seat(member) else { return };
         let Some(person) = self.people.get_mut(&author) else { return };
         let nick = person.nick.clone();
-        person.seats.retain(|other| *other != seat);
-        if person.seats.is_empty() {
+        person.memberships.retain(|other| *other != member);
+        if person.memberships.is_empty() {
             let (id, owed) = (person.id, std::mem::take(&mut person.owed));
             self.people.remove(&author);
             self.numbers.remove(&id);
             self.nobody_took(owed, "has gone");
-            self.roster.free(&nick, author);
+            self.nick_registry.free(&nick, author);
         }
-        self.exit(author, seat, &nick, &room, now);
+        self.exit(author, member, &nick, &room, now);
     }
 
     /// Returns the nick, author and room of whoever sits there.
     #[must_use]
-    pub fn whereabouts(&self, seat: MemberId) -> Option<(&Nick, Author, &RoomName)> {
-        let place = self.seats.get(&seat)?;
+    pub fn whereabouts(&self, member: MemberId) -> Option<(&Nick, Author, &RoomName)> {
+        let place = self.memberships.get(&member)?;
         Some((&self.people.get(&place.author)?.nick, place.author, &place.room))
     }
 
@@ -384,10 +388,10 @@ impl Rooms {
         self.open.get(room).is_some_and(|room| matches!(room.topic, RoomTopic::Known(_)))
     }
 
-    /// Takes what `seat` has read of the topic of `room`, if it is unknown and the seat is still there. What was set meanwhile is
+    /// Takes what `member` has read of the topic of `room`, if it is unknown and the seat is still there. What was set meanwhile is
     /// newer; and who has left may have read before a topic was set and the room became empty.
-    pub fn learn_topic(&mut self, seat: MemberId, room: &RoomName, topic: Option<TopicBy>) {
-        let is_there = self.seats.get(&seat).is_some_and(|place| place.room == *room);
+    pub fn learn_topic(&mut self, member: MemberId, room: &RoomName, topic: Option<TopicBy>) {
+        let is_there = self.memberships.get(&member).is_some_and(|place| place.room == *room);
         if is_there && !self.knows_topic(room) {
             self.set_topic(room, topic);
         }
@@ -432,7 +436,7 @@ impl Rooms {
     pub fn flush(&mut self, name: &RoomName) -> Option<Notice> {
         let room = self.open.get_mut(name)?;
         self.digests.remove(&(room.due.take()?, name.clone()));
-        let (presence, about) = std::mem::take(&mut room.digest).into_presence(name, room.members.len())?;
+        let (presence, about) = std::mem::take(&mut room.presence_buffer).into_presence(name, room.members.len())?;
         Some(Notice { presence, about })
     }
 
@@ -440,14 +444,14 @@ impl Rooms {
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         let dropped = self.ghosts.oldest().map(|(since, _)| since + Limits::GRACE);
-        let digest = self.digests.first().map(|(due, _)| *due);
-        dropped.into_iter().chain(digest).min()
+        let presence_buffer = self.digests.first().map(|(due, _)| *due);
+        dropped.into_iter().chain(presence_buffer).min()
     }
 
     /// Lets go of whoever did not come back within the grace, and returns what is now to be told.
     pub fn due(&mut self, now: Duration) -> Vec<Notice> {
-        while let Some((_, seat)) = self.ghosts.oldest().filter(|(since, _)| *since + Limits::GRACE <= now) {
-            self.leave(seat, now);
+        while let Some((_, member)) = self.ghosts.oldest().filter(|(since, _)| *since + Limits::GRACE <= now) {
+            self.leave(member, now);
         }
         let mut notices = Vec::new();
         while let Some((due, room)) = self.digests.first().filter(|(due, _)| *due <= now).cloned() {
@@ -458,10 +462,10 @@ impl Rooms {
     }
 
     /// Takes a seat away, with its grace if it is lost.
-    fn take_seat(&mut self, seat: MemberId) -> Option<Place> {
-        let place = self.seats.remove(&seat)?;
+    fn take_seat(&mut self, member: MemberId) -> Option<Member> {
+        let place = self.memberships.remove(&member)?;
         if let Some(since) = place.dropped {
-            self.ghosts.remove((since, seat), place.address);
+            self.ghosts.remove((since, member), place.address);
         }
         Some(place)
     }
@@ -469,28 +473,28 @@ impl Rooms {
     /// Returns a seat for somebody who is here; it is not in the room yet.
     fn new_seat(&mut self, author: Author, address: Option<IpAddr>, room: RoomName, can_return: bool) -> MemberId {
         self.seats_given += 1;
-        let seat = MemberId(self.seats_given);
+        let member = MemberId(self.seats_given);
         if let Some(person) = self.people.get_mut(&author) {
-            person.seats.push(seat);
-            self.seats.insert(seat, Place { author, room, dropped: None, address, given: 0, can_return });
+            person.memberships.push(member);
+            self.memberships.insert(member, Member { author, room, dropped: None, address, given: 0, can_return });
         }
-        seat
+        member
     }
 
-    fn enter(&mut self, author: Author, seat: MemberId, nick: &Nick, name: &RoomName, now: Duration, returns: bool) {
+    fn enter(&mut self, author: Author, member: MemberId, nick: &Nick, name: &RoomName, now: Duration, returns: bool) {
         let room = self.open.entry(name.clone()).or_default();
-        room.members.insert(nick.clone(), seat);
+        room.members.insert(nick.clone(), member);
         // Who comes into an empty room is nobody's news.
         if room.members.len() == 1 {
             return;
         }
-        let digest = &mut room.digest;
-        let come = if returns { Digest::returned } else { Digest::joined };
-        come(digest, author, seat, nick.clone());
+        let presence_buffer = &mut room.presence_buffer;
+        let come = if returns { PresenceBuffer::returned } else { PresenceBuffer::joined };
+        come(presence_buffer, author, member, nick.clone());
         room.tell_soon(name, now, &mut self.digests);
     }
 
-    fn exit(&mut self, author: Author, seat: MemberId, nick: &Nick, name: &RoomName, now: Duration) {
+    fn exit(&mut self, author: Author, member: MemberId, nick: &Nick, name: &RoomName, now: Duration) {
         let Some(room) = self.open.get_mut(name) else { return };
         room.members.remove(nick);
         if room.members.is_empty() {
@@ -499,7 +503,7 @@ impl Rooms {
             }
             return;
         }
-        room.digest.left(author, seat, nick.clone());
+        room.presence_buffer.left(author, member, nick.clone());
         room.tell_soon(name, now, &mut self.digests);
     }
 }

@@ -186,10 +186,10 @@ pub enum Error {
 pub async fn serve(
     listener: impl Listen,
     config: Config,
-    log: Store,
+    store: Store,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let at = log.last_at().await?;
+    let at = store.last_at().await?;
     let ahead = Duration::from_millis(at.0.saturating_sub(wall_clock().0));
     if ahead >= TOLD_AHEAD {
         warn!(
@@ -197,12 +197,12 @@ pub async fn serve(
             "the last message is of a time to come; what is said until then has its time, for times do not fall"
         );
     }
-    let (hub, run) = hub::task::open(log.clone(), log.last()?, at, config.max_per_address);
-    let mut desk = tokio::spawn(run);
+    let (hub, run) = hub::task::open(store.clone(), store.last()?, at, config.max_per_address);
+    let mut task = tokio::spawn(run);
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared {
         hub,
-        log,
+        store,
         started: Instant::now(),
         stop: stop.clone(),
         rate: Rate::new(config.rate, config.burst),
@@ -222,7 +222,7 @@ pub async fn serve(
     let served = tokio::select! {
         () = accept(&listener, &door, &shared, &sessions, &mut refusals) => Ok(()),
         () = shutdown => Ok(()),
-        _ = &mut desk => Err(Error::Hub),
+        _ = &mut task => Err(Error::Hub),
     };
     drop((listener, shared));
     log_refusals(refusals.rest());
@@ -233,7 +233,7 @@ pub async fn serve(
         sessions.wait().await;
         // The hub ends by itself when nobody can ask it anything any more. Why it ended, if by a defect, is said already.
         if served.is_ok() {
-            drop((&mut desk).await);
+            drop((&mut task).await);
         }
     });
     if drained.await.is_err() {
@@ -380,8 +380,8 @@ mod tests {
     async fn a_listener_that_fails_is_asked_again() {
         let (mut ours, theirs) = duplex(4096);
         let listener = Failing { failures: AtomicU32::new(0), stream: Mutex::new(Some(theirs)) };
-        let log = Store::memory(Hex([1; 8]));
-        let served = tokio::spawn(serve(listener, Config::default(), log, std::future::pending()));
+        let store = Store::memory(Hex([1; 8]));
+        let served = tokio::spawn(serve(listener, Config::default(), store, std::future::pending()));
         ours.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         ours.shutdown().await.unwrap();
         let mut answer = String::new();

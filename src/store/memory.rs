@@ -22,7 +22,7 @@ pub struct Memory {
     runs: Arc<Runs>,
     last: MessageId,
     /// The highest id that was forgotten: everything up to it is gone, in every room.
-    forgotten: MessageId,
+    pruned_up_to: MessageId,
     /// Their ids have no gaps, and the last of them has the last id.
     messages: VecDeque<Stored>,
     rooms: HashMap<RoomName, Room>,
@@ -44,7 +44,7 @@ struct Room {
     ids: VecDeque<MessageId>,
     topic: Option<TopicBy>,
     /// The highest id of this room that was forgotten.
-    forgotten: MessageId,
+    pruned_up_to: MessageId,
 }
 
 impl Memory {
@@ -59,7 +59,7 @@ impl Memory {
             // Its epoch is born with it, and nothing comes after it.
             runs: Arc::new(Runs::first(epoch)),
             last: MessageId(0),
-            forgotten: MessageId(0),
+            pruned_up_to: MessageId(0),
             messages: VecDeque::new(),
             rooms: HashMap::new(),
             keys: HashMap::new(),
@@ -89,7 +89,7 @@ impl Memory {
         let Draft { room, at, nick, author, kind, text, key } = draft;
         let unique = key.clone().map(|key| (author, key));
         if let Some(stored) = unique.as_ref().and_then(|unique| self.keys.get(unique)).and_then(|id| self.stored(*id)) {
-            return Appended::Again(Arc::clone(&stored.message));
+            return Appended::Duplicate(Arc::clone(&stored.message));
         }
         self.last = MessageId(self.last.0 + 1);
         let id = self.last;
@@ -120,13 +120,13 @@ impl Memory {
     fn forget_oldest(&mut self) {
         let Some(Stored { message, author }) = self.messages.pop_front() else { return };
         self.text -= size(&message);
-        self.forgotten = message.id;
+        self.pruned_up_to = message.id;
         if let Some(key) = &message.key {
             self.keys.remove(&(author, key.clone()));
         }
         if let Some(room) = self.rooms.get_mut(&message.room) {
             room.ids.pop_front();
-            room.forgotten = message.id;
+            room.pruned_up_to = message.id;
             if room.ids.is_empty() {
                 self.rooms.remove(&message.room);
             }
@@ -136,7 +136,7 @@ impl Memory {
     pub(super) fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Page {
         let Some(room) = self.rooms.get(room) else {
             // Whether this very room lost messages is not known any more: better one gap too many than one unsaid.
-            return Page { messages: Vec::new(), more: false, gap: after < self.forgotten };
+            return Page { messages: Vec::new(), more: false, gap: after < self.pruned_up_to };
         };
         let start = room.ids.partition_point(|id| *id <= after);
         let mut text = 0;
@@ -149,15 +149,15 @@ impl Memory {
             }
             messages.push(Arc::clone(&stored.message));
         }
-        Page { more: start + messages.len() < room.ids.len(), gap: after < room.forgotten, messages }
+        Page { more: start + messages.len() < room.ids.len(), gap: after < room.pruned_up_to, messages }
     }
 
     pub(super) fn cursor(&self, room: &RoomName, before: Option<MessageId>, count: u32) -> MessageId {
-        let Some(room) = self.rooms.get(room) else { return self.forgotten };
+        let Some(room) = self.rooms.get(room) else { return self.pruned_up_to };
         let end = before.map_or(room.ids.len(), |before| room.ids.partition_point(|id| *id < before));
         match end.checked_sub(count as usize) {
             // Nothing is lost by starting there: what is older was not asked for, or is gone.
-            Some(0) | None => room.forgotten,
+            Some(0) | None => room.pruned_up_to,
             Some(start) => room.ids[start - 1],
         }
     }
@@ -171,9 +171,9 @@ impl Memory {
     }
 
     pub(super) fn since(&self, room: &RoomName, at: Timestamp) -> MessageId {
-        let Some(room) = self.rooms.get(room) else { return self.forgotten };
+        let Some(room) = self.rooms.get(room) else { return self.pruned_up_to };
         let is_earlier = |id: &MessageId| self.stored(*id).is_none_or(|stored| stored.message.at < at);
-        room.ids.partition_point(is_earlier).checked_sub(1).map_or(room.forgotten, |index| room.ids[index])
+        room.ids.partition_point(is_earlier).checked_sub(1).map_or(room.pruned_up_to, |index| room.ids[index])
     }
 
     /// Returns the last `count` messages of `rooms` before `before`, newest first.
@@ -239,18 +239,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_is_forgotten_first_and_the_gap_is_told() {
-        let log = Store::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), 3, usize::MAX))));
+        let store = Store::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), 3, usize::MAX))));
         let room = RoomName::lobby();
         for text in ["1", "2", "3", "4", "5"] {
-            log.append(vec![draft("lobby", text, Some(text))]).await.unwrap();
+            store.append(vec![draft("lobby", text, Some(text))]).await.unwrap();
         }
         let ids = |page: &Page| page.messages.iter().map(|message| message.id.0).collect::<Vec<_>>();
-        let page = log.page(&room, MessageId(1), 10).await.unwrap();
+        let page = store.page(&room, MessageId(1), 10).await.unwrap();
         assert_eq!((ids(&page), page.gap), (vec![3, 4, 5], true));
-        let page = log.page(&room, MessageId(2), 10).await.unwrap();
+        let page = store.page(&room, MessageId(2), 10).await.unwrap();
         assert_eq!((ids(&page), page.gap), (vec![3, 4, 5], false));
-        let start = log.cursor(&room, None, 50).await.unwrap();
-        assert!(!log.page(&room, start, 10).await.unwrap().gap, "what was not asked for is no gap");
+        let start = store.cursor(&room, None, 50).await.unwrap();
+        assert!(!store.page(&room, start, 10).await.unwrap().gap, "what was not asked for is no gap");
     }
 
     #[test]
@@ -274,11 +274,11 @@ mod tests {
 
     #[tokio::test]
     async fn text_is_bounded_by_its_bytes() {
-        let log = Store::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), usize::MAX, 40_000))));
+        let store = Store::Memory(Arc::new(Mutex::new(Memory::bounded(Hex([1; 8]), usize::MAX, 40_000))));
         for _ in 0..10 {
-            log.append(vec![draft("lobby", &"x".repeat(10_000), None)]).await.unwrap();
+            store.append(vec![draft("lobby", &"x".repeat(10_000), None)]).await.unwrap();
         }
-        let page = log.page(&RoomName::lobby(), MessageId(0), 100).await.unwrap();
+        let page = store.page(&RoomName::lobby(), MessageId(0), 100).await.unwrap();
         assert_eq!(page.messages.len(), 3);
     }
 

@@ -13,9 +13,9 @@ mod memory;
 #[cfg(test)]
 mod model;
 mod runs;
+mod search_query;
 mod sqlite;
 mod wanted;
-mod words;
 
 use std::{
     path::{Path, PathBuf},
@@ -66,7 +66,7 @@ pub enum Appended {
     /// It is stored, and this is its message.
     New(Arc<Message>),
     /// Its author had sent it before, under the same key: this is the message it became then.
-    Again(Arc<Message>),
+    Duplicate(Arc<Message>),
 }
 
 /// A stretch of a room's messages, oldest first.
@@ -82,7 +82,7 @@ pub struct Page {
 
 /// A seat that somebody had when the server ended, and can come back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seat {
+pub struct Membership {
     /// Whose.
     pub author: Author,
     /// Where.
@@ -95,7 +95,7 @@ pub struct Seat {
 
 /// Somebody's seat is another's, or nobody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeatChange {
+pub struct MembershipChange {
     /// Whose.
     pub author: Author,
     /// Where.
@@ -227,10 +227,10 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
-    pub async fn seats(&self) -> Result<Vec<Seat>, StoreError> {
+    pub async fn memberships(&self) -> Result<Vec<Membership>, StoreError> {
         match self {
             Self::Memory(_) => Ok(Vec::new()),
-            Self::Sqlite(sqlite) => sqlite.seats().await,
+            Self::Sqlite(sqlite) => sqlite.memberships().await,
             #[cfg(test)]
             Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
@@ -242,10 +242,10 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] when the log is closed.
-    pub async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), StoreError> {
+    pub async fn keep_memberships(&self, changes: Vec<MembershipChange>) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Sqlite(sqlite) => sqlite.keep_seats(changes).await,
+            Self::Sqlite(sqlite) => sqlite.keep_memberships(changes).await,
             #[cfg(test)]
             Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]
@@ -440,10 +440,10 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read or written.
-    pub async fn tidy(&self) -> Result<(), StoreError> {
+    pub async fn maintain(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Sqlite(sqlite) => sqlite.tidy().await,
+            Self::Sqlite(sqlite) => sqlite.maintain().await,
             #[cfg(test)]
             Self::Broken => Err(StoreError::Broken),
             #[cfg(test)]

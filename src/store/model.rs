@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{
     Appended, Draft, Keep, Store,
     conformance::{LONG, draft},
-    words::Query,
+    search_query::Query,
 };
 use crate::protocol::{Author, Hex, Message, MessageId, RoomName, Timestamp};
 
@@ -54,7 +54,7 @@ impl Model {
         kept.filter(|message| message.room == *room).collect()
     }
 
-    fn forgotten(&self, room: &RoomName) -> MessageId {
+    fn pruned_up_to(&self, room: &RoomName) -> MessageId {
         let gone = self.said[..self.deleted].iter().rev().find(|(_, message)| message.room == *room);
         gone.map_or(MessageId(0), |(_, message)| message.id)
     }
@@ -66,7 +66,7 @@ impl Model {
             kept.clone().find(|(author, message)| *author == draft.author && message.key.as_ref() == Some(key))
         });
         match (before, outcome) {
-            (Some((_, before)), Appended::Again(message)) => assert_eq!(before, message),
+            (Some((_, before)), Appended::Duplicate(message)) => assert_eq!(before, message),
             (None, Appended::New(message)) => {
                 let Draft { room, at, nick, author, kind, text, key } = draft.clone();
                 let id = MessageId(self.said.len() as u64 + 1);
@@ -79,7 +79,7 @@ impl Model {
 }
 
 async fn check(open: impl Fn() -> Store, can_reopen: bool, most: u64, events: Vec<Event>) {
-    let mut log = open();
+    let mut store = open();
     let mut model = Model { said: Vec::new(), deleted: 0 };
     let room = |index: usize| RoomName::new(ROOMS[index]).unwrap();
     for event in events {
@@ -93,40 +93,40 @@ async fn check(open: impl Fn() -> Store, can_reopen: bool, most: u64, events: Ve
                         Draft { at, author: Hex([author; 16]), ..draft(ROOMS[room], TEXTS[text], key.as_deref()) }
                     })
                     .collect();
-                let outcomes = log.append(drafts.clone()).await.unwrap();
+                let outcomes = store.append(drafts.clone()).await.unwrap();
                 assert_eq!(outcomes.len(), drafts.len());
                 drafts.iter().zip(&outcomes).for_each(|(draft, outcome)| model.append(draft, outcome));
             }
             Event::Page { room: index, after, limit } => {
                 let room = room(index);
-                let page = log.page(&room, MessageId(after), limit).await.unwrap();
+                let page = store.page(&room, MessageId(after), limit).await.unwrap();
                 let mut expected = model.kept(&room);
                 expected.retain(|message| message.id.0 > after);
                 assert_eq!(page.more, expected.len() > limit as usize);
                 expected.truncate(limit as usize);
                 assert_eq!(page.messages, expected);
-                assert_eq!(page.gap, MessageId(after) < model.forgotten(&room));
+                assert_eq!(page.gap, MessageId(after) < model.pruned_up_to(&room));
             }
             Event::Cursor { room: index, before, count } => {
                 let room = room(index);
-                let cursor = log.cursor(&room, before.map(MessageId), count).await.unwrap();
+                let cursor = store.cursor(&room, before.map(MessageId), count).await.unwrap();
                 let mut older = model.kept(&room);
                 older.retain(|message| before.is_none_or(|before| message.id.0 < before));
                 let expected = older.iter().rev().nth(count as usize).map(|message| message.id);
-                assert_eq!(cursor, expected.unwrap_or_else(|| model.forgotten(&room)));
-                assert!(!log.page(&room, cursor, 1).await.unwrap().gap);
+                assert_eq!(cursor, expected.unwrap_or_else(|| model.pruned_up_to(&room)));
+                assert!(!store.page(&room, cursor, 1).await.unwrap().gap);
             }
             Event::Since { room: index, at } => {
                 let room = room(index);
-                let cursor = log.since(&room, Timestamp(at)).await.unwrap();
-                let page = log.page(&room, cursor, 1000).await.unwrap();
+                let cursor = store.since(&room, Timestamp(at)).await.unwrap();
+                let page = store.page(&room, cursor, 1000).await.unwrap();
                 let mut expected = model.kept(&room);
                 expected.retain(|message| message.at.0 >= at);
                 assert_eq!((page.messages, page.gap), (expected, false));
             }
             Event::Search { room: index, query, limit } => {
                 let room = room(index);
-                let found = log.search_within(LONG, &room, QUERIES[query], limit).await.unwrap();
+                let found = store.search_within(LONG, &room, QUERIES[query], limit).await.unwrap();
                 let mut expected = model.kept(&room);
                 let query = Query::parse(QUERIES[query]);
                 let finds = |text: &str| query.as_ref().is_some_and(|query| query.finds(text));
@@ -137,21 +137,21 @@ async fn check(open: impl Fn() -> Store, can_reopen: bool, most: u64, events: Ve
             }
             Event::Tidy => {
                 // A log deletes what it does not keep at a time of its own; here it is told when.
-                if let Store::Sqlite(sqlite) = &log {
-                    sqlite.tidy_as(Keep { age: None, messages: Some(most) }, Timestamp(1_000_000)).await.unwrap();
+                if let Store::Sqlite(sqlite) = &store {
+                    sqlite.maintain_as(Keep { age: None, messages: Some(most) }, Timestamp(1_000_000)).await.unwrap();
                 }
                 model.deleted = model.deleted.max(model.said.len().saturating_sub(usize::try_from(most).unwrap()));
             }
             Event::Reopen if can_reopen => {
-                log.close().await;
-                log = open();
+                store.close().await;
+                store = open();
             }
             Event::Reopen => {}
         }
-        assert_eq!(log.last().unwrap().0, model.said.len() as u64);
-        assert_eq!(log.count().await.unwrap(), (model.said.len() - model.deleted) as u64);
+        assert_eq!(store.last().unwrap().0, model.said.len() as u64);
+        assert_eq!(store.count().await.unwrap(), (model.said.len() - model.deleted) as u64);
     }
-    log.close().await;
+    store.close().await;
 }
 
 proptest! {

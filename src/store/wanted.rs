@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Found, Search, Total, words::Query};
+use super::{Found, Search, Total, search_query::Query};
 use crate::protocol::{Limits, Message, MessageId, RoomName, Timestamp};
 
 /// What is looked for, in a form that is compared quickly.

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast_chat::{
     client::{
-        chat::{App, Effect, Event, Settings, Shown},
-        connection::{Link, LinkEvent, Order, What},
+        chat::{App, Effect, Event, Settings, ViewEvent},
+        connection::{CommandKind, Connection, ConnectionCommand, ConnectionEvent},
     },
     protocol::{Message, Nick, ServerMessage},
 };
@@ -73,30 +73,34 @@ async fn chat(
     secret[..name.len()].copy_from_slice(name.as_bytes());
     let settings = Settings { nick: Some(Nick::new(name)?), history: Some(1000), secret, ..Settings::default() };
     let mut app = App::new(settings);
-    let mut link = Link::start_over(dialer, format!("server:{PORT}").parse()?);
+    let mut link = Connection::start_over(dialer, format!("server:{PORT}").parse()?);
     let mut connection = 0;
     let began = Instant::now();
     loop {
         let wake = app.wake_at().map(|at| began + at);
         let event = tokio::select! {
             event = link.event() => match event.ok_or("the link ended")? {
-                LinkEvent::Connected { connection: made, dialect } => {
+                ConnectionEvent::Connected { connection: made, dialect } => {
                     connection = made;
                     Event::Connected(dialect)
                 }
-                LinkEvent::Frame(frame) => Event::Frame(frame),
-                LinkEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-                LinkEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
-                LinkEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
+                ConnectionEvent::Frame(frame) => Event::Frame(frame),
+                ConnectionEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
+                ConnectionEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
+                ConnectionEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
             },
             entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),
             () = sleep_until(wake.unwrap_or(began)), if wake.is_some() => Event::Woke,
         };
         for effect in app.update(began.elapsed(), event) {
             match effect {
-                Effect::Send(frame) => link.order(Order { connection, what: What::Frame(frame) }).await,
-                Effect::Reconnect { .. } => link.order(Order { connection, what: What::Reconnect }).await,
-                Effect::Retry => link.order(Order { connection, what: What::Retry }).await,
+                Effect::Send(frame) => {
+                    link.order(ConnectionCommand { connection, what: CommandKind::Frame(frame) }).await;
+                }
+                Effect::Reconnect { .. } => {
+                    link.order(ConnectionCommand { connection, what: CommandKind::Reconnect }).await;
+                }
+                Effect::Retry => link.order(ConnectionCommand { connection, what: CommandKind::Retry }).await,
                 Effect::Show(shown) => lock(&screen).show(shown),
                 Effect::Finish(result) => return Err(format!("{name} ended: {result:?}").into()),
             }
@@ -105,25 +109,25 @@ async fn chat(
 }
 
 impl Screen {
-    fn show(&mut self, shown: Shown) {
+    fn show(&mut self, shown: ViewEvent) {
         match shown {
-            Shown::Event { event: ServerMessage::Message(message), .. } => self.messages.push(message),
-            Shown::Event { event: ServerMessage::Presence(presence), .. } => {
+            ViewEvent::Event { event: ServerMessage::Message(message), .. } => self.messages.push(message),
+            ViewEvent::Event { event: ServerMessage::Presence(presence), .. } => {
                 self.tell(&format!("{presence:?}"));
                 self.presence.extend(presence.joined.iter().map(|nick| format!("{nick} joined")));
                 self.presence.extend(presence.left.iter().map(|nick| format!("{nick} left")));
                 self.presence.extend(presence.renamed.iter().map(|it| format!("{} is {} now", it.from, it.to)));
             }
-            Shown::Event { event: ServerMessage::Live { .. }, .. } => {
+            ViewEvent::Event { event: ServerMessage::Live { .. }, .. } => {
                 self.is_live = true;
                 self.times_live += 1;
                 self.tell("live");
             }
-            Shown::Disconnected { reason } => {
+            ViewEvent::Disconnected { reason } => {
                 self.is_live = false;
                 self.tell(&format!("disconnected: {reason}"));
             }
-            Shown::Event { quiet: true, .. } => {}
+            ViewEvent::Event { quiet: true, .. } => {}
             other => self.tell(&format!("{other:?}")),
         }
     }

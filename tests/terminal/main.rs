@@ -8,7 +8,7 @@ mod pty;
 mod support;
 mod unsent;
 
-use broadcast_chat::client::screen::Screen;
+use broadcast_chat::client::terminal::screen::Screen;
 use pty::Pty;
 use support::{
     process::{Process, Signal},

@@ -116,7 +116,7 @@ pub(crate) fn middle(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64
 }
 
 /// What JSON puts around a text of ours, in bytes: the limit knows no JSON, so it is given frames of the same length.
-const AROUND: usize = 125;
+const FRAME_OVERHEAD: usize = 125;
 
 /// The talks of the table.
 const TALKS: [(&str, Talk); 8] = [
@@ -147,9 +147,11 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
         };
         let kinds = all.iter().copied().filter(|kind| speaks(kind) && Server::is_here(*kind));
         let set = |kind| match (kind, talk.speech) {
-            (Kind::Limit, Speech::Json) => {
-                Stage::set(kind, Cores::One, Talk { speech: Speech::Text, length: talk.length + AROUND, ..talk })
-            }
+            (Kind::Limit, Speech::Json) => Stage::set(
+                kind,
+                Cores::One,
+                Talk { speech: Speech::Text, length: talk.length + FRAME_OVERHEAD, ..talk },
+            ),
             _ => Stage::set(kind, Cores::One, talk),
         };
         let mut stages = kinds.map(set).collect::<Outcome<Vec<_>>>()?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{App, Effect, Phase, Shown};
+use super::{App, Effect, Phase, ViewEvent};
 use crate::protocol::{Limits, text::grouped};
 
 impl App {
@@ -17,7 +17,7 @@ impl App {
         self.trouble = None;
         self.lost_because.clone_from(&reason);
         self.outbox.rewind();
-        effects.push(Effect::Show(Shown::Disconnected { reason }));
+        effects.push(Effect::Show(ViewEvent::Disconnected { reason }));
     }
 
     /// Takes that the next try to connect is made so much later. Why the last one failed is not said again for each.
@@ -36,10 +36,12 @@ impl App {
         if let Some(reason) = reason.filter(|reason| self.lost_because != *reason) {
             self.lost_because.clone_from(&reason);
             effects.push(Effect::Show(if self.lost_at.is_some() {
-                Shown::Unreachable { reason }
+                ViewEvent::Unreachable { reason }
             } else {
                 let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-                Shown::Waiting { words: format!("waiting for a server at {}: {reason}{hint}", self.settings.server) }
+                ViewEvent::Waiting {
+                    words: format!("waiting for a server at {}: {reason}{hint}", self.settings.server),
+                }
             }));
         }
     }
@@ -61,7 +63,7 @@ impl App {
         let missed = self.missed.unwrap_or(0);
         if missed >= Limits::HISTORY as usize {
             let words = "1,000 messages or more were missed since the last time; the last 1,000 are shown".to_owned();
-            effects.push(Effect::Show(Shown::Back { words, missed }));
+            effects.push(Effect::Show(ViewEvent::Back { words, missed }));
         }
     }
 
@@ -79,7 +81,7 @@ impl App {
             None => ", none lost".to_owned(),
         };
         let words = format!("back after {away}{missed}{lost}");
-        effects.push(Effect::Show(Shown::Back { words, missed: count }));
+        effects.push(Effect::Show(ViewEvent::Back { words, missed: count }));
     }
 }
 

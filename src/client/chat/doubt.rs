@@ -1,6 +1,6 @@
 //! A line that is perhaps a command gone wrong, where somebody types lines without a screen that could ask. Pure.
 
-use super::{App, Effect, Shown};
+use super::{App, Effect, ViewEvent};
 use crate::protocol::command::{self, COMMANDS};
 
 impl App {
@@ -14,7 +14,7 @@ impl App {
         // Who is here, the view may know; a name in the place of one is not enough.
         let Some(because) = command::nearly(line, is_command, |_| false) else { return false };
         let words = format!("not said: {because}, so all would read it; enter it once more to say it");
-        effects.push(Effect::Show(Shown::Refusal(words)));
+        effects.push(Effect::Show(ViewEvent::Refusal(words)));
         self.doubted = Some(line.to_owned());
         true
     }

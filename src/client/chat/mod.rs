@@ -33,7 +33,7 @@ pub use self::{
 use super::ignored::Ignored;
 use crate::protocol::{
     ClientHello, ClientMessage, Dialect, Epoch, IdempotencyKey, Limits, MessageId, Nick, PersonId, RoomEntry, RoomName,
-    Run, ServerMessage, SessionToken, clean, json,
+    Run, ServerMessage, SessionToken, json, sanitize,
 };
 
 /// What the user chose.
@@ -62,7 +62,7 @@ pub struct Settings {
     pub session: Option<SessionToken>,
     /// Where an earlier conversation in the first room was, in place of [`Self::since`] and [`Self::history`]: what
     /// [`App::cursor`] returned. What came since is shown, but of a long absence only the latest [`Limits::HISTORY`].
-    pub resume: Option<Bookmark>,
+    pub saved_position: Option<Bookmark>,
 }
 
 /// A place in a history.
@@ -124,7 +124,7 @@ pub enum Event {
         text: String,
     },
     /// The view asks something for itself: history, a search, names, rooms or the topic. It is asked as soon as there is a server
-    /// to ask, and what comes of it is a [`Shown::Answer`]; the same question is not asked twice at a time.
+    /// to ask, and what comes of it is a [`ViewEvent::Answer`]; the same question is not asked twice at a time.
     Ask(ClientMessage),
     /// The line before goes on: it was too long to be read at once.
     Continued(String),
@@ -155,14 +155,14 @@ pub enum Effect {
     /// Make the next try to connect now.
     Retry,
     /// Show this to the user.
-    Show(Shown),
+    Show(ViewEvent),
     /// End the program; nothing after this effect counts.
     Finish(Result<(), Failure>),
 }
 
 /// What a view is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum ViewEvent {
     /// An event of the server.
     Event {
         /// The event.
@@ -216,7 +216,7 @@ pub enum Shown {
     },
 }
 
-impl Shown {
+impl ViewEvent {
     /// Returns the event of the server, if it is one.
     #[must_use]
     pub fn event(&self) -> Option<&ServerMessage> {
@@ -334,7 +334,7 @@ pub struct App {
     /// Why the replay may not be all that was missed.
     incomplete: Option<&'static str>,
     /// Who wrote to us alone last, and which person that is, where the server tells.
-    correspondent: Option<(Nick, Option<PersonId>)>,
+    last_private_sender: Option<(Nick, Option<PersonId>)>,
     ignored: Arc<Ignored>,
     /// What was said to us alone, by whom and with which id, the latest first.
     privates: Privates,
@@ -369,9 +369,9 @@ impl App {
             nick: settings.nick.clone(),
             wanted: settings.nick.clone(),
             session: settings.session.unwrap_or_else(|| secret::session(settings.secret)),
-            epoch: settings.resume.map(|resume| resume.epoch),
-            run: settings.resume.and_then(|resume| resume.run),
-            cursor: settings.resume.map(|resume| resume.id),
+            epoch: settings.saved_position.map(|saved_position| saved_position.epoch),
+            run: settings.saved_position.and_then(|saved_position| saved_position.run),
+            cursor: settings.saved_position.map(|saved_position| saved_position.id),
             settings,
             dialect: Dialect::Json,
             phase: Phase::Offline,
@@ -388,7 +388,7 @@ impl App {
             retry_at: None,
             missed: None,
             incomplete: None,
-            correspondent: None,
+            last_private_sender: None,
             ignored: Arc::default(),
             privates: Privates::default(),
             outbox: Outbox::default(),
@@ -424,7 +424,7 @@ impl App {
             Event::Ask(question) => self.ask_for_view(question),
             Event::Continued(text) => self.rest_of_line(now, &text, &mut effects),
             Event::Ignore(ignored) => {
-                self.correspondent.take_if(|(nick, _)| ignored.has(nick));
+                self.last_private_sender.take_if(|(nick, _)| ignored.has(nick));
                 self.ignored = ignored;
             }
             Event::Resend(texts) => {
@@ -439,7 +439,7 @@ impl App {
             }
             Event::Woke => {}
         }
-        self.settle(now, &mut effects);
+        self.flush_outbox(now, &mut effects);
         effects
     }
 
@@ -477,7 +477,7 @@ impl App {
         self.retry_at = None;
         self.ask_nick_at = None;
         self.listed.clear();
-        effects.push(Effect::Show(Shown::Connected(dialect)));
+        effects.push(Effect::Show(ViewEvent::Connected(dialect)));
         match dialect {
             Dialect::Json => self.phase = Phase::Greeting { until: now + Limits::HELLO },
             Dialect::Text => {
@@ -501,7 +501,7 @@ impl App {
         let since = self.settings.since.filter(|_| self.epoch.is_none());
         let history = self.settings.history.filter(|_| self.epoch.is_none());
         // All that was said after a cursor may be too much where that is days old.
-        let resumes = self.settings.resume.is_some();
+        let resumes = self.settings.saved_position.is_some();
         ClientMessage::Hello(ClientHello {
             // A name that the server gave us and that our rules refuse would not be the one it knows.
             nick: self.nick.clone().filter(Nick::is_whole),
@@ -526,7 +526,7 @@ impl App {
             if self.unconfirmed.as_ref().is_some_and(|text| frame.contains(text.as_str())) {
                 self.unconfirmed = None;
             }
-            effects.push(Effect::Show(Shown::Text(frame)));
+            effects.push(Effect::Show(ViewEvent::Text(frame)));
             return;
         }
         match json::decode_server(&frame) {
@@ -540,7 +540,7 @@ impl App {
     }
 
     /// Sends what may be sent by now, and ends what has come to its end.
-    fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+    fn flush_outbox(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         if let Phase::Greeting { until } = self.phase
             && now >= until
         {
@@ -573,7 +573,7 @@ impl App {
     /// Tells that something is not done that was asked for.
     fn refuse(&mut self, words: impl Into<String>, effects: &mut Vec<Effect>) {
         self.refused += 1;
-        effects.push(Effect::Show(Shown::Refusal(words.into())));
+        effects.push(Effect::Show(ViewEvent::Refusal(words.into())));
     }
 
     /// Tells that `text` is not sent.
@@ -581,7 +581,7 @@ impl App {
         match text {
             ClientMessage::Msg { to, .. } => {
                 self.refused += 1;
-                effects.push(Effect::Show(Shown::Undelivered { to: to.clone(), words }));
+                effects.push(Effect::Show(ViewEvent::Undelivered { to: to.clone(), words }));
             }
             _ => self.refuse(words, effects),
         }
@@ -613,12 +613,12 @@ fn counted(lines: usize) -> String {
 fn quoted(text: &str) -> String {
     /// More than tells one line from another.
     const MOST: usize = 40;
-    let words = clean::line(text);
+    let words = sanitize::line(text);
     let beginning: String = words.chars().take(MOST).collect();
     let rest = if beginning.len() < words.len() { "…" } else { "" };
     format!("\"{beginning}{rest}\"")
 }
 
 fn notice(words: impl Into<String>) -> Effect {
-    Effect::Show(Shown::Notice(words.into()))
+    Effect::Show(ViewEvent::Notice(words.into()))
 }

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    App, Effect, Failure, NICK_TRIES, Phase, Shown, notice,
+    App, Effect, Failure, NICK_TRIES, Phase, ViewEvent, notice,
     outbox::{self, Asker},
     quoted,
 };
 use crate::protocol::{
     ClientMessage, ErrorCode, IdempotencyKey, Limits, Message, MessageId, Presence, Private, ServerMessage, Welcome,
-    clean,
     json::{self, Unreadable},
+    sanitize,
 };
 
 /// How long a text waits that the server could not take at the moment.
@@ -55,7 +55,7 @@ impl App {
             ServerMessage::Live { cursor, .. } => {
                 quiet = true;
                 self.cursor = self.cursor.max(Some(*cursor));
-                let resumed = self.settings.resume.take().is_some();
+                let resumed = self.settings.saved_position.take().is_some();
                 if self.phase == Phase::Replaying {
                     self.phase = Phase::Live;
                 }
@@ -137,8 +137,9 @@ impl App {
     /// Says that an event cannot be read, and goes on without it: what it answers would be answered the same if it were asked again.
     pub(super) fn unreadable(&mut self, now: Duration, unreadable: Unreadable, effects: &mut Vec<Effect>) {
         let Unreadable { kind, key, reason } = unreadable;
-        let reason = clean::line(&reason);
-        effects.push(Effect::Show(Shown::Refusal(format!("the server sent something that cannot be read: {reason}"))));
+        let reason = sanitize::line(&reason);
+        effects
+            .push(Effect::Show(ViewEvent::Refusal(format!("the server sent something that cannot be read: {reason}"))));
         match (&key, kind.as_str()) {
             (Some(key), "message" | "private") => drop(self.acknowledge(now, key)),
             (Some(key), "error") => drop(self.text_failed(now, key, ErrorCode::Other, &reason, effects)),
@@ -187,7 +188,7 @@ impl App {
         self.missed = self.cursor.map(|_| 0);
         let nick = welcome.nick.clone();
         let quiet = !first && same_room;
-        effects.push(Effect::Show(Shown::Event { event: ServerMessage::Welcome(welcome), quiet }));
+        effects.push(Effect::Show(ViewEvent::Event { event: ServerMessage::Welcome(welcome), quiet }));
         if let Some(taken) = self.taken.take() {
             effects.push(notice(format!(
                 "{taken} is taken; you are {nick} until it is free. Perhaps a connection of yours that was lost has it still"
@@ -205,7 +206,7 @@ impl App {
     /// Forgets who is who: the people of another history are others, though their numbers may be the same. What waits to be sent to
     /// one of those before would come to somebody else.
     fn forget_people(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        self.correspondent = None;
+        self.last_private_sender = None;
         self.privates.forget();
         for message in self.outbox.take_for_people() {
             let ClientMessage::Msg { to, text, .. } = &message else { continue };
@@ -232,7 +233,8 @@ impl App {
             *missed += 1;
         }
         self.cursor = Some(message.id);
-        effects.push(Effect::Show(Shown::Event { event: ServerMessage::Message(Arc::clone(message)), quiet: false }));
+        effects
+            .push(Effect::Show(ViewEvent::Event { event: ServerMessage::Message(Arc::clone(message)), quiet: false }));
     }
 
     /// Returns whether it is to be shown: one that came on a connection that was lost may come again on the next.
@@ -248,7 +250,7 @@ impl App {
             return true;
         }
         if !self.ignored.has(&private.from) {
-            self.correspondent = Some((private.from.clone(), private.peer));
+            self.last_private_sender = Some((private.from.clone(), private.peer));
         }
         true
     }
@@ -256,9 +258,9 @@ impl App {
     /// Follows a change of nick of who wrote to us last. Where the server does not tell persons apart, somebody who left is answered
     /// no more: the nick may be another's next.
     fn follow_correspondent(&mut self, presence: &Presence) {
-        let Some((nick, peer)) = &mut self.correspondent else { return };
+        let Some((nick, peer)) = &mut self.last_private_sender else { return };
         if peer.is_none() && presence.left.contains(nick) {
-            self.correspondent = None;
+            self.last_private_sender = None;
         } else if let Some(rename) = presence.renamed.iter().find(|rename| rename.from == *nick) {
             *nick = rename.to.clone();
         }
@@ -281,7 +283,7 @@ impl App {
                 }
                 // It would say so again each time.
                 ErrorCode::TooManyRooms | ErrorCode::BadMessage => {
-                    let refused = Failure::Refused(clean::line(&failure.message));
+                    let refused = Failure::Refused(sanitize::line(&failure.message));
                     return effects.push(Effect::Finish(Err(refused)));
                 }
                 _ => {}
@@ -332,7 +334,7 @@ impl App {
             let is_ours = self.outbox.retry(key);
             // Told once, and not for each of the tries.
             if is_ours && self.trouble.is_none() {
-                let why = clean::line(why);
+                let why = sanitize::line(why);
                 effects.push(notice(format!("the server cannot take what is said, and it is tried again: {why}")));
                 self.trouble = Some(why);
             }
@@ -340,7 +342,7 @@ impl App {
         }
         let Some(text) = self.outbox.take(key) else { return false };
         self.text_taken(now);
-        let words = format!("not sent: {}: {}", quoted(outbox::words(&text)), clean::line(why));
+        let words = format!("not sent: {}: {}", quoted(outbox::words(&text)), sanitize::line(why));
         self.refuse_text(&text, words, effects);
         true
     }
@@ -406,9 +408,9 @@ impl App {
 }
 
 /// Returns what is shown of an event; the view is told which of its questions it answers.
-fn shown(event: ServerMessage, quiet: bool, asked: Option<(Asker, ClientMessage)>) -> Shown {
+fn shown(event: ServerMessage, quiet: bool, asked: Option<(Asker, ClientMessage)>) -> ViewEvent {
     match asked {
-        Some((Asker::View, question)) => Shown::Answer { question: Box::new(question), event },
-        _ => Shown::Event { event, quiet },
+        Some((Asker::View, question)) => ViewEvent::Answer { question: Box::new(question), event },
+        _ => ViewEvent::Event { event, quiet },
     }
 }

@@ -8,8 +8,9 @@ use super::{
     quoted,
 };
 use crate::protocol::{
-    Body, ClientMessage, Limits, NameError, Nick, PersonId, Timestamp, clean,
+    Body, ClientMessage, Limits, NameError, Nick, PersonId, Timestamp,
     command::{self, Command, CommandError, Line},
+    sanitize,
     search::{FilterError, Filters},
 };
 
@@ -62,7 +63,7 @@ impl App {
 
     /// Says `text` as it is, in as many messages as it takes.
     pub(super) fn text(&mut self, now: Duration, text: &str, effects: &mut Vec<Effect>) {
-        for piece in pieces(&clean::lines(text), Limits::MESSAGE) {
+        for piece in pieces(&sanitize::lines(text), Limits::MESSAGE) {
             if let Ok(body) = Body::new(piece) {
                 self.say(now, body, effects);
             }
@@ -81,7 +82,7 @@ impl App {
         if self.ending.is_some() {
             return;
         }
-        for piece in pieces(&clean::lines(text), Limits::MESSAGE) {
+        for piece in pieces(&sanitize::lines(text), Limits::MESSAGE) {
             if let Ok(text) = Body::new(piece) {
                 let message = ClientMessage::Msg { key: self.key(), to: to.clone(), peer, text };
                 self.ask(now, message, effects);
@@ -100,7 +101,7 @@ impl App {
             Command::Help(Some(spec)) => return effects.push(notice(spec.explanation())),
             Command::Quit => return self.quit(now),
             Command::Reply(text) => {
-                let Some((to, peer)) = self.correspondent.clone() else {
+                let Some((to, peer)) = self.last_private_sender.clone() else {
                     let words = "there is no private message to answer, or who wrote the last one has gone";
                     return self.refuse(words, effects);
                 };

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_websockets::Error as WebSocketError;
 
-use super::handshake::{self, Connection};
+use super::handshake::{self, Established};
 use crate::{client::address::Address, os, protocol::Limits};
 
 /// For the name to be resolved and one of its addresses to answer.
@@ -89,7 +89,7 @@ impl ConnectError {
 ///
 /// # Errors
 /// Whatever went wrong.
-pub(super) async fn connect<D: Dial>(dialer: &D, address: &Address) -> Result<Connection<D::Stream>, ConnectError> {
+pub(super) async fn connect<D: Dial>(dialer: &D, address: &Address) -> Result<Established<D::Stream>, ConnectError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     let stream =
         timeout(DIAL, dialer.dial(address)).await.map_err(late).flatten().map_err(|error| ConnectError::Dial {

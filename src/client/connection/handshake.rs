@@ -16,13 +16,14 @@ use crate::{
     client::address::Address,
     os,
     protocol::{
-        Dialect, Limits, SUBPROTOCOL, clean,
+        Dialect, Limits, SUBPROTOCOL,
         handshake::{Headers, accept},
+        sanitize,
     },
 };
 
 /// A connection whose opening handshake is done.
-pub(super) struct Connection<S> {
+pub(super) struct Established<S> {
     pub(super) stream: WebSocketStream<BufReader<S>>,
     pub(super) dialect: Dialect,
 }
@@ -59,7 +60,7 @@ struct Refusal {
 ///
 /// # Errors
 /// Why there is none, for people.
-pub(super) async fn shake_hands<S>(address: &Address, stream: S) -> Result<Connection<S>, String>
+pub(super) async fn shake_hands<S>(address: &Address, stream: S) -> Result<Established<S>, String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -75,7 +76,7 @@ where
     sent.await.map_err(|error| os::reason(&error))?;
     let dialect = answer(&mut stream, &key).await?;
     let limits = tokio_websockets::Limits::default().max_payload_len(Some(Limits::INBOUND));
-    Ok(Connection { stream: ClientBuilder::new().limits(limits).take_over(stream), dialect })
+    Ok(Established { stream: ClientBuilder::new().limits(limits).take_over(stream), dialect })
 }
 
 fn request(address: &Address, key: &str) -> String {
@@ -178,7 +179,7 @@ impl Refusal {
 
     /// Returns it for people: in the server's own words where there are any.
     fn in_words(self, said: &str) -> String {
-        let said = clean::line(said);
+        let said = sanitize::line(said);
         let said = said.trim();
         let mut shown: String = said.chars().take(SHOWN).collect();
         if shown.len() < said.len() {

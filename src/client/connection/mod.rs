@@ -26,7 +26,7 @@ pub use self::{
     backoff::Backoff,
     connect::{ConnectError, Dial, Tcp},
 };
-use self::{backoff::HEALTHY, handshake::Connection, pump::Ended};
+use self::{backoff::HEALTHY, handshake::Established, pump::Ended};
 use super::address::Address;
 use crate::{
     os,
@@ -47,7 +47,7 @@ const CLOSE: Duration = Limits::WRITE.saturating_add(Limits::CLOSE).saturating_a
 
 /// What happens on the link.
 #[derive(Debug)]
-pub enum LinkEvent {
+pub enum ConnectionEvent {
     /// A connection stands.
     Connected {
         /// Which: counts up from 1. Orders for another are dropped.
@@ -70,7 +70,7 @@ pub enum LinkEvent {
         reason: Option<String>,
         /// What the user can do about it.
         hint: Option<String>,
-        /// For how long, unless [`What::Retry`] comes before.
+        /// For how long, unless [`CommandKind::Retry`] comes before.
         length: Duration,
     },
     /// The link has ended and will not try again.
@@ -79,16 +79,16 @@ pub enum LinkEvent {
 
 /// What the link is to do.
 #[derive(Debug)]
-pub struct Order {
-    /// For which connection it is meant; on another it means nothing, and is dropped, but for [`What::Retry`].
+pub struct ConnectionCommand {
+    /// For which connection it is meant; on another it means nothing, and is dropped, but for [`CommandKind::Retry`].
     pub connection: u64,
     /// What is to be done.
-    pub what: What,
+    pub what: CommandKind,
 }
 
-/// See [`Order`].
+/// See [`ConnectionCommand`].
 #[derive(Debug)]
-pub enum What {
+pub enum CommandKind {
     /// Send this text frame.
     Frame(String),
     /// End this connection and make another.
@@ -99,17 +99,17 @@ pub enum What {
 
 /// A running link.
 #[derive(Debug)]
-pub struct Link {
-    orders: mpsc::Sender<Order>,
-    events: mpsc::Receiver<LinkEvent>,
+pub struct Connection {
+    orders: mpsc::Sender<ConnectionCommand>,
+    events: mpsc::Receiver<ConnectionEvent>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl Link {
+impl Connection {
     /// Starts to connect to `address`.
     ///
-    /// When the first connection cannot be made, [`LinkEvent::GaveUp`] comes; after it every failure is tried again.
+    /// When the first connection cannot be made, [`ConnectionEvent::GaveUp`] comes; after it every failure is tried again.
     #[must_use]
     pub fn start(address: Address) -> Self {
         Self::start_over(Tcp, address)
@@ -136,17 +136,17 @@ impl Link {
     }
 
     /// Returns the next event, or `None` when the link has ended. Cancel-safe.
-    pub async fn event(&mut self) -> Option<LinkEvent> {
+    pub async fn event(&mut self) -> Option<ConnectionEvent> {
         self.events.recv().await
     }
 
     /// Appends the next event and those that wait behind it to `into`; none when the link has ended. Cancel-safe.
-    pub async fn events(&mut self, into: &mut Vec<LinkEvent>) {
+    pub async fn events(&mut self, into: &mut Vec<ConnectionEvent>) {
         self.events.recv_many(into, EVENTS).await;
     }
 
     /// Polls for the next event, as [`Self::event`] waits for it.
-    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<LinkEvent>> {
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<ConnectionEvent>> {
         self.events.poll_recv(cx)
     }
 
@@ -155,7 +155,7 @@ impl Link {
     ///
     /// # Errors
     /// The order, where there is no room for it.
-    pub fn offer(&self, order: Order) -> Result<(), Order> {
+    pub fn offer(&self, order: ConnectionCommand) -> Result<(), ConnectionCommand> {
         match self.orders.try_send(order) {
             Err(TrySendError::Full(order)) => Err(order),
             // An ended link has said why in its last event.
@@ -165,7 +165,7 @@ impl Link {
 
     /// Gives an order; it is dropped when the link has ended. The link takes orders also while its events are not read, so this
     /// waits no longer than one write may take.
-    pub async fn order(&self, order: Order) {
+    pub async fn order(&self, order: ConnectionCommand) {
         // An ended link has said why in its last event.
         drop(self.orders.send(order).await);
     }
@@ -187,8 +187,8 @@ struct Policy<D> {
     address: Address,
     /// Whether the first connection is tried again like any other.
     patient: bool,
-    orders: mpsc::Receiver<Order>,
-    events: mpsc::Sender<LinkEvent>,
+    orders: mpsc::Receiver<ConnectionCommand>,
+    events: mpsc::Sender<ConnectionEvent>,
     stop: CancellationToken,
 }
 
@@ -234,7 +234,7 @@ impl<D: Dial> Policy<D> {
             }
             let length = backoff.wait(fastrand::f64());
             let until = Instant::now() + length;
-            self.tell(LinkEvent::Waiting { reason: failed, hint, length }).await;
+            self.tell(ConnectionEvent::Waiting { reason: failed, hint, length }).await;
             tokio::select! {
                 () = sleep_until(until) => {}
                 () = self.stop.cancelled() => return,
@@ -247,25 +247,25 @@ impl<D: Dial> Policy<D> {
     async fn serve(
         &mut self,
         connection: u64,
-        Connection { stream, dialect }: Connection<D::Stream>,
+        Established { stream, dialect }: Established<D::Stream>,
         heard: &mut Duration,
     ) -> Ended {
-        self.tell(LinkEvent::Connected { connection, dialect }).await;
+        self.tell(ConnectionEvent::Connected { connection, dialect }).await;
         pump::pump(connection, stream, &mut self.orders, &self.events, &self.stop, heard).await
     }
 
     async fn tell_dropped(&mut self, reason: String, heard: Duration) {
         let silent = os::uptime().saturating_sub(heard);
-        self.tell(LinkEvent::Dropped { reason, silent }).await;
+        self.tell(ConnectionEvent::Dropped { reason, silent }).await;
     }
 
     async fn give_up(mut self, error: ConnectError) {
-        self.tell(LinkEvent::GaveUp(error)).await;
+        self.tell(ConnectionEvent::GaveUp(error)).await;
     }
 
     /// Tells `event`, and meanwhile drops orders, which are all for connections that are gone: whoever gives one must not wait
     /// for us while we wait for them.
-    async fn tell(&mut self, event: LinkEvent) {
+    async fn tell(&mut self, event: ConnectionEvent) {
         tokio::select! {
             biased;
             // A reader that is gone shows itself by `stop`, or by the orders having ended.
@@ -277,9 +277,9 @@ impl<D: Dial> Policy<D> {
 }
 
 /// Takes orders until one is to try again; returns false where nobody gives any more.
-async fn retry(orders: &mut mpsc::Receiver<Order>) -> bool {
+async fn retry(orders: &mut mpsc::Receiver<ConnectionCommand>) -> bool {
     while let Some(order) = orders.recv().await {
-        if matches!(order.what, What::Retry) {
+        if matches!(order.what, CommandKind::Retry) {
             return true;
         }
     }
@@ -287,6 +287,6 @@ async fn retry(orders: &mut mpsc::Receiver<Order>) -> bool {
 }
 
 /// Takes orders for connections that are gone, until nobody gives any.
-async fn discard(orders: &mut mpsc::Receiver<Order>) {
+async fn discard(orders: &mut mpsc::Receiver<ConnectionCommand>) {
     while orders.recv().await.is_some() {}
 }

@@ -11,10 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tokio_websockets::{CloseCode, Message, WebSocketStream};
 
-use super::{LinkEvent, Order, What, connect::explain};
+use super::{CommandKind, ConnectionCommand, ConnectionEvent, connect::explain};
 use crate::{
     os,
-    protocol::{Limits, clean},
+    protocol::{Limits, sanitize},
 };
 
 /// Without a sign of life for so long, we ask for one.
@@ -47,8 +47,8 @@ pub(super) enum Ended {
 pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     connection: u64,
     mut stream: WebSocketStream<S>,
-    orders: &mut mpsc::Receiver<Order>,
-    events: &mpsc::Sender<LinkEvent>,
+    orders: &mut mpsc::Receiver<ConnectionCommand>,
+    events: &mpsc::Sender<ConnectionEvent>,
     stop: &CancellationToken,
     alive: &mut Duration,
 ) -> Ended {
@@ -72,13 +72,13 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
             }
             order = orders.recv() => match order {
                 Some(order) if order.connection != connection => {}
-                Some(Order { what: What::Frame(frame), .. }) => {
+                Some(ConnectionCommand { what: CommandKind::Frame(frame), .. }) => {
                     if let Err(ended) = write(&mut stream, Message::text(frame)).await {
                         return last_words(&mut stream).await.unwrap_or(ended);
                     }
                 }
-                Some(Order { what: What::Retry, .. }) => {}
-                Some(Order { what: What::Reconnect, .. }) => {
+                Some(ConnectionCommand { what: CommandKind::Retry, .. }) => {}
+                Some(ConnectionCommand { what: CommandKind::Reconnect, .. }) => {
                     // Without a close frame: 1000 would say that its person has left for good.
                     return Ended::Dropped("given up by us".to_owned());
                 }
@@ -86,7 +86,7 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
             },
             slot = events.reserve(), if !held.is_empty() => {
                 let (Ok(slot), Some(frame)) = (slot, held.pop_front()) else { return Ended::Stopped };
-                slot.send(LinkEvent::Frame(frame));
+                slot.send(ConnectionEvent::Frame(frame));
                 hand_on(&mut held, events);
                 // While its reader was slow, the server was not read: its silence means nothing.
                 heard = Instant::now();
@@ -171,11 +171,12 @@ async fn take<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Gives the reader the frames that it has room for.
-fn hand_on(held: &mut VecDeque<String>, events: &mpsc::Sender<LinkEvent>) {
+fn hand_on(held: &mut VecDeque<String>, events: &mpsc::Sender<ConnectionEvent>) {
     while let Some(frame) = held.pop_front() {
         // A reader that is gone is found when room is waited for.
-        if let Err(TrySendError::Full(LinkEvent::Frame(frame)) | TrySendError::Closed(LinkEvent::Frame(frame))) =
-            events.try_send(LinkEvent::Frame(frame))
+        if let Err(
+            TrySendError::Full(ConnectionEvent::Frame(frame)) | TrySendError::Closed(ConnectionEvent::Frame(frame)),
+        ) = events.try_send(ConnectionEvent::Frame(frame))
         {
             return held.push_front(frame);
         }
@@ -205,11 +206,11 @@ fn settle(written: Result<Result<(), tokio_websockets::Error>, tokio::time::erro
 async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
     connection: u64,
     mut stream: WebSocketStream<S>,
-    orders: &mut mpsc::Receiver<Order>,
+    orders: &mut mpsc::Receiver<ConnectionCommand>,
 ) {
     orders.close();
     while let Some(order) = orders.recv().await {
-        if let Order { connection: meant, what: What::Frame(frame) } = order
+        if let ConnectionCommand { connection: meant, what: CommandKind::Frame(frame) } = order
             && meant == connection
             && write(&mut stream, Message::text(frame)).await.is_err()
         {
@@ -244,7 +245,7 @@ async fn last_words<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStr
 /// Says why the server closed the connection: in its own words where it has any.
 fn closed(code: CloseCode, reason: &str) -> Ended {
     let code = u16::from(code);
-    let said = clean::line(reason);
+    let said = sanitize::line(reason);
     let said = said.trim();
     Ended::Dropped(match (code, said) {
         (TAKEN_OVER, _) => return Ended::TakenOver,

@@ -39,8 +39,8 @@ async fn told_by(answer: impl Into<Vec<u8>>) -> String {
         drop(stream.write_all(&answer).await);
         drop(stream.read_to_end(&mut Vec::new()).await);
     });
-    let mut link = Link::start(address);
-    let Some(LinkEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
+    let mut link = Connection::start(address);
+    let Some(ConnectionEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
     link.close().await;
     peer.abort();
     error.to_string().split_once(": ").unwrap().1.to_owned()
@@ -53,15 +53,15 @@ fn answer(status: &str, headers: &str) -> String {
 #[tokio::test]
 async fn frames_go_both_ways() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
-    let Some(LinkEvent::Connected { connection: 1, dialect: Dialect::Text }) = soon(link.event()).await else {
+    let Some(ConnectionEvent::Connected { connection: 1, dialect: Dialect::Text }) = soon(link.event()).await else {
         panic!("the link did not connect")
     };
-    link.order(Order { connection: 1, what: What::Frame("hi".to_owned()) }).await;
+    link.order(ConnectionCommand { connection: 1, what: CommandKind::Frame("hi".to_owned()) }).await;
     assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("hi"));
     peer.send(Message::text("hello")).await.unwrap();
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(frame)) if frame == "hello"));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Frame(frame)) if frame == "hello"));
     let closing = tokio::spawn(link.close());
     assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
     assert!(soon(peer.next()).await.is_none());
@@ -71,11 +71,11 @@ async fn frames_go_both_ways() {
 #[tokio::test]
 async fn what_was_ordered_before_the_end_is_sent() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
     for text in ["a", "b"] {
-        link.order(Order { connection: 1, what: What::Frame(text.to_owned()) }).await;
+        link.order(ConnectionCommand { connection: 1, what: CommandKind::Frame(text.to_owned()) }).await;
     }
     let closing = tokio::spawn(link.close());
     assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("a"));
@@ -88,47 +88,49 @@ async fn what_was_ordered_before_the_end_is_sent() {
 #[tokio::test]
 async fn after_a_drop_it_connects_again_and_old_orders_are_dropped() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { connection: 1, .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { connection: 1, .. })));
     peer.send(Message::close(Some(CloseCode::GOING_AWAY), "")).await.unwrap();
     drop(soon(peer.next()).await);
-    let Some(LinkEvent::Dropped { reason, .. }) = soon(link.event()).await else { panic!("the link did not notice") };
+    let Some(ConnectionEvent::Dropped { reason, .. }) = soon(link.event()).await else {
+        panic!("the link did not notice")
+    };
     assert_eq!(reason, "the server is stopping");
     waiting(&mut link).await;
     let mut peer = accept(&listener).await;
-    link.order(Order { connection: 1, what: What::Frame("old".to_owned()) }).await;
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { connection: 2, .. })));
-    link.order(Order { connection: 2, what: What::Frame("new".to_owned()) }).await;
+    link.order(ConnectionCommand { connection: 1, what: CommandKind::Frame("old".to_owned()) }).await;
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { connection: 2, .. })));
+    link.order(ConnectionCommand { connection: 2, what: CommandKind::Frame("new".to_owned()) }).await;
     assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("new"));
 }
 
 #[tokio::test]
 async fn more_than_a_server_should_say_at_once_is_taken() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
     let long = "x".repeat(2 * Limits::PAYLOAD);
     peer.send(Message::text(long.clone())).await.unwrap();
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(frame)) if frame == long));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Frame(frame)) if frame == long));
 }
 
 #[tokio::test]
 async fn a_server_that_says_too_much_each_time_is_given_up() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     for connection in 1..=TOO_BIG {
         let mut peer = accept(&listener).await;
-        assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+        assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
         // The link leaves before it has read everything.
         drop(peer.send(Message::text("x".repeat(2 * Limits::INBOUND))).await);
         let words = match soon(link.event()).await {
-            Some(LinkEvent::Dropped { reason, .. }) if connection < TOO_BIG => {
+            Some(ConnectionEvent::Dropped { reason, .. }) if connection < TOO_BIG => {
                 waiting(&mut link).await;
                 reason
             }
-            Some(LinkEvent::GaveUp(error)) if connection == TOO_BIG => error.to_string(),
+            Some(ConnectionEvent::GaveUp(error)) if connection == TOO_BIG => error.to_string(),
             other => panic!("{other:?}"),
         };
         assert!(words.starts_with("the server sent a frame of 2097152 bytes, and 1048576 are the most"), "{words}");
@@ -139,32 +141,32 @@ async fn a_server_that_says_too_much_each_time_is_given_up() {
 #[tokio::test]
 async fn a_session_that_was_taken_over_is_left_alone() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
     let code = CloseCode::try_from(4000).unwrap();
     peer.send(Message::close(Some(code), "taken over")).await.unwrap();
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::GaveUp(ConnectError::TakenOver))));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::GaveUp(ConnectError::TakenOver))));
     assert!(soon(link.event()).await.is_none());
 }
 
 #[tokio::test]
 async fn a_reader_that_waits_does_not_keep_orders_from_being_taken() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
     for _ in 0..3 * EVENTS {
         peer.send(Message::text("flood")).await.unwrap();
     }
     for _ in 0..3 * ORDERS {
-        soon(link.order(Order { connection: 1, what: What::Frame("x".to_owned()) })).await;
+        soon(link.order(ConnectionCommand { connection: 1, what: CommandKind::Frame("x".to_owned()) })).await;
     }
     for _ in 0..3 * ORDERS {
         assert!(soon(peer.next()).await.unwrap().unwrap().is_text());
     }
     for _ in 0..3 * EVENTS {
-        assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(_))));
+        assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Frame(_))));
     }
 }
 
@@ -173,8 +175,8 @@ async fn nobody_there_is_an_error_with_a_hint() {
     let (listener, address) = listen().await;
     drop(listener);
     let shown = address.to_string();
-    let mut link = Link::start(address);
-    let Some(LinkEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
+    let mut link = Connection::start(address);
+    let Some(ConnectionEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
     assert_eq!(error.to_string(), format!("cannot connect to {shown}: connection refused"));
     let listen = shown.trim_start_matches("ws://");
     assert_eq!(error.hint().unwrap(), format!("start one with: cargo run --bin server -- --listen {listen}"));
@@ -193,8 +195,8 @@ impl Dial for Nameless {
 
 #[tokio::test]
 async fn a_name_that_is_not_known_is_an_error_with_a_hint() {
-    let mut link = Link::start_over(Nameless, "nosuch.invalid".parse().unwrap());
-    let Some(LinkEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
+    let mut link = Connection::start_over(Nameless, "nosuch.invalid".parse().unwrap());
+    let Some(ConnectionEvent::GaveUp(error)) = soon(link.event()).await else { panic!("the link did not give up") };
     assert!(error.to_string().ends_with(": the host is not known"), "{error}");
     assert_eq!(error.hint().unwrap(), "check the name, and whether this machine has a network");
 }
@@ -202,10 +204,10 @@ async fn a_name_that_is_not_known_is_an_error_with_a_hint() {
 #[tokio::test]
 async fn a_server_that_lets_us_in_no_more_is_asked_again_and_says_why() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     drop(accept(&listener).await);
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Dropped { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Dropped { .. })));
     assert_eq!(waiting(&mut link).await.0, None, "it was a connection");
     for _ in 0..2 {
         let (mut stream, _) = soon(listener.accept()).await.unwrap();
@@ -217,9 +219,9 @@ async fn a_server_that_lets_us_in_no_more_is_asked_again_and_says_why() {
 }
 
 /// Returns why the link waits, and for how long.
-async fn waiting(link: &mut Link) -> (Option<String>, Duration) {
+async fn waiting(link: &mut Connection) -> (Option<String>, Duration) {
     match soon(link.event()).await {
-        Some(LinkEvent::Waiting { reason, length, .. }) => (reason, length),
+        Some(ConnectionEvent::Waiting { reason, length, .. }) => (reason, length),
         other => panic!("the link does not wait: {other:?}"),
     }
 }
@@ -227,7 +229,7 @@ async fn waiting(link: &mut Link) -> (Option<String>, Duration) {
 #[tokio::test(start_paused = true)]
 async fn the_next_try_is_made_at_once_when_it_is_asked_for() {
     let (dialer, mut made) = Deaf::new();
-    let mut link = Link::start_policy(dialer, "127.0.0.1:1".parse().unwrap(), true);
+    let mut link = Connection::start_policy(dialer, "127.0.0.1:1".parse().unwrap(), true);
     let mut waits = Vec::new();
     for _ in 0..8 {
         soon(made.recv()).await.unwrap();
@@ -235,8 +237,12 @@ async fn the_next_try_is_made_at_once_when_it_is_asked_for() {
     }
     assert!(waits.iter().all(|(reason, _)| reason.as_deref() == Some("connection refused")), "{waits:?}");
     let began = Instant::now();
-    soon(link.order(Order { connection: 7, what: What::Frame("for a connection that is gone".to_owned()) })).await;
-    soon(link.order(Order { connection: 0, what: What::Retry })).await;
+    soon(link.order(ConnectionCommand {
+        connection: 7,
+        what: CommandKind::Frame("for a connection that is gone".to_owned()),
+    }))
+    .await;
+    soon(link.order(ConnectionCommand { connection: 0, what: CommandKind::Retry })).await;
     soon(made.recv()).await.unwrap();
     assert!(began.elapsed() < waits[7].1, "{:?} of {waits:?}", began.elapsed());
     link.close().await;
@@ -308,8 +314,8 @@ impl Dial for Dribbling {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_dribbles_is_cut_by_the_deadline() {
     let began = Instant::now();
-    let mut link = Link::start_over(Dribbling, "127.0.0.1:1".parse().unwrap());
-    let Some(LinkEvent::GaveUp(error)) = link.event().await else { panic!("the link did not give up") };
+    let mut link = Connection::start_over(Dribbling, "127.0.0.1:1".parse().unwrap());
+    let Some(ConnectionEvent::GaveUp(error)) = link.event().await else { panic!("the link did not give up") };
     assert!(error.to_string().ends_with(": the server does not answer the handshake"), "{error}");
     assert_eq!(began.elapsed(), Limits::HANDSHAKE);
 }
@@ -323,7 +329,7 @@ async fn what_is_no_web_socket_server_is_told_apart() {
 #[tokio::test]
 async fn a_burst_comes_whole_and_in_order_before_the_end() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
     let frames = 10 * EVENTS + 7;
     for number in 0..frames {
@@ -343,14 +349,14 @@ async fn a_burst_comes_whole_and_in_order_before_the_end() {
         soon(link.events(&mut events)).await;
         assert!(!events.is_empty() && events.len() <= EVENTS, "{}", events.len());
         let last = events.drain(..).fold(None, |last, event| match event {
-            LinkEvent::Frame(frame) => {
+            ConnectionEvent::Frame(frame) => {
                 heard.push(frame);
                 None
             }
-            LinkEvent::Waiting { .. } => last,
+            ConnectionEvent::Waiting { .. } => last,
             event => Some(event),
         });
-        if let Some(LinkEvent::Dropped { reason, .. }) = last {
+        if let Some(ConnectionEvent::Dropped { reason, .. }) = last {
             break reason;
         }
     };
@@ -363,16 +369,16 @@ async fn a_burst_comes_whole_and_in_order_before_the_end() {
 #[tokio::test]
 async fn while_a_burst_waits_for_its_reader_orders_are_taken() {
     let (listener, address) = listen().await;
-    let mut link = Link::start(address);
+    let mut link = Connection::start(address);
     let mut peer = accept(&listener).await;
-    assert!(matches!(soon(link.event()).await, Some(LinkEvent::Connected { .. })));
+    assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
     for number in 0..10 * EVENTS {
         peer.send(Message::text(number.to_string())).await.unwrap();
     }
-    link.order(Order { connection: 1, what: What::Frame("hi".to_owned()) }).await;
+    link.order(ConnectionCommand { connection: 1, what: CommandKind::Frame("hi".to_owned()) }).await;
     assert_eq!(soon(peer.next()).await.unwrap().unwrap().as_text(), Some("hi"));
     for number in 0..10 * EVENTS {
-        assert!(matches!(soon(link.event()).await, Some(LinkEvent::Frame(frame)) if frame == number.to_string()));
+        assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Frame(frame)) if frame == number.to_string()));
     }
     link.close().await;
 }

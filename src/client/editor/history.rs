@@ -7,7 +7,7 @@ use std::{
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::protocol::{Limits, clean, command::is_secret};
+use crate::protocol::{Limits, command::is_secret, sanitize};
 
 /// Lines that can be called back.
 pub const LINES: usize = 1000;
@@ -129,7 +129,7 @@ impl History {
         self.retain(|line| !line.is_own);
         for line in lines.into_iter().take(OWN).collect::<Vec<_>>().into_iter().rev() {
             if !is_secret(&line) {
-                self.push(Line { text: clean::lines(&line).into(), is_own: true });
+                self.push(Line { text: sanitize::lines(&line).into(), is_own: true });
             }
         }
     }

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::motion::Motion;
-use crate::protocol::clean;
+use crate::protocol::sanitize;
 
 /// What a key asks the editor to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,5 +90,5 @@ fn of_character(c: char, control: bool, alt: bool) -> Option<Action> {
 
 /// Returns whether `c` may be typed; a separator of lines or paragraphs is a line break, and these have a key.
 fn may_stand(c: char) -> bool {
-    clean::is_printable(c) && !matches!(c, '\u{2028}' | '\u{2029}')
+    sanitize::is_printable(c) && !matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -28,7 +28,7 @@ use self::{
     motion::Motion,
     undo::Undo,
 };
-use crate::protocol::{Limits, clean};
+use crate::protocol::{Limits, sanitize};
 
 /// What a text may hold, in bytes: a message, so that what is sent is what was seen, in one piece.
 pub const LENGTH: usize = Limits::MESSAGE;
@@ -176,9 +176,9 @@ impl Editor {
     /// Inserts `text`, whatever it holds, without what may not stand in a text; line breaks stay. A search takes it as words to
     /// look for.
     pub fn paste(&mut self, text: &str) -> Outcome {
-        let text = clean::lines(text);
+        let text = sanitize::lines(text);
         if let Some(search) = &mut self.search {
-            search.extend(&self.history, &clean::line(&text));
+            search.extend(&self.history, &sanitize::line(&text));
             return Outcome::Changed;
         }
         self.last = Last::Other;
@@ -201,7 +201,7 @@ impl Editor {
         self.end_search(false);
         let start = self.text.floor_char_boundary(range.start);
         let end = self.text.ceil_char_boundary(range.end).max(start);
-        let changed = self.replace_range(start..end, &clean::lines(with), Last::Replaced);
+        let changed = self.replace_range(start..end, &sanitize::lines(with), Last::Replaced);
         self.outcome(changed)
     }
 
@@ -242,7 +242,7 @@ impl Editor {
     /// Puts `text`, a draft, in the place of everything, and the cursor at its end. However long it is, none of it is lost.
     pub fn set(&mut self, text: String) {
         self.take();
-        let clean = match clean::lines(&text) {
+        let clean = match sanitize::lines(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(clean) => clean,
         };
@@ -254,7 +254,7 @@ impl Editor {
         self.end_search(false);
         self.last = Last::Other;
         let verbatim = self.verbatim;
-        let changed = self.replace_range(0..self.text.len(), &clean::lines(text), Last::Other);
+        let changed = self.replace_range(0..self.text.len(), &sanitize::lines(text), Last::Other);
         self.verbatim = verbatim && self.text.starts_with('/');
         self.outcome(changed)
     }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::Block;
 use crate::{
-    client::chat::Shown,
-    protocol::{Dialect, ServerMessage, clean, json},
+    client::chat::ViewEvent,
+    protocol::{Dialect, ServerMessage, json, sanitize},
 };
 
 /// The view for programs.
@@ -31,18 +31,18 @@ enum Own<'a> {
 impl Json {
     /// Returns the line of `shown`.
     #[must_use]
-    pub fn render(self, shown: &Shown) -> Block {
+    pub fn render(self, shown: &ViewEvent) -> Block {
         let encoded = match shown {
-            Shown::Event { event, .. } | Shown::Answer { event, .. } => event_line(event),
-            Shown::Text(text) => own(&Own::Line { text }),
-            Shown::Connected(Dialect::Json) => own(&Own::Connected { dialect: "json" }),
-            Shown::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
-            Shown::Disconnected { reason } => own(&Own::Disconnected { reason }),
-            Shown::Waiting { words } => own(&Own::Waiting { text: words }),
-            Shown::Unreachable { reason } => own(&Own::Unreachable { reason }),
-            Shown::Back { words, missed } => own(&Own::Back { missed: *missed, text: words }),
-            Shown::Notice(text) => own(&Own::Notice { text }),
-            Shown::Refusal(text) | Shown::Undelivered { words: text, .. } => own(&Own::Refused { text }),
+            ViewEvent::Event { event, .. } | ViewEvent::Answer { event, .. } => event_line(event),
+            ViewEvent::Text(text) => own(&Own::Line { text }),
+            ViewEvent::Connected(Dialect::Json) => own(&Own::Connected { dialect: "json" }),
+            ViewEvent::Connected(Dialect::Text) => own(&Own::Connected { dialect: "text" }),
+            ViewEvent::Disconnected { reason } => own(&Own::Disconnected { reason }),
+            ViewEvent::Waiting { words } => own(&Own::Waiting { text: words }),
+            ViewEvent::Unreachable { reason } => own(&Own::Unreachable { reason }),
+            ViewEvent::Back { words, missed } => own(&Own::Back { missed: *missed, text: words }),
+            ViewEvent::Notice(text) => own(&Own::Notice { text }),
+            ViewEvent::Refusal(text) | ViewEvent::Undelivered { words: text, .. } => own(&Own::Refused { text }),
         };
         Block { text: escaped(encoded) + "\n", aside: false }
     }
@@ -74,7 +74,7 @@ fn escaped(json: String) -> String {
     }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        if clean::is_printable(c) {
+        if sanitize::is_printable(c) {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
@@ -92,7 +92,7 @@ mod tests {
     use crate::protocol::{ErrorCode, Failure, Hex, Nick, RoomName, RoomView, SessionToken, Welcome};
 
     fn event(event: ServerMessage) -> String {
-        Json.render(&Shown::Event { event, quiet: true }).text
+        Json.render(&ViewEvent::Event { event, quiet: true }).text
     }
 
     #[test]
@@ -116,17 +116,17 @@ mod tests {
     fn nothing_but_printable_text_comes_out_and_nothing_is_lost() {
         let message = "a\u{1b}[31m\u{7f}\u{9b}31m\u{202e}b\u{200b}\u{e0001}\n";
         let line = event(ServerMessage::Error(Failure::new(ErrorCode::Other, message)));
-        assert!(line.trim_end_matches('\n').chars().all(clean::is_printable), "{line:?}");
+        assert!(line.trim_end_matches('\n').chars().all(sanitize::is_printable), "{line:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["message"], message);
     }
 
     #[test]
     fn what_happens_on_our_side_is_an_event_too() {
         let line = |shown| Json.render(&shown).text;
-        assert_eq!(line(Shown::Connected(Dialect::Json)), "{\"type\":\"connected\",\"dialect\":\"json\"}\n");
-        assert_eq!(line(Shown::Text("hi".to_owned())), "{\"type\":\"line\",\"text\":\"hi\"}\n");
+        assert_eq!(line(ViewEvent::Connected(Dialect::Json)), "{\"type\":\"connected\",\"dialect\":\"json\"}\n");
+        assert_eq!(line(ViewEvent::Text("hi".to_owned())), "{\"type\":\"line\",\"text\":\"hi\"}\n");
         assert_eq!(
-            line(Shown::Disconnected { reason: "gone".to_owned() }),
+            line(ViewEvent::Disconnected { reason: "gone".to_owned() }),
             "{\"type\":\"disconnected\",\"reason\":\"gone\"}\n"
         );
     }

@@ -13,7 +13,7 @@ pub use self::{
     plain::Plain,
     tui::{Bell, Joins, Notify, RoomChoice, RoomChoices, Tui, Word, Words},
 };
-use super::chat::Shown;
+use super::chat::ViewEvent;
 
 /// What is told of a server without our subprotocol.
 const PLAIN_TEXT_ONLY: &str = "connected; this server speaks plain text only: no names, no history, no commands";
@@ -55,7 +55,7 @@ impl View {
 
     /// Returns what is written for `shown`, or `None` when it has nothing for this view's readers.
     #[must_use]
-    pub fn render(&self, shown: &Shown) -> Option<Block> {
+    pub fn render(&self, shown: &ViewEvent) -> Option<Block> {
         match self {
             Self::Plain(plain) => plain.render(shown),
             Self::Json(json) => Some(json.render(shown)),

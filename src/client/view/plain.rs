@@ -13,8 +13,8 @@ use super::{
     format::{Field, Format},
 };
 use crate::{
-    client::chat::Shown,
-    protocol::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, clean, text},
+    client::chat::ViewEvent,
+    protocol::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, sanitize, text},
 };
 
 /// What a line break becomes where text goes on.
@@ -80,22 +80,24 @@ impl Plain {
         }
     }
 
-    pub(super) fn render(&self, shown: &Shown) -> Option<Block> {
+    pub(super) fn render(&self, shown: &ViewEvent) -> Option<Block> {
         let (text, aside) = match shown {
-            Shown::Event { quiet: true, .. } | Shown::Answer { .. } | Shown::Connected(Dialect::Json) => return None,
-            Shown::Event { event: ServerMessage::Error(failure), .. } if self.format.is_some() => {
-                (self.refuse(&clean::line(&failure.message)), true)
+            ViewEvent::Event { quiet: true, .. } | ViewEvent::Answer { .. } | ViewEvent::Connected(Dialect::Json) => {
+                return None;
             }
-            Shown::Event { event, .. } => (self.event(event)?, false),
-            Shown::Text(frame) => (self.stamped(clean::lines(frame).trim_end_matches('\n').to_owned()), false),
-            Shown::Connected(Dialect::Text) => (self.tell(PLAIN_TEXT_ONLY), true),
-            Shown::Disconnected { reason } => {
-                (self.tell(&format!("connection lost: {}; reconnecting", clean::line(reason))), true)
+            ViewEvent::Event { event: ServerMessage::Error(failure), .. } if self.format.is_some() => {
+                (self.refuse(&sanitize::line(&failure.message)), true)
             }
-            Shown::Waiting { words } => (self.tell(&clean::line(words)), true),
-            Shown::Unreachable { reason } => (self.tell(&format!("not connected yet: {reason}")), true),
-            Shown::Notice(words) | Shown::Back { words, .. } => (self.tell(words), true),
-            Shown::Refusal(words) | Shown::Undelivered { words, .. } => (self.refuse(words), true),
+            ViewEvent::Event { event, .. } => (self.event(event)?, false),
+            ViewEvent::Text(frame) => (self.stamped(sanitize::lines(frame).trim_end_matches('\n').to_owned()), false),
+            ViewEvent::Connected(Dialect::Text) => (self.tell(PLAIN_TEXT_ONLY), true),
+            ViewEvent::Disconnected { reason } => {
+                (self.tell(&format!("connection lost: {}; reconnecting", sanitize::line(reason))), true)
+            }
+            ViewEvent::Waiting { words } => (self.tell(&sanitize::line(words)), true),
+            ViewEvent::Unreachable { reason } => (self.tell(&format!("not connected yet: {reason}")), true),
+            ViewEvent::Notice(words) | ViewEvent::Back { words, .. } => (self.tell(words), true),
+            ViewEvent::Refusal(words) | ViewEvent::Undelivered { words, .. } => (self.refuse(words), true),
         };
         let text = if text.contains('\t') { text.replace('\t', "    ") } else { text };
         Some(Block { text: text + "\n", aside })
@@ -120,9 +122,9 @@ impl Plain {
                 let cut = incomplete.then(|| self.tell(text::CUT_SHORT));
                 std::iter::once(first).chain(found).chain(cut).collect::<Vec<_>>().join("\n")
             }
-            ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message)),
+            ServerMessage::Error(failure) => self.refuse(&sanitize::line(&failure.message)),
             _ if self.format.is_some() => return None,
-            event => self.stamped(self.painted(DIM, &clean::lines(&text::encode(event)?))),
+            event => self.stamped(self.painted(DIM, &sanitize::lines(&text::encode(event)?))),
         })
     }
 
@@ -184,11 +186,11 @@ impl Plain {
     }
 
     fn tell(&self, words: &str) -> String {
-        self.stamped(self.painted(DIM, &format!("* {}", clean::lines(words).replace('\n', CONTINUATION))))
+        self.stamped(self.painted(DIM, &format!("* {}", sanitize::lines(words).replace('\n', CONTINUATION))))
     }
 
     fn refuse(&self, words: &str) -> String {
-        self.stamped(self.painted(REFUSED, &format!("! {}", clean::lines(words).replace('\n', CONTINUATION))))
+        self.stamped(self.painted(REFUSED, &format!("! {}", sanitize::lines(words).replace('\n', CONTINUATION))))
     }
 
     fn time(&self, at: Timestamp, line: &mut String) {
@@ -297,7 +299,7 @@ mod tests {
     }
 
     fn line(event: ServerMessage) -> String {
-        plain(false).render(&Shown::Event { event, quiet: false }).unwrap().text
+        plain(false).render(&ViewEvent::Event { event, quiet: false }).unwrap().text
     }
 
     #[test]
@@ -321,7 +323,7 @@ mod tests {
     #[test]
     fn the_time_is_that_of_the_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(9));
-        let shown = Shown::Event { event: said(Kind::Say, Some("hi")), quiet: false };
+        let shown = ViewEvent::Event { event: said(Kind::Say, Some("hi")), quiet: false };
         let mut plain = Plain::new(zone, false);
         assert_eq!(plain.render(&shown).unwrap().text, "21:34 ada: hi\n");
         plain.change_zone(TimeZone::fixed(jiff::tz::offset(1)));
@@ -333,12 +335,12 @@ mod tests {
         let mut view = plain(false).with_timestamps(true);
         view.tell_time(Moment::from_second(1_700_000_001).unwrap());
         let line = |shown| view.render(&shown).unwrap().text;
-        let message = Shown::Event { event: said(Kind::Say, Some("hi\nho")), quiet: false };
+        let message = ViewEvent::Event { event: said(Kind::Say, Some("hi\nho")), quiet: false };
         assert_eq!(line(message), "2023-11-14T12:34:00+00:00 ada: hi\n    ho\n");
-        assert_eq!(line(Shown::Notice("back".to_owned())), "2023-11-14T22:13:21+00:00 * back\n");
-        assert_eq!(line(Shown::Refusal("no".to_owned())), "2023-11-14T22:13:21+00:00 ! no\n");
-        assert_eq!(line(Shown::Text("bob: hi\n".to_owned())), "2023-11-14T22:13:21+00:00 bob: hi\n");
-        let nick = Shown::Event { event: ServerMessage::Nick { nick: nick("bob") }, quiet: false };
+        assert_eq!(line(ViewEvent::Notice("back".to_owned())), "2023-11-14T22:13:21+00:00 * back\n");
+        assert_eq!(line(ViewEvent::Refusal("no".to_owned())), "2023-11-14T22:13:21+00:00 ! no\n");
+        assert_eq!(line(ViewEvent::Text("bob: hi\n".to_owned())), "2023-11-14T22:13:21+00:00 bob: hi\n");
+        let nick = ViewEvent::Event { event: ServerMessage::Nick { nick: nick("bob") }, quiet: false };
         assert_eq!(line(nick), "2023-11-14T22:13:21+00:00 * you are bob now\n");
     }
 
@@ -347,11 +349,11 @@ mod tests {
         let format = "{date} {time} {id} #{room} {kind} {nick}: {text}".parse().unwrap();
         let view = plain(true).with_format(Some(format));
         let line = |shown| view.render(&shown);
-        let event = |event| Shown::Event { event, quiet: false };
+        let event = |event| ViewEvent::Event { event, quiet: false };
         let text = line(event(said(Kind::Me, Some("waves\n12:34 bob: hi\u{1b}[31m")))).unwrap().text;
         assert_eq!(text, "2023-11-14 12:34 1 #lobby me ada: waves\n    12:34 bob: hi\n");
         assert_eq!(line(event(ServerMessage::Nick { nick: nick("bob") })), None);
-        assert!(line(Shown::Notice("back".to_owned())).unwrap().aside);
+        assert!(line(ViewEvent::Notice("back".to_owned())).unwrap().aside);
         let refused = event(ServerMessage::Error(Failure::new(ErrorCode::Other, "no")));
         assert!(line(refused).unwrap().aside, "it is no message");
     }
@@ -379,7 +381,7 @@ mod tests {
 
     #[test]
     fn colours_are_ours_and_a_nick_keeps_its_own() {
-        let shown = Shown::Event { event: said(Kind::Say, Some("hi")), quiet: false };
+        let shown = ViewEvent::Event { event: said(Kind::Say, Some("hi")), quiet: false };
         let first = plain(true).render(&shown).unwrap().text;
         assert!(
             first.starts_with("\u{1b}[2m12:34\u{1b}[0m \u{1b}[") && first.ends_with("ada\u{1b}[0m: hi\n"),
@@ -392,19 +394,22 @@ mod tests {
     fn our_own_words_are_asides() {
         let block = |shown| plain(false).render(&shown).unwrap();
         assert_eq!(
-            block(Shown::Disconnected { reason: "x".to_owned() }),
+            block(ViewEvent::Disconnected { reason: "x".to_owned() }),
             Block { text: "* connection lost: x; reconnecting\n".to_owned(), aside: true }
         );
         assert_eq!(
-            block(Shown::Refusal("no\nway".to_owned())),
+            block(ViewEvent::Refusal("no\nway".to_owned())),
             Block { text: "! no\n    way\n".to_owned(), aside: true }
         );
-        assert_eq!(block(Shown::Text("bob: hi\n".to_owned())), Block { text: "bob: hi\n".to_owned(), aside: false });
-        assert_eq!(plain(false).render(&Shown::Event { event: said(Kind::Say, Some("hi")), quiet: true }), None);
+        assert_eq!(
+            block(ViewEvent::Text("bob: hi\n".to_owned())),
+            Block { text: "bob: hi\n".to_owned(), aside: false }
+        );
+        assert_eq!(plain(false).render(&ViewEvent::Event { event: said(Kind::Say, Some("hi")), quiet: true }), None);
     }
 
     /// Returns everything that can be shown, with `text` in every field that takes it.
-    fn everything(text: &str) -> Vec<Shown> {
+    fn everything(text: &str) -> Vec<ViewEvent> {
         let room = RoomName::new(text).unwrap_or_else(|_| RoomName::lobby());
         let who = Nick::new(text).unwrap_or_else(|_| nick("ada"));
         let body = Body::new(text).ok();
@@ -481,12 +486,12 @@ mod tests {
                 key: None,
             }));
         }
-        let mut shown: Vec<_> = events.into_iter().map(|event| Shown::Event { event, quiet: false }).collect();
+        let mut shown: Vec<_> = events.into_iter().map(|event| ViewEvent::Event { event, quiet: false }).collect();
         shown.extend([
-            Shown::Text(text.to_owned()),
-            Shown::Disconnected { reason: text.to_owned() },
-            Shown::Notice(text.to_owned()),
-            Shown::Refusal(text.to_owned()),
+            ViewEvent::Text(text.to_owned()),
+            ViewEvent::Disconnected { reason: text.to_owned() },
+            ViewEvent::Notice(text.to_owned()),
+            ViewEvent::Refusal(text.to_owned()),
         ]);
         shown
     }
@@ -495,7 +500,7 @@ mod tests {
     fn check(text: &str) {
         for shown in everything(text) {
             let Some(block) = plain(false).render(&shown) else { continue };
-            let foreign = block.text.chars().find(|&c| c != '\n' && !clean::is_printable(c));
+            let foreign = block.text.chars().find(|&c| c != '\n' && !sanitize::is_printable(c));
             assert_eq!(foreign, None, "{shown:?}");
             let mut coloured = plain(true).render(&shown).unwrap().text;
             for colour in NICK_COLOURS.map(AnsiColor::on_default).into_iter().chain([DIM, REFUSED]) {

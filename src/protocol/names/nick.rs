@@ -12,8 +12,9 @@ use super::{
     text_type,
 };
 use crate::protocol::{
-    Limits, clean,
-    skeleton::{has_refused_punctuation, is_drawn_by_screens, is_the_reader, may_begin, skeleton},
+    Limits,
+    confusables::{has_refused_punctuation, is_drawn_by_screens, is_the_reader, may_begin, skeleton},
+    sanitize,
 };
 
 /// What a person is called: unique on a server, in the form of RFC 8266 (PRECIS Nickname) and narrower.
@@ -42,7 +43,7 @@ impl Nick {
     pub(super) fn by_precis(text: &str) -> Result<Self, NameError> {
         let nick = precis_profiles::Nickname::enforce(text).map_err(|_| NameError::Nick)?;
         // The replacement characters of Unicode are no letters, and show that something is missing.
-        let is_seen = |c| !clean::is_blank(c) && !matches!(c, '\u{fffc}' | REPLACEMENT);
+        let is_seen = |c| !sanitize::is_blank(c) && !matches!(c, '\u{fffc}' | REPLACEMENT);
         let is_nick = nick.chars().count() <= Limits::NICK_CHARS
             && nick.chars().any(char::is_alphanumeric)
             && nick.chars().all(is_seen)
@@ -50,7 +51,7 @@ impl Nick {
             && !nick.chars().any(is_drawn_by_screens)
             && !has_refused_punctuation(&nick)
             && !is_the_reader(&nick)
-            && clean::lines(&nick) == nick;
+            && sanitize::lines(&nick) == nick;
         if is_nick { Ok(Self(nick.into())) } else { Err(NameError::Nick) }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use unicode_normalization::char::is_combining_mark;
 
 use super::{AwayText, Body, IdempotencyKey, Nick, Query, RoomName, Take, Topic};
-use crate::protocol::{Limits, clean};
+use crate::protocol::{Limits, sanitize};
 
 /// Stands where something was that would do harm.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
@@ -21,7 +21,7 @@ pub(super) fn harmless(name: &str, most: usize) -> Arc<str> {
     let mut marks = Limits::COMBINING_MARKS;
     let show = |c| {
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
-        if marks <= Limits::COMBINING_MARKS && !clean::is_blank(c) && !":*/#@,<>\"".contains(c) {
+        if marks <= Limits::COMBINING_MARKS && !sanitize::is_blank(c) && !":*/#@,<>\"".contains(c) {
             return c;
         }
         marks = 0;
@@ -36,7 +36,7 @@ pub(super) fn harmless(name: &str, most: usize) -> Arc<str> {
 pub(super) fn readable(text: &str, limit: usize, clean: impl FnOnce(&str) -> Cow<'_, str>, instead: &str) -> Arc<str> {
     // What was stored once was clean and no longer than the limit. A text that is longer is not looked at to its end.
     let cleaned = clean(&text[..text.floor_char_boundary(2 * limit)]);
-    if cleaned.chars().all(clean::is_blank) {
+    if cleaned.chars().all(sanitize::is_blank) {
         instead.into()
     } else if cleaned.len() > limit {
         let kept = &cleaned[..cleaned.floor_char_boundary(limit - CUT.len())];

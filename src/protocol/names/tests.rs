@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use unicode_normalization::char::is_combining_mark;
 
 use super::*;
-use crate::protocol::clean;
+use crate::protocol::sanitize;
 
 fn alike(a: &str, b: &str) -> bool {
     let (a, b) = (Nick::new(a).unwrap().look_alikes(), Nick::new(b).unwrap().look_alikes());
@@ -301,7 +301,7 @@ proptest! {
         prop_assert_eq!(Nick::read(nick.as_str()), nick.clone());
         for name in [nick.as_str(), RoomName::read(&text).as_str()] {
             prop_assert!((1..=Limits::NICK_CHARS).contains(&name.chars().count()));
-            prop_assert!(!name.chars().any(|c| clean::is_blank(c) || ":*/#@,<>\"".contains(c)), "{:?}", name);
+            prop_assert!(!name.chars().any(|c| sanitize::is_blank(c) || ":*/#@,<>\"".contains(c)), "{:?}", name);
             prop_assert!(!name.starts_with(is_combining_mark), "{:?}", name);
         }
         let (body, topic, query) = (Body::read(&text), Topic::read(&text), Query::read(&text));
@@ -311,8 +311,8 @@ proptest! {
         prop_assert_eq!(Topic::read(topic.as_str()), topic.clone());
         prop_assert_eq!(Query::read(query.as_str()), query.clone());
         for text in [body.as_str(), topic.as_str(), query.as_str()] {
-            prop_assert!(!text.chars().all(clean::is_blank));
-            prop_assert_eq!(clean::lines(text), text);
+            prop_assert!(!text.chars().all(sanitize::is_blank));
+            prop_assert_eq!(sanitize::lines(text), text);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{NameError, Take, read::readable, text_type};
-use crate::protocol::{Limits, clean};
+use crate::protocol::{Limits, sanitize};
 
 /// The text of a message: cleaned, not blank, at most [`Limits::MESSAGE`] bytes, line breaks as `\n`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ impl Body {
     /// # Errors
     /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::MESSAGE`].
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let cleaned = clean::lines(text);
+        let cleaned = sanitize::lines(text);
         checked(cleaned.trim_start_matches('\n').trim_end(), Limits::MESSAGE).map(Self)
     }
 
@@ -26,7 +26,7 @@ impl Body {
     /// words of ours where there is nothing to see.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        Self(readable(text, Limits::MESSAGE, clean::lines, Self::UNREADABLE))
+        Self(readable(text, Limits::MESSAGE, sanitize::lines, Self::UNREADABLE))
     }
 
     /// Stands where a message was that cannot be shown.
@@ -49,13 +49,13 @@ impl Topic {
     /// # Errors
     /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::TOPIC`].
     pub fn new(text: &str) -> Result<Self, NameError> {
-        checked(clean::line(text).trim(), Limits::TOPIC).map(Self)
+        checked(sanitize::line(text).trim(), Limits::TOPIC).map(Self)
     }
 
     /// Returns the topic that `text` spells, whatever the rules were where it was made. See [`Body::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
-        Self(readable(text, Limits::TOPIC, |text| clean::line(text).into(), "(this topic cannot be shown)"))
+        Self(readable(text, Limits::TOPIC, |text| sanitize::line(text).into(), "(this topic cannot be shown)"))
     }
 
     /// Returns the topic as the text of the message that set it.
@@ -79,13 +79,13 @@ impl AwayText {
     /// # Errors
     /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::AWAY`].
     pub fn new(text: &str) -> Result<Self, NameError> {
-        checked(clean::line(text).trim(), Limits::AWAY).map(Self)
+        checked(sanitize::line(text).trim(), Limits::AWAY).map(Self)
     }
 
     /// Returns what `text` says of it, whatever the rules were where it was made. See [`Body::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
-        Self(readable(text, Limits::AWAY, |text| clean::line(text).into(), Self::PLAIN))
+        Self(readable(text, Limits::AWAY, |text| sanitize::line(text).into(), Self::PLAIN))
     }
 
     /// Returns that somebody is away, and nothing more.
@@ -112,20 +112,20 @@ impl Query {
     /// # Errors
     /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::QUERY`].
     pub fn new(text: &str) -> Result<Self, NameError> {
-        checked(clean::line(text).trim(), Limits::QUERY).map(Self)
+        checked(sanitize::line(text).trim(), Limits::QUERY).map(Self)
     }
 
     /// Returns the search that `text` spells, whatever the rules were where it was made. See [`Body::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
-        Self(readable(text, Limits::QUERY, |text| clean::line(text).into(), "(this search cannot be shown)"))
+        Self(readable(text, Limits::QUERY, |text| sanitize::line(text).into(), "(this search cannot be shown)"))
     }
 }
 
 fn checked(text: &str, limit: usize) -> Result<Arc<str>, NameError> {
     match text.len() {
         is if is > limit => Err(NameError::TooLong { is, limit }),
-        _ if text.chars().all(clean::is_blank) => Err(NameError::Empty),
+        _ if text.chars().all(sanitize::is_blank) => Err(NameError::Empty),
         _ => Ok(text.into()),
     }
 }

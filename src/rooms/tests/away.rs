@@ -14,7 +14,7 @@ fn away(rooms: &Rooms) -> Vec<Nick> {
 #[test]
 fn who_is_away_is_so_in_all_rooms_and_through_a_lost_connection_until_they_are_back_or_gone() {
     let mut rooms = Rooms::default();
-    let bob = seat(&mut rooms, 2, "bob");
+    let bob = member(&mut rooms, 2, "bob");
     let tea = seat_in(&mut rooms, 1, "tea");
     let lobby = seat_in(&mut rooms, 1, "lobby");
     assert_eq!(rooms.set_away(tea, Some(text("lunch")), NOW), Some(text("lunch")));
@@ -37,13 +37,13 @@ fn who_is_away_is_so_in_all_rooms_and_through_a_lost_connection_until_they_are_b
 #[test]
 fn of_a_persons_rooms_only_those_are_known_that_one_is_in() {
     let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
+    let ada = member(&mut rooms, 1, "ada");
     rooms.arrive(arrival(1, None, "tea"), NOW).unwrap();
-    let bob = rooms.arrive(arrival(2, Some("Bob"), "tea"), NOW).unwrap().seat;
+    let bob = rooms.arrive(arrival(2, Some("Bob"), "tea"), NOW).unwrap().member;
     for room in ["secret", "lobby"] {
         rooms.arrive(arrival(2, None, room), NOW).unwrap();
     }
-    let known = |rooms: &Rooms, seat, name: &str| rooms.known(seat, &nick(name));
+    let known = |rooms: &Rooms, member, name: &str| rooms.known(member, &nick(name));
     let of_bob = known(&rooms, ada, "bob").unwrap();
     let both = ["lobby", "tea"].map(|room| RoomName::new(room).unwrap());
     assert_eq!((of_bob.nick, of_bob.rooms), (nick("Bob"), both.to_vec()));
@@ -59,8 +59,8 @@ fn of_a_persons_rooms_only_those_are_known_that_one_is_in() {
 #[test]
 fn who_writes_to_somebody_away_is_told_once_for_each_time() {
     let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
-    let bob = seat(&mut rooms, 2, "bob");
+    let ada = member(&mut rooms, 1, "ada");
+    let bob = member(&mut rooms, 2, "bob");
     let to = rooms.person(bob).unwrap();
     assert_eq!(rooms.tell_away(ada, to), None);
     rooms.set_away(bob, Some(text("lunch")), NOW);

@@ -11,39 +11,39 @@ const NICKS: [&str; 4] = ["ada", "bob", "eve", "zoe"];
 
 /// Something that one of a few people does.
 #[derive(Debug, Clone, Copy)]
-enum Deed {
+enum Action {
     Arrive { author: u8, address: u8, nick: usize, room: usize },
-    Go { seat: usize, room: usize },
-    Rename { seat: usize, nick: usize },
-    Speak { seat: usize },
-    Lose { seat: usize },
-    Leave { seat: usize },
+    Go { member: usize, room: usize },
+    Rename { member: usize, nick: usize },
+    Speak { member: usize },
+    Lose { member: usize },
+    Leave { member: usize },
     Wait { millis: u64 },
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
-    let seat = 0..20_usize;
+fn deed() -> impl Strategy<Value = Action> {
+    let member = 0..20_usize;
     prop_oneof![
         4 => (0..4_u8, 0..3_u8, 0..4_usize, 0..3_usize)
-            .prop_map(|(author, address, nick, room)| Deed::Arrive { author, address, nick, room }),
-        2 => (seat.clone(), 0..3_usize).prop_map(|(seat, room)| Deed::Go { seat, room }),
-        2 => (seat.clone(), 0..4_usize).prop_map(|(seat, nick)| Deed::Rename { seat, nick }),
-        1 => seat.clone().prop_map(|seat| Deed::Speak { seat }),
-        2 => seat.clone().prop_map(|seat| Deed::Lose { seat }),
-        2 => seat.prop_map(|seat| Deed::Leave { seat }),
-        2 => prop_oneof![Just(30), Just(100), Just(40_000)].prop_map(|millis| Deed::Wait { millis }),
+            .prop_map(|(author, address, nick, room)| Action::Arrive { author, address, nick, room }),
+        2 => (member.clone(), 0..3_usize).prop_map(|(member, room)| Action::Go { member, room }),
+        2 => (member.clone(), 0..4_usize).prop_map(|(member, nick)| Action::Rename { member, nick }),
+        1 => member.clone().prop_map(|member| Action::Speak { member }),
+        2 => member.clone().prop_map(|member| Action::Lose { member }),
+        2 => member.prop_map(|member| Action::Leave { member }),
+        2 => prop_oneof![Just(30), Just(100), Just(40_000)].prop_map(|millis| Action::Wait { millis }),
     ]
 }
 
 /// Rooms with somebody in each who stays, and what they have been told.
-struct Stage {
+struct Scenario {
     rooms: Rooms,
-    seats: Vec<MemberId>,
+    memberships: Vec<MemberId>,
     told: HashMap<RoomName, BTreeSet<Nick>>,
     now: Duration,
 }
 
-impl Stage {
+impl Scenario {
     fn new() -> Self {
         // So few may be lost that some give way.
         let mut rooms = Rooms { ghosts: Ghosts::new(2, 3), ..Rooms::default() };
@@ -56,30 +56,30 @@ impl Stage {
         told.entry(RoomName::lobby()).or_default().insert(nick(NICKS[0]));
         // Nobody is told of the watchers, and what an earlier run has left is not gone yet.
         rooms.flush(&RoomName::lobby());
-        Self { rooms, seats: Vec::new(), told, now: NOW }
+        Self { rooms, memberships: Vec::new(), told, now: NOW }
     }
 
-    fn run(&mut self, deed: Deed) {
-        let Self { rooms, seats, now, .. } = self;
-        if let Deed::Arrive { author, address, nick, room } = deed {
+    fn run(&mut self, deed: Action) {
+        let Self { rooms, memberships, now, .. } = self;
+        if let Action::Arrive { author, address, nick, room } = deed {
             let arrival =
                 Arrival { address: super::address(address), ..arrival(author, Some(NICKS[nick]), ROOMS[room]) };
-            seats.extend(rooms.arrive(arrival, *now).map(|it| it.seat));
+            memberships.extend(rooms.arrive(arrival, *now).map(|it| it.member));
         }
         // Any seat that ever was, and so also one that is lost or another's by now.
-        let at = |seat: usize| seats[seat % seats.len()];
+        let at = |member: usize| memberships[member % memberships.len()];
         match deed {
-            Deed::Go { seat, room } if !seats.is_empty() => {
-                rooms.go(at(seat), &RoomName::new(ROOMS[room]).unwrap(), *now);
+            Action::Go { member, room } if !memberships.is_empty() => {
+                rooms.go(at(member), &RoomName::new(ROOMS[room]).unwrap(), *now);
             }
             // Another may have it.
-            Deed::Rename { seat, nick } if !seats.is_empty() => {
-                rooms.rename(at(seat), &super::nick(NICKS[nick]), *now).ok();
+            Action::Rename { member, nick } if !memberships.is_empty() => {
+                rooms.rename(at(member), &super::nick(NICKS[nick]), *now).ok();
             }
-            Deed::Speak { seat } if !seats.is_empty() => rooms.spoke(at(seat)),
-            Deed::Lose { seat } if !seats.is_empty() => rooms.lose(at(seat), *now),
-            Deed::Leave { seat } if !seats.is_empty() => rooms.leave(at(seat), *now),
-            Deed::Wait { millis } => {
+            Action::Speak { member } if !memberships.is_empty() => rooms.spoke(at(member)),
+            Action::Lose { member } if !memberships.is_empty() => rooms.lose(at(member), *now),
+            Action::Leave { member } if !memberships.is_empty() => rooms.leave(at(member), *now),
+            Action::Wait { millis } => {
                 *now += Duration::from_millis(millis);
                 self.hear();
             }
@@ -101,21 +101,21 @@ impl Stage {
 
     /// Checks that people, seats, rooms and nicks fit together.
     fn check(&self) {
-        let Rooms { people, seats, open, roster, ghosts, digests, .. } = &self.rooms;
+        let Rooms { people, memberships, open, nick_registry, ghosts, digests, .. } = &self.rooms;
         for (author, person) in people {
-            assert_eq!(roster.find(&person.nick), Some(*author));
-            let rooms: BTreeSet<_> = person.seats.iter().map(|seat| &seats[seat].room).collect();
-            assert_eq!(rooms.len(), person.seats.len(), "one seat a room");
+            assert_eq!(nick_registry.find(&person.nick), Some(*author));
+            let rooms: BTreeSet<_> = person.memberships.iter().map(|member| &memberships[member].room).collect();
+            assert_eq!(rooms.len(), person.memberships.len(), "one seat a room");
             assert!((1..=Limits::SEATS).contains(&rooms.len()));
         }
-        for (seat, place) in seats {
+        for (member, place) in memberships {
             let person = &people[&place.author];
-            assert!(person.seats.contains(seat));
-            assert_eq!(open[&place.room].members[&person.nick], *seat);
+            assert!(person.memberships.contains(member));
+            assert_eq!(open[&place.room].members[&person.nick], *member);
         }
-        assert_eq!(open.values().map(|room| room.members.len()).sum::<usize>(), seats.len());
+        assert_eq!(open.values().map(|room| room.members.len()).sum::<usize>(), memberships.len());
         assert!(open.values().all(|room| !room.members.is_empty()));
-        ghosts.check(seats.iter().filter_map(|(seat, place)| Some(((place.dropped?, *seat), place.address))));
+        ghosts.check(memberships.iter().filter_map(|(member, place)| Some(((place.dropped?, *member), place.address))));
         let due: BTreeSet<_> = open.iter().filter_map(|(name, room)| Some((room.due?, name.clone()))).collect();
         assert_eq!(*digests, due);
     }
@@ -124,7 +124,7 @@ impl Stage {
 proptest! {
     #[test]
     fn everything_fits_together_and_what_is_told_adds_up(deeds in vec(deed(), 1..60)) {
-        let mut stage = Stage::new();
+        let mut stage = Scenario::new();
         for deed in deeds {
             stage.run(deed);
             stage.check();
@@ -138,10 +138,10 @@ proptest! {
             let here: BTreeSet<_> = stage.rooms.view(room).names.into_iter().collect();
             prop_assert_eq!(told, &here);
         }
-        for seat in std::mem::take(&mut stage.seats) {
-            stage.rooms.leave(seat, stage.now);
+        for member in std::mem::take(&mut stage.memberships) {
+            stage.rooms.leave(member, stage.now);
         }
         stage.check();
-        prop_assert!(NICKS.iter().all(|name| !stage.rooms.roster.is_taken(&nick(name))), "nobody is left");
+        prop_assert!(NICKS.iter().all(|name| !stage.rooms.nick_registry.is_taken(&nick(name))), "nobody is left");
     }
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::protocol::Hex;
 
 mod away;
+mod direct_messages;
 mod invariants;
-mod private;
 
 const NOW: Duration = Duration::from_secs(100);
 
@@ -38,13 +38,13 @@ fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
 }
 
 /// Seats somebody and returns their seat.
-fn seat(rooms: &mut Rooms, author: u8, name: &str) -> MemberId {
-    rooms.arrive(arrival(author, Some(name), "lobby"), NOW).unwrap().seat
+fn member(rooms: &mut Rooms, author: u8, name: &str) -> MemberId {
+    rooms.arrive(arrival(author, Some(name), "lobby"), NOW).unwrap().member
 }
 
 /// Seats somebody in a room and returns their seat.
 fn seat_in(rooms: &mut Rooms, author: u8, room: &str) -> MemberId {
-    rooms.arrive(arrival(author, Some("somebody"), room), NOW).unwrap().seat
+    rooms.arrive(arrival(author, Some("somebody"), room), NOW).unwrap().member
 }
 
 /// Returns the lines that the room is told once the digest is due.
@@ -64,8 +64,8 @@ fn names_in(rooms: &Rooms, room: &str) -> Vec<String> {
 #[test]
 fn who_comes_and_goes_is_told_once_it_is_due() {
     let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
-    seat(&mut rooms, 2, "bob");
+    let ada = member(&mut rooms, 1, "ada");
+    member(&mut rooms, 2, "bob");
     assert_eq!(rooms.next_due(), Some(NOW + Limits::PRESENCE));
     assert!(rooms.due(NOW).is_empty());
     assert_eq!(told(&mut rooms, NOW), ["* bob joined"], "nobody was there to be told of ada");
@@ -78,7 +78,7 @@ fn who_comes_and_goes_is_told_once_it_is_due() {
 fn a_storm_is_one_event_that_counts() {
     let mut rooms = Rooms::default();
     for number in 0..200 {
-        seat(&mut rooms, number, &format!("p{number}"));
+        member(&mut rooms, number, &format!("p{number}"));
     }
     let notices = rooms.due(NOW + Limits::PRESENCE);
     let [Notice { presence, about: None }] = &notices[..] else { panic!("{notices:?}") };
@@ -88,51 +88,51 @@ fn a_storm_is_one_event_that_counts() {
 #[test]
 fn what_cancels_out_is_not_told() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
-    let bob = seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 1, "ada");
+    let bob = member(&mut rooms, 2, "bob");
     told(&mut rooms, NOW);
-    let eve = seat(&mut rooms, 3, "eve");
+    let eve = member(&mut rooms, 3, "eve");
     rooms.leave(eve, NOW);
     rooms.leave(bob, NOW);
-    seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 2, "bob");
     assert_eq!(told(&mut rooms, NOW), Vec::<String>::new());
 }
 
 #[test]
 fn a_namesake_is_another_person() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
-    let bob = seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 1, "ada");
+    let bob = member(&mut rooms, 2, "bob");
     told(&mut rooms, NOW);
     rooms.leave(bob, NOW);
-    let other = seat(&mut rooms, 3, "bob");
+    let other = member(&mut rooms, 3, "bob");
     assert_eq!(told(&mut rooms, NOW), ["* bob left\n* bob joined"]);
     rooms.rename(other, &nick("eve"), NOW).unwrap();
     rooms.leave(other, NOW);
-    seat(&mut rooms, 4, "bob");
+    member(&mut rooms, 4, "bob");
     assert_eq!(told(&mut rooms, NOW), ["* bob left\n* bob joined"], "the room never knew eve");
 }
 
 #[test]
 fn who_is_back_at_once_under_another_nick_has_changed_it() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
-    let bob = seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 1, "ada");
+    let bob = member(&mut rooms, 2, "bob");
     told(&mut rooms, NOW);
     rooms.leave(bob, NOW);
-    seat(&mut rooms, 2, "eve");
+    member(&mut rooms, 2, "eve");
     assert_eq!(told(&mut rooms, NOW), ["* bob is eve now"]);
 }
 
 #[test]
 fn who_is_back_after_a_restart_and_goes_is_known_to_people() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 1, "ada");
     let start = Duration::from_secs(1);
     let back = Arrival { returning: true, ..arrival(2, Some("bob"), "lobby") };
-    let bob = rooms.arrive(back.clone(), start).unwrap().seat;
+    let bob = rooms.arrive(back.clone(), start).unwrap().member;
     rooms.leave(bob, start);
-    let bob = rooms.arrive(back, start).unwrap().seat;
+    let bob = rooms.arrive(back, start).unwrap().member;
     let notice = rooms.flush(&RoomName::lobby()).unwrap();
     assert_eq!((notice.presence.returned, notice.presence.joined), (vec![nick("bob")], vec![]));
     rooms.leave(bob, start);
@@ -142,16 +142,16 @@ fn who_is_back_after_a_restart_and_goes_is_known_to_people() {
 #[test]
 fn a_digest_about_one_person_says_so() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
-    let bob = seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 1, "ada");
+    let bob = member(&mut rooms, 2, "bob");
     assert_eq!(rooms.due(NOW + Limits::PRESENCE)[0].about, Some(bob));
 }
 
 #[test]
 fn what_happened_before_a_message_can_be_told_before_it() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
-    seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 1, "ada");
+    member(&mut rooms, 2, "bob");
     assert!(rooms.flush(&RoomName::lobby()).is_some());
     assert_eq!(rooms.flush(&RoomName::lobby()), None);
     assert!(rooms.due(NOW + Limits::PRESENCE).is_empty());
@@ -160,7 +160,7 @@ fn what_happened_before_a_message_can_be_told_before_it() {
 #[test]
 fn a_taken_nick_is_numbered_or_refused() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 1, "ada");
     assert_eq!(rooms.arrive(arrival(2, Some("ADA"), "other"), NOW).unwrap().nick, nick("ADA-2"));
     let refused = rooms.arrive(Arrival { if_taken: IfTaken::Refuse, ..arrival(3, Some("аda"), "lobby") }, NOW);
     let failure = refused.unwrap_err();
@@ -180,15 +180,15 @@ fn many_of_one_name_all_get_another() {
 #[test]
 fn who_brings_no_nick_is_a_guest() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "guest-1");
+    member(&mut rooms, 1, "guest-1");
     assert_eq!(rooms.arrive(arrival(2, None, "lobby"), NOW).unwrap().nick, nick("guest-2"));
 }
 
 #[test]
 fn a_lost_connection_is_silent_for_its_grace() {
     let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
-    seat(&mut rooms, 2, "bob");
+    let ada = member(&mut rooms, 1, "ada");
+    member(&mut rooms, 2, "bob");
     told(&mut rooms, NOW);
     rooms.lose(ada, NOW);
     assert_eq!(rooms.next_due(), Some(NOW + Limits::GRACE));
@@ -202,7 +202,7 @@ fn a_lost_connection_is_silent_for_its_grace() {
 #[test]
 fn who_comes_back_has_the_same_nick_and_nobody_is_told() {
     let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
+    let ada = member(&mut rooms, 1, "ada");
     told(&mut rooms, NOW);
     rooms.lose(ada, NOW);
     let back = rooms.arrive(arrival(1, Some("whoever"), "lobby"), NOW).unwrap();
@@ -210,8 +210,8 @@ fn who_comes_back_has_the_same_nick_and_nobody_is_told() {
     assert!(rooms.due(NOW + 2 * Limits::GRACE).is_empty());
     rooms.leave(ada, NOW);
     assert_eq!(names(&rooms), ["ada"], "a late word of the ghost changes nothing");
-    rooms.leave(back.seat, NOW);
-    assert_eq!(seat(&mut rooms, 5, "ada"), MemberId(3), "the nick is free again");
+    rooms.leave(back.member, NOW);
+    assert_eq!(member(&mut rooms, 5, "ada"), MemberId(3), "the nick is free again");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn ghosts_are_bounded() {
     let mut rooms = Rooms::default();
     for number in 0..=Limits::GHOSTS as u128 {
         let author = Hex(number.to_be_bytes());
-        let ghost = rooms.arrive(Arrival { author, ..arrival(0, None, "lobby") }, NOW).unwrap().seat;
+        let ghost = rooms.arrive(Arrival { author, ..arrival(0, None, "lobby") }, NOW).unwrap().member;
         rooms.lose(ghost, NOW);
     }
     assert_eq!(rooms.view(&RoomName::lobby()).people, Limits::GHOSTS);
@@ -230,11 +230,11 @@ fn an_address_that_loses_many_connections_gives_up_its_own_places() {
     for (ghosts, kept) in [(Ghosts::new(3, 1000), 6 * 3), (Ghosts::new(0, 10), 10 - 1)] {
         let mut rooms = Rooms { ghosts, ..Rooms::default() };
         rooms.restore(0, [Kept { author: Hex([1; 16]), room: RoomName::lobby(), nick: nick("eve"), person: None }]);
-        let ada = seat(&mut rooms, 2, "ada");
+        let ada = member(&mut rooms, 2, "ada");
         rooms.lose(ada, NOW);
         for number in 3..200 {
             let stranger = Arrival { address: address(1 + number % 6), ..arrival(number, Some("bob"), "lobby") };
-            let stranger = rooms.arrive(stranger, NOW).unwrap().seat;
+            let stranger = rooms.arrive(stranger, NOW).unwrap().member;
             rooms.lose(stranger, NOW + Duration::from_secs(1));
         }
         let names = names(&rooms);
@@ -247,12 +247,12 @@ fn an_address_that_loses_many_connections_gives_up_its_own_places() {
 #[test]
 fn who_comes_back_counts_as_no_ghost() {
     let mut rooms = Rooms::default();
-    let mut restless = seat(&mut rooms, 1, "restless");
-    let ada = seat(&mut rooms, 2, "ada");
+    let mut restless = member(&mut rooms, 1, "restless");
+    let ada = member(&mut rooms, 2, "ada");
     rooms.lose(ada, NOW);
     for _ in 0..=Limits::GHOSTS {
         rooms.lose(restless, NOW);
-        restless = seat(&mut rooms, 1, "restless");
+        restless = member(&mut rooms, 1, "restless");
     }
     assert_eq!(names(&rooms), ["ada", "restless"], "nobody else's grace ends for that");
     rooms.ghosts.check([((NOW, ada), Some(address(0)))]);
@@ -264,9 +264,9 @@ fn who_comes_back_counts_as_no_ghost() {
 #[test]
 fn a_room_waits_once_for_its_digest() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 1, "ada");
     for _ in 0..100 {
-        let bob = seat(&mut rooms, 2, "bob");
+        let bob = member(&mut rooms, 2, "bob");
         rooms.flush(&RoomName::lobby());
         rooms.leave(bob, NOW);
         let eve = seat_in(&mut rooms, 3, "tea");
@@ -281,8 +281,8 @@ fn a_room_waits_once_for_its_digest() {
 #[test]
 fn a_lost_connection_keeps_its_own_room_alone() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 2, "bob");
-    let ada = seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 2, "bob");
+    let ada = member(&mut rooms, 1, "ada");
     told(&mut rooms, NOW);
     rooms.lose(ada, NOW);
     let other = rooms.arrive(arrival(1, None, "other"), NOW).unwrap();
@@ -296,7 +296,7 @@ fn a_lost_connection_keeps_its_own_room_alone() {
 #[test]
 fn a_person_has_one_nick_and_a_seat_in_each_room() {
     let mut rooms = Rooms::default();
-    let lobby = seat(&mut rooms, 1, "ada");
+    let lobby = member(&mut rooms, 1, "ada");
     let tea = seat_in(&mut rooms, 1, "tea");
     assert_eq!((names(&rooms), names_in(&rooms, "tea")), (vec!["ada".to_owned()], vec!["ada".to_owned()]));
     let newer = rooms.arrive(arrival(1, None, "tea"), NOW).unwrap();
@@ -306,14 +306,14 @@ fn a_person_has_one_nick_and_a_seat_in_each_room() {
     assert!(!rooms.is_open(&RoomName::lobby()));
     let other = rooms.arrive(arrival(2, Some("ada"), "lobby"), NOW).unwrap();
     assert_eq!(other.nick, nick("ada-2"), "the nick is not free while one seat is left");
-    rooms.leave(newer.seat, NOW);
+    rooms.leave(newer.member, NOW);
     assert_eq!(rooms.arrive(arrival(3, Some("ada"), "lobby"), NOW).unwrap().nick, nick("ada"));
 }
 
 #[test]
 fn a_person_in_two_rooms_is_counted_once_in_each() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 1, "ada");
     for _ in 0..3 {
         seat_in(&mut rooms, 1, "tea");
     }
@@ -325,9 +325,9 @@ fn a_person_in_two_rooms_is_counted_once_in_each() {
 #[test]
 fn a_rename_is_told_in_every_room_and_to_every_connection() {
     let mut rooms = Rooms::default();
-    let lobby = seat(&mut rooms, 1, "ada");
+    let lobby = member(&mut rooms, 1, "ada");
     let tea = seat_in(&mut rooms, 1, "tea");
-    seat(&mut rooms, 2, "bob");
+    member(&mut rooms, 2, "bob");
     told(&mut rooms, NOW);
     assert_eq!(rooms.rename(tea, &nick("eve"), NOW), Ok(vec![lobby, tea]));
     assert_eq!(rooms.rename(tea, &nick("eve"), NOW), Ok(vec![tea]), "nothing is new to the others");
@@ -342,8 +342,8 @@ fn a_rename_is_told_in_every_room_and_to_every_connection() {
 #[test]
 fn who_goes_where_they_have_another_connection_takes_its_place() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 2, "bob");
-    let lobby = seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 2, "bob");
+    let lobby = member(&mut rooms, 1, "ada");
     let tea = seat_in(&mut rooms, 1, "tea");
     told(&mut rooms, NOW);
     assert_eq!(rooms.go(tea, &RoomName::lobby(), NOW), Some(lobby));
@@ -359,17 +359,17 @@ fn who_goes_where_they_have_another_connection_takes_its_place() {
 #[test]
 fn who_is_replaced_before_they_were_announced_is_announced_once() {
     let mut rooms = Rooms::default();
-    seat(&mut rooms, 2, "bob");
-    seat(&mut rooms, 1, "ada");
-    let newer = seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 2, "bob");
+    member(&mut rooms, 1, "ada");
+    let newer = member(&mut rooms, 1, "ada");
     let [Notice { presence, about }] = &rooms.due(NOW + Limits::PRESENCE)[..] else { panic!("one digest") };
     assert_eq!(
         (presence.joined.clone(), *about),
         (vec![nick("ada")], Some(newer)),
         "and need not be told of themselves"
     );
-    seat(&mut rooms, 3, "eve");
-    let eve = seat(&mut rooms, 3, "eve");
+    member(&mut rooms, 3, "eve");
+    let eve = member(&mut rooms, 3, "eve");
     rooms.leave(eve, NOW);
     assert!(rooms.due(NOW + Limits::PRESENCE).is_empty(), "who came and went was never there");
 }
@@ -377,13 +377,13 @@ fn who_is_replaced_before_they_were_announced_is_announced_once() {
 #[test]
 fn a_person_is_in_so_many_rooms_and_no_more() {
     let mut rooms = Rooms::default();
-    let seats: Vec<_> = (0..Limits::SEATS).map(|number| seat_in(&mut rooms, 1, &format!("r{number}"))).collect();
+    let memberships: Vec<_> = (0..Limits::SEATS).map(|number| seat_in(&mut rooms, 1, &format!("r{number}"))).collect();
     let refused = rooms.arrive(arrival(1, None, "more"), NOW).unwrap_err();
     assert_eq!((refused.code, rooms.count()), (ErrorCode::TooManyRooms, Limits::SEATS));
-    assert_eq!(rooms.arrive(arrival(1, None, "r5"), NOW).unwrap().evicted, Some(seats[5]), "it is one of them");
-    assert_eq!(rooms.go(seats[7], &RoomName::new("other").unwrap(), NOW), None);
-    rooms.lose(seats[9], NOW);
-    rooms.lose(seats[8], NOW);
+    assert_eq!(rooms.arrive(arrival(1, None, "r5"), NOW).unwrap().evicted, Some(memberships[5]), "it is one of them");
+    assert_eq!(rooms.go(memberships[7], &RoomName::new("other").unwrap(), NOW), None);
+    rooms.lose(memberships[9], NOW);
+    rooms.lose(memberships[8], NOW);
     seat_in(&mut rooms, 1, "more");
     let is_open = |room| rooms.is_open(&RoomName::new(room).unwrap());
     assert!(!is_open("r8") && is_open("r9"), "a lost connection gives way");
@@ -392,12 +392,12 @@ fn a_person_is_in_so_many_rooms_and_no_more() {
 #[test]
 fn a_rename_frees_the_old_nick_and_is_told() {
     let mut rooms = Rooms::default();
-    let ada = seat(&mut rooms, 1, "ada");
+    let ada = member(&mut rooms, 1, "ada");
     told(&mut rooms, NOW);
     rooms.rename(ada, &nick("eve"), NOW).unwrap();
     rooms.rename(ada, &nick("Eve"), NOW).unwrap();
     assert_eq!(told(&mut rooms, NOW), ["* ada is Eve now"]);
-    let other = seat(&mut rooms, 2, "ada");
+    let other = member(&mut rooms, 2, "ada");
     assert_eq!(rooms.rename(other, &nick("EVE"), NOW).unwrap_err().code, ErrorCode::NickTaken);
     rooms.rename(ada, &nick("bob"), NOW).unwrap();
     rooms.rename(other, &nick("eve"), NOW).unwrap();
@@ -410,7 +410,7 @@ fn rooms_close_behind_the_last_and_are_listed_by_size() {
         rooms.arrive(arrival(author, None, room), NOW).unwrap();
     }
     let last = rooms.arrive(arrival(5, None, "gone"), NOW).unwrap();
-    rooms.leave(last.seat, NOW);
+    rooms.leave(last.member, NOW);
     let (entries, total) = rooms.list();
     let sizes: Vec<_> = entries.iter().map(|entry| (entry.room.as_str(), entry.people)).collect();
     assert_eq!((sizes, total), (vec![("rust", 2), ("art", 1), ("tea", 1)], 3));
@@ -421,7 +421,7 @@ fn rooms_close_behind_the_last_and_are_listed_by_size() {
 fn after_a_restart_who_was_here_has_never_been_away() {
     let mut rooms = Rooms::default();
     let start = Duration::from_secs(1);
-    seat(&mut rooms, 1, "ada");
+    member(&mut rooms, 1, "ada");
     let back = |author, name| Arrival { returning: true, ..arrival(author, Some(name), "lobby") };
     rooms.arrive(back(2, "bob"), start).unwrap();
     let [Notice { presence, .. }] = &rooms.due(start + Limits::PRESENCE)[..] else { panic!("programs are told") };
@@ -437,15 +437,15 @@ fn after_a_restart_places_and_nicks_are_held_for_the_grace() {
     let mut before = Rooms::default();
     let text = Arrival { can_return: false, ..arrival(9, Some("text"), "lobby") };
     before.arrive(text, NOW).unwrap();
-    let ada = seat(&mut before, 1, "ada");
+    let ada = member(&mut before, 1, "ada");
     seat_in(&mut before, 1, "tea");
-    let bob = seat(&mut before, 2, "bob");
-    let eve = seat(&mut before, 3, "eve");
+    let bob = member(&mut before, 2, "bob");
+    let eve = member(&mut before, 3, "eve");
     let ada_is = before.person(ada);
     before.rename(ada, &nick("lovelace"), NOW).unwrap();
     before.lose(bob, NOW);
     before.leave(eve, NOW);
-    let changed = before.changed_seats();
+    let changed = before.changed_memberships();
     let kept: Vec<_> = changed
         .into_iter()
         .filter_map(|((author, room), who)| {
@@ -454,28 +454,28 @@ fn after_a_restart_places_and_nicks_are_held_for_the_grace() {
         })
         .collect();
     assert_eq!(kept.len(), 3, "{kept:?}");
-    assert!(before.changed_seats().is_empty());
+    assert!(before.changed_memberships().is_empty());
 
     let mut rooms = Rooms::default();
     let twice = Kept { author: Hex([4; 16]), room: RoomName::lobby(), nick: nick("Bob"), person: None };
     rooms.restore(100, kept.into_iter().chain([twice.clone()]));
     assert_eq!(names(&rooms), ["bob", "lovelace"]);
-    assert_eq!(rooms.changed_seats().into_iter().collect::<Vec<_>>(), [((twice.author, twice.room), None)]);
+    assert_eq!(rooms.changed_memberships().into_iter().collect::<Vec<_>>(), [((twice.author, twice.room), None)]);
     let start = Duration::from_secs(1);
     let stranger = Arrival { if_taken: IfTaken::Refuse, ..arrival(5, Some("bob"), "lobby") };
     assert_eq!(rooms.arrive(stranger, start).unwrap_err().code, ErrorCode::NickTaken);
     let back = rooms.arrive(arrival(1, Some("ada"), "lobby"), start).unwrap();
     assert_eq!((back.nick, back.evicted.is_some()), (nick("lovelace"), true));
-    assert_eq!(rooms.person(back.seat), ada_is, "who was written to before can be answered");
+    assert_eq!(rooms.person(back.member), ada_is, "who was written to before can be answered");
     let new = Arrival { can_return: false, ..arrival(6, Some("zoe"), "elsewhere") };
     let new = rooms.arrive(new, start).unwrap();
-    assert_eq!(rooms.person(new.seat), Some(PersonId(101)));
+    assert_eq!(rooms.person(new.member), Some(PersonId(101)));
     assert_eq!(told(&mut rooms, start), Vec::<String>::new(), "nobody came");
     rooms.due(Limits::GRACE);
     assert_eq!(told(&mut rooms, Limits::GRACE), ["* bob left"]);
     assert_eq!((names(&rooms), names_in(&rooms, "tea").len()), (vec!["lovelace".to_owned()], 0));
-    rooms.leave(back.seat, NOW);
-    assert_eq!(rooms.changed_seats().into_values().flatten().count(), 0, "all are forgotten");
+    rooms.leave(back.member, NOW);
+    assert_eq!(rooms.changed_memberships().into_values().flatten().count(), 0, "all are forgotten");
 }
 
 #[test]
@@ -493,7 +493,7 @@ fn after_a_restart_nobody_has_the_number_of_another_whatever_was_kept() {
     let mut numbers: Vec<_> = rooms.numbers.keys().map(|PersonId(number)| *number).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [7, 101, 102, 500, 501]);
-    let new = seat(&mut rooms, 6, "new");
+    let new = member(&mut rooms, 6, "new");
     assert_eq!(rooms.person(new), Some(PersonId(502)));
     assert!(rooms.people.iter().all(|(author, person)| rooms.numbers[&person.id] == *author));
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Roughly what a frame has besides the text of its message, so that a buffer seldom has to grow.
-const AROUND: usize = 160;
+const FRAME_OVERHEAD: usize = 160;
 
 /// Something a whole room gets.
 #[derive(Debug)]
@@ -51,15 +51,15 @@ impl Batch {
         Self { content, text: OnceLock::new(), json: OnceLock::new() }
     }
 
-    /// Returns the frames that the reader at `seat`, who has seen everything up to `cursor`, has not seen yet.
-    pub(crate) fn unseen(&self, dialect: Dialect, seat: MemberId, cursor: MessageId) -> Bytes {
+    /// Returns the frames that the reader at `member`, who has seen everything up to `cursor`, has not seen yet.
+    pub(crate) fn unseen(&self, dialect: Dialect, member: MemberId, cursor: MessageId) -> Bytes {
         let bytes = |from: usize| {
             let encoded = self.encoded(dialect);
             encoded.starts.get(from).map_or(Bytes::new(), |start| encoded.bytes.slice(start..))
         };
         match &self.content {
             Content::Messages(messages, _) => bytes(messages.partition_point(|message| message.id <= cursor)),
-            Content::Event(_, about) if *about == Some(seat) => Bytes::new(),
+            Content::Event(_, about) if *about == Some(member) => Bytes::new(),
             Content::Event(..) => bytes(0),
         }
     }
@@ -79,7 +79,7 @@ impl Batch {
         };
         cell.get_or_init(|| match &self.content {
             Content::Messages(messages, length) => {
-                let mut out = Vec::with_capacity(length + AROUND * messages.len());
+                let mut out = Vec::with_capacity(length + FRAME_OVERHEAD * messages.len());
                 let mut starts = Vec::with_capacity(messages.len());
                 for message in messages {
                     starts.push(out.len());

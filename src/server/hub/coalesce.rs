@@ -11,7 +11,7 @@ use crate::{protocol::Limits, rooms::MemberId, server::hub::handle::Request};
 const YIELDS: u32 = 8;
 
 /// Messages of a turn, from which on the next waits for those who said them. Most talk is slower, and waits for nobody.
-const MANY: usize = 16;
+const COALESCE_THRESHOLD: usize = 16;
 
 /// How long it waits for them, to the next tick of a clock that ticks as often.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// Completes one turn after the other.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
-    /// Who spoke in the last turn, if it had [`MANY`] messages.
+    /// Who spoke in the last turn, if it had [`COALESCE_THRESHOLD`] messages.
     awaited: HashSet<MemberId>,
 }
 
@@ -58,7 +58,7 @@ impl Coalescer {
         if !next.absent.is_empty() {
             next.wait(incoming, waiting).await;
         }
-        if next.messages >= MANY {
+        if next.messages >= COALESCE_THRESHOLD {
             self.awaited = next.speakers;
         }
     }
@@ -67,10 +67,10 @@ impl Coalescer {
 impl Next {
     fn note(&mut self, requests: &[Request]) {
         for request in requests {
-            if let Request::Say(seat, said) = request {
+            if let Request::Say(member, said) = request {
                 self.messages += said.len();
-                self.absent.remove(seat);
-                self.speakers.insert(*seat);
+                self.absent.remove(member);
+                self.speakers.insert(*member);
             }
         }
     }
@@ -100,9 +100,9 @@ mod tests {
         server::hub::handle::Outgoing,
     };
 
-    fn say(seat: MemberId, count: usize) -> Request {
+    fn say(member: MemberId, count: usize) -> Request {
         let said = || Outgoing { kind: Kind::Say, text: Some(Body::new("hi").unwrap()), key: None };
-        Request::Say(seat, std::iter::repeat_with(said).take(count).collect())
+        Request::Say(member, std::iter::repeat_with(said).take(count).collect())
     }
 
     /// Returns how many requests are in the turn that `ada` begins after a last turn of `ada` and `bob`, and how long it waited. `bob` says
@@ -110,8 +110,8 @@ mod tests {
     async fn turn_after(messages: usize, yields: Option<u32>) -> (usize, Duration) {
         let (ada, bob) = (MemberId::numbered(1), MemberId::numbered(2));
         let (requests, mut incoming) = mpsc::channel(16);
-        let mut gathering = Coalescer::default();
-        gathering.complete(&mut incoming, &mut vec![say(ada, messages - 1), say(bob, 1)]).await;
+        let mut coalescer = Coalescer::default();
+        coalescer.complete(&mut incoming, &mut vec![say(ada, messages - 1), say(bob, 1)]).await;
         let begin = Instant::now();
         let said = requests.clone();
         let says = tokio::spawn(async move {
@@ -122,7 +122,7 @@ mod tests {
             said.send(say(bob, 1)).await.ok();
         });
         let mut waiting = vec![say(ada, 1)];
-        gathering.complete(&mut incoming, &mut waiting).await;
+        coalescer.complete(&mut incoming, &mut waiting).await;
         let turn = (waiting.len(), begin.elapsed());
         says.await.unwrap();
         turn
@@ -130,33 +130,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_something_to_say_says_it_first() {
-        assert_eq!(turn_after(MANY - 1, Some(0)).await, (2, Duration::ZERO));
+        assert_eq!(turn_after(COALESCE_THRESHOLD - 1, Some(0)).await, (2, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_many_messages_a_turn_waits_for_those_who_said_them() {
-        assert_eq!(turn_after(MANY, Some(2 * YIELDS)).await, (2, Duration::ZERO));
+        assert_eq!(turn_after(COALESCE_THRESHOLD, Some(2 * YIELDS)).await, (2, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_does_not_wait_for_ever() {
-        let (requests, waited) = turn_after(MANY, None).await;
+        let (requests, waited) = turn_after(COALESCE_THRESHOLD, None).await;
         assert!(requests == 1 && waited >= PATIENCE && waited <= 2 * PATIENCE, "{requests}, {waited:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_few_messages_it_does_not_wait() {
-        assert_eq!(turn_after(MANY - 1, Some(2 * YIELDS)).await, (1, Duration::ZERO));
+        assert_eq!(turn_after(COALESCE_THRESHOLD - 1, Some(2 * YIELDS)).await, (1, Duration::ZERO));
     }
 
     #[tokio::test]
     async fn a_turn_without_messages_takes_no_more_and_forgets_nobody() {
         let (requests, mut incoming) = mpsc::channel(16);
-        let mut gathering = Coalescer::default();
-        gathering.complete(&mut incoming, &mut vec![say(MemberId::numbered(1), MANY)]).await;
+        let mut coalescer = Coalescer::default();
+        coalescer.complete(&mut incoming, &mut vec![say(MemberId::numbered(1), COALESCE_THRESHOLD)]).await;
         requests.send(say(MemberId::numbered(2), 1)).await.ok();
-        let mut waiting = vec![Request::Leave { seat: MemberId::numbered(3), for_good: true }];
-        gathering.complete(&mut incoming, &mut waiting).await;
-        assert_eq!((waiting.len(), gathering.awaited.len()), (1, 1));
+        let mut waiting = vec![Request::Leave { member: MemberId::numbered(3), for_good: true }];
+        coalescer.complete(&mut incoming, &mut waiting).await;
+        assert_eq!((waiting.len(), coalescer.awaited.len()), (1, 1));
     }
 }

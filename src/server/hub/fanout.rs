@@ -25,7 +25,7 @@ const FEW: usize = 4;
 const SHORT: usize = 16;
 /// Messages of one turn to a room, from which on all its readers are woken at once: more comes meanwhile, and each of them then
 /// writes all of it together.
-const MANY: usize = 16;
+const LARGE_BATCH: usize = 16;
 /// The rings of all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
@@ -63,19 +63,19 @@ impl Fanout {
 
     /// Returns whatever the room gets from now on.
     pub(crate) fn subscribe(&mut self, room: &RoomName) -> RoomReceiver {
-        let rings = self.rooms.entry(room.clone()).or_default();
-        if rings.iter().all(|ring| ring.receiver_count() == 0) {
+        let fanout = self.rooms.entry(room.clone()).or_default();
+        if fanout.iter().all(|receiver| receiver.receiver_count() == 0) {
             // A crowd was here, and left.
-            rings.truncate(1);
+            fanout.truncate(1);
         }
-        let has_place = |index: &usize| rings[*index].receiver_count() < if *index == 0 { FEW } else { READERS };
+        let has_place = |index: &usize| fanout[*index].receiver_count() < if *index == 0 { FEW } else { READERS };
         // Usually the last ring has a free place. Another one has when readers have left.
-        let last = rings.len().checked_sub(1).filter(has_place);
-        if let Some(index) = last.or_else(|| (0..rings.len()).find(has_place)) {
-            return rings[index].subscribe();
+        let last = fanout.len().checked_sub(1).filter(has_place);
+        if let Some(index) = last.or_else(|| (0..fanout.len()).find(has_place)) {
+            return fanout[index].subscribe();
         }
-        let (ring, reader) = broadcast::channel(if rings.is_empty() { SHORT } else { Limits::RING });
-        rings.push(ring);
+        let (receiver, reader) = broadcast::channel(if fanout.is_empty() { SHORT } else { Limits::RING });
+        fanout.push(receiver);
         reader
     }
 
@@ -111,25 +111,25 @@ impl Fanout {
         latest
     }
 
-    /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are woken, where it is not [`MANY`]
+    /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are woken, where it is not [`LARGE_BATCH`]
     /// messages. Not cancel-safe.
     pub(crate) async fn finish(&mut self) {
         let mut woken = 0;
         self.outgoing.extend(self.latest.take());
         for (room, mut outgoing) in std::mem::take(&mut self.outgoing) {
             outgoing.end_batch();
-            let Some(rings) = self.rooms.get(&room) else { continue };
+            let Some(fanout) = self.rooms.get(&room) else { continue };
             let batches: Vec<_> = outgoing.batches.into_iter().map(Arc::new).collect();
-            for ring in rings {
-                if woken >= READERS && outgoing.count < MANY {
+            for receiver in fanout {
+                if woken >= READERS && outgoing.count < LARGE_BATCH {
                     woken = 0;
                     yield_now().await;
                 }
                 for batch in &batches {
                     // An error says that nobody is there to hear it; the log has it.
-                    drop(ring.send(Arc::clone(batch)));
+                    drop(receiver.send(Arc::clone(batch)));
                 }
-                woken += ring.receiver_count();
+                woken += receiver.receiver_count();
             }
         }
     }
@@ -150,14 +150,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_hears_by_turns_and_each_of_them_all_in_order() {
-        let mut rings = Fanout::default();
-        let mut crowd: Vec<_> = (0..FEW + 3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
-        rings.message(message(1, "hi"));
+        let mut fanout = Fanout::default();
+        let mut crowd: Vec<_> = (0..FEW + 3 * READERS).map(|_| fanout.subscribe(&RoomName::lobby())).collect();
+        fanout.message(message(1, "hi"));
         let presence = serde_json::from_str(r#"{"room": "lobby", "people": 2}"#).unwrap();
-        rings.notice(Notice { presence, about: None });
-        rings.message(message(2, "ho"));
-        let mut finish = pin!(rings.finish());
-        for heard in [1, 2, 3].map(|rings| FEW + rings * READERS) {
+        fanout.notice(Notice { presence, about: None });
+        fanout.message(message(2, "ho"));
+        let mut finish = pin!(fanout.finish());
+        for heard in [1, 2, 3].map(|fanout| FEW + fanout * READERS) {
             let is_last = heard == crowd.len();
             assert_eq!(poll_fn(|cx| Poll::Ready(finish.as_mut().poll(cx))).await.is_ready(), is_last);
             assert_eq!(crowd.iter().filter(|reader| !reader.is_empty()).count(), heard);
@@ -170,14 +170,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_rooms_hear_by_turns_comes_in_order() {
-        let mut rings = Fanout::default();
+        let mut fanout = Fanout::default();
         let rooms = ["lobby", "rust"].map(|room| RoomName::new(room).unwrap());
-        let mut readers = rooms.each_ref().map(|room| rings.subscribe(room));
+        let mut readers = rooms.each_ref().map(|room| fanout.subscribe(room));
         for id in 1..=4 {
             let message = Message { room: rooms[(id % 2) as usize].clone(), ..(*message(id, "hi")).clone() };
-            rings.message(Arc::new(message));
+            fanout.message(Arc::new(message));
         }
-        rings.finish().await;
+        fanout.finish().await;
         let heard = readers.each_mut().map(|reader| {
             let batch = reader.try_recv().unwrap();
             assert!(reader.is_empty());
@@ -188,36 +188,36 @@ mod tests {
 
     #[test]
     fn where_much_is_said_all_hear_it_at_once() {
-        let mut rings = Fanout::default();
-        let crowd: Vec<_> = (0..3 * READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
-        (1..=MANY as u64).for_each(|id| rings.message(message(id, "hi")));
-        assert_eq!(rings.finish().now_or_never(), Some(()));
+        let mut fanout = Fanout::default();
+        let crowd: Vec<_> = (0..3 * READERS).map(|_| fanout.subscribe(&RoomName::lobby())).collect();
+        (1..=LARGE_BATCH as u64).for_each(|id| fanout.message(message(id, "hi")));
+        assert_eq!(fanout.finish().now_or_never(), Some(()));
         assert!(crowd.iter().all(|reader| reader.len() == 1));
     }
 
     #[test]
     fn a_free_place_is_taken_before_a_ring_is_made() {
-        let mut rings = Fanout::default();
-        let mut crowd: Vec<_> = (0..FEW + READERS).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        let mut fanout = Fanout::default();
+        let mut crowd: Vec<_> = (0..FEW + READERS).map(|_| fanout.subscribe(&RoomName::lobby())).collect();
         for left in [0, FEW] {
             drop(crowd.remove(left));
-            crowd.push(rings.subscribe(&RoomName::lobby()));
-            assert_eq!(rings.rooms[&RoomName::lobby()].len(), 2);
+            crowd.push(fanout.subscribe(&RoomName::lobby()));
+            assert_eq!(fanout.rooms[&RoomName::lobby()].len(), 2);
         }
-        crowd.push(rings.subscribe(&RoomName::lobby()));
-        assert_eq!(rings.rooms[&RoomName::lobby()].len(), 3);
+        crowd.push(fanout.subscribe(&RoomName::lobby()));
+        assert_eq!(fanout.rooms[&RoomName::lobby()].len(), 3);
         drop(crowd);
-        let _alone = rings.subscribe(&RoomName::lobby());
-        assert_eq!(rings.rooms[&RoomName::lobby()].len(), 1, "nobody needs what a crowd needed");
+        let _alone = fanout.subscribe(&RoomName::lobby());
+        assert_eq!(fanout.rooms[&RoomName::lobby()].len(), 1, "nobody needs what a crowd needed");
     }
 
     #[tokio::test]
     async fn a_room_of_few_people_has_a_short_ring() {
-        let mut rings = Fanout::default();
-        let mut crowd: Vec<_> = (0..=FEW).map(|_| rings.subscribe(&RoomName::lobby())).collect();
+        let mut fanout = Fanout::default();
+        let mut crowd: Vec<_> = (0..=FEW).map(|_| fanout.subscribe(&RoomName::lobby())).collect();
         for id in 1..=SHORT as u64 + 1 {
-            rings.message(message(id, "hi"));
-            rings.finish().await;
+            fanout.message(message(id, "hi"));
+            fanout.finish().await;
         }
         let lagged =
             |reader: &mut RoomReceiver| matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1)));

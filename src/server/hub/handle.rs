@@ -1,4 +1,4 @@
-//! How sessions reach the one writer of the server, which is in `desk`: what they ask, and what they get.
+//! How sessions reach the one writer of the server, which is in `task`: what they ask, and what they get.
 
 use tokio::{
     runtime::Handle,
@@ -19,10 +19,10 @@ use crate::{
 
 /// A place in a room, with what one needs to follow it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RoomSubscription {
     pub(crate) room: RoomName,
     /// Whatever is told to the room from now on, and perhaps what came just before.
-    pub(crate) ring: RoomReceiver,
+    pub(crate) receiver: RoomReceiver,
     /// The last message of all rooms: what is committed later has a greater id.
     pub(crate) last: MessageId,
     /// Whether the hub knows the topic of the room. Where it does not, the session reads it.
@@ -31,14 +31,14 @@ pub(crate) struct Place {
 
 /// What a session gets that came in. However the session ends, the seat is given back.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Membership {
     pub(crate) id: MemberId,
     pub(crate) nick: Nick,
     /// Whether an earlier connection of the same person in this room has lost its place.
     pub(crate) resumed: bool,
     pub(crate) epoch: Epoch,
     pub(crate) run: Run,
-    pub(crate) place: Place,
+    pub(crate) place: RoomSubscription,
     pub(crate) mailbox: Mailbox,
     pub(crate) leaving: Leaving,
 }
@@ -48,14 +48,14 @@ pub(crate) struct Seat {
 pub(crate) struct Leaving {
     /// Weak, because the hub ends when nobody can ask it any more, and it has these in its hands too.
     requests: mpsc::WeakSender<Request>,
-    seat: MemberId,
+    member: MemberId,
     /// Whether it is for good, and not only until its person comes back.
     pub(crate) for_good: bool,
 }
 
 impl Leaving {
-    pub(in crate::server) fn new(requests: mpsc::WeakSender<Request>, seat: MemberId, for_good: bool) -> Self {
-        Self { requests, seat, for_good }
+    pub(in crate::server) fn new(requests: mpsc::WeakSender<Request>, member: MemberId, for_good: bool) -> Self {
+        Self { requests, member, for_good }
     }
 }
 
@@ -63,8 +63,8 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         // A hub that is gone has no seats.
         let Some(requests) = self.requests.upgrade() else { return };
-        let Self { seat, for_good, .. } = *self;
-        if let Err(TrySendError::Full(request)) = requests.try_send(Request::Leave { seat, for_good })
+        let Self { member, for_good, .. } = *self;
+        if let Err(TrySendError::Full(request)) = requests.try_send(Request::Leave { member, for_good })
             && let Ok(runtime) = Handle::try_current()
         {
             // As many of these wait as there were connections.
@@ -79,9 +79,9 @@ pub(crate) struct Gone;
 
 /// What is asked of the hub, each with where the answer goes.
 pub(in crate::server) enum Request {
-    Arrive(Arrival, oneshot::Sender<Result<(Seat, RoomView), Failure>>),
+    Arrive(Arrival, oneshot::Sender<Result<(Membership, RoomView), Failure>>),
     Say(MemberId, Vec<Outgoing>),
-    Go(MemberId, RoomName, oneshot::Sender<(Place, RoomView)>),
+    Go(MemberId, RoomName, oneshot::Sender<(RoomSubscription, RoomView)>),
     LearnTopic(MemberId, RoomName, Option<TopicBy>),
     Rename(MemberId, Nick, oneshot::Sender<Result<(), Failure>>),
     Ask(MemberId, Ask, oneshot::Sender<ServerMessage>),
@@ -89,9 +89,9 @@ pub(in crate::server) enum Request {
     Rooms(MemberId, oneshot::Sender<Vec<RoomName>>),
     /// The peer has so much of what is owed to its person and was given to this seat.
     Confirm(MemberId, u64),
-    Settle(oneshot::Sender<()>),
+    Barrier(oneshot::Sender<()>),
     Leave {
-        seat: MemberId,
+        member: MemberId,
         for_good: bool,
     },
 }
@@ -141,13 +141,13 @@ impl Hub {
     }
 
     /// Seats somebody, and returns the room as they find it.
-    pub(crate) async fn arrive(&self, arrival: Arrival) -> Result<Result<(Seat, RoomView), Failure>, Gone> {
+    pub(crate) async fn arrive(&self, arrival: Arrival) -> Result<Result<(Membership, RoomView), Failure>, Gone> {
         self.ask_with(|reply| Request::Arrive(arrival, reply)).await
     }
 
     /// Hands in what somebody said in a row. What becomes of it comes by the ring, or by the mailbox if it failed.
-    pub(crate) async fn say(&self, seat: MemberId, said: Vec<Outgoing>) -> Result<(), Gone> {
-        let request = Request::Say(seat, said);
+    pub(crate) async fn say(&self, member: MemberId, said: Vec<Outgoing>) -> Result<(), Gone> {
+        let request = Request::Say(member, said);
         match self.requests.try_send(request) {
             Ok(()) => Ok(()),
             // A future that keeps a request is long; this one is rare.
@@ -157,39 +157,44 @@ impl Hub {
     }
 
     /// Says that the peer has got so much of what is owed to its person and came by this seat's mailbox.
-    pub(crate) async fn confirm(&self, seat: MemberId, count: u64) -> Result<(), Gone> {
-        self.requests.send(Request::Confirm(seat, count)).await.map_err(|_| Gone)
+    pub(crate) async fn confirm(&self, member: MemberId, count: u64) -> Result<(), Gone> {
+        self.requests.send(Request::Confirm(member, count)).await.map_err(|_| Gone)
     }
 
     /// Returns when whatever was said before is in its ring, or has failed.
-    pub(crate) async fn settle(&self) -> Result<(), Gone> {
-        self.ask_with(Request::Settle).await
+    pub(crate) async fn barrier(&self) -> Result<(), Gone> {
+        self.ask_with(Request::Barrier).await
     }
 
     /// Moves somebody to another room. What was said there before is in its ring.
-    pub(crate) async fn go(&self, seat: MemberId, room: RoomName) -> Result<(Place, RoomView), Gone> {
-        self.ask_with(|reply| Request::Go(seat, room, reply)).await
+    pub(crate) async fn go(&self, member: MemberId, room: RoomName) -> Result<(RoomSubscription, RoomView), Gone> {
+        self.ask_with(|reply| Request::Go(member, room, reply)).await
     }
 
     /// Hands in what the log has of the topic of a room, read by somebody who sits there after they had their seat.
-    pub(crate) async fn learn_topic(&self, seat: MemberId, room: RoomName, topic: Option<TopicBy>) -> Result<(), Gone> {
-        self.requests.send(Request::LearnTopic(seat, room, topic)).await.map_err(|_| Gone)
+    pub(crate) async fn learn_topic(
+        &self,
+        member: MemberId,
+        room: RoomName,
+        topic: Option<TopicBy>,
+    ) -> Result<(), Gone> {
+        self.requests.send(Request::LearnTopic(member, room, topic)).await.map_err(|_| Gone)
     }
 
     /// Gives whoever sits there another nick. Each of their connections is told by its mailbox, this one too, and all of them
     /// in the same order.
-    pub(crate) async fn rename(&self, seat: MemberId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
-        self.ask_with(|reply| Request::Rename(seat, nick, reply)).await
+    pub(crate) async fn rename(&self, member: MemberId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
+        self.ask_with(|reply| Request::Rename(member, nick, reply)).await
     }
 
     /// Asks something.
-    pub(crate) async fn ask(&self, seat: MemberId, ask: Ask) -> Result<ServerMessage, Gone> {
-        self.ask_with(|reply| Request::Ask(seat, ask, reply)).await
+    pub(crate) async fn ask(&self, member: MemberId, ask: Ask) -> Result<ServerMessage, Gone> {
+        self.ask_with(|reply| Request::Ask(member, ask, reply)).await
     }
 
     /// Returns the rooms that the person is in who sits there.
-    pub(crate) async fn rooms_of(&self, seat: MemberId) -> Result<Vec<RoomName>, Gone> {
-        self.ask_with(|reply| Request::Rooms(seat, reply)).await
+    pub(crate) async fn rooms_of(&self, member: MemberId) -> Result<Vec<RoomName>, Gone> {
+        self.ask_with(|reply| Request::Rooms(member, reply)).await
     }
 
     async fn ask_with<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Gone> {

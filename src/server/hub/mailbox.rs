@@ -111,29 +111,29 @@ impl Drop for MailboxSender {
 }
 
 impl Mailboxes {
-    /// Returns a mailbox for `seat`.
-    pub(crate) fn open(&mut self, seat: MemberId) -> Mailbox {
+    /// Returns a mailbox for `member`.
+    pub(crate) fn open(&mut self, member: MemberId) -> Mailbox {
         let shared = Arc::<Shared>::default();
-        self.slots.insert(seat, MailboxSender(Arc::clone(&shared)));
+        self.slots.insert(member, MailboxSender(Arc::clone(&shared)));
         Mailbox { shared }
     }
 
     /// Closes the mailbox of a seat that nobody sits in any more.
-    pub(crate) fn close(&mut self, seat: MemberId) {
-        self.slots.remove(&seat);
+    pub(crate) fn close(&mut self, member: MemberId) {
+        self.slots.remove(&member);
     }
 
     /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session. The newer one gets what is owed.
-    pub(crate) fn evict(&mut self, seat: MemberId) {
-        if let Some(slot) = self.slots.remove(&seat) {
+    pub(crate) fn evict(&mut self, member: MemberId) {
+        if let Some(slot) = self.slots.remove(&member) {
             slot.0.change(|contents| contents.events.retain(|event| !is_owed(event)));
             slot.0.close(EvictReason::TakenOver);
         }
     }
 
     /// Puts an event into somebody's mailbox, and returns whether there was room.
-    pub(crate) fn deliver(&self, seat: MemberId, event: ServerMessage) -> bool {
-        let Some(MailboxSender(shared)) = self.slots.get(&seat) else { return false };
+    pub(crate) fn deliver(&self, member: MemberId, event: ServerMessage) -> bool {
+        let Some(MailboxSender(shared)) = self.slots.get(&member) else { return false };
         shared.change(|contents| {
             let has_room = contents.events.len() < Limits::MAILBOX;
             if has_room {
@@ -145,9 +145,9 @@ impl Mailboxes {
 
     /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
     /// missed comes to light when it resumes.
-    pub(crate) fn must_deliver(&mut self, seat: MemberId, event: ServerMessage) {
-        if !self.deliver(seat, event) {
-            self.close(seat);
+    pub(crate) fn must_deliver(&mut self, member: MemberId, event: ServerMessage) {
+        if !self.deliver(member, event) {
+            self.close(member);
         }
     }
 }
@@ -169,34 +169,34 @@ mod tests {
 
     #[tokio::test]
     async fn events_come_in_order_and_then_why_it_closed() {
-        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
-        let mut mailbox = mail.open(seat);
-        assert!(mail.deliver(seat, event(1)) && mail.deliver(seat, event(2)));
-        mail.evict(seat);
+        let (mut mail, member) = (Mailboxes::default(), MemberId::nobodys());
+        let mut mailbox = mail.open(member);
+        assert!(mail.deliver(member, event(1)) && mail.deliver(member, event(2)));
+        mail.evict(member);
         assert_eq!(*next(&mut mailbox).await.unwrap(), event(1));
         assert_eq!(*next(&mut mailbox).await.unwrap(), event(2));
         assert_eq!(next(&mut mailbox).await, Err(EvictReason::TakenOver));
-        assert!(!mail.deliver(seat, event(3)));
+        assert!(!mail.deliver(member, event(3)));
     }
 
     #[tokio::test]
     async fn who_takes_the_place_gets_what_is_owed_and_the_other_does_not() {
-        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
-        let mut mailbox = mail.open(seat);
+        let (mut mail, member) = (Mailboxes::default(), MemberId::nobodys());
+        let mut mailbox = mail.open(member);
         let owed = || ServerMessage::Error(Failure::new(ErrorCode::Unreachable, "bob has gone"));
-        assert!(mail.deliver(seat, owed()) && mail.deliver(seat, event(1)) && mail.deliver(seat, owed()));
-        mail.evict(seat);
+        assert!(mail.deliver(member, owed()) && mail.deliver(member, event(1)) && mail.deliver(member, owed()));
+        mail.evict(member);
         assert_eq!(*next(&mut mailbox).await.unwrap(), event(1));
         assert_eq!(next(&mut mailbox).await, Err(EvictReason::TakenOver));
     }
 
     #[tokio::test]
     async fn whoever_waits_is_woken() {
-        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
-        let mut mailbox = mail.open(seat);
+        let (mut mail, member) = (Mailboxes::default(), MemberId::nobodys());
+        let mut mailbox = mail.open(member);
         let waiting = tokio::spawn(async move { (next(&mut mailbox).await, next(&mut mailbox).await) });
         tokio::task::yield_now().await;
-        assert!(mail.deliver(seat, event(1)));
+        assert!(mail.deliver(member, event(1)));
         tokio::task::yield_now().await;
         drop(mail);
         let (first, second) = waiting.await.unwrap();
@@ -205,13 +205,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_must_be_delivered_and_does_not_fit_closes_it() {
-        let (mut mail, seat) = (Mailboxes::default(), MemberId::nobodys());
-        let mut mailbox = mail.open(seat);
+        let (mut mail, member) = (Mailboxes::default(), MemberId::nobodys());
+        let mut mailbox = mail.open(member);
         for id in 0..Limits::MAILBOX {
-            assert!(mail.deliver(seat, event(id as u64)));
+            assert!(mail.deliver(member, event(id as u64)));
         }
-        assert!(!mail.deliver(seat, event(99)));
-        mail.must_deliver(seat, event(99));
+        assert!(!mail.deliver(member, event(99)));
+        mail.must_deliver(member, event(99));
         for id in 0..Limits::MAILBOX {
             assert_eq!(*next(&mut mailbox).await.unwrap(), event(id as u64));
         }

@@ -14,7 +14,7 @@ use tracing::debug;
 use super::coalesce::Coalescer;
 use crate::server::{
     hub::fanout::Fanout,
-    hub::handle::{Ask, Hub, Leaving, Outgoing, Place, Request, Seat},
+    hub::handle::{Ask, Hub, Leaving, Membership, Outgoing, Request, RoomSubscription},
     hub::mailbox::Mailboxes,
 };
 use crate::{
@@ -23,26 +23,26 @@ use crate::{
         ServerMessage, Timestamp, Topic, TopicBy, Whois,
     },
     rooms::{Arrival, Full, Kept, Known, MemberId, Notice, Rooms, Sender, To},
-    store::{Appended, Clock, Complaints, Draft, Reading, SeatChange, Store},
+    store::{Appended, Clock, Complaints, Draft, MembershipChange, Reading, Store},
 };
 
 /// Messages that are committed together, past which a turn does so before it goes on.
-const TOGETHER: usize = 1024;
+const MAX_COMMIT: usize = 1024;
 
 /// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who were there, until the next comes.
-const EMPTY: usize = 16;
+const KEEP_EMPTY_ROOMS: usize = 16;
 
 /// Returns a hub over a log, which has given ids up to `last` and whose last message was said at `at`, and the task that serves it until
 /// all its clones are dropped. It keeps the places of so many lost connections from one address, 0 for no cap.
 pub(crate) fn open(
-    log: Store,
+    store: Store,
     last: MessageId,
     at: Timestamp,
     lost_per_address: u32,
 ) -> (Hub, impl Future<Output = ()> + Send) {
     let (requests, incoming) = mpsc::channel(Limits::HUB_QUEUE);
-    let desk = HubTask::new(log, last, at, requests.downgrade(), Rooms::new(lost_per_address));
-    (Hub::new(requests), desk.run(incoming))
+    let task = HubTask::new(store, last, at, requests.downgrade(), Rooms::new(lost_per_address));
+    (Hub::new(requests), task.run(incoming))
 }
 
 /// One turn's work, in the order in which it came.
@@ -59,13 +59,13 @@ struct PendingBatch {
     /// Whether a topic is among them.
     sets_topic: bool,
     /// Who wants to know when they are committed.
-    settling: Vec<oneshot::Sender<()>>,
+    barriers: Vec<oneshot::Sender<()>>,
     /// Who spoke last, if nobody has moved since: whoever says much says it in a row.
     speaker: Option<Speaker>,
 }
 
 struct Speaker {
-    seat: MemberId,
+    member: MemberId,
     nick: Nick,
     author: Author,
     room: RoomName,
@@ -74,9 +74,9 @@ struct Speaker {
 /// Everything that only the hub may touch.
 struct HubTask {
     rooms: Rooms,
-    rings: Fanout,
+    fanout: Fanout,
     mail: Mailboxes,
-    log: Store,
+    store: Store,
     complaints: Complaints,
     /// Where sessions give their seats back.
     requests: mpsc::WeakSender<Request>,
@@ -88,12 +88,12 @@ struct HubTask {
 }
 
 impl HubTask {
-    fn new(log: Store, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>, rooms: Rooms) -> Self {
+    fn new(store: Store, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>, rooms: Rooms) -> Self {
         Self {
             rooms,
-            rings: Fanout::default(),
+            fanout: Fanout::default(),
             mail: Mailboxes::default(),
-            log,
+            store,
             complaints: Complaints::default(),
             requests,
             last,
@@ -107,34 +107,34 @@ impl HubTask {
     async fn restore(&mut self) {
         /// Bits of the number of a person, and of a private message, that count within a run: in one log none is given twice.
         const WITHIN_RUN: u32 = 32;
-        let seats = match self.log.seats().await {
-            Ok(seats) => seats,
+        let memberships = match self.store.memberships().await {
+            Ok(memberships) => memberships,
             Err(error) => {
                 self.complaints.log("it cannot be read who was here", &error);
                 Vec::new()
             }
         };
-        let people = seats.into_iter().map(|seat| {
-            let crate::store::Seat { author, room, nick, person } = seat;
+        let people = memberships.into_iter().map(|member| {
+            let crate::store::Membership { author, room, nick, person } = member;
             Kept { author, room, nick, person }
         });
-        self.rooms.restore(self.log.runs().before() << WITHIN_RUN, people);
+        self.rooms.restore(self.store.runs().before() << WITHIN_RUN, people);
     }
 
     /// Keeps who is where now for the next start.
-    async fn keep_seats(&mut self) {
-        let changed = self.rooms.changed_seats();
+    async fn keep_memberships(&mut self) {
+        let changed = self.rooms.changed_memberships();
         if !changed.is_empty() {
-            let change = |((author, room), who)| SeatChange { author, room, who };
+            let change = |((author, room), who)| MembershipChange { author, room, who };
             // It is closed only when the server has ended.
-            drop(self.log.keep_seats(changed.into_iter().map(change).collect()).await);
+            drop(self.store.keep_memberships(changed.into_iter().map(change).collect()).await);
         }
     }
 
     async fn run(mut self, mut incoming: mpsc::Receiver<Request>) {
         self.restore().await;
         let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
-        let mut gathering = Coalescer::default();
+        let mut coalescer = Coalescer::default();
         loop {
             let due = self.rooms.next_due().map(|due| self.started + due);
             tokio::select! {
@@ -142,20 +142,20 @@ impl HubTask {
                 received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
                 () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
             }
-            gathering.complete(&mut incoming, &mut waiting).await;
+            coalescer.complete(&mut incoming, &mut waiting).await;
             let now = self.now();
             self.latest = self.clock.time(Reading::now());
             let mut turn = PendingBatch::default();
             for request in waiting.drain(..) {
                 self.handle(request, now, &mut turn).await;
-                if turn.drafts.len() >= TOGETHER {
+                if turn.drafts.len() >= MAX_COMMIT {
                     self.commit(std::mem::take(&mut turn)).await;
                 }
             }
             turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
             self.tell_undelivered();
             self.commit(turn).await;
-            self.keep_seats().await;
+            self.keep_memberships().await;
             self.close_empty_rooms();
         }
     }
@@ -173,43 +173,43 @@ impl HubTask {
                 // Whoever has gone meanwhile gives the seat back by this.
                 drop(reply.send(self.arrive(arrival, now)));
             }
-            Request::Say(seat, said) => self.say(seat, said, turn),
-            Request::Settle(reply) => turn.settling.push(reply),
-            Request::Go(seat, room, reply) => {
+            Request::Say(member, said) => self.say(member, said, turn),
+            Request::Barrier(reply) => turn.barriers.push(reply),
+            Request::Go(member, room, reply) => {
                 // What was said before is in the ring that is left behind.
                 self.commit(std::mem::take(turn)).await;
-                if let Some(evicted) = self.rooms.go(seat, &room, now) {
+                if let Some(evicted) = self.rooms.go(member, &room, now) {
                     self.mail.evict(evicted);
-                    self.hand_over_from(seat);
+                    self.hand_over_from(member);
                 }
                 drop(reply.send(self.place(room)));
             }
-            Request::LearnTopic(seat, room, topic) => self.rooms.learn_topic(seat, &room, topic),
-            Request::Rename(seat, to, reply) => drop(reply.send(self.rename(seat, &to, now))),
-            Request::Ask(seat, ask, reply) => {
+            Request::LearnTopic(member, room, topic) => self.rooms.learn_topic(member, &room, topic),
+            Request::Rename(member, to, reply) => drop(reply.send(self.rename(member, &to, now))),
+            Request::Ask(member, ask, reply) => {
                 // The answer may tell a topic that was set just before.
                 if turn.sets_topic && !matches!(ask, Ask::Tell { .. }) {
                     self.commit(std::mem::take(turn)).await;
                 }
-                drop(reply.send(self.answer(seat, ask)));
+                drop(reply.send(self.answer(member, ask)));
             }
-            Request::Rooms(seat, reply) => drop(reply.send(self.rooms.rooms_of(seat))),
-            Request::Confirm(seat, count) => {
-                if let Some(author) = self.rooms.confirm(seat, count) {
+            Request::Rooms(member, reply) => drop(reply.send(self.rooms.rooms_of(member))),
+            Request::Confirm(member, count) => {
+                if let Some(author) = self.rooms.confirm(member, count) {
                     self.hand_over(author);
                 }
             }
-            Request::Leave { seat, for_good } => self.leave(seat, for_good, now),
+            Request::Leave { member, for_good } => self.leave(member, for_good, now),
         }
     }
 
-    fn leave(&mut self, seat: MemberId, for_good: bool, now: Duration) {
-        let author = self.rooms.whereabouts(seat).map(|(_, author, _)| author);
-        self.mail.close(seat);
+    fn leave(&mut self, member: MemberId, for_good: bool, now: Duration) {
+        let author = self.rooms.whereabouts(member).map(|(_, author, _)| author);
+        self.mail.close(member);
         if for_good {
-            self.rooms.leave(seat, now);
+            self.rooms.leave(member, now);
         } else {
-            self.rooms.lose(seat, now);
+            self.rooms.lose(member, now);
         }
         // Another connection of the same person may take what this one did not.
         if let Some(author) = author {
@@ -218,15 +218,15 @@ impl HubTask {
     }
 
     /// Gives what is owed to the person of this seat to the connection that is there.
-    fn hand_over_from(&mut self, seat: MemberId) {
-        if let Some((_, author, _)) = self.rooms.whereabouts(seat) {
+    fn hand_over_from(&mut self, member: MemberId) {
+        if let Some((_, author, _)) = self.rooms.whereabouts(member) {
             self.hand_over(author);
         }
     }
 
     fn hand_over(&mut self, author: Author) {
         let mail = &self.mail;
-        self.rooms.hand_over(author, |seat, event| mail.deliver(seat, event.clone()));
+        self.rooms.hand_over(author, |member, event| mail.deliver(member, event.clone()));
     }
 
     /// Tells those who said something privately that nobody took.
@@ -240,47 +240,47 @@ impl HubTask {
         }
     }
 
-    fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Seat, RoomView), Failure> {
+    fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Membership, RoomView), Failure> {
         let (room, can_return, author) = (arrival.room.clone(), arrival.can_return, arrival.author);
-        let seated = self.rooms.arrive(arrival, now)?;
-        if let Some(evicted) = seated.evicted {
+        let joined = self.rooms.arrive(arrival, now)?;
+        if let Some(evicted) = joined.evicted {
             self.mail.evict(evicted);
         }
         let (place, view) = self.place(room);
-        let seat = Seat {
-            id: seated.seat,
-            nick: seated.nick,
-            resumed: seated.evicted.is_some(),
-            epoch: self.log.epoch(),
-            run: self.log.runs().present(),
+        let member = Membership {
+            id: joined.member,
+            nick: joined.nick,
+            resumed: joined.evicted.is_some(),
+            epoch: self.store.epoch(),
+            run: self.store.runs().present(),
             place,
-            mailbox: self.mail.open(seated.seat),
-            leaving: Leaving::new(self.requests.clone(), seated.seat, !can_return),
+            mailbox: self.mail.open(joined.member),
+            leaving: Leaving::new(self.requests.clone(), joined.member, !can_return),
         };
         self.hand_over(author);
-        Ok((seat, view))
+        Ok((member, view))
     }
 
     /// Returns a place in a room that somebody has just entered, and the room as they find it.
-    fn place(&mut self, room: RoomName) -> (Place, RoomView) {
+    fn place(&mut self, room: RoomName) -> (RoomSubscription, RoomView) {
         let view = self.rooms.view(&room);
         let knows_topic = self.rooms.knows_topic(&room);
-        let ring = self.rings.subscribe(&room);
-        (Place { room, ring, last: self.last, knows_topic }, view)
+        let receiver = self.fanout.subscribe(&room);
+        (RoomSubscription { room, receiver, last: self.last, knows_topic }, view)
     }
 
-    fn say(&mut self, seat: MemberId, said: Vec<Outgoing>, turn: &mut PendingBatch) {
-        if turn.speaker.as_ref().is_none_or(|speaker| speaker.seat != seat) {
+    fn say(&mut self, member: MemberId, said: Vec<Outgoing>, turn: &mut PendingBatch) {
+        if turn.speaker.as_ref().is_none_or(|speaker| speaker.member != member) {
             // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
-            let Some((nick, author, room)) = self.rooms.whereabouts(seat) else { return };
-            let speaker = Speaker { seat, nick: nick.clone(), author, room: room.clone() };
-            self.rooms.spoke(seat);
-            self.rooms.is_active(seat, self.started.elapsed());
+            let Some((nick, author, room)) = self.rooms.whereabouts(member) else { return };
+            let speaker = Speaker { member, nick: nick.clone(), author, room: room.clone() };
+            self.rooms.spoke(member);
+            self.rooms.is_active(member, self.started.elapsed());
             turn.items.extend(self.rooms.flush(&speaker.room).map(Item::Notice));
             turn.speaker = Some(speaker);
         }
         let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
-        turn.items.push(Item::Drafts(seat, said.len()));
+        turn.items.push(Item::Drafts(member, said.len()));
         turn.sets_topic |= said.iter().any(|said| said.kind == Kind::Topic);
         turn.drafts.extend(said.into_iter().map(|Outgoing { kind, text, key }| Draft {
             room: room.clone(),
@@ -293,25 +293,25 @@ impl HubTask {
         }));
     }
 
-    fn rename(&mut self, seat: MemberId, to: &Nick, now: Duration) -> Result<(), Failure> {
-        for seat in self.rooms.rename(seat, to, now)? {
-            self.mail.must_deliver(seat, ServerMessage::Nick { nick: to.clone() });
+    fn rename(&mut self, member: MemberId, to: &Nick, now: Duration) -> Result<(), Failure> {
+        for member in self.rooms.rename(member, to, now)? {
+            self.mail.must_deliver(member, ServerMessage::Nick { nick: to.clone() });
         }
         Ok(())
     }
 
-    fn answer(&mut self, seat: MemberId, ask: Ask) -> ServerMessage {
-        let Some((nick, _, room)) = self.rooms.whereabouts(seat) else {
+    fn answer(&mut self, member: MemberId, ask: Ask) -> ServerMessage {
+        let Some((nick, _, room)) = self.rooms.whereabouts(member) else {
             return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
         };
         match ask {
             Ask::Names => ServerMessage::Names(self.rooms.names(room)),
-            Ask::Whois(nick) => match self.rooms.known(seat, &nick) {
+            Ask::Whois(nick) => match self.rooms.known(member, &nick) {
                 Ok(known) => ServerMessage::Whois(self.whois(known)),
                 Err(failure) => ServerMessage::Error(failure),
             },
             Ask::Away(text) => {
-                let text = self.rooms.set_away(seat, text, self.now());
+                let text = self.rooms.set_away(member, text, self.now());
                 ServerMessage::Away { nick: None, text }
             }
             Ask::Rooms => {
@@ -327,7 +327,7 @@ impl HubTask {
             }
             Ask::Tell { to, text, key } => {
                 let from = nick.clone();
-                self.tell(seat, from, &to, text, key.clone())
+                self.tell(member, from, &to, text, key.clone())
                     .unwrap_or_else(|failure| ServerMessage::Error(failure.about(key)))
             }
         }
@@ -347,19 +347,19 @@ impl HubTask {
     /// Delivers a private message and returns the sender's own copy.
     fn tell(
         &mut self,
-        seat: MemberId,
+        member: MemberId,
         from: Nick,
         to: &To,
         text: Body,
         key: Option<IdempotencyKey>,
     ) -> Result<ServerMessage, Failure> {
-        self.rooms.spoke(seat);
-        self.rooms.is_active(seat, self.now());
+        self.rooms.spoke(member);
+        self.rooms.is_active(member, self.now());
         let addressee = self.rooms.addressee(to)?;
-        let earlier = key.as_ref().and_then(|key| self.rooms.earlier_private(seat, key));
+        let earlier = key.as_ref().and_then(|key| self.rooms.earlier_private(member, key));
         let id = earlier.unwrap_or_else(|| self.rooms.number_private());
         let private = Private {
-            peer: self.rooms.person(seat),
+            peer: self.rooms.person(member),
             id: Some(id),
             from,
             to: addressee.nick.clone(),
@@ -371,16 +371,16 @@ impl HubTask {
         let copy = ServerMessage::Private(copy);
         if earlier.is_none() {
             // To oneself there is one copy, the echo.
-            if addressee.seat != seat {
-                self.give(seat, addressee.author, private, key, id)?;
+            if addressee.member != member {
+                self.give(member, addressee.author, private, key, id)?;
             } else if let Some(key) = key {
-                self.rooms.note_private(seat, key, id);
+                self.rooms.note_private(member, key, id);
             }
             // The echo goes first. Where there is no room for this, it was told before.
-            if addressee.seat != seat
-                && let Some(text) = self.rooms.tell_away(seat, addressee.id)
+            if addressee.member != member
+                && let Some(text) = self.rooms.tell_away(member, addressee.id)
             {
-                self.mail.deliver(seat, ServerMessage::Away { nick: Some(addressee.nick), text: Some(text) });
+                self.mail.deliver(member, ServerMessage::Away { nick: Some(addressee.nick), text: Some(text) });
             }
         }
         Ok(copy)
@@ -413,12 +413,12 @@ impl HubTask {
     }
 
     async fn commit(&mut self, turn: PendingBatch) {
-        if turn.items.is_empty() && turn.settling.is_empty() {
+        if turn.items.is_empty() && turn.barriers.is_empty() {
             return;
         }
         let drafts = turn.drafts.len();
         let keys: Vec<_> = turn.drafts.iter().map(|draft| draft.key.clone()).collect();
-        let appended = if drafts == 0 { Ok(Vec::new()) } else { self.log.append(turn.drafts).await };
+        let appended = if drafts == 0 { Ok(Vec::new()) } else { self.store.append(turn.drafts).await };
         let mut appended = match appended {
             Ok(appended) => appended.into_iter().map(Ok).collect(),
             Err(error) => {
@@ -430,12 +430,12 @@ impl HubTask {
         .into_iter();
         let mut mail = Vec::new();
         for item in turn.items {
-            let (seat, count) = match item {
+            let (member, count) = match item {
                 Item::Notice(notice) => {
-                    self.rings.notice(notice);
+                    self.fanout.notice(notice);
                     continue;
                 }
-                Item::Drafts(seat, count) => (seat, count),
+                Item::Drafts(member, count) => (member, count),
             };
             for outcome in appended.by_ref().take(count) {
                 match outcome {
@@ -446,21 +446,21 @@ impl HubTask {
                             let by = Some(message.nick.clone());
                             self.rooms.set_topic(&message.room, topic.map(|topic| TopicBy { topic, by }));
                         }
-                        self.rings.message(message);
+                        self.fanout.message(message);
                     }
                     // Everybody else has had it.
-                    Ok(Appended::Again(message)) => mail.push((seat, ServerMessage::Message(message))),
-                    Err(failure) => mail.push((seat, ServerMessage::Error(failure))),
+                    Ok(Appended::Duplicate(message)) => mail.push((member, ServerMessage::Message(message))),
+                    Err(failure) => mail.push((member, ServerMessage::Error(failure))),
                 }
             }
         }
         debug_assert!(appended.next().is_none(), "the log returns an outcome a draft");
-        self.rings.finish().await;
+        self.fanout.finish().await;
         // After the rings: whoever gets an old message again can then be shown first what came before it.
-        for (seat, event) in mail {
-            self.mail.must_deliver(seat, event);
+        for (member, event) in mail {
+            self.mail.must_deliver(member, event);
         }
-        for reply in turn.settling {
+        for reply in turn.barriers {
             // Whoever asked may have gone meanwhile.
             reply.send(()).ok();
         }
@@ -468,8 +468,8 @@ impl HubTask {
     }
 
     fn close_empty_rooms(&mut self) {
-        if self.rings.count() > self.rooms.count() + EMPTY {
-            self.rings.close(|room| !self.rooms.is_open(room));
+        if self.fanout.count() > self.rooms.count() + KEEP_EMPTY_ROOMS {
+            self.fanout.close(|room| !self.rooms.is_open(room));
         }
     }
 }

@@ -160,15 +160,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whatever_happens_rings() {
-        let (token, mut mail, seat) = (CancellationToken::new(), Mailboxes::default(), MemberId::nobodys());
-        let mailbox = mail.open(seat);
+        let (token, mut mail, member) = (CancellationToken::new(), Mailboxes::default(), MemberId::nobodys());
+        let mailbox = mail.open(member);
         let stop = pin!(token.cancelled());
         let alarm = pin!(sleep_until(Instant::now() + Limits::PING_EVERY));
         let mut seldom = SessionEvents::new(stop, alarm, mailbox);
         assert!(next(&mut seldom).now_or_never().is_none(), "nothing has happened");
 
         let event = || ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(1) };
-        assert!(mail.deliver(seat, event()) && mail.deliver(seat, event()));
+        assert!(mail.deliver(member, event()) && mail.deliver(member, event()));
         for _ in 0..2 {
             assert!(matches!(next(&mut seldom).await, Event::Mail(Ok(_))));
         }
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(set_at.elapsed(), Duration::from_secs(1));
         seldom.set_alarm(Instant::now() + Duration::from_secs(1));
 
-        mail.evict(seat);
+        mail.evict(member);
         assert!(matches!(next(&mut seldom).await, Event::Mail(Err(EvictReason::TakenOver))));
         token.cancel();
         assert!(matches!(next(&mut seldom).await, Event::Stop));
@@ -195,11 +195,11 @@ mod tests {
         let stop = pin!(token.cancelled());
         let alarm = pin!(sleep_until(Instant::now() + Limits::PING_EVERY));
         let mut seldom = SessionEvents::new(stop, alarm, mail.open(MemberId::nobodys()));
-        let (asked, said, rings) = (Cell::new(0), Cell::new(true), Cell::new(None));
+        let (asked, said, fanout) = (Cell::new(0), Cell::new(true), Cell::new(None));
         let mut poll = || {
             let peer = |cx: &mut Context<'_>| {
                 asked.set(asked.get() + 1);
-                rings.set(Some(cx.waker().clone()));
+                fanout.set(Some(cx.waker().clone()));
                 if said.take() { Poll::Ready(Incoming::Alive) } else { Poll::Pending }
             };
             seldom.poll_next(&mut Context::from_waker(Waker::noop()), peer)
@@ -210,7 +210,7 @@ mod tests {
         }
         assert_eq!(asked.get(), 2);
         said.set(true);
-        rings.take().unwrap().wake();
+        fanout.take().unwrap().wake();
         assert!(matches!(poll(), Poll::Ready(Event::Peer(Incoming::Alive))));
         assert_eq!(asked.get(), 3);
     }

@@ -81,7 +81,7 @@ impl<S: Transport> Session<'_, S> {
         };
         if !said.is_empty() {
             self.has_said = true;
-            self.shared.hub.say(self.seat.id, said).await?;
+            self.shared.hub.say(self.member.id, said).await?;
         }
         match rest {
             Heard::Outgoing(_) | Heard::Nothing => {}
@@ -200,7 +200,7 @@ impl<S: Transport> Session<'_, S> {
     /// Does what was said.
     async fn said(&mut self, message: ClientMessage) -> Result<(), End> {
         let hub = &self.shared.hub;
-        let id = self.seat.id;
+        let id = self.member.id;
         self.has_said |=
             matches!(message, ClientMessage::Me { .. } | ClientMessage::SetTopic { .. } | ClientMessage::Say { .. });
         let say = |kind, text, key| hub.say(id, vec![Outgoing { kind, text, key }]);
@@ -219,7 +219,7 @@ impl<S: Transport> Session<'_, S> {
                 return self.search(query, Asked { limit, before, all, since, until }).await;
             }
             ClientMessage::Quit => {
-                self.settle().await?;
+                self.barrier().await?;
                 self.drain().await?;
                 return Err(End::Quit);
             }
@@ -240,10 +240,10 @@ impl<S: Transport> Session<'_, S> {
     }
 
     /// Waits until what was said here is in the log, or has failed.
-    async fn settle(&mut self) -> Result<(), End> {
+    async fn barrier(&mut self) -> Result<(), End> {
         if std::mem::take(&mut self.has_said) {
             let shared = self.shared;
-            self.hearing(shared.hub.settle()).await??;
+            self.hearing(shared.hub.barrier()).await??;
         }
         Ok(())
     }
@@ -251,30 +251,30 @@ impl<S: Transport> Session<'_, S> {
     /// Takes another nick. The answer comes by the mailbox: another connection of this person may take one too, and the last
     /// that both are told must be the nick they have.
     async fn rename(&mut self, nick: Nick) -> Result<(), End> {
-        match self.shared.hub.rename(self.seat.id, nick).await? {
+        match self.shared.hub.rename(self.member.id, nick).await? {
             Ok(()) => Ok(()),
             Err(failure) => self.send(&ServerMessage::Error(failure)).await,
         }
     }
 
     async fn go(&mut self, room: RoomName, history: Option<u32>) -> Result<(), End> {
-        let (mut place, mut view) = self.shared.hub.go(self.seat.id, room).await?;
-        let (shared, seat) = (self.shared, self.seat.id);
-        self.hearing(read_topic(shared, seat, &mut place, &mut view)).await??;
-        let stays = place.room == self.seat.place.room;
+        let (mut place, mut view) = self.shared.hub.go(self.member.id, room).await?;
+        let (shared, member) = (self.shared, self.member.id);
+        self.hearing(read_topic(shared, member, &mut place, &mut view)).await??;
+        let stays = place.room == self.member.place.room;
         self.drain().await?;
         self.send(&ServerMessage::Joined(view)).await?;
         if stays {
             return self.say_live().await;
         }
-        self.seat.place = place;
+        self.member.place = place;
         let usual = if self.dialect == Dialect::Text { Limits::TEXT_HISTORY } else { Limits::JSON_HISTORY };
         self.come_in(Wanted::Last(history.unwrap_or(usual))).await
     }
 
     /// Writes the list of rooms, in as many events as it takes; for people it is short enough for one.
     async fn rooms(&mut self) -> Result<(), End> {
-        let (rooms, total) = match self.shared.hub.ask(self.seat.id, Ask::Rooms).await? {
+        let (rooms, total) = match self.shared.hub.ask(self.member.id, Ask::Rooms).await? {
             ServerMessage::Rooms { rooms, total, .. } if self.dialect == Dialect::Json => (rooms, total),
             answer => return self.send(&answer).await,
         };
@@ -296,15 +296,15 @@ impl<S: Transport> Session<'_, S> {
         at: Option<Timestamp>,
         limit: Option<u32>,
     ) -> Result<(), End> {
-        let room = self.seat.place.room.clone();
+        let room = self.member.place.room.clone();
         let mut left = limit.unwrap_or(Limits::TEXT_HISTORY).min(Limits::HISTORY);
-        self.settle().await?;
-        let log = &self.shared.log;
+        self.barrier().await?;
+        let store = &self.shared.store;
         let begins = async {
             match (at, after) {
-                (Some(at), _) => log.since(&room, at).await,
+                (Some(at), _) => store.since(&room, at).await,
                 (None, Some(id)) => Ok(id),
-                (None, None) => log.cursor(&room, before, left).await,
+                (None, None) => store.cursor(&room, before, left).await,
             }
         };
         let mut cursor = match self.hearing(begins).await? {
@@ -335,7 +335,7 @@ impl<S: Transport> Session<'_, S> {
         }
         // What nobody has been sent cannot be a cursor of this history: it would stay empty until ids have come so far.
         if let Some(after) = after.filter(|_| at.is_none() && portion.items.is_empty()) {
-            match self.shared.log.last() {
+            match self.shared.store.last() {
                 Ok(last) if after > last => {
                     let words =
                         format!("there is no message {} yet: the history is another one than it was seen in", after.0);
@@ -358,7 +358,7 @@ impl<S: Transport> Session<'_, S> {
     /// Writes what a search finds, in as many events as it takes.
     async fn search(&mut self, query: Query, asked: Asked) -> Result<(), End> {
         let Asked { limit, before, all, since, until } = asked;
-        let room = self.seat.place.room.clone();
+        let room = self.member.place.room.clone();
         let mut filters = match Filters::parse(query.as_str(), wall_clock(), &TimeZone::UTC) {
             Ok(filters) => filters,
             Err(error) => {
@@ -366,9 +366,9 @@ impl<S: Transport> Session<'_, S> {
             }
         };
         (filters.since, filters.until) = (since.or(filters.since), until.or(filters.until));
-        self.settle().await?;
+        self.barrier().await?;
         let (shared, address) = (self.shared, self.address);
-        let rooms = if all { shared.hub.rooms_of(self.seat.id).await? } else { vec![room.clone()] };
+        let rooms = if all { shared.hub.rooms_of(self.member.id).await? } else { vec![room.clone()] };
         let search = Search {
             rooms,
             filters,
@@ -380,7 +380,7 @@ impl<S: Transport> Session<'_, S> {
         let search = async {
             let _turn = shared.searches.take(Purpose::Question, address).await;
             let time = shared.searches.share(Purpose::Question, Limits::SEARCH, Limits::SEARCH_LEAST);
-            shared.log.find(time, search).await
+            shared.store.find(time, search).await
         };
         let found = match self.hearing(search).await? {
             Ok(found) => found,

@@ -15,7 +15,7 @@ use crate::{
         Transport,
         handshake::negotiate::HandshakeRequest,
         hub::batch::push_frame,
-        hub::handle::Seat,
+        hub::handle::Membership,
         session::end_reason::End,
         websocket::{Incoming, Socket},
     },
@@ -50,7 +50,7 @@ impl<'a, S: Transport> Entering<'a, S> {
     }
 
     /// Finds a seat, and queues the welcome: it leaves with what the room has said.
-    pub(super) async fn enter(&mut self, opening: HandshakeRequest) -> Result<(Seat, Dialect, Wanted), End> {
+    pub(super) async fn enter(&mut self, opening: HandshakeRequest) -> Result<(Membership, Dialect, Wanted), End> {
         let HandshakeRequest { dialect, room, nick, complaint, history } = opening;
         match dialect {
             Dialect::Text => {
@@ -65,19 +65,19 @@ impl<'a, S: Transport> Entering<'a, S> {
                     can_return: false,
                     returning: false,
                 };
-                let (mut seat, mut view) = self.shared.hub.arrive(arrival).await?.map_err(|_| End::Failed)?;
-                read_topic(self.shared, seat.id, &mut seat.place, &mut view).await?;
+                let (mut member, mut view) = self.shared.hub.arrive(arrival).await?.map_err(|_| End::Failed)?;
+                read_topic(self.shared, member.id, &mut member.place, &mut view).await?;
                 let mut out = Vec::new();
                 if let Some(complaint) = complaint {
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::Other, complaint)), &mut out);
                 }
-                if let Some(wanted) = wanted.filter(|wanted| *wanted != seat.nick) {
-                    let words = format!("{wanted} is taken; you are {}", seat.nick);
+                if let Some(wanted) = wanted.filter(|wanted| *wanted != member.nick) {
+                    let words = format!("{wanted} is taken; you are {}", member.nick);
                     push_frame(dialect, &ServerMessage::Error(Failure::new(ErrorCode::NickTaken, words)), &mut out);
                 }
-                push_frame(dialect, &welcome(&seat, view, None, None), &mut out);
+                push_frame(dialect, &welcome(&member, view, None, None), &mut out);
                 self.socket.queue(&out);
-                Ok((seat, dialect, Wanted::Last(history.unwrap_or(Limits::TEXT_HISTORY))))
+                Ok((member, dialect, Wanted::Last(history.unwrap_or(Limits::TEXT_HISTORY))))
             }
             Dialect::Json => {
                 let server = concat!("broadcast-chat/", env!("CARGO_PKG_VERSION")).to_owned();
@@ -97,12 +97,12 @@ impl<'a, S: Transport> Entering<'a, S> {
                         returning: hello.session.is_some() && hello.epoch.is_some(),
                     };
                     match self.shared.hub.arrive(arrival).await? {
-                        Ok((mut seat, mut view)) => {
-                            read_topic(self.shared, seat.id, &mut seat.place, &mut view).await?;
+                        Ok((mut member, mut view)) => {
+                            read_topic(self.shared, member.id, &mut member.place, &mut view).await?;
                             let known = Known { epoch: hello.epoch, run: hello.run, after: hello.after };
-                            let shared = self.shared.log.runs().shared(known, seat.place.last);
+                            let shared = self.shared.store.runs().shared(known, member.place.last);
                             let mut out = Vec::new();
-                            push_frame(dialect, &welcome(&seat, view, Some(token), shared), &mut out);
+                            push_frame(dialect, &welcome(&member, view, Some(token), shared), &mut out);
                             self.socket.queue(&out);
                             // A cursor past what is shared would hide all that is said from now on.
                             let after = match shared {
@@ -117,7 +117,7 @@ impl<'a, S: Transport> Entering<'a, S> {
                                 )),
                                 (None, None) => Wanted::Last(hello.history.or(history).unwrap_or(Limits::JSON_HISTORY)),
                             };
-                            return Ok((seat, dialect, wanted));
+                            return Ok((member, dialect, wanted));
                         }
                         Err(failure) => self.refuse(failure, &mut left).await?,
                     }
@@ -175,9 +175,14 @@ impl<'a, S: Transport> Entering<'a, S> {
     }
 }
 
-fn welcome(seat: &Seat, view: RoomView, session: Option<SessionToken>, shared: Option<MessageId>) -> ServerMessage {
-    let Seat { epoch, run, resumed, .. } = *seat;
-    let nick = seat.nick.clone();
+fn welcome(
+    member: &Membership,
+    view: RoomView,
+    session: Option<SessionToken>,
+    shared: Option<MessageId>,
+) -> ServerMessage {
+    let Membership { epoch, run, resumed, .. } = *member;
+    let nick = member.nick.clone();
     ServerMessage::Welcome(Welcome { nick, session, epoch, run: Some(run), shared, resumed, view })
 }
 

@@ -37,7 +37,7 @@ use crate::server::{
     handshake::negotiate::HandshakeRequest,
     handshake::origin::AllowedOrigin,
     hub::batch::{Batch, push_frame},
-    hub::handle::{Ask, Hub, Place, Seat},
+    hub::handle::{Ask, Hub, Membership, RoomSubscription},
     hub::mailbox::is_owed,
     rate_limit::Rate,
     session::end_reason::End,
@@ -58,7 +58,7 @@ const GATHER: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
-    pub(crate) log: Store,
+    pub(crate) store: Store,
     /// When the server started.
     pub(crate) started: Instant,
     /// Cancelled when the server stops.
@@ -93,7 +93,7 @@ where
         Err(end) => *end,
         Ok((session, wanted)) => {
             let end = session.live(*wanted).await.err().unwrap_or(End::Quit);
-            session.seat.leaving.for_good |= end.is_for_good();
+            session.member.leaving.for_good |= end.is_for_good();
             end
         }
     };
@@ -115,8 +115,8 @@ where
     S: Transport,
 {
     let mut pace = Pace::new(shared);
-    let (seat, dialect, wanted) = Entering::new(socket, shared, &mut pace, address).enter(opening).await?;
-    Ok((Session::new(socket, shared, dialect, seat, pace, address), wanted))
+    let (member, dialect, wanted) = Entering::new(socket, shared, &mut pace, address).enter(opening).await?;
+    Ok((Session::new(socket, shared, dialect, member, pace, address), wanted))
 }
 
 /// How fast a connection may go, and has gone since the handshake.
@@ -153,14 +153,19 @@ impl Pace {
 
 /// Completes what somebody finds who has just taken a place: the topic, where the hub does not know it, which then does. What the log has
 /// by now is at least as new as the place; what is set later comes by the ring.
-async fn read_topic(shared: &Shared, seat: MemberId, place: &mut Place, view: &mut RoomView) -> Result<(), End> {
+async fn read_topic(
+    shared: &Shared,
+    member: MemberId,
+    place: &mut RoomSubscription,
+    view: &mut RoomView,
+) -> Result<(), End> {
     if !place.knows_topic {
-        match shared.log.topic(&place.room).await {
+        match shared.store.topic(&place.room).await {
             Ok(topic) => {
                 view.topic = topic.as_ref().map(|topic| topic.topic.clone());
                 view.topic_by = topic.as_ref().and_then(|topic| topic.by.clone());
                 place.knows_topic = true;
-                shared.hub.learn_topic(seat, place.room.clone(), topic).await?;
+                shared.hub.learn_topic(member, place.room.clone(), topic).await?;
             }
             // It is asked for again by the next who comes.
             Err(error) => shared.complaints.log("cannot read a topic", &error),
@@ -182,7 +187,7 @@ struct Session<'a, S> {
     socket: &'a mut Socket<S>,
     shared: &'a Shared,
     dialect: Dialect,
-    seat: Seat,
+    member: Membership,
     /// Who its costs are charged to.
     address: IpAddr,
     /// Everything of this room up to here has been written.
@@ -213,7 +218,7 @@ impl<'a, S: Transport> Session<'a, S> {
         socket: &'a mut Socket<S>,
         shared: &'a Shared,
         dialect: Dialect,
-        seat: Seat,
+        member: Membership,
         pace: Pace,
         address: IpAddr,
     ) -> Self {
@@ -223,7 +228,7 @@ impl<'a, S: Transport> Session<'a, S> {
             shared,
             dialect,
             address,
-            cursor: seat.place.last,
+            cursor: member.place.last,
             last_private: None,
             pace,
             held: None,
@@ -235,8 +240,8 @@ impl<'a, S: Transport> Session<'a, S> {
             told_slow: None,
             last_seen: now,
             // Those who come together are not pinged together.
-            next_ping: tick(shared.started, now + Limits::PING_EVERY.mul_f64(f64::midpoint(seat.id.share(), 1.0))),
-            seat,
+            next_ping: tick(shared.started, now + Limits::PING_EVERY.mul_f64(f64::midpoint(member.id.share(), 1.0))),
+            member,
         }
     }
 
@@ -246,7 +251,7 @@ impl<'a, S: Transport> Session<'a, S> {
         let shared = self.shared;
         let stop = pin!(shared.stop.cancelled());
         let alarm = pin!(sleep_until(self.next_alarm()));
-        let mut seldom = SessionEvents::new(stop, alarm, self.seat.mailbox.clone());
+        let mut seldom = SessionEvents::new(stop, alarm, self.member.mailbox.clone());
         let mut told = false;
         loop {
             if std::mem::take(&mut self.has_waited) {
@@ -283,11 +288,11 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked before all else; only after it had
     /// its turn it is asked last, so that it keeps nothing else waiting.
     async fn next(&mut self, seldom: &mut SessionEvents<'_, '_>, mut told: bool) -> Step {
-        let Self { socket, seat, held, heard, .. } = self;
-        let mut ring = pin!(seat.place.ring.recv());
+        let Self { socket, member, held, heard, .. } = self;
+        let mut receiver = pin!(member.place.receiver.recv());
         poll_fn(|cx| {
             let is_last = std::mem::take(&mut told);
-            if !is_last && let Poll::Ready(batch) = ring.as_mut().poll(cx) {
+            if !is_last && let Poll::Ready(batch) = receiver.as_mut().poll(cx) {
                 return Poll::Ready(Step::Batch(batch));
             }
             let peer = |cx: &mut Context<'_>| match heard.take_if(|_| held.is_none()) {
@@ -298,7 +303,7 @@ impl<'a, S: Transport> Session<'a, S> {
             if let Poll::Ready(event) = seldom.poll_next(cx, peer) {
                 return Poll::Ready(Step::Event(event));
             }
-            if is_last { ring.as_mut().poll(cx).map(Step::Batch) } else { Poll::Pending }
+            if is_last { receiver.as_mut().poll(cx).map(Step::Batch) } else { Poll::Pending }
         })
         .await
     }
@@ -349,7 +354,7 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Notes that the peer has got so much of what is owed to its person, and asks for what it was given since.
     async fn confirmed(&mut self, count: u64) -> Result<(), End> {
         self.asked = None;
-        self.shared.hub.confirm(self.seat.id, count).await?;
+        self.shared.hub.confirm(self.member.id, count).await?;
         if self.owed_written > count { self.ask_to_confirm().await } else { Ok(()) }
     }
 
@@ -364,22 +369,22 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
-        let (log, room) = (&self.shared.log, self.seat.place.room.clone());
+        let (store, room) = (&self.shared.store, self.member.place.room.clone());
         let cursor = match wanted {
             Wanted::After(cursor) => cursor,
             Wanted::Since(time) => {
-                let cursor = self.hearing(log.since(&room, time)).await?;
+                let cursor = self.hearing(store.since(&room, time)).await?;
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
-            Wanted::Last(0) => self.seat.place.last,
+            Wanted::Last(0) => self.member.place.last,
             Wanted::Last(count) => {
-                let cursor = self.hearing(log.cursor(&room, None, count.min(Limits::HISTORY))).await?;
+                let cursor = self.hearing(store.cursor(&room, None, count.min(Limits::HISTORY))).await?;
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
         };
         // What comes after the last is in the ring, and no cursor may hide it, wherever that is from.
-        self.cursor = cursor.min(self.seat.place.last);
-        if self.cursor < self.seat.place.last {
+        self.cursor = cursor.min(self.member.place.last);
+        if self.cursor < self.member.place.last {
             self.catch_up().await?;
         }
         self.say_live().await
@@ -387,7 +392,7 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Says that what follows is new, and with it whatever waits to be written.
     async fn say_live(&mut self) -> Result<(), End> {
-        let room = self.seat.place.room.clone();
+        let room = self.member.place.room.clone();
         self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
     }
 
@@ -396,7 +401,7 @@ impl<'a, S: Transport> Session<'a, S> {
     async fn refill(&mut self) -> Result<(), End> {
         self.catch_up().await?;
         if self.dialect == Dialect::Json {
-            let names = self.shared.hub.ask(self.seat.id, Ask::Names).await?;
+            let names = self.shared.hub.ask(self.member.id, Ask::Names).await?;
             self.send(&names).await?;
         }
         Ok(())
@@ -409,7 +414,7 @@ impl<'a, S: Transport> Session<'a, S> {
             let page = self.page(Purpose::CatchUp, self.cursor, Limits::PAGE).await?;
             let page = page.map_err(|error| self.cannot_read(&error))?;
             if page.gap {
-                let room = self.seat.place.room.clone();
+                let room = self.member.place.room.clone();
                 self.send(&ServerMessage::Gap { room }).await?;
             }
             let more = page.more;
@@ -422,10 +427,10 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Returns a page of the room once it is this connection's turn to have one read.
     async fn page(&mut self, purpose: Purpose, after: MessageId, limit: u32) -> Result<Result<Page, StoreError>, End> {
-        let (shared, address, room) = (self.shared, self.address, self.seat.place.room.clone());
+        let (shared, address, room) = (self.shared, self.address, self.member.place.room.clone());
         let page = async {
             let _turn = shared.pages.take(purpose, address).await;
-            shared.log.page(&room, after, limit).await
+            shared.store.page(&room, after, limit).await
         };
         self.hearing(page).await
     }
@@ -439,7 +444,7 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Writes a batch and whatever else has come by then, together.
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = self.unseen(batch);
-        if self.seat.place.ring.is_empty() {
+        if self.member.place.receiver.is_empty() {
             // Nearly always, and then nearly always the socket takes all of it.
             frames.advance(self.socket.write_now(&frames).await);
             if frames.is_empty() {
@@ -453,7 +458,7 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Writes whatever has been told to the room up to now.
     async fn drain(&mut self) -> Result<(), End> {
-        while !self.seat.place.ring.is_empty() {
+        while !self.member.place.receiver.is_empty() {
             self.fan_out().await?;
         }
         Ok(())
@@ -467,7 +472,7 @@ impl<'a, S: Transport> Session<'a, S> {
     async fn write_gathered(&mut self, mut frames: FrameQueue) -> Result<(), End> {
         let mut lagged = false;
         while frames.len() < GATHER && !lagged {
-            match self.seat.place.ring.try_recv() {
+            match self.member.place.receiver.try_recv() {
                 Ok(batch) => frames.push(self.unseen(&batch)),
                 Err(TryRecvError::Lagged(_)) => lagged = true,
                 // Closed comes again, and ends the session there.
@@ -480,7 +485,7 @@ impl<'a, S: Transport> Session<'a, S> {
 
     /// Returns what of a batch this session has not written, which it now must.
     fn unseen(&mut self, batch: &Batch) -> Bytes {
-        let frames = batch.unseen(self.dialect, self.seat.id, self.cursor);
+        let frames = batch.unseen(self.dialect, self.member.id, self.cursor);
         self.cursor = self.cursor.max(batch.last().unwrap_or_default());
         frames
     }

@@ -132,7 +132,7 @@ impl<S: Transport> Session<'_, S> {
         if stop.poll(cx).is_ready() {
             return Poll::Ready(End::Stopping);
         }
-        if let Poll::Ready(unseated) = self.seat.mailbox.poll_closed(cx) {
+        if let Poll::Ready(unseated) = self.member.mailbox.poll_closed(cx) {
             return Poll::Ready(unseated.into());
         }
         // An answer to a ping must not come between the parts of a frame, nor before what is to go first, so nothing is read that could

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
     super::{Appended, Draft, StoreError},
-    keys::Keys,
+    dedup::Keys,
     read::{columns, message, number},
     rows::{self, Row},
 };
@@ -70,7 +70,7 @@ impl Store<'_> {
             // It may be one of these.
             self.insert_rows()?;
             if let Some(earlier) = read_again(self.connection, earlier)? {
-                return Ok(Appended::Again(Arc::new(earlier)));
+                return Ok(Appended::Duplicate(Arc::new(earlier)));
             }
         }
         self.last = self.last.checked_add(1).ok_or_else(|| StoreError::Damaged("there is no id left".to_owned()))?;

@@ -2,16 +2,16 @@
 //! all queues are bounded. `docs/storage.md` describes the file.
 
 mod append;
-mod chores;
+mod db_location;
+mod dedup;
 mod holes;
-mod keys;
-mod place;
+mod maintenance;
+mod memberships;
 mod read;
 mod readers;
 mod rows;
 mod salvage;
 mod schema;
-mod seats;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -33,13 +33,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::salvage::Salvaged;
 use self::{
-    place::{Lock, Place},
+    db_location::{DbLocation, Lock},
     readers::Job,
     writer::{Request, Writer},
 };
 use super::{
-    Appended, Draft, Found, Keep, OpenError, Page, Runs, Seat, SeatChange, StoreError, budget::Budget, wall_clock,
-    wanted::Wanted,
+    Appended, Draft, Found, Keep, Membership, MembershipChange, OpenError, Page, Runs, StoreError, budget::Budget,
+    wall_clock, wanted::Wanted,
 };
 use crate::protocol::{Epoch, MessageId, RoomName, Timestamp, TopicBy};
 
@@ -102,7 +102,7 @@ impl Sqlite {
     /// # Errors
     /// An [`OpenError`] when it cannot be a log, or another server has it open.
     pub(super) fn open(path: &Path, keep: Keep) -> Result<Self, OpenError> {
-        let (place, lock) = Place::file(path)?;
+        let (place, lock) = DbLocation::file(path)?;
         Self::start(&place, lock, keep)
     }
 
@@ -117,10 +117,10 @@ impl Sqlite {
     /// Opens a new log in memory, which works as one in a file does.
     #[cfg(test)]
     pub(super) fn in_memory(keep: Keep) -> Result<Self, OpenError> {
-        Self::start(&Place::in_memory(), Lock::none(), keep)
+        Self::start(&DbLocation::in_memory(), Lock::none(), keep)
     }
 
-    fn start(place: &Place, lock: Lock, keep: Keep) -> Result<Self, OpenError> {
+    fn start(place: &DbLocation, lock: Lock, keep: Keep) -> Result<Self, OpenError> {
         let path = place.path();
         let failed = |error| OpenError::of_sqlite(path, &error);
         let no_thread = |error: io::Error| OpenError::Open { path: path.to_path_buf(), reason: error.to_string() };
@@ -129,7 +129,7 @@ impl Sqlite {
         schema::version(&connection, path)?;
         place.prepare(&connection)?;
         let epoch = schema::migrate(&mut connection, path)?;
-        seats::forget_too_many(&connection).map_err(failed)?;
+        memberships::forget_too_many(&connection).map_err(failed)?;
         let runs = Arc::new(schema::begin_run(&mut connection, epoch, path)?);
         let readers = |count| (0..count).map(|_| place.reader()).collect::<Result<Vec<_>, _>>().map_err(failed);
         let (pages, mut threads) = readers::start("log pages", readers(PAGE_READERS)?).map_err(no_thread)?;
@@ -158,11 +158,11 @@ impl Sqlite {
         Arc::clone(&self.runs)
     }
 
-    pub(super) async fn seats(&self) -> Result<Vec<Seat>, StoreError> {
-        self.read(seats::load).await
+    pub(super) async fn memberships(&self) -> Result<Vec<Membership>, StoreError> {
+        self.read(memberships::load).await
     }
 
-    pub(super) async fn keep_seats(&self, changes: Vec<SeatChange>) -> Result<(), StoreError> {
+    pub(super) async fn keep_memberships(&self, changes: Vec<MembershipChange>) -> Result<(), StoreError> {
         let writes = self.sender(|senders| &senders.writes)?;
         writes.send(Request::Seats(changes)).await.map_err(|_| StoreError::Closed)
     }
@@ -230,12 +230,12 @@ impl Sqlite {
     }
 
     /// Deletes what need not be kept and completes the index, as of now.
-    pub(super) async fn tidy(&self) -> Result<(), StoreError> {
-        self.tidy_as(self.keep, wall_clock()).await
+    pub(super) async fn maintain(&self) -> Result<(), StoreError> {
+        self.maintain_as(self.keep, wall_clock()).await
     }
 
     /// Does the same with another rule and at another time.
-    pub(super) async fn tidy_as(&self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn maintain_as(&self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
         self.write(|reply| Request::Tidy { keep, now, reply }).await
     }
 

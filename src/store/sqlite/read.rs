@@ -50,7 +50,7 @@ pub(super) fn number(integer: i64) -> u64 {
 /// Returns a page; what cannot be read of it is left out, as what was deleted is.
 pub(super) fn page(connection: &Connection, room: &RoomName, after: MessageId, limit: u32) -> Result<Page, StoreError> {
     let transaction = connection.unchecked_transaction()?;
-    let gap = after < forgotten(&transaction, room)?;
+    let gap = after < pruned_up_to(&transaction, room)?;
     let mut page = Page { messages: Vec::new(), more: false, gap };
     let mut from = integer(after.0).saturating_add(1);
     loop {
@@ -156,7 +156,7 @@ pub(super) fn cursor(
         }
         newest => newest.transpose()?.flatten(),
     };
-    let Some(newest) = newest else { return forgotten(&transaction, room) };
+    let Some(newest) = newest else { return pruned_up_to(&transaction, room) };
     let found = loop {
         match id(newest.saturating_add(1), count) {
             Err(error) if is_unreadable(&error) => {
@@ -170,7 +170,7 @@ pub(super) fn cursor(
         }
     };
     // Where there are not so many, nothing is lost by starting there: what is older was not asked for, or is gone.
-    found.map_or_else(|| forgotten(&transaction, room), |id| Ok(MessageId(number(id))))
+    found.map_or_else(|| pruned_up_to(&transaction, room), |id| Ok(MessageId(number(id))))
 }
 
 /// Returns the highest id that was given, whether its message is there or was deleted. Looks at every room, so it is for the start.
@@ -226,7 +226,7 @@ pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
 pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> Result<MessageId, StoreError> {
     let transaction = connection.unchecked_transaction()?;
     let before = before_time(&transaction, at)?;
-    Ok(MessageId(number(before)).max(forgotten(&transaction, room)?))
+    Ok(MessageId(number(before)).max(pruned_up_to(&transaction, room)?))
 }
 
 /// Returns the highest id of what was said before `at`, in whatever room.
@@ -436,12 +436,12 @@ impl Looking {
 }
 
 /// Returns the highest id of the room that was deleted.
-fn forgotten(connection: &Connection, room: &RoomName) -> Result<MessageId, StoreError> {
-    let forgotten: Option<i64> = connection
+fn pruned_up_to(connection: &Connection, room: &RoomName) -> Result<MessageId, StoreError> {
+    let pruned_up_to: Option<i64> = connection
         .prepare_cached("SELECT forgotten FROM rooms WHERE room = ?1")?
         .query_row([room.as_str()], |row| row.get(0))
         .optional()?;
-    Ok(MessageId(forgotten.map_or(0, number)))
+    Ok(MessageId(pruned_up_to.map_or(0, number)))
 }
 
 /// Returns the message that a row of [`columns`] is. Whatever is in it that this program does not write is shown as well as it can be:

@@ -11,7 +11,7 @@ use rusqlite::{
 
 use super::{
     super::{OpenError, StoreError},
-    place::{Lock, Place},
+    db_location::{DbLocation, Lock},
     read, schema,
 };
 use crate::os;
@@ -39,7 +39,7 @@ pub(super) fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
         return Err(OpenError::Create { path: to.to_path_buf(), reason: "there is a file already".to_owned() });
     }
     let (old, _lock) = open_damaged(from)?;
-    let (place, _lock) = Place::file(to)?;
+    let (place, _lock) = DbLocation::file(to)?;
     let unwritable = |error| OpenError::of_sqlite(place.path(), &error);
     let mut new = place.writer().map_err(unwritable)?;
     place.prepare(&new)?;

@@ -123,12 +123,12 @@ fn step(connection: &mut Connection, number: i64, migration: &[&str], path: &Pat
 /// Forgets the tables of an index for searches that is too damaged to be dropped. Its pages stay unused.
 pub(super) fn forget_index(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA writable_schema = ON")?;
-    let forgotten = connection.execute_batch(
+    let pruned_up_to = connection.execute_batch(
         "DELETE FROM sqlite_schema WHERE tbl_name IN
          ('search', 'search_data', 'search_idx', 'search_content', 'search_docsize', 'search_config')",
     );
     connection.execute_batch("PRAGMA writable_schema = RESET")?;
-    forgotten
+    pruned_up_to
 }
 
 /// Makes the index of the messages of each room anew, whatever is left of the one before, whose pages stay unused.

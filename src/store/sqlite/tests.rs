@@ -24,9 +24,9 @@ async fn a_file_conforms() {
     let directories = RefCell::new(Vec::new());
     conformance::run(|| {
         let directory = TempDir::new().unwrap();
-        let log = Store::open(&directory.path().join("chat.db"), Keep::default()).unwrap();
+        let store = Store::open(&directory.path().join("chat.db"), Keep::default()).unwrap();
         directories.borrow_mut().push(directory);
-        log
+        store
     })
     .await;
 }
@@ -55,22 +55,22 @@ fn refusal(path: &Path) -> OpenError {
     Store::open(path, Keep::default()).unwrap_err()
 }
 
-async fn say(log: &Store, text: &str) -> Result<u64, StoreError> {
-    match &log.append(vec![draft("lobby", text, None)]).await?[..] {
+async fn say(store: &Store, text: &str) -> Result<u64, StoreError> {
+    match &store.append(vec![draft("lobby", text, None)]).await?[..] {
         [Appended::New(message)] => Ok(message.id.0),
         other => panic!("{other:?}"),
     }
 }
 
 /// Returns the ids of the lobby's messages after `after`, and whether there is a gap before them.
-async fn ids(log: &Store, after: u64) -> (Vec<u64>, bool) {
-    let page = log.page(&RoomName::lobby(), MessageId(after), 1000).await.unwrap();
+async fn ids(store: &Store, after: u64) -> (Vec<u64>, bool) {
+    let page = store.page(&RoomName::lobby(), MessageId(after), 1000).await.unwrap();
     (page.messages.iter().map(|message| message.id.0).collect(), page.gap)
 }
 
 /// Does something to the connection that writes.
-async fn to_writer(log: &Store, deed: impl FnOnce(&mut Connection) + Send + 'static) {
-    let Store::Sqlite(sqlite) = log else { panic!("no writer") };
+async fn to_writer(store: &Store, deed: impl FnOnce(&mut Connection) + Send + 'static) {
+    let Store::Sqlite(sqlite) = store else { panic!("no writer") };
     let (done, is_done) = oneshot::channel();
     let deed = Box::new(move |connection: &mut Connection| {
         deed(connection);
@@ -86,10 +86,10 @@ async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
     const NORMAL: i64 = 1;
     const FULL: i64 = 2;
     let (_directory, path) = place();
-    let log = open(&path);
+    let store = open(&path);
     let asked = async || {
         let (answer, answered) = oneshot::channel::<i64>();
-        to_writer(&log, |connection| {
+        to_writer(&store, |connection| {
             answer.send(connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap()).unwrap();
         })
         .await;
@@ -98,10 +98,10 @@ async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
     for _ in 0..2 {
         // The writer is held until the message and the question wait for it: between them it must not find time for a chore.
         let (go, may_go) = std::sync::mpsc::channel();
-        let held = to_writer(&log, move |_| may_go.recv().unwrap());
-        let ((), said, synchronous, ()) = tokio::join!(held, say(&log, "x"), asked(), async { go.send(()).unwrap() });
+        let held = to_writer(&store, move |_| may_go.recv().unwrap());
+        let ((), said, synchronous, ()) = tokio::join!(held, say(&store, "x"), asked(), async { go.send(()).unwrap() });
         assert_eq!((said.is_ok(), synchronous), (true, FULL));
-        log.tidy().await.unwrap();
+        store.maintain().await.unwrap();
         assert_eq!(asked().await, NORMAL);
     }
 }
@@ -109,32 +109,32 @@ async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
 #[tokio::test]
 async fn what_was_said_is_there_after_a_restart() {
     let (_directory, path) = place();
-    let log = open(&path);
-    let epoch = log.epoch();
-    log.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
+    let store = open(&path);
+    let epoch = store.epoch();
+    store.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
     let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
-    log.append(vec![topic]).await.unwrap();
-    let before = log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap();
-    log.close().await;
-    assert_eq!(say(&log, "x").await, Err(StoreError::Closed));
-    assert_eq!(log.last(), Err(StoreError::Closed));
+    store.append(vec![topic]).await.unwrap();
+    let before = store.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap();
+    store.close().await;
+    assert_eq!(say(&store, "x").await, Err(StoreError::Closed));
+    assert_eq!(store.last(), Err(StoreError::Closed));
     assert!(!path.with_extension("db-wal").exists(), "the write-ahead log is put away");
 
-    let log = open(&path);
-    assert_eq!(log.epoch(), epoch);
-    assert_eq!(log.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap(), before);
-    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap(), Some(tea_by_ada()));
-    let again = log.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
-    assert_eq!(again, [Appended::Again(Arc::clone(&before.messages[0]))]);
-    assert_eq!(say(&log, "3").await, Ok(3));
+    let store = open(&path);
+    assert_eq!(store.epoch(), epoch);
+    assert_eq!(store.page(&RoomName::lobby(), MessageId(0), 10).await.unwrap(), before);
+    assert_eq!(store.topic(&RoomName::lobby()).await.unwrap(), Some(tea_by_ada()));
+    let again = store.append(vec![draft("lobby", "1", Some("k"))]).await.unwrap();
+    assert_eq!(again, [Appended::Duplicate(Arc::clone(&before.messages[0]))]);
+    assert_eq!(say(&store, "3").await, Ok(3));
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_owner_may_read_what_is_created() {
     let (_directory, path) = place();
-    let log = open(&path);
-    say(&log, "secret").await.unwrap();
+    let store = open(&path);
+    say(&store, "secret").await.unwrap();
     let mode =
         |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777;
     assert_eq!(mode(path.parent().unwrap()), 0o700);
@@ -146,8 +146,8 @@ async fn only_the_owner_may_read_what_is_created() {
 #[tokio::test]
 async fn a_second_server_is_refused_until_the_first_is_gone() {
     let (_directory, path) = place();
-    let log = open(&path);
-    say(&log, "1").await.unwrap();
+    let store = open(&path);
+    say(&store, "1").await.unwrap();
     let refused = refusal(&path);
     assert!(matches!(refused, OpenError::InUse(_)) && refused.hint().is_some());
     assert_eq!(refused.to_string(), format!("{} is in use by another server", path.canonicalize().unwrap().display()));
@@ -157,8 +157,8 @@ async fn a_second_server_is_refused_until_the_first_is_gone() {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(matches!(refusal(&link), OpenError::InUse(_)), "another name is the same file");
     }
-    say(&log, "2").await.unwrap();
-    log.close().await;
+    say(&store, "2").await.unwrap();
+    store.close().await;
     assert_eq!(ids(&open(&path), 0).await.0, [1, 2]);
 }
 
@@ -188,11 +188,11 @@ async fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
 #[tokio::test]
 async fn a_damaged_file_is_an_error_and_no_panic() {
     let (_directory, path) = place();
-    let log = open(&path);
+    let store = open(&path);
     for _ in 0..20 {
-        say(&log, &"x".repeat(10_000)).await.unwrap();
+        say(&store, &"x".repeat(10_000)).await.unwrap();
     }
-    log.close().await;
+    store.close().await;
     let whole = fs::read(&path).unwrap();
     let pages = whole.len() / 4096;
     assert!(pages > 20);
@@ -200,15 +200,15 @@ async fn a_damaged_file_is_an_error_and_no_panic() {
         let mut bytes = whole.clone();
         bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
         fs::write(&path, &bytes).unwrap();
-        let Ok(log) = Store::open(&path, Keep::default()) else { continue };
+        let Ok(store) = Store::open(&path, Keep::default()) else { continue };
         // Each may fail or not, as it meets the damage.
-        drop(log.page(&RoomName::lobby(), MessageId(0), 1000).await);
-        drop(log.cursor(&RoomName::lobby(), None, 50).await);
-        drop(log.search(&RoomName::lobby(), "x", 50).await);
-        drop(log.count().await);
-        drop(log.append(vec![draft("lobby", "y", Some("k"))]).await);
-        drop(log.tidy().await);
-        log.close().await;
+        drop(store.page(&RoomName::lobby(), MessageId(0), 1000).await);
+        drop(store.cursor(&RoomName::lobby(), None, 50).await);
+        drop(store.search(&RoomName::lobby(), "x", 50).await);
+        drop(store.count().await);
+        drop(store.append(vec![draft("lobby", "y", Some("k"))]).await);
+        drop(store.maintain().await);
+        store.close().await;
     }
     fs::write(&path, &whole[..8192]).unwrap();
     drop(Store::open(&path, Keep::default()));
@@ -217,9 +217,9 @@ async fn a_damaged_file_is_an_error_and_no_panic() {
 #[tokio::test]
 async fn a_full_disk_loses_only_what_was_refused() {
     let (_directory, path) = place();
-    let log = open(&path);
-    say(&log, "1").await.unwrap();
-    to_writer(&log, |connection| {
+    let store = open(&path);
+    say(&store, "1").await.unwrap();
+    to_writer(&store, |connection| {
         // Or there are free pages.
         connection.execute_batch("VACUUM").unwrap();
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
@@ -227,26 +227,26 @@ async fn a_full_disk_loses_only_what_was_refused() {
     })
     .await;
     let large = "x".repeat(16_000);
-    assert_eq!(say(&log, &large).await, Err(StoreError::Full));
+    assert_eq!(say(&store, &large).await, Err(StoreError::Full));
     let both = vec![draft("lobby", "small", Some("small")), draft("lobby", &large, Some("large"))];
-    assert_eq!(log.append(both.clone()).await, Err(StoreError::Full));
-    assert_eq!(ids(&log, 0).await.0, [1], "all of them are stored, or none");
-    assert_eq!(log.topic(&RoomName::lobby()).await, Ok(None));
-    to_writer(&log, |connection| {
+    assert_eq!(store.append(both.clone()).await, Err(StoreError::Full));
+    assert_eq!(ids(&store, 0).await.0, [1], "all of them are stored, or none");
+    assert_eq!(store.topic(&RoomName::lobby()).await, Ok(None));
+    to_writer(&store, |connection| {
         connection.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
     })
     .await;
-    assert!(matches!(log.append(both).await.unwrap()[..], [Appended::New(_), Appended::New(_)]));
-    assert_eq!(say(&log, &large).await, Ok(4));
-    assert_eq!(ids(&log, 0).await.0, [1, 2, 3, 4]);
+    assert!(matches!(store.append(both).await.unwrap()[..], [Appended::New(_), Appended::New(_)]));
+    assert_eq!(say(&store, &large).await, Ok(4));
+    assert_eq!(ids(&store, 0).await.0, [1, 2, 3, 4]);
 }
 
 #[tokio::test]
 async fn a_crash_in_mid_transaction_leaves_what_was_committed() {
     let (directory, path) = place();
-    let log = open(&path);
-    say(&log, "1").await.unwrap();
-    log.close().await;
+    let store = open(&path);
+    say(&store, "1").await.unwrap();
+    store.close().await;
 
     // As the writer does it, but too large for its cache, so that pages are in the files before the commit.
     let connection = Connection::open(&path).unwrap();
@@ -263,17 +263,17 @@ async fn a_crash_in_mid_transaction_leaves_what_was_committed() {
     fs::copy(path.with_extension("db-wal"), copy.with_extension("db-wal")).unwrap();
     assert!(fs::metadata(copy.with_extension("db-wal")).unwrap().len() > 500_000);
 
-    let log = open(&copy);
-    assert_eq!(ids(&log, 0).await.0, [1]);
-    assert_eq!(say(&log, "2").await, Ok(2));
+    let store = open(&copy);
+    assert_eq!(ids(&store, 0).await.0, [1]);
+    assert_eq!(say(&store, "2").await, Ok(2));
 }
 
 #[tokio::test]
 async fn a_process_that_dies_leaves_what_it_was_told_is_stored() {
     let (directory, path) = place();
-    let log = open(&path);
+    let store = open(&path);
     for text in ["1", "2"] {
-        say(&log, text).await.unwrap();
+        say(&store, text).await.unwrap();
     }
     // The files as they are when an append returns are what a killed process leaves.
     let copy = directory.path().join("copy.db");
@@ -286,54 +286,54 @@ async fn a_process_that_dies_leaves_what_it_was_told_is_stored() {
 async fn an_id_never_comes_back_and_a_topic_stays() {
     let (_directory, path) = place();
     let keep = Keep { age: None, messages: Some(0) };
-    let log = Store::open(&path, keep).unwrap();
+    let store = Store::open(&path, keep).unwrap();
     let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
-    log.append(vec![topic]).await.unwrap();
-    assert_eq!(say(&log, "word").await, Ok(2));
-    log.tidy().await.unwrap();
-    assert_eq!((log.count().await, log.last()), (Ok(0), Ok(MessageId(2))));
-    log.close().await;
-    let log = Store::open(&path, keep).unwrap();
-    assert_eq!(log.last(), Ok(MessageId(2)));
-    assert_eq!(log.topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
-    assert_eq!(ids(&log, 1).await, (vec![], true));
-    let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
-    assert_eq!(ids(&log, cursor.0).await, (vec![], false));
-    assert_eq!(say(&log, "3").await, Ok(3));
+    store.append(vec![topic]).await.unwrap();
+    assert_eq!(say(&store, "word").await, Ok(2));
+    store.maintain().await.unwrap();
+    assert_eq!((store.count().await, store.last()), (Ok(0), Ok(MessageId(2))));
+    store.close().await;
+    let store = Store::open(&path, keep).unwrap();
+    assert_eq!(store.last(), Ok(MessageId(2)));
+    assert_eq!(store.topic(&RoomName::lobby()).await, Ok(Some(tea_by_ada())));
+    assert_eq!(ids(&store, 1).await, (vec![], true));
+    let cursor = store.cursor(&RoomName::lobby(), None, 50).await.unwrap();
+    assert_eq!(ids(&store, cursor.0).await, (vec![], false));
+    assert_eq!(say(&store, "3").await, Ok(3));
 }
 
 #[tokio::test]
 async fn what_is_too_old_is_deleted_oldest_first() {
     // The log itself would delete what it does not keep at a time of its own.
     let keep = Keep { age: Some(Duration::from_millis(10)), messages: None };
-    let log = in_memory(Keep::default());
-    let Store::Sqlite(sqlite) = &log else { panic!() };
+    let store = in_memory(Keep::default());
+    let Store::Sqlite(sqlite) = &store else { panic!() };
     // More than one step deletes, so that there are several.
     for at in 1..=20 {
         let draft = |room| Draft { at: Timestamp(at), ..draft(room, "word", None) };
-        log.append((0..50).flat_map(|_| [draft("lobby"), draft("b")]).collect()).await.unwrap();
+        store.append((0..50).flat_map(|_| [draft("lobby"), draft("b")]).collect()).await.unwrap();
     }
-    sqlite.tidy_as(keep, Timestamp(20)).await.unwrap();
+    sqlite.maintain_as(keep, Timestamp(20)).await.unwrap();
     // Ten milliseconds are not more than ten milliseconds.
-    assert_eq!(log.count().await, Ok(1100));
-    let (left, gap) = ids(&log, 0).await;
+    assert_eq!(store.count().await, Ok(1100));
+    let (left, gap) = ids(&store, 0).await;
     assert_eq!((left.len(), left[0], gap), (550, 901, true));
-    assert!(!ids(&log, 899).await.1, "900 was of the other room");
-    assert_eq!(log.search_within(LONG, &RoomName::lobby(), "word", 1000).await.unwrap().messages.len(), 550);
-    sqlite.tidy_as(keep, Timestamp(1000)).await.unwrap();
-    assert_eq!(log.count().await, Ok(0));
-    assert_eq!(log.search_within(LONG, &RoomName::lobby(), "word", 1000).await.unwrap().messages, []);
+    assert!(!ids(&store, 899).await.1, "900 was of the other room");
+    assert_eq!(store.search_within(LONG, &RoomName::lobby(), "word", 1000).await.unwrap().messages.len(), 550);
+    sqlite.maintain_as(keep, Timestamp(1000)).await.unwrap();
+    assert_eq!(store.count().await, Ok(0));
+    assert_eq!(store.search_within(LONG, &RoomName::lobby(), "word", 1000).await.unwrap().messages, []);
 }
 
 #[tokio::test]
 async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
     let (_directory, path) = place();
-    let log = open(&path);
+    let store = open(&path);
     for number in 0..12 {
         let key = number.to_string();
-        log.append(vec![draft("lobby", "tea", Some(&key))]).await.unwrap();
+        store.append(vec![draft("lobby", "tea", Some(&key))]).await.unwrap();
     }
-    log.close().await;
+    store.close().await;
     // Without types, so that anything can be in it.
     let columns = "id, room, at, nick, kind, text, author, key";
     let connection = Connection::open(&path).unwrap();
@@ -362,8 +362,8 @@ async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
         ))
         .unwrap();
     drop(connection);
-    let log = open(&path);
-    let page = log.page(&RoomName::lobby(), MessageId(0), 100).await.unwrap();
+    let store = open(&path);
+    let page = store.page(&RoomName::lobby(), MessageId(0), 100).await.unwrap();
     let shown = |message: &Arc<Message>| {
         let text: String = message.text.iter().flat_map(|text| text.as_str().chars().take(31)).collect();
         format!("{} {} {:?} {text}", message.id.0, message.nick, message.kind)
@@ -386,21 +386,21 @@ async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
         ]
     );
     assert!(page.messages.iter().all(|message| message.text_len() <= Limits::MESSAGE));
-    assert_eq!(log.topic(&RoomName::lobby()).await.unwrap().unwrap().topic.as_str(), "(this topic cannot be shown)");
+    assert_eq!(store.topic(&RoomName::lobby()).await.unwrap().unwrap().topic.as_str(), "(this topic cannot be shown)");
     // Found before and after it is in the index.
     for _ in 0..2 {
-        let found = log.search(&RoomName::lobby(), "tea", 100).await.unwrap();
+        let found = store.search(&RoomName::lobby(), "tea", 100).await.unwrap();
         assert_eq!(found.messages.iter().map(|message| message.id.0).collect::<Vec<_>>(), [12, 8, 6, 4, 3, 2, 1]);
-        log.tidy().await.unwrap();
+        store.maintain().await.unwrap();
     }
-    log.since(&RoomName::lobby(), Timestamp(1)).await.unwrap();
+    store.since(&RoomName::lobby(), Timestamp(1)).await.unwrap();
     // A key that was not changed still counts once, and what was said under one that was is said again.
     let drafts = [draft("lobby", "tea", Some("0")), draft("lobby", "tea", Some("9"))].to_vec();
-    let [Appended::Again(first), Appended::New(_)] = &log.append(drafts).await.unwrap()[..] else { panic!() };
+    let [Appended::Duplicate(first), Appended::New(_)] = &store.append(drafts).await.unwrap()[..] else { panic!() };
     assert_eq!(first.nick.as_str(), "a\u{fffd}b");
-    let Store::Sqlite(sqlite) = &log else { panic!() };
-    sqlite.tidy_as(Keep { age: Some(Duration::from_secs(1)), messages: None }, Timestamp(1000)).await.unwrap();
-    log.close().await;
+    let Store::Sqlite(sqlite) = &store else { panic!() };
+    sqlite.maintain_as(Keep { age: Some(Duration::from_secs(1)), messages: None }, Timestamp(1000)).await.unwrap();
+    store.close().await;
 }
 
 #[tokio::test]
@@ -415,62 +415,62 @@ async fn many_messages_are_served_in_pages() {
              SELECT 'lobby', n, 'ada', 'say', 'message ' || n, zeroblob(16) FROM number;",
         )
         .unwrap();
-    let log = open(&path);
-    assert_eq!((log.count().await, log.last()), (Ok(100_000), Ok(MessageId(100_000))));
-    let cursor = log.cursor(&RoomName::lobby(), None, 50).await.unwrap();
-    assert_eq!(ids(&log, cursor.0).await.0, (99_951..=100_000).collect::<Vec<_>>());
-    let found = log.search_within(LONG, &RoomName::lobby(), "\"message 77777\"", 5).await.unwrap();
+    let store = open(&path);
+    assert_eq!((store.count().await, store.last()), (Ok(100_000), Ok(MessageId(100_000))));
+    let cursor = store.cursor(&RoomName::lobby(), None, 50).await.unwrap();
+    assert_eq!(ids(&store, cursor.0).await.0, (99_951..=100_000).collect::<Vec<_>>());
+    let found = store.search_within(LONG, &RoomName::lobby(), "\"message 77777\"", 5).await.unwrap();
     assert_eq!(found.messages.iter().map(|message| message.id.0).collect::<Vec<_>>(), [77_777], "none is indexed yet");
 }
 
 #[tokio::test]
 async fn many_at_once_each_get_their_own_answer() {
-    let log = in_memory(Keep::default());
+    let store = in_memory(Keep::default());
     let mut tasks = tokio::task::JoinSet::new();
     for sender in 0..45 {
-        let log = log.clone();
+        let store = store.clone();
         tasks.spawn(async move {
             for number in 0..20 {
                 let text = format!("{sender} {number}");
-                let outcome = log.append(vec![draft("lobby", &text, None)]).await.unwrap();
+                let outcome = store.append(vec![draft("lobby", &text, None)]).await.unwrap();
                 let [Appended::New(message)] = &outcome[..] else { panic!("{outcome:?}") };
                 assert_eq!(message.text.as_ref().unwrap().as_str(), text);
             }
         });
     }
     tasks.join_all().await;
-    assert_eq!(ids(&log, 0).await.0, (1..=900).collect::<Vec<_>>());
+    assert_eq!(ids(&store, 0).await.0, (1..=900).collect::<Vec<_>>());
 }
 
 /// Returns the ids of what `query` finds in the lobby within `time`, and whether that may not be all.
-async fn found(log: &Store, query: &str, time: Duration) -> Result<(Vec<u64>, bool), StoreError> {
-    let found = log.search_within(time, &RoomName::lobby(), query, 100).await?;
+async fn found(store: &Store, query: &str, time: Duration) -> Result<(Vec<u64>, bool), StoreError> {
+    let found = store.search_within(time, &RoomName::lobby(), query, 100).await?;
     Ok((found.messages.iter().map(|message| message.id.0).collect(), found.is_incomplete))
 }
 
 #[tokio::test]
 async fn a_search_ends_with_its_time_and_says_so() {
-    let log = in_memory(Keep::default());
+    let store = in_memory(Keep::default());
     let drafts: Vec<_> = (0..2000).map(|_| draft("lobby", "tea", None)).collect();
-    log.append(drafts).await.unwrap();
+    store.append(drafts).await.unwrap();
     // None of them is indexed, and then all are.
     for _ in 0..2 {
-        let (ids, is_incomplete) = found(&log, "te", Duration::ZERO).await.unwrap();
+        let (ids, is_incomplete) = found(&store, "te", Duration::ZERO).await.unwrap();
         assert!(is_incomplete && ids.len() < 100, "{ids:?}");
-        assert_eq!(found(&log, "te", LONG).await.unwrap().0.len(), 100, "the next has its own time");
-        log.tidy().await.unwrap();
+        assert_eq!(found(&store, "te", LONG).await.unwrap().0.len(), 100, "the next has its own time");
+        store.maintain().await.unwrap();
     }
-    assert_eq!(found(&log, "coffee", LONG).await, Ok((vec![], false)));
+    assert_eq!(found(&store, "coffee", LONG).await, Ok((vec![], false)));
     // So few that SQLite does not look at the clock.
-    log.append((0..10).map(|_| draft("lobby", &"x".repeat(16_000), None)).collect()).await.unwrap();
-    assert_eq!(found(&log, "xx", Duration::ZERO).await, Ok((vec![], true)));
+    store.append((0..10).map(|_| draft("lobby", &"x".repeat(16_000), None)).collect()).await.unwrap();
+    assert_eq!(found(&store, "xx", Duration::ZERO).await, Ok((vec![], true)));
 }
 
 #[tokio::test]
 async fn a_search_that_nobody_waits_for_ends_and_so_does_one_in_a_log_that_closes() {
-    let log = in_memory(Keep::default());
-    log.append((0..2000).map(|_| draft("lobby", "tea", None)).collect()).await.unwrap();
-    let Store::Sqlite(sqlite) = &log else { panic!() };
+    let store = in_memory(Keep::default());
+    store.append((0..2000).map(|_| draft("lobby", "tea", None)).collect()).await.unwrap();
+    let Store::Sqlite(sqlite) = &store else { panic!() };
     // The thread is held until the search waits for it and the log closes.
     let (go, may_go) = std::sync::mpsc::channel::<()>();
     let job: Job = Box::new(move |_| _ = may_go.recv());
@@ -479,20 +479,20 @@ async fn a_search_that_nobody_waits_for_ends_and_so_does_one_in_a_log_that_close
         // After the search was asked, as these are polled in their order.
         drop(sqlite.lock().take());
         drop(go);
-        log.close().await;
+        store.close().await;
     };
-    let (searched, ()) = tokio::join!(found(&log, "nothing", LONG), closing);
+    let (searched, ()) = tokio::join!(found(&store, "nothing", LONG), closing);
     assert_eq!(searched, Err(StoreError::Closed));
 }
 
 #[tokio::test]
 async fn a_search_that_panics_is_not_the_last() {
-    let log = in_memory(Keep::default());
-    say(&log, "tea").await.unwrap();
-    let Store::Sqlite(sqlite) = &log else { panic!() };
+    let store = in_memory(Keep::default());
+    say(&store, "tea").await.unwrap();
+    let Store::Sqlite(sqlite) = &store else { panic!() };
     let job: Job = Box::new(|_| panic!("on purpose"));
     sqlite.sender(|senders| &senders.searches).unwrap().send(job).await.unwrap();
-    assert_eq!(found(&log, "tea", LONG).await, Ok((vec![1], false)));
+    assert_eq!(found(&store, "tea", LONG).await, Ok((vec![1], false)));
 }
 
 /// Ways in which the index for searches may be damaged.
@@ -510,12 +510,12 @@ const PAGE: &str = "SELECT 1";
 
 /// Makes a file with three messages and a damaged index.
 async fn damaged(path: &Path, damage: &str) {
-    let log = open(path);
+    let store = open(path);
     for text in ["tea", "coffee", "teas"] {
-        say(&log, text).await.unwrap();
+        say(&store, text).await.unwrap();
     }
-    log.tidy().await.unwrap();
-    log.close().await;
+    store.maintain().await.unwrap();
+    store.close().await;
     let connection = Connection::open(path).unwrap();
     let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'search_data'";
     let page: u32 = connection.query_row(root, [], |row| row.get(0)).unwrap();
@@ -534,15 +534,15 @@ async fn a_damaged_index_is_made_anew_and_meanwhile_it_is_said() {
     for damage in DAMAGES {
         let (_directory, path) = place();
         damaged(&path, damage).await;
-        let log = open(&path);
-        let first = found(&log, "te", LONG).await;
+        let store = open(&path);
+        let first = found(&store, "te", LONG).await;
         if !damage.contains("docsize") {
             assert!(matches!(first, Err(StoreError::Damaged(_))), "{damage}: {first:?}");
         }
-        log.tidy().await.unwrap();
-        assert_eq!(found(&log, "te", LONG).await, Ok((vec![3, 1], false)), "{damage}");
+        store.maintain().await.unwrap();
+        assert_eq!(found(&store, "te", LONG).await, Ok((vec![3, 1], false)), "{damage}");
         let indexed = path.clone();
-        log.close().await;
+        store.close().await;
         let connection = Connection::open(&indexed).unwrap();
         connection.execute_batch("INSERT INTO search (search) VALUES ('integrity-check')").unwrap();
     }
@@ -553,51 +553,51 @@ async fn a_damaged_index_keeps_nothing_from_being_deleted() {
     for damage in DAMAGES {
         let (_directory, path) = place();
         damaged(&path, damage).await;
-        let log = open(&path);
-        let Store::Sqlite(sqlite) = &log else { panic!() };
-        sqlite.tidy_as(Keep { age: None, messages: Some(1) }, Timestamp(1_000_000)).await.unwrap();
-        assert_eq!(log.count().await, Ok(1), "{damage}");
-        assert!(ids(&log, 0).await.1);
+        let store = open(&path);
+        let Store::Sqlite(sqlite) = &store else { panic!() };
+        sqlite.maintain_as(Keep { age: None, messages: Some(1) }, Timestamp(1_000_000)).await.unwrap();
+        assert_eq!(store.count().await, Ok(1), "{damage}");
+        assert!(ids(&store, 0).await.1);
         // Whether or not to delete was to look at what is damaged: who searches does.
-        drop(found(&log, "te", LONG).await);
-        log.tidy().await.unwrap();
-        assert_eq!(found(&log, "te", LONG).await, Ok((vec![3], false)), "{damage}");
+        drop(found(&store, "te", LONG).await);
+        store.maintain().await.unwrap();
+        assert_eq!(found(&store, "te", LONG).await, Ok((vec![3], false)), "{damage}");
     }
 }
 
 #[tokio::test]
 async fn a_log_that_was_put_back_knows_how_far_it_is_what_it_was() {
     let (directory, path) = place();
-    let log = open(&path);
-    let seen = |log: &Store, after| Known { epoch: Some(log.epoch()), run: Some(log.runs().present()), after };
+    let store = open(&path);
+    let seen = |store: &Store, after| Known { epoch: Some(store.epoch()), run: Some(store.runs().present()), after };
     for text in ["1", "2"] {
-        say(&log, text).await.unwrap();
+        say(&store, text).await.unwrap();
     }
-    log.close().await;
+    store.close().await;
     let copy = directory.path().join("copy.db");
     fs::copy(&path, &copy).unwrap();
 
-    let log = open(&path);
+    let store = open(&path);
     for text in ["3", "4"] {
-        say(&log, text).await.unwrap();
+        say(&store, text).await.unwrap();
     }
-    let (gone, first) = (seen(&log, Some(MessageId(4))), log.runs());
-    log.close().await;
+    let (gone, first) = (seen(&store, Some(MessageId(4))), store.runs());
+    store.close().await;
     fs::copy(&copy, &path).unwrap();
 
-    let log = open(&path);
+    let store = open(&path);
     for number in 3..=9 {
-        assert_eq!(say(&log, "other").await, Ok(number), "ids are given again");
+        assert_eq!(say(&store, "other").await, Ok(number), "ids are given again");
     }
-    let last = log.last().unwrap();
-    assert_eq!(log.runs().shared(gone, last), Some(MessageId(0)), "nobody here knows that run");
+    let last = store.last().unwrap();
+    assert_eq!(store.runs().shared(gone, last), Some(MessageId(0)), "nobody here knows that run");
     let before = Known { run: first.earlier(0), ..gone };
-    assert_eq!(log.runs().shared(before, last), Some(MessageId(2)), "the histories part there");
-    assert_eq!(log.runs().shared(Known { after: Some(MessageId(2)), ..before }, last), None);
-    let present = seen(&log, Some(last));
-    log.close().await;
-    let log = open(&path);
-    assert_eq!(log.runs().shared(present, last), None, "a restart is no other history");
+    assert_eq!(store.runs().shared(before, last), Some(MessageId(2)), "the histories part there");
+    assert_eq!(store.runs().shared(Known { after: Some(MessageId(2)), ..before }, last), None);
+    let present = seen(&store, Some(last));
+    store.close().await;
+    let store = open(&path);
+    assert_eq!(store.runs().shared(present, last), None, "a restart is no other history");
 }
 
 #[tokio::test]
@@ -605,22 +605,22 @@ async fn of_a_log_that_was_cut_every_earlier_run_has_what_is_left_in_common() {
     let (_directory, path) = place();
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let log = open(&path);
+        let store = open(&path);
         for _ in 0..5 {
-            say(&log, "x").await.unwrap();
+            say(&store, "x").await.unwrap();
         }
-        runs.push(log.runs().present());
-        log.close().await;
+        runs.push(store.runs().present());
+        store.close().await;
     }
     Connection::open(&path).unwrap().execute("DELETE FROM messages WHERE id > 3", []).unwrap();
-    let log = open(&path);
+    let store = open(&path);
     for number in 4..=9 {
-        assert_eq!(say(&log, "other").await, Ok(number));
+        assert_eq!(say(&store, "other").await, Ok(number));
     }
-    let last = log.last().unwrap();
+    let last = store.last().unwrap();
     for (run, after, shared) in [(0, 3, None), (0, 5, Some(3)), (1, 8, Some(3)), (1, 3, None)] {
-        let known = Known { epoch: Some(log.epoch()), run: Some(runs[run]), after: Some(MessageId(after)) };
-        assert_eq!(log.runs().shared(known, last), shared.map(MessageId), "{run} {after}");
+        let known = Known { epoch: Some(store.epoch()), run: Some(runs[run]), after: Some(MessageId(after)) };
+        assert_eq!(store.runs().shared(known, last), shared.map(MessageId), "{run} {after}");
     }
 }
 
@@ -644,10 +644,10 @@ fn spoil(path: &Path, of: &str, parts: std::ops::Range<usize>) {
 }
 
 /// Returns the ids of the lobby by one page after the other, and whether there was a gap.
-async fn all(log: &Store) -> (Vec<u64>, bool) {
+async fn all(store: &Store) -> (Vec<u64>, bool) {
     let (mut all, mut gap) = (Vec::new(), false);
     loop {
-        let page = log.page(&RoomName::lobby(), MessageId(all.last().copied().unwrap_or(0)), 40).await.unwrap();
+        let page = store.page(&RoomName::lobby(), MessageId(all.last().copied().unwrap_or(0)), 40).await.unwrap();
         all.extend(page.messages.iter().map(|message| message.id.0));
         gap |= page.gap;
         if !page.more {
@@ -657,15 +657,15 @@ async fn all(log: &Store) -> (Vec<u64>, bool) {
 }
 
 /// Returns the same, read backwards, a few at a time.
-async fn all_backwards(log: &Store) -> Vec<u64> {
+async fn all_backwards(store: &Store) -> Vec<u64> {
     let mut all: Vec<u64> = Vec::new();
     loop {
         let before = all.first().map(|id| MessageId(*id));
         let is_before = |id: MessageId| before.is_none_or(|before| id < before);
-        let mut cursor = log.cursor(&RoomName::lobby(), before, 7).await.unwrap();
+        let mut cursor = store.cursor(&RoomName::lobby(), before, 7).await.unwrap();
         let mut more = Vec::new();
         loop {
-            let page = log.page(&RoomName::lobby(), cursor, 7).await.unwrap();
+            let page = store.page(&RoomName::lobby(), cursor, 7).await.unwrap();
             let ids = page.messages.iter().map(|message| message.id);
             more.extend(ids.filter(|id| is_before(*id)).map(|id| id.0));
             match page.messages.last() {
@@ -683,13 +683,13 @@ async fn all_backwards(log: &Store) -> Vec<u64> {
 #[tokio::test]
 async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
     let (directory, path) = place();
-    let log = open(&path);
+    let store = open(&path);
     let said = |number: u64| {
         let room = if number.is_multiple_of(5) { "b" } else { "lobby" };
         Draft { at: Timestamp(number), ..draft(room, &format!("tea {number} {}", "x".repeat(100)), None) }
     };
-    log.append((1..=3000).map(said).collect()).await.unwrap();
-    log.close().await;
+    store.append((1..=3000).map(said).collect()).await.unwrap();
+    store.close().await;
     let whole: Vec<_> = (1..=3000).filter(|id| id % 5 != 0).collect();
     for (number, of, parts) in [
         (0, "messages", 50..50),
@@ -701,32 +701,32 @@ async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
         let copy = directory.path().join(format!("{number}.db"));
         fs::copy(&path, &copy).unwrap();
         spoil(&copy, of, parts.clone());
-        let log = open(&copy);
-        let ((read, gap), lost) = (all(&log).await, !parts.is_empty());
+        let store = open(&copy);
+        let ((read, gap), lost) = (all(&store).await, !parts.is_empty());
         assert!(read.is_sorted_by(|a, b| a < b) && read.iter().all(|id| whole.contains(id)));
         assert_eq!((gap, read == whole), (lost, !lost), "{of} {parts:?}");
         let part = whole.len() * parts.len() / 100;
         assert!(read.len() + part + part / 5 + 100 >= whole.len(), "{of} {parts:?}: {} were read", read.len());
         if of == "messages" {
-            assert_eq!(all_backwards(&log).await, read, "{parts:?}");
+            assert_eq!(all_backwards(&store).await, read, "{parts:?}");
         }
         // None is indexed yet, and then all that can be.
         for is_indexed in [false, true] {
-            let found = log.search_within(LONG, &RoomName::lobby(), "tea", 1000).await.unwrap();
+            let found = store.search_within(LONG, &RoomName::lobby(), "tea", 1000).await.unwrap();
             if of == "messages" {
                 let ids: Vec<_> = found.messages.iter().map(|message| message.id.0).collect();
                 let wanted: Vec<_> = read.iter().rev().take(1000).copied().collect();
                 let differs = ids.iter().zip(&wanted).find(|(a, b)| a != b);
                 assert!(ids == wanted, "{parts:?} {is_indexed} {differs:?}");
             }
-            log.tidy().await.unwrap();
+            store.maintain().await.unwrap();
         }
         for at in [0, 1, 299, 1500, 1700, 2900, 3000] {
-            let since = log.since(&RoomName::lobby(), Timestamp(at)).await.unwrap();
+            let since = store.since(&RoomName::lobby(), Timestamp(at)).await.unwrap();
             let (next, wanted) = (|id: &&u64| **id > since.0, |id: &&u64| **id >= at);
             assert_eq!(read.iter().find(next), read.iter().find(wanted), "{of} {parts:?} {at}");
         }
-        log.close().await;
+        store.close().await;
     }
 }
 
@@ -734,9 +734,9 @@ async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
 async fn a_damaged_index_of_rooms_is_made_anew() {
     for damage in 0..3 {
         let (_directory, path) = place();
-        let log = open(&path);
-        log.append((1..=3000).map(|id| draft("lobby", &format!("tea {id}"), None)).collect()).await.unwrap();
-        log.close().await;
+        let store = open(&path);
+        store.append((1..=3000).map(|id| draft("lobby", &format!("tea {id}"), None)).collect()).await.unwrap();
+        store.close().await;
         let root = || {
             let connection = Connection::open(&path).unwrap();
             let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'messages_by_room'";
@@ -752,17 +752,17 @@ async fn a_damaged_index_of_rooms_is_made_anew() {
             _ => spoil(&path, "messages", 50..60),
         }
         let before = root();
-        let log = open(&path);
+        let store = open(&path);
         let lobby = RoomName::lobby();
-        drop(log.page(&lobby, MessageId(0), 3000).await);
-        drop(log.cursor(&lobby, None, 3000).await);
+        drop(store.page(&lobby, MessageId(0), 3000).await);
+        drop(store.cursor(&lobby, None, 3000).await);
         // What the writer was asked is done before this.
-        to_writer(&log, |_| {}).await;
-        let (read, gap) = all(&log).await;
+        to_writer(&store, |_| {}).await;
+        let (read, gap) = all(&store).await;
         assert_eq!((read.len() == 3000, gap), (damage < 2, damage == 2), "{damage}");
-        log.append(vec![draft("lobby", "more", None)]).await.unwrap();
-        assert_eq!(all(&log).await.0.last(), Some(&3001));
-        log.close().await;
+        store.append(vec![draft("lobby", "more", None)]).await.unwrap();
+        assert_eq!(all(&store).await.0.last(), Some(&3001));
+        store.close().await;
         assert_eq!(root() != before, damage < 2, "{damage}: it is left as it is where the messages are damaged");
         let connection = Connection::open(&path).unwrap();
         if damage < 2 {
@@ -776,15 +776,15 @@ async fn a_damaged_index_of_rooms_is_made_anew() {
 #[tokio::test]
 async fn what_can_be_read_of_a_damaged_file_is_saved() {
     let (directory, path) = place();
-    let log = open(&path);
-    let (epoch, run) = (log.epoch(), log.runs().present());
+    let store = open(&path);
+    let (epoch, run) = (store.epoch(), store.runs().present());
     let topic = Draft { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), ..draft("lobby", "x", None) };
-    log.append(vec![topic]).await.unwrap();
+    store.append(vec![topic]).await.unwrap();
     for number in 2..=80 {
         let said = draft("lobby", &format!("{number} {}", "x".repeat(1000)), Some(&number.to_string()));
-        log.append(vec![said]).await.unwrap();
+        store.append(vec![said]).await.unwrap();
     }
-    log.close().await;
+    store.close().await;
     let saved = |number: usize| directory.path().join(format!("saved-{number}.db"));
     assert_eq!(Store::salvage(&path, &saved(0)), Ok(Salvaged { messages: 80, holes: 0 }));
     assert!(matches!(Store::salvage(&path, &saved(0)), Err(OpenError::Create { .. })), "nothing is written over");
@@ -797,8 +797,8 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
         bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
         fs::write(&path, &bytes).unwrap();
         let Ok(salvaged) = Store::salvage(&path, &saved(page)) else { continue };
-        let log = open(&saved(page));
-        assert_eq!(log.count().await.unwrap() > 0, salvaged.messages > 0);
+        let store = open(&saved(page));
+        assert_eq!(store.count().await.unwrap() > 0, salvaged.messages > 0);
         if salvaged.messages == 0 {
             // The root of the messages, or what says where it is.
             continue;
@@ -806,12 +806,12 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
         most_lost = most_lost.max(80 - salvaged.messages);
         has_hole |= salvaged.holes > 0;
         let known = Known { epoch: Some(epoch), run: Some(run), after: Some(MessageId(1)) };
-        if log.epoch() == epoch && log.runs().shared(known, log.last().unwrap()).is_none() {
-            let again = log.append(vec![draft("lobby", "x", Some("80"))]).await.unwrap();
-            assert!(matches!(&again[..], [Appended::Again(message)] if message.id.0 == 80) || salvaged.holes > 0);
+        if store.epoch() == epoch && store.runs().shared(known, store.last().unwrap()).is_none() {
+            let again = store.append(vec![draft("lobby", "x", Some("80"))]).await.unwrap();
+            assert!(matches!(&again[..], [Appended::Duplicate(message)] if message.id.0 == 80) || salvaged.holes > 0);
         }
-        assert!(log.last().unwrap().0 >= salvaged.messages);
-        log.close().await;
+        assert!(store.last().unwrap().0 >= salvaged.messages);
+        store.close().await;
     }
     assert!(has_hole && most_lost < 20, "one page of messages costs what is on it, and no more: {most_lost}");
 }
@@ -821,12 +821,12 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
 async fn fill(path: &Path, count: u64) -> Known {
     let mut known = Known { after: Some(MessageId(count / 2)), ..Known::default() };
     for half in [1..=count / 2, count / 2 + 1..=count] {
-        let log = open(path);
-        known.epoch = Some(log.epoch());
-        known.run = known.run.or(Some(log.runs().present()));
+        let store = open(path);
+        known.epoch = Some(store.epoch());
+        known.run = known.run.or(Some(store.runs().present()));
         let said = |number| draft("lobby", &format!("{number} {}", "x".repeat(1000)), None);
-        log.append(half.map(said).collect()).await.unwrap();
-        log.close().await;
+        store.append(half.map(said).collect()).await.unwrap();
+        store.close().await;
     }
     known
 }
@@ -860,10 +860,10 @@ async fn what_is_left_of_a_file_that_was_cut_short_is_saved() {
             assert_eq!(saved_ids(&saved).len() as u64, messages);
             assert_eq!(fs::read(&path).unwrap(), whole[..bytes], "the damaged one stays as it is");
             before = messages;
-            let log = open(&saved);
-            let last = log.last().unwrap();
-            assert_eq!(log.runs().shared(known, last).is_some(), last < MessageId(150), "ids are given again");
-            log.close().await;
+            let store = open(&saved);
+            let last = store.last().unwrap();
+            assert_eq!(store.runs().shared(known, last).is_some(), last < MessageId(150), "ids are given again");
+            store.close().await;
         }
     }
 }
@@ -940,14 +940,14 @@ async fn what_could_not_be_saved_does_not_count_as_kept() {
     assert!(messages < 300 && saved_ids(&saved).last() == Some(&300), "{messages}");
     for keep in [messages + 1, messages, messages - 9, 1] {
         let stored = saved_ids(&saved).len() as u64;
-        let log = Store::open(&saved, Keep { age: None, messages: Some(keep) }).unwrap();
-        log.tidy().await.unwrap();
+        let store = Store::open(&saved, Keep { age: None, messages: Some(keep) }).unwrap();
+        store.maintain().await.unwrap();
         let kept = keep.min(stored);
-        assert_eq!((log.count().await, saved_ids(&saved).len() as u64), (Ok(kept), kept));
-        say(&log, "more").await.unwrap();
-        log.tidy().await.unwrap();
-        assert_eq!(log.count().await, Ok(keep.min(kept + 1)));
-        log.close().await;
+        assert_eq!((store.count().await, saved_ids(&saved).len() as u64), (Ok(kept), kept));
+        say(&store, "more").await.unwrap();
+        store.maintain().await.unwrap();
+        assert_eq!(store.count().await, Ok(keep.min(kept + 1)));
+        store.close().await;
         Connection::open(&saved).unwrap().execute("DELETE FROM messages WHERE text = 'more'", []).unwrap();
     }
 }
@@ -955,12 +955,12 @@ async fn what_could_not_be_saved_does_not_count_as_kept() {
 #[tokio::test]
 async fn a_file_that_a_server_has_open_is_not_salvaged() {
     let (directory, path) = place();
-    let log = open(&path);
-    say(&log, "1").await.unwrap();
+    let store = open(&path);
+    say(&store, "1").await.unwrap();
     let saved = directory.path().join("saved.db");
     assert!(matches!(Store::salvage(&path, &saved), Err(OpenError::InUse(_))));
     assert!(!saved.exists());
-    log.close().await;
+    store.close().await;
     assert_eq!(Store::salvage(&path, &saved), Ok(Salvaged { messages: 1, holes: 0 }));
 }
 
@@ -969,25 +969,30 @@ async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.db");
     let lobby = RoomName::lobby();
-    let change = |author: u8, nick: Option<&str>| SeatChange {
+    let change = |author: u8, nick: Option<&str>| MembershipChange {
         author: Hex([author; 16]),
         room: lobby.clone(),
         who: nick.map(|nick| (Nick::new(nick).unwrap(), PersonId(u64::from(author) << 32))),
     };
-    let log = Store::open(&path, Keep::default()).unwrap();
-    assert_eq!((log.runs().before(), log.seats().await.unwrap()), (0, vec![]));
-    log.keep_seats(vec![change(1, Some("ada")), change(2, Some("bob")), change(3, Some("eve"))]).await.unwrap();
-    log.keep_seats(vec![change(1, Some("lovelace")), change(2, None)]).await.unwrap();
-    log.close().await;
+    let store = Store::open(&path, Keep::default()).unwrap();
+    assert_eq!((store.runs().before(), store.memberships().await.unwrap()), (0, vec![]));
+    store.keep_memberships(vec![change(1, Some("ada")), change(2, Some("bob")), change(3, Some("eve"))]).await.unwrap();
+    store.keep_memberships(vec![change(1, Some("lovelace")), change(2, None)]).await.unwrap();
+    store.close().await;
     Connection::open(&path)
         .unwrap()
         .execute("UPDATE seats SET nick = 'e e', person = NULL WHERE nick = 'eve'", [])
         .unwrap();
-    let log = Store::open(&path, Keep::default()).unwrap();
-    let seats: Vec<_> =
-        log.seats().await.unwrap().into_iter().map(|seat| (seat.author, seat.nick.to_string(), seat.person)).collect();
+    let store = Store::open(&path, Keep::default()).unwrap();
+    let memberships: Vec<_> = store
+        .memberships()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|member| (member.author, member.nick.to_string(), member.person))
+        .collect();
     assert_eq!(
-        (log.runs().before(), seats),
+        (store.runs().before(), memberships),
         (
             1,
             vec![
@@ -996,5 +1001,5 @@ async fn seats_are_kept_for_the_next_start_whatever_the_rules_are_then() {
             ]
         )
     );
-    log.close().await;
+    store.close().await;
 }

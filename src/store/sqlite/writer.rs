@@ -22,11 +22,12 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use super::{
-    super::{Appended, Clock, Complaints, Draft, Keep, Reading, SeatChange, StoreError},
-    IndexError, append, chores,
-    keys::Keys,
+    super::{Appended, Clock, Complaints, Draft, Keep, MembershipChange, Reading, StoreError},
+    IndexError, append,
+    dedup::Keys,
+    maintenance, memberships,
     read::{self, integer, number},
-    rows, schema, seats,
+    rows, schema,
 };
 use crate::protocol::Timestamp;
 
@@ -77,7 +78,7 @@ pub(super) enum Request {
     /// Store these together.
     Append(Vec<Draft>, Reply<Vec<Appended>>),
     /// Keep these for the next start, some time.
-    Seats(Vec<SeatChange>),
+    Seats(Vec<MembershipChange>),
     /// Do all chores, as of `now`.
     Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Make the index for searches anew: somebody has found it damaged.
@@ -247,7 +248,7 @@ impl Writer {
                 }
                 Request::Tidy { keep, now, reply } => {
                     self.commit(std::mem::take(&mut lists), std::mem::take(&mut replies));
-                    drop(reply.send(self.tidy(keep, now)));
+                    drop(reply.send(self.maintain(keep, now)));
                     None
                 }
                 Request::RebuildIndex(damage) => {
@@ -269,16 +270,16 @@ impl Writer {
             };
         }
         // First, so that whoever is answered has a place that is kept.
-        self.keep_seats(&changes);
+        self.keep_memberships(&changes);
         self.commit(lists, replies);
     }
 
     /// Does what of the chores cannot wait until nobody talks, after so many messages were stored that weigh so much.
     fn keep_up(&mut self, messages: i64, weight: u64) {
         // At least as much is indexed as was stored, so that not more and more is left.
-        let steps = number(messages / i64::from(chores::INDEXED)).max(weight / chores::INDEXED_TEXT);
+        let steps = number(messages / i64::from(maintenance::INDEXED)).max(weight / maintenance::INDEXED_TEXT);
         for _ in 0..=steps {
-            if self.chores_press(Instant::now()) {
+            if self.maintenance_is_due(Instant::now()) {
                 self.chore();
             }
         }
@@ -289,11 +290,11 @@ impl Writer {
     }
 
     /// Keeps who is where. What fails is not tried again: it would cost somebody at most their nick at the next start.
-    fn keep_seats(&mut self, changes: &[SeatChange]) {
+    fn keep_memberships(&mut self, changes: &[MembershipChange]) {
         if changes.is_empty() {
             return;
         }
-        if let Err(error) = self.sync_commits(false).and_then(|()| seats::keep(&mut self.connection, changes)) {
+        if let Err(error) = self.sync_commits(false).and_then(|()| memberships::keep(&mut self.connection, changes)) {
             self.complaints.log("who is here now may lose place and nick at the next start", &error);
         }
     }
@@ -310,7 +311,7 @@ impl Writer {
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     for appended in &outcome {
                         if let Appended::New(message) = appended {
-                            self.unindexed += chores::weight(message.text_len());
+                            self.unindexed += maintenance::weight(message.text_len());
                             self.last = self.last.max(integer(message.id.0));
                             self.count += 1;
                         }
@@ -342,7 +343,7 @@ impl Writer {
         Ok(())
     }
 
-    fn tidy(&mut self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
+    fn maintain(&mut self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
         self.sync_commits(false)?;
         while keep != Keep::default() && self.delete(keep, now)? {}
         while self.keys.lacks(self.last) {
@@ -353,7 +354,7 @@ impl Writer {
     }
 
     /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
-    fn chores_press(&self, now: Instant) -> bool {
+    fn maintenance_is_due(&self, now: Instant) -> bool {
         self.unindexed > UNINDEXED && self.index_from <= now
             || self.keys.press(self.last) && self.keys_from <= now
             || self.keep != Keep::default() && self.retention_due + RETENTION <= now
@@ -361,7 +362,7 @@ impl Writer {
 
     /// Returns whether a step of the index is due while others talk: there is one to do, and the last was long enough ago.
     fn index_may_have_its_turn(&self, now: Instant) -> bool {
-        (self.unindexed >= chores::INDEXED_TEXT || self.last - self.indexed >= i64::from(chores::INDEXED))
+        (self.unindexed >= maintenance::INDEXED_TEXT || self.last - self.indexed >= i64::from(maintenance::INDEXED))
             && self.index_turn <= now
             && self.index_from <= now
     }
@@ -407,7 +408,7 @@ impl Writer {
 
     /// Deletes a little, and returns whether there may be more to delete.
     fn delete(&mut self, keep: Keep, now: Timestamp) -> Result<bool, StoreError> {
-        let deleted = chores::delete(&mut self.connection, &mut self.keys, self.count, keep, now)?;
+        let deleted = maintenance::delete(&mut self.connection, &mut self.keys, self.count, keep, now)?;
         self.count = self.count.saturating_sub(deleted.count as u64);
         if let Some(damage) = deleted.damage {
             self.rebuild_index(&damage);
@@ -426,7 +427,10 @@ impl Writer {
         }
         let more = self.delete(Keep { age: None, ..self.keep }, time)?;
         // What is still there to delete waits for its age alone.
-        if !more && !self.told_waiting && chores::deletable(&self.connection, self.count, self.keep, time)?.is_some() {
+        if !more
+            && !self.told_waiting
+            && maintenance::deletable(&self.connection, self.count, self.keep, time)?.is_some()
+        {
             info!(wait = ?EVEN, "some messages are older than they are kept; the clock must have gone evenly before they are deleted");
             self.told_waiting = true;
         }
@@ -436,7 +440,7 @@ impl Writer {
     /// Feeds the index once, and returns whether there may be more.
     fn index(&mut self) -> Result<bool, StoreError> {
         let begin = Instant::now();
-        let indexed = match chores::index(&mut self.connection) {
+        let indexed = match maintenance::index(&mut self.connection) {
             Ok(indexed) => indexed,
             Err(IndexError::Damaged(damage)) if self.rebuild_index(&damage) => return Ok(true),
             Err(IndexError::Damaged(error) | IndexError::Other(error)) => return Err(error),
@@ -471,7 +475,7 @@ impl Writer {
         }
         self.rebuild_from = now + REBUILD;
         self.complaints.log("the index for searches is damaged, and is made anew", damage);
-        if self.attempt(|writer| chores::rebuild_index(&mut writer.connection)).is_none() {
+        if self.attempt(|writer| maintenance::rebuild_index(&mut writer.connection)).is_none() {
             return false;
         }
         self.indexed = 0;
@@ -482,17 +486,17 @@ impl Writer {
 
 /// Returns about what so many messages weigh.
 fn unindexed(messages: i64) -> u64 {
-    number(messages).saturating_mul(chores::weight(64))
+    number(messages).saturating_mul(maintenance::weight(64))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::place::Place, *};
+    use super::{super::db_location::DbLocation, *};
     use crate::store::conformance::draft;
 
     /// Returns what the thread that writes has, without its thread.
     fn writer(keep: Keep) -> Writer {
-        let place = Place::in_memory();
+        let place = DbLocation::in_memory();
         let mut connection = place.writer().unwrap();
         schema::migrate(&mut connection, place.path()).unwrap();
         let (_, requests) = mpsc::channel(1);
@@ -526,7 +530,7 @@ mod tests {
         let mut writer = writer(Keep::default());
         writer.index_turn += RETENTION;
         say(&mut writer, 20, 10_000);
-        assert_eq!((writer.indexed, writer.unindexed), (0, 20 * chores::weight(10_000)));
+        assert_eq!((writer.indexed, writer.unindexed), (0, 20 * maintenance::weight(10_000)));
         // As if there had been more before.
         writer.unindexed = UNINDEXED;
         say(&mut writer, 20, 10_000);

@@ -39,9 +39,9 @@ fn the_session_is_ours_from_the_first_hello_or_that_of_another_conversation() {
 
 #[test]
 fn an_earlier_conversation_is_gone_on_with_where_it_was() {
-    let resume = Some(bookmark(EPOCH, 5));
+    let saved_position = Some(bookmark(EPOCH, 5));
     let since = Some(Since::Id(MessageId(2)));
-    let mut chat = Chat::new(Settings { since, resume, ..Settings::default() });
+    let mut chat = Chat::new(Settings { since, saved_position, ..Settings::default() });
     chat.join(EPOCH, "ada");
     let [ClientMessage::Hello(hello)] = &chat.sent[..] else { panic!("{:?}", chat.sent) };
     assert_eq!((hello.epoch, hello.after, hello.since), (Some(EPOCH), None, None));
@@ -50,7 +50,8 @@ fn an_earlier_conversation_is_gone_on_with_where_it_was() {
     chat.server(&message(6, "new", None));
     chat.server(&live());
     assert_eq!((chat.messages_shown(), chat.notices()), (1, vec![]));
-    let is_welcome = |shown: &Shown| matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), quiet: false });
+    let is_welcome =
+        |shown: &ViewEvent| matches!(shown, ViewEvent::Event { event: ServerMessage::Welcome(_), quiet: false });
     assert!(chat.shown.iter().any(is_welcome), "it is the first of this conversation");
     chat.drop_connection();
     chat.join(EPOCH, "ada");
@@ -60,7 +61,7 @@ fn an_earlier_conversation_is_gone_on_with_where_it_was() {
 
 #[test]
 fn an_earlier_conversation_in_another_history_begins_anew() {
-    let mut chat = Chat::new(Settings { resume: Some(bookmark(Hex([2; 8]), 5)), ..Settings::default() });
+    let mut chat = Chat::new(Settings { saved_position: Some(bookmark(Hex([2; 8]), 5)), ..Settings::default() });
     chat.join(EPOCH, "ada");
     assert!(chat.notices()[0].contains("history is another one"), "{:?}", chat.notices());
     chat.server(&message(1, "new", None));
@@ -162,7 +163,7 @@ fn why_the_server_lets_nobody_back_is_told_once() {
         chat.event(Event::Waiting { reason: Some("it is full (503)".to_owned()), hint: None, length });
     }
     chat.event(Event::Waiting { reason: None, hint: None, length });
-    assert_eq!(chat.shown, [Shown::Unreachable { reason: "it is full (503)".to_owned() }]);
+    assert_eq!(chat.shown, [ViewEvent::Unreachable { reason: "it is full (503)".to_owned() }]);
     let retry_at = Some(chat.now + length);
     let offline = Connection::Offline { since: chat.now, reason: "it is full (503)", retry_at };
     assert_eq!(chat.app.connection(), offline);
@@ -177,7 +178,7 @@ fn a_server_that_is_not_there_is_waited_for() {
     chat.event(waiting.clone());
     chat.event(waiting);
     let words = "waiting for a server at ws://here:8080: connection refused; start one with: server".to_owned();
-    assert_eq!(chat.shown, [Shown::Waiting { words }]);
+    assert_eq!(chat.shown, [ViewEvent::Waiting { words }]);
     let (since, retry_at) = (chat.now, Some(chat.now + length));
     assert_eq!(chat.app.connection(), Connection::Offline { since, reason, retry_at });
     chat.line("/names");
@@ -185,7 +186,11 @@ fn a_server_that_is_not_there_is_waited_for() {
     chat.forget();
     chat.join(EPOCH, "ada");
     chat.server(&live());
-    assert!(!chat.shown.iter().any(|shown| matches!(shown, Shown::Back { .. })), "nothing was lost: {:?}", chat.shown);
+    assert!(
+        !chat.shown.iter().any(|shown| matches!(shown, ViewEvent::Back { .. })),
+        "nothing was lost: {:?}",
+        chat.shown
+    );
     assert_eq!(chat.app.connection(), Connection::Live);
 }
 
@@ -328,8 +333,8 @@ fn a_restart_is_no_other_history() {
 
 #[test]
 fn an_earlier_conversation_is_gone_on_with_where_the_histories_part() {
-    let resume = Some(Bookmark { run: Some(Hex([7; 8])), ..bookmark(EPOCH, 80) });
-    let mut chat = Chat::new(Settings { resume, ..Settings::default() });
+    let saved_position = Some(Bookmark { run: Some(Hex([7; 8])), ..bookmark(EPOCH, 80) });
+    let mut chat = Chat::new(Settings { saved_position, ..Settings::default() });
     chat.join_run(9, Some(60));
     assert_eq!((last_hello(&chat).run, last_hello(&chat).after), (Some(Hex([7; 8])), None));
     for id in 59..=62 {
@@ -355,7 +360,7 @@ fn a_gap_is_shown() {
     let mut chat = Chat::live();
     let gap = ServerMessage::Gap { room: RoomName::lobby() };
     chat.server(&gap);
-    assert_eq!(chat.shown, [Shown::Event { event: gap, quiet: false }]);
+    assert_eq!(chat.shown, [ViewEvent::Event { event: gap, quiet: false }]);
 }
 
 #[test]
@@ -415,8 +420,8 @@ fn time_away_counts_from_the_last_sign_of_life() {
 #[test]
 fn who_was_away_for_so_long_that_not_all_is_shown_is_told() {
     for (missed, told) in [(999, 0), (1000, 1)] {
-        let resume = Some(bookmark(EPOCH, 5));
-        let mut chat = Chat::new(Settings { resume, ..Settings::default() });
+        let saved_position = Some(bookmark(EPOCH, 5));
+        let mut chat = Chat::new(Settings { saved_position, ..Settings::default() });
         chat.join(EPOCH, "ada");
         for id in 2000..2000 + missed {
             chat.server(&message(id, "missed", None));

@@ -17,7 +17,7 @@ struct Chat {
     now: Duration,
     sent: Vec<ClientMessage>,
     lines: Vec<String>,
-    shown: Vec<Shown>,
+    shown: Vec<ViewEvent>,
     finished: Option<Result<(), Failure>>,
     /// How often it asked for a new try to connect.
     retries: usize,
@@ -124,10 +124,10 @@ impl Chat {
 
     fn notices(&self) -> Vec<&str> {
         let words = |shown| match shown {
-            &Shown::Notice(ref words)
-            | &Shown::Back { ref words, .. }
-            | &Shown::Refusal(ref words)
-            | &Shown::Undelivered { ref words, .. } => Some(words.as_str()),
+            &ViewEvent::Notice(ref words)
+            | &ViewEvent::Back { ref words, .. }
+            | &ViewEvent::Refusal(ref words)
+            | &ViewEvent::Undelivered { ref words, .. } => Some(words.as_str()),
             _ => None,
         };
         self.shown.iter().filter_map(words).collect()
@@ -139,7 +139,8 @@ impl Chat {
     }
 
     fn messages_shown(&self) -> usize {
-        let is_message = |shown: &&Shown| matches!(shown, Shown::Event { event: ServerMessage::Message(_), .. });
+        let is_message =
+            |shown: &&ViewEvent| matches!(shown, ViewEvent::Event { event: ServerMessage::Message(_), .. });
         self.shown.iter().filter(is_message).count()
     }
 }

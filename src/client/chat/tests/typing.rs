@@ -206,7 +206,8 @@ fn a_private_message_that_comes_again_is_shown_once() {
         ServerMessage::Private(Private { peer: Some(PersonId(peer)), id, from, to, at: Timestamp(1), text, key: None })
     };
     let shown = |chat: &Chat| {
-        let is_private = |shown: &&Shown| matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
+        let is_private =
+            |shown: &&ViewEvent| matches!(shown, ViewEvent::Event { event: ServerMessage::Private(_), .. });
         chat.shown.iter().filter(is_private).count()
     };
     // One who says the same three times, and to herself on another connection.
@@ -240,7 +241,7 @@ fn the_people_of_another_history_are_others() {
         }
         let (from, to, text) = (nick("bob"), nick("ada"), Body::new("psst").unwrap());
         let private = Private { peer: Some(PersonId(12)), id: Some(17), from, to, at: Timestamp(0), text, key: None };
-        let is_private = |shown: &Shown| matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
+        let is_private = |shown: &ViewEvent| matches!(shown, ViewEvent::Event { event: ServerMessage::Private(_), .. });
         chat.server(&ServerMessage::Private(private.clone()));
         chat.line("/reply under way");
         chat.drop_connection();
@@ -615,7 +616,7 @@ fn names_that_nobody_asked_for_are_not_shown_to_people() {
     chat.server(&names);
     chat.line("/names");
     chat.server(&names);
-    let quiet = |shown: &Shown| matches!(shown, Shown::Event { quiet: true, .. });
+    let quiet = |shown: &ViewEvent| matches!(shown, ViewEvent::Event { quiet: true, .. });
     assert_eq!(chat.shown.iter().map(quiet).collect::<Vec<_>>(), [true, false]);
 }
 
@@ -630,7 +631,9 @@ fn what_is_nearly_a_command_is_said_when_it_is_entered_twice() {
     let said: Vec<_> = chat.said().into_iter().map(|(_, text)| text).collect();
     assert_eq!(said, ["hello", " /msg bob secret"]);
     assert!(
-        chat.shown.iter().any(|shown| matches!(shown, Shown::Refusal(words) if words.contains("begins with a blank")))
+        chat.shown
+            .iter()
+            .any(|shown| matches!(shown, ViewEvent::Refusal(words) if words.contains("begins with a blank")))
     );
     // A program means what it writes.
     let mut chat = Chat::live();
@@ -676,5 +679,5 @@ fn the_days_of_a_search_are_those_of_the_user() {
         asked.collect()
     };
     assert_eq!(asked(&chat), [(false, None, None), (true, Some(22 * 60 * 60 * 1000), Some(0))]);
-    assert!(matches!(&chat.shown[..], [Shown::Refusal(words)] if words.starts_with("before:soon is no time")));
+    assert!(matches!(&chat.shown[..], [ViewEvent::Refusal(words)] if words.starts_with("before:soon is no time")));
 }

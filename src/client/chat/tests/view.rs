@@ -5,9 +5,9 @@ use crate::protocol::Query;
 
 /// Returns of each event that is shown whether people are not told.
 fn quiet(chat: &Chat) -> Vec<bool> {
-    let quiet = |shown: &Shown| match shown {
-        Shown::Event { quiet, .. } => Some(*quiet),
-        Shown::Answer { .. } => Some(true),
+    let quiet = |shown: &ViewEvent| match shown {
+        ViewEvent::Event { quiet, .. } => Some(*quiet),
+        ViewEvent::Answer { .. } => Some(true),
         _ => None,
     };
     chat.shown.iter().filter_map(quiet).collect()
@@ -78,7 +78,7 @@ fn a_list_of_rooms_is_shown_once_it_is_whole() {
     assert_eq!(chat.shown, []);
     chat.server(&part(&["c"], false));
     let event = part(&["a", "b", "c"], false);
-    assert_eq!(chat.shown, [Shown::Answer { question: Box::new(ClientMessage::Rooms), event }]);
+    assert_eq!(chat.shown, [ViewEvent::Answer { question: Box::new(ClientMessage::Rooms), event }]);
     // What is left of one that a lost connection cut off is no part of the next.
     chat.line("/rooms");
     chat.server(&part(&["a"], true));
@@ -87,7 +87,7 @@ fn a_list_of_rooms_is_shown_once_it_is_whole() {
     chat.server(&live());
     chat.forget();
     chat.server(&part(&["b"], false));
-    assert_eq!(chat.shown, [Shown::Event { event: part(&["b"], false), quiet: false }]);
+    assert_eq!(chat.shown, [ViewEvent::Event { event: part(&["b"], false), quiet: false }]);
     for _ in 0..2000 {
         chat.server(&part(&["a", "b", "c"], true));
     }
@@ -196,8 +196,8 @@ fn a_nick_that_was_asked_for_elsewhere_is_ours() {
 
 /// Returns the questions that were answered or refused, and whether they were answered.
 fn answers(chat: &Chat) -> Vec<(ClientMessage, bool)> {
-    let answer = |shown: &Shown| match shown {
-        Shown::Answer { question, event } => {
+    let answer = |shown: &ViewEvent| match shown {
+        ViewEvent::Answer { question, event } => {
             Some((ClientMessage::clone(question), !matches!(event, ServerMessage::Error(_))))
         }
         _ => None,

@@ -44,7 +44,7 @@ fn the_wanted_nick_is_asked_for_as_soon_as_who_has_it_is_gone() {
     assert_eq!(chat.sent, [asks()]);
     chat.forget();
     chat.server(&is_ada());
-    assert_eq!(chat.shown, [Shown::Event { event: is_ada(), quiet: false }]);
+    assert_eq!(chat.shown, [ViewEvent::Event { event: is_ada(), quiet: false }]);
     assert_eq!((chat.app.nick(), chat.app.wake_at()), (Some(&nick("ada")), None));
 }
 
@@ -100,7 +100,7 @@ fn what_the_user_asks_for_in_vain_is_told() {
     chat.line("/nick eve");
     chat.server(&taken());
     assert!(
-        matches!(chat.shown[..], [Shown::Event { event: ServerMessage::Error(_), quiet: false }]),
+        matches!(chat.shown[..], [ViewEvent::Event { event: ServerMessage::Error(_), quiet: false }]),
         "{:?}",
         chat.shown
     );

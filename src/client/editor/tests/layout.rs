@@ -75,7 +75,7 @@ proptest! {
         width in prop_oneof![1..=12_u16, 1..=300_u16],
         most in 1..=8_u16,
     ) {
-        let text = clean::lines(&text.into_iter().collect::<String>()).into_owned();
+        let text = sanitize::lines(&text.into_iter().collect::<String>()).into_owned();
         let mut editor = Editor::default();
         editor.set(text.clone());
         for _ in 0..cursor {

@@ -77,9 +77,11 @@ impl Model {
         let index = self.index;
         match step {
             // No key of the editor: it is as if it had not been pressed.
-            Step::Type(c) if !clean::is_printable(*c) || matches!(c, '\u{2028}' | '\u{2029}') => self.killing = killing,
+            Step::Type(c) if !sanitize::is_printable(*c) || matches!(c, '\u{2028}' | '\u{2029}') => {
+                self.killing = killing;
+            }
             Step::Type(c) => self.replace(index, index, &c.to_string()),
-            Step::Paste(text) => self.replace(index, index, &clean::lines(text)),
+            Step::Paste(text) => self.replace(index, index, &sanitize::lines(text)),
             Step::Key(code, modifiers) => self.key(*code, *modifiers, killing),
         }
     }

@@ -170,7 +170,7 @@ pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         "leave" if word.is_empty() => ScreenCommand::Leave(None),
         "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
         "connect" | "goto" if word.is_empty() => return Err(CommandError::Usage(spec)),
-        "goto" => ScreenCommand::Goto(protocol::clean::line(word).chars().take(32).collect()),
+        "goto" => ScreenCommand::Goto(protocol::sanitize::line(word).chars().take(32).collect()),
         "connect" => ScreenCommand::Connect(word.to_owned()),
         "reconnect" if word.is_empty() => ScreenCommand::Reconnect,
         "clear" if word.is_empty() => ScreenCommand::Clear,

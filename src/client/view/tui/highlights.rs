@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::protocol::{Nick, clean};
+use crate::protocol::{Nick, sanitize};
 
 /// The longest word, in bytes.
 const LENGTH: usize = 64;
@@ -42,7 +42,7 @@ impl Word {
     /// A [`WordError`] where it is none.
     pub fn new(text: &str) -> Result<Self, WordError> {
         let text = text.trim();
-        if text.is_empty() || text.len() > LENGTH || clean::line(text) != text {
+        if text.is_empty() || text.len() > LENGTH || sanitize::line(text) != text {
             return Err(WordError::Length);
         }
         if text.starts_with('-') {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, mem};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, Wish,
+    Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, UiAction,
     choices::RoomChoice,
     command::{self, ScreenCommand},
     conversation::{GoneToNew, Page, SearchResults, TopicKey, TopicPage},
@@ -16,15 +16,16 @@ use super::{
 use crate::{
     client::{
         address::Address,
-        chat::{App, Shown},
+        chat::{App, ViewEvent},
         completion::Candidates,
         editor::{self, Outcome},
         ignored::{self, Ignored, Toggled},
-        keys::Input,
+        terminal::keys::Input,
     },
     protocol::{
-        self, ClientMessage, Dialect, Limits, Message, Nick, clean,
+        self, ClientMessage, Dialect, Limits, Message, Nick,
         command::{Command, Line},
+        sanitize,
         search::Filters,
         when,
     },
@@ -44,11 +45,11 @@ fn types(key: KeyEvent) -> bool {
 
 impl Tui {
     /// Does what `input` asks for; what the screen cannot do itself it wishes.
-    pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<Wish> {
+    pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<UiAction> {
         if self.bare.is_some() && matches!(input, Input::Key(_) | Input::Paste(_) | Input::Wheel(_)) {
             self.bare = None;
             self.is_used(now);
-            let mut wishes = vec![Wish::Redraw];
+            let mut wishes = vec![UiAction::Redraw];
             match input {
                 Input::Paste(text) => self.paste(text),
                 // What is typed is not lost: without its slash, a command would be said to all.
@@ -118,7 +119,7 @@ impl Tui {
         self.topic = None;
         let Some(room) = self.rooms.get(self.current) else { return };
         // All of it or nothing: who sends the half of a text has said something else.
-        let (is, fits) = (clean::lines(&text).len(), room.editor.room());
+        let (is, fits) = (sanitize::lines(&text).len(), room.editor.room());
         if is > fits && room.editor.searching().is_none() {
             self.told = Some(format!("not inserted: {}, and a message has room for {fits}", prompt::bytes(is)));
             return;
@@ -140,14 +141,14 @@ impl Tui {
         }
     }
 
-    fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<Wish> {
+    fn key(&mut self, now: Now, key: KeyEvent, apps: &[&App]) -> Vec<UiAction> {
         self.told = None;
         let prefixed = mem::take(&mut self.prefixed);
         let mut confirmed = None;
         if let Some(question) = self.question.take() {
             match (question.answer(key), question) {
                 (Answer::Yes, Question::Aloud { line, .. }) => confirmed = Some(line),
-                (Answer::Yes, Question::Quit) => return vec![Wish::Quit],
+                (Answer::Yes, Question::Quit) => return vec![UiAction::Quit],
                 (Answer::Yes, Question::Paste(text)) => {
                     self.insert(&text);
                     return Vec::new();
@@ -172,7 +173,7 @@ impl Tui {
         }
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
         if prefixed && key.code == KeyCode::Char('e') && key.modifiers == KeyModifiers::CONTROL {
-            return vec![Wish::Edit];
+            return vec![UiAction::Edit];
         }
         // Where a line is searched for, every key is about that, if it can be.
         let searching = room.editor.searching().is_some();
@@ -232,7 +233,7 @@ impl Tui {
 
     /// Does what a key does for the results of a search while they are open; `None` for a key that is for something else. The arrows
     /// and Enter are theirs only while nothing is being typed.
-    fn results_key(&mut self, now: Now, key: KeyEvent) -> Option<Vec<Wish>> {
+    fn results_key(&mut self, now: Now, key: KeyEvent) -> Option<Vec<UiAction>> {
         let room = self.rooms.get_mut(self.current)?;
         let results = room.conversation.results()?;
         let (empty, selected) = (room.editor.is_empty(), results.selected().cloned());
@@ -257,18 +258,18 @@ impl Tui {
     }
 
     /// Asks for the next page of the results, where the end of those that are here is near.
-    fn more_results(&mut self, now: Now) -> Vec<Wish> {
+    fn more_results(&mut self, now: Now) -> Vec<UiAction> {
         let tab = self.current;
         let wanted = self.rooms.get_mut(tab).and_then(|room| room.conversation.wanted_results());
         let Some((before, query, all)) = wanted else { return Vec::new() };
         let at = now.timestamp();
         let Filters { since, until, .. } = Filters::parse(query.as_str(), at, &self.choices.zone).unwrap_or_default();
         let limit = Some(Limits::FOUND);
-        vec![Wish::Ask(tab, ClientMessage::Search { query, limit, before: Some(before), all, since, until })]
+        vec![UiAction::Ask(tab, ClientMessage::Search { query, limit, before: Some(before), all, since, until })]
     }
 
     /// Shows a result in its place: in its room, where that is another.
-    fn show_result(&mut self, message: &Message) -> Vec<Wish> {
+    fn show_result(&mut self, message: &Message) -> Vec<UiAction> {
         let all = self.rooms.get(self.current).and_then(|room| room.conversation.results());
         let is_elsewhere = all.is_some_and(SearchResults::is_of_all_rooms);
         let tab = if is_elsewhere { self.tab_of(&message.room) } else { Some(self.current) };
@@ -286,7 +287,7 @@ impl Tui {
             return Vec::new();
         }
         let question = room.ask(Page::Around(message.id));
-        question.map(|question| Wish::Ask(tab, question)).into_iter().collect()
+        question.map(|question| UiAction::Ask(tab, question)).into_iter().collect()
     }
 
     /// Completes the word before the cursor; again, by the next that it can become.
@@ -322,7 +323,7 @@ impl Tui {
 
     /// Does what a key does for the page of keys while it is open; `None` for a key that is for something else, before which the
     /// page closes.
-    fn help_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+    fn help_key(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let help = self.help.as_mut()?;
         let empty = self.rooms.get(self.current).is_none_or(|room| room.editor.is_empty());
         match key.code {
@@ -355,7 +356,7 @@ impl Tui {
     }
 
     /// Does what a key does for the list of links while it is open; `None` for a key that is for something else.
-    fn links_key(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+    fn links_key(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let pressed = self.link_list.as_mut()?.key(key);
         if pressed != Pressed::Stays {
             self.link_list = None;
@@ -364,7 +365,7 @@ impl Tui {
             Pressed::Stays | Pressed::Closes => Some(Vec::new()),
             Pressed::Copies(link) => {
                 self.told = Some(format!("sent to the clipboard: {link}"));
-                Some(vec![Wish::Copy(link)])
+                Some(vec![UiAction::Copy(link)])
             }
             Pressed::Otherwise => None,
         }
@@ -387,7 +388,7 @@ impl Tui {
     }
 
     /// Does what a key of the screen does; `None` for a key of the editor.
-    fn bound(&mut self, key: KeyEvent) -> Option<Vec<Wish>> {
+    fn bound(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let control = key.modifiers == KeyModifiers::CONTROL;
         let alt = key.modifiers == KeyModifiers::ALT;
         let shift = key.modifiers == KeyModifiers::SHIFT;
@@ -395,9 +396,9 @@ impl Tui {
         match key.code {
             KeyCode::Char('c') if control && empty => self.question = Some(Question::Quit),
             KeyCode::Char('c') if control => self.rooms[self.current].editor.clear(),
-            KeyCode::Char('d') if control && empty => return Some(vec![Wish::Quit]),
-            KeyCode::Char('l') if control => return Some(vec![Wish::Redraw]),
-            KeyCode::Char('z') if control => return Some(vec![Wish::Suspend]),
+            KeyCode::Char('d') if control && empty => return Some(vec![UiAction::Quit]),
+            KeyCode::Char('l') if control => return Some(vec![UiAction::Redraw]),
+            KeyCode::Char('z') if control => return Some(vec![UiAction::Suspend]),
             KeyCode::Char('x') if control => {
                 self.prefixed = true;
                 self.told = Some("Ctrl-X Ctrl-E opens the text in your editor".to_owned());
@@ -429,7 +430,7 @@ impl Tui {
             KeyCode::Char('l' | 'L') if alt => self.list_links(),
             KeyCode::Char('v' | 'V') if alt => {
                 self.show_bare();
-                return Some(vec![Wish::Redraw]);
+                return Some(vec![UiAction::Redraw]);
             }
             KeyCode::Char('a' | 'A') if alt => self.go_to_unread(),
             KeyCode::Char('n') if control => self.step(1),
@@ -449,7 +450,7 @@ impl Tui {
     }
 
     /// Goes to the first message that is new here.
-    fn go_to_new(&mut self) -> Vec<Wish> {
+    fn go_to_new(&mut self) -> Vec<UiAction> {
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
         let mut question = None;
         match room.conversation.go_to_new() {
@@ -457,7 +458,7 @@ impl Tui {
             GoneToNew::Wants(page) => question = room.ask(page),
             GoneToNew::Nothing => self.told = Some("nothing here is new".to_owned()),
         }
-        question.map(|question| Wish::Ask(self.current, question)).into_iter().collect()
+        question.map(|question| UiAction::Ask(self.current, question)).into_iter().collect()
     }
 
     fn toggle_column(&mut self) {
@@ -504,7 +505,7 @@ impl Tui {
         room.watch(true);
     }
 
-    fn submit(&mut self, now: Now, text: String, apps: &[&App]) -> Vec<Wish> {
+    fn submit(&mut self, now: Now, text: String, apps: &[&App]) -> Vec<UiAction> {
         let tab = self.current;
         self.was_entered(&text);
         let Some(app) = apps.get(self.app_of(tab)) else { return Vec::new() };
@@ -516,10 +517,10 @@ impl Tui {
         match own {
             Ok(Some(command)) if app.dialect() == Dialect::Text && names_people(&command) => {
                 let words = "this server speaks plain text only, and does not say who speaks".to_owned();
-                self.show(now, tab, &Shown::Refusal(words), None)
+                self.show(now, tab, &ViewEvent::Refusal(words), None)
             }
             Ok(Some(command)) => self.command(now, command, app.nick()),
-            Ok(None) if text.trim().is_empty() && app.waits_to_retry() => vec![Wish::Reconnect(self.app_of(tab))],
+            Ok(None) if text.trim().is_empty() && app.waits_to_retry() => vec![UiAction::Reconnect(self.app_of(tab))],
             Ok(None) if text.trim().is_empty() => Vec::new(),
             Ok(None) if !app.wants_input() => {
                 self.rooms[tab].editor.set(text);
@@ -537,10 +538,10 @@ impl Tui {
                 if self.person(tab).is_some() {
                     self.say_to_person(now, text)
                 } else {
-                    vec![Wish::Line(self.speaker(&text), text)]
+                    vec![UiAction::Line(self.speaker(&text), text)]
                 }
             }
-            Err(error) => self.show(now, tab, &Shown::Refusal(error.to_string()), None),
+            Err(error) => self.show(now, tab, &ViewEvent::Refusal(error.to_string()), None),
         }
     }
 
@@ -552,7 +553,7 @@ impl Tui {
     }
 
     /// Does what `text`, entered beside one person, says: what is no command is for that person.
-    fn say_to_person(&mut self, now: Now, text: String) -> Vec<Wish> {
+    fn say_to_person(&mut self, now: Now, text: String) -> Vec<UiAction> {
         let tab = self.current;
         if self.choices.no_commands {
             return self.tell_wish(tab, text);
@@ -562,14 +563,14 @@ impl Tui {
             Ok(Line::Command(
                 Command::Msg(..) | Command::Nick(_) | Command::Rooms | Command::Whois(_) | Command::Away(_),
             )) => {
-                vec![Wish::Line(self.app_of(tab), text)]
+                vec![UiAction::Line(self.app_of(tab), text)]
             }
             Ok(Line::Command(_)) => {
                 let words = format!("this is about a room, and {} is a person", self.rooms[tab].label());
-                self.show(now, tab, &Shown::Refusal(words), None)
+                self.show(now, tab, &ViewEvent::Refusal(words), None)
             }
             Err(error) if text.starts_with('/') && !text.starts_with("//") => {
-                self.show(now, tab, &Shown::Refusal(error.to_string()), None)
+                self.show(now, tab, &ViewEvent::Refusal(error.to_string()), None)
             }
             Ok(Line::Blank) => Vec::new(),
             // One that is too long is said in parts.
@@ -578,16 +579,16 @@ impl Tui {
     }
 
     /// Does what a command of the screen says; `me` is the nick one has.
-    fn command(&mut self, now: Now, command: ScreenCommand, me: Option<&Nick>) -> Vec<Wish> {
+    fn command(&mut self, now: Now, command: ScreenCommand, me: Option<&Nick>) -> Vec<UiAction> {
         match command {
             ScreenCommand::Help(None) => self.help = Some(Help::commands()),
             ScreenCommand::Help(Some(spec)) => self.tell(now, spec.explanation()),
             ScreenCommand::Join(room) => match self.tab_of(&room) {
                 Some(tab) => self.go_to(tab),
-                None => return vec![Wish::Open(room)],
+                None => return vec![UiAction::Open(room)],
             },
             ScreenCommand::Query(nick, _) if me == Some(&nick) => {
-                return self.show(now, self.current, &Shown::Refusal(format!("{nick} is you")), me);
+                return self.show(now, self.current, &ViewEvent::Refusal(format!("{nick} is you")), me);
             }
             ScreenCommand::Query(nick, text) => {
                 self.query(&nick);
@@ -600,9 +601,14 @@ impl Tui {
                     (Some(_), _) if self.room_count() < 2 => {
                         self.told = Some("this is the only room; /quit leaves the chat".to_owned());
                     }
-                    (Some(tab), _) => return vec![Wish::Close(tab)],
+                    (Some(tab), _) => return vec![UiAction::Close(tab)],
                     (None, Some(room)) => {
-                        return self.show(now, self.current, &Shown::Refusal(format!("you are not in #{room}")), me);
+                        return self.show(
+                            now,
+                            self.current,
+                            &ViewEvent::Refusal(format!("you are not in #{room}")),
+                            me,
+                        );
                     }
                     (None, None) => {}
                 }
@@ -611,7 +617,7 @@ impl Tui {
                 if self.person(self.current).is_some() =>
             {
                 let words = format!("this is about a room, and {} is a person", self.rooms[self.current].label());
-                return self.show(now, self.current, &Shown::Refusal(words), me);
+                return self.show(now, self.current, &ViewEvent::Refusal(words), me);
             }
             ScreenCommand::History(count) => {
                 let asked = count.unwrap_or(HISTORY);
@@ -628,16 +634,16 @@ impl Tui {
                     return Vec::new();
                 };
                 let question = self.rooms[self.current].ask(Page::Since(at));
-                return question.map(|question| Wish::Ask(self.current, question)).into_iter().collect();
+                return question.map(|question| UiAction::Ask(self.current, question)).into_iter().collect();
             }
             ScreenCommand::Connect(address) => match address.parse::<Address>() {
-                Ok(address) => return vec![Wish::Connect(Box::new(address))],
+                Ok(address) => return vec![UiAction::Connect(Box::new(address))],
                 Err(error) => {
-                    let words = format!("{}: {error}", protocol::clean::line(&address));
-                    return self.show(now, self.current, &Shown::Refusal(words), me);
+                    let words = format!("{}: {error}", protocol::sanitize::line(&address));
+                    return self.show(now, self.current, &ViewEvent::Refusal(words), me);
                 }
             },
-            ScreenCommand::Reconnect => return vec![Wish::Reconnect(self.app_of(self.current))],
+            ScreenCommand::Reconnect => return vec![UiAction::Reconnect(self.app_of(self.current))],
             ScreenCommand::Clear => self.rooms[self.current].conversation.clear(),
             ScreenCommand::Bell(None) => {
                 self.tell(now, format!("the bell rings for: {}{}", self.bell(), self.exceptions()));
@@ -650,7 +656,7 @@ impl Tui {
                     Bell::All => "the bell rings for every message",
                 };
                 self.tell(now, format!("{words}{}", self.exceptions()));
-                return vec![Wish::Remember];
+                return vec![UiAction::Remember];
             }
             ScreenCommand::Notify(choice) => return self.notify(now, choice),
             ScreenCommand::Joins(choice) => return self.joins(now, choice),
@@ -667,13 +673,13 @@ impl Tui {
             }
             ScreenCommand::Ignore(nicks) => return self.toggle_ignored(now, &nicks, me),
             ScreenCommand::Highlight(added, removed) => return self.highlight(now, added, &removed),
-            ScreenCommand::Quit => return vec![Wish::Quit],
+            ScreenCommand::Quit => return vec![UiAction::Quit],
         }
         Vec::new()
     }
 
     /// Hides what those of these nicks say, or shows it again.
-    fn toggle_ignored(&mut self, now: Now, nicks: &[Nick], me: Option<&Nick>) -> Vec<Wish> {
+    fn toggle_ignored(&mut self, now: Now, nicks: &[Nick], me: Option<&Nick>) -> Vec<UiAction> {
         let mut wishes = Vec::new();
         let mut told = Vec::new();
         for nick in nicks {
@@ -681,11 +687,11 @@ impl Tui {
             let (words, changed) = match ignored.toggle(nick) {
                 Toggled::Ignored if me.is_some_and(|me| ignored::share(me, nick)) => {
                     let words = format!("{nick} is you");
-                    wishes.extend(self.show(now, self.current, &Shown::Refusal(words), me));
+                    wishes.extend(self.show(now, self.current, &ViewEvent::Refusal(words), me));
                     continue;
                 }
                 Toggled::Ignored => (format!("{nick} is ignored; /ignore {nick} again shows what they say"), true),
-                Toggled::Shown => (format!("{nick} is not ignored any more"), true),
+                Toggled::ViewEvent => (format!("{nick} is not ignored any more"), true),
                 Toggled::With(whom) => {
                     (format!("{nick} is ignored with {whom}; /ignore {whom} shows what they say"), false)
                 }
@@ -702,7 +708,7 @@ impl Tui {
     }
 
     /// Chooses what of the room calls for the user, or tells what holds.
-    fn notify(&mut self, now: Now, choice: Option<Notify>) -> Vec<Wish> {
+    fn notify(&mut self, now: Now, choice: Option<Notify>) -> Vec<UiAction> {
         let Some(room) = self.rooms.get(self.current).and_then(|room| room.name.clone()) else {
             self.told = Some("nothing can be chosen before the room is known".to_owned());
             return Vec::new();
@@ -720,7 +726,7 @@ impl Tui {
             _ => "; /notify default: as /bell",
         };
         self.tell(now, format!("{what}{because}"));
-        choice.map(|_| Wish::Remember).into_iter().collect()
+        choice.map(|_| UiAction::Remember).into_iter().collect()
     }
 
     /// Returns in which rooms the bell rings otherwise, because `/notify` was told so; nothing where it does not.
@@ -737,7 +743,7 @@ impl Tui {
     }
 
     /// Chooses whose comings and goings the room tells, or tells what holds.
-    fn joins(&mut self, now: Now, choice: Option<Joins>) -> Vec<Wish> {
+    fn joins(&mut self, now: Now, choice: Option<Joins>) -> Vec<UiAction> {
         let Some(room) = self.rooms.get(self.current).and_then(|room| room.name.clone()) else {
             self.told = Some("nothing can be chosen before the room is known".to_owned());
             return Vec::new();
@@ -751,11 +757,11 @@ impl Tui {
             Joins::None => "this room tells of nobody who comes or goes",
         };
         self.tell(now, words);
-        choice.map(|_| Wish::Remember).into_iter().collect()
+        choice.map(|_| UiAction::Remember).into_iter().collect()
     }
 
     /// Adds words that call for the user, and takes others out; tells which there are.
-    fn highlight(&mut self, now: Now, added: Vec<Word>, removed: &[Word]) -> Vec<Wish> {
+    fn highlight(&mut self, now: Now, added: Vec<Word>, removed: &[Word]) -> Vec<UiAction> {
         let (words, most) = (&mut self.choices.words, Words::MOST);
         let before = words.clone();
         let unknown = removed.iter().filter(|word| !words.remove(word)).map(|word| format!("{word} is no highlight"));
@@ -777,7 +783,7 @@ impl Tui {
             }
         }
         self.tell(now, told.join("\n"));
-        changed.then_some(Wish::Remember).into_iter().collect()
+        changed.then_some(UiAction::Remember).into_iter().collect()
     }
 }
 

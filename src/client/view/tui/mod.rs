@@ -52,18 +52,19 @@ use self::{
 };
 use super::super::{
     address::Address,
-    chat::{App, Bookmark, Connection, Shown},
+    chat::{App, Bookmark, Connection, ViewEvent},
     editor::{BYTES, LENGTH, LINES},
     ignored::Ignored,
-    keys::Answer,
+    terminal::keys::Answer,
 };
 use crate::protocol::{
-    ClientMessage, Epoch, MessageId, Nick, PersonId, RoomName, Run, ServerMessage, Timestamp, clean, command::is_secret,
+    ClientMessage, Epoch, MessageId, Nick, PersonId, RoomName, Run, ServerMessage, Timestamp, command::is_secret,
+    sanitize,
 };
 
 /// What the screen wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum UiAction {
     /// This line was entered in the tab.
     Line(usize, String),
     /// This text was entered for one person alone, and is sent by this tab.
@@ -123,7 +124,7 @@ const LEAVING: &str = "leaving once all is sent; Ctrl-D: now";
 
 /// What the user chose for the screen.
 #[derive(Debug, Clone)]
-pub struct Choices {
+pub struct TuiOptions {
     /// The styles.
     pub palette: Palette,
     /// The time of day that is told.
@@ -161,7 +162,7 @@ impl Now {
 /// The screen.
 #[derive(Debug)]
 pub struct Tui {
-    choices: Choices,
+    choices: TuiOptions,
     /// What was chosen for each room of this server.
     room_choices: RoomChoices,
     ignored: Arc<Ignored>,
@@ -204,7 +205,7 @@ pub struct Tui {
 impl Tui {
     /// Returns the screen before it has a tab.
     #[must_use]
-    pub fn new(mut choices: Choices) -> Self {
+    pub fn new(mut choices: TuiOptions) -> Self {
         Self {
             ignored: Arc::new(Ignored::new(std::mem::take(&mut choices.ignored))),
             choices,
@@ -268,7 +269,7 @@ impl Tui {
 
     /// Returns what the user chose by now.
     #[must_use]
-    pub fn choices(&self) -> &Choices {
+    pub fn choices(&self) -> &TuiOptions {
         &self.choices
     }
 
@@ -304,7 +305,7 @@ impl Tui {
     }
 
     /// Takes the tab out.
-    pub fn close(&mut self, tab: usize) -> Vec<Wish> {
+    pub fn close(&mut self, tab: usize) -> Vec<UiAction> {
         let wishes = self.lose_sight(tab);
         if tab < self.rooms.len() {
             self.rooms.remove(tab);
@@ -345,7 +346,7 @@ impl Tui {
     }
 
     /// Takes what the app of the tab shows; `me` is the nick one has there.
-    pub fn show(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
+    pub fn show(&mut self, now: Now, tab: usize, shown: &ViewEvent, me: Option<&Nick>) -> Vec<UiAction> {
         let mut wishes = self.follow(now, tab, shown, me);
         // What stays out of the picture while it is bare text is not read.
         let here = self.focus.is_here(now.elapsed) && self.bare.is_none();
@@ -353,8 +354,8 @@ impl Tui {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
         }
         self.follow_people(now, shown, me);
-        let is_private = matches!(shown, Shown::Event { event: ServerMessage::Private(_), .. });
-        if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
+        let is_private = matches!(shown, ViewEvent::Event { event: ServerMessage::Private(_), .. });
+        if let ViewEvent::Event { event: ServerMessage::Private(private), .. } = shown
             && me != Some(&private.from)
             && !self.ignored.has(&private.from)
         {
@@ -362,7 +363,7 @@ impl Tui {
         }
         let from = tab;
         let Some(tab) = self.tab_that_shows(now, from, shown, me) else { return wishes };
-        if let Shown::Event { event: ServerMessage::Private(private), .. } = shown
+        if let ViewEvent::Event { event: ServerMessage::Private(private), .. } = shown
             && private.key.is_some()
             && tab != self.current
         {
@@ -377,13 +378,13 @@ impl Tui {
         let Some(room) = self.rooms.get_mut(from) else { return wishes };
         room.learn(shown);
         let less = match shown {
-            Shown::Event { event, quiet: false } => room.without_topics(event),
+            ViewEvent::Event { event, quiet: false } => room.without_topics(event),
             _ => None,
         };
         let Some(room) = self.rooms.get_mut(tab) else { return wishes };
         room.conversation.tell_joins(joins.unwrap_or_default());
         let attention = room.conversation.take(less.as_ref().unwrap_or(shown), me, now.moment);
-        if matches!(shown, Shown::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
+        if matches!(shown, ViewEvent::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
             let reads_help = tab == self.current && (self.help.is_some() || self.question.is_some());
             // Nothing opens over a sentence that is being typed.
             if reads_help || !room.editor.is_empty() || room.editor.searching().is_some() {
@@ -393,18 +394,18 @@ impl Tui {
         if !(watched && room.conversation.is_at_bottom()) {
             room.unseen(attention);
         }
-        if matches!(shown, Shown::Event { event: ServerMessage::Welcome(_), .. }) {
-            wishes.push(Wish::Remember);
+        if matches!(shown, ViewEvent::Event { event: ServerMessage::Welcome(_), .. }) {
+            wishes.push(UiAction::Remember);
         }
         if room.caught_up
             && !here
             && Self::calls(bell, attention)
             && let Some(before) = self.focus.call(now.elapsed)
         {
-            wishes.push(Wish::Ring);
+            wishes.push(UiAction::Ring);
             if self.choices.notify {
                 let more = if before > 0 { format!("{before} more, and ") } else { String::new() };
-                wishes.extend(notification(shown).map(|words| Wish::Notify(more + &words)));
+                wishes.extend(notification(shown).map(|words| UiAction::Notify(more + &words)));
             }
         }
         wishes
@@ -412,7 +413,7 @@ impl Tui {
 
     /// Tells the user something in the current tab.
     pub fn tell(&mut self, now: Now, words: impl Into<String>) {
-        self.show(now, self.current, &Shown::Notice(words.into()), None);
+        self.show(now, self.current, &ViewEvent::Notice(words.into()), None);
     }
 
     /// Tells the user, from now on, that the program ends as soon as all is sent.
@@ -421,10 +422,10 @@ impl Tui {
     }
 
     /// Returns what the current tab wants to know, now that it is drawn.
-    pub fn wants(&mut self) -> Vec<Wish> {
+    pub fn wants(&mut self) -> Vec<UiAction> {
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
         let question = room.conversation.wanted_page().and_then(|page| room.ask(page));
-        question.map(|question| Wish::Ask(self.current, question)).into_iter().collect()
+        question.map(|question| UiAction::Ask(self.current, question)).into_iter().collect()
     }
 
     /// Returns when, after the start of the program, the picture changes by itself.
@@ -446,7 +447,7 @@ impl Tui {
         let mark = if self.rooms.iter().any(|room| room.mentions > 0) { "!" } else { "" };
         let count = if unread > 0 { format!("({unread}{mark}) ") } else { String::new() };
         let label = self.rooms.get(self.current).map_or_else(String::new, Room::label);
-        clean::line(&format!("{count}{label} - chat"))
+        sanitize::line(&format!("{count}{label} - chat"))
     }
 
     /// Returns which tab is shown.
@@ -495,7 +496,7 @@ impl Tui {
 
     /// Takes `text`, which an editor has made of what was being typed, wherever its tab is now.
     pub fn edited(&mut self, text: &str) -> Edited {
-        let length = clean::lines(text).len();
+        let length = sanitize::lines(text).len();
         if length > LENGTH {
             return Edited::TooLong(length);
         }
@@ -568,13 +569,13 @@ impl Tui {
     }
 
     /// Goes on ignoring who is ignored and has another nick now, for as long as they have it.
-    fn follow(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Vec<Wish> {
+    fn follow(&mut self, now: Now, tab: usize, shown: &ViewEvent, me: Option<&Nick>) -> Vec<UiAction> {
         let presence = match shown {
-            Shown::Event { event: ServerMessage::Presence(presence), .. } => presence,
+            ViewEvent::Event { event: ServerMessage::Presence(presence), .. } => presence,
             // Nobody has seen what became of anybody meanwhile. A list of names that was not asked for stands for presences.
-            Shown::Disconnected { .. }
-            | Shown::Event { event: ServerMessage::Welcome(_) | ServerMessage::Joined(_), .. }
-            | Shown::Event { event: ServerMessage::Names(_), quiet: true } => return self.lose_sight(tab),
+            ViewEvent::Disconnected { .. }
+            | ViewEvent::Event { event: ServerMessage::Welcome(_) | ServerMessage::Joined(_), .. }
+            | ViewEvent::Event { event: ServerMessage::Names(_), quiet: true } => return self.lose_sight(tab),
             _ => return Vec::new(),
         };
         if self.ignored.nicks().is_empty() {
@@ -586,14 +587,14 @@ impl Tui {
         if let Some(room) = self.rooms.get_mut(tab) {
             for (whom, nick) in news {
                 let words = format!("{whom} is {nick} now, and stays ignored");
-                room.conversation.take(&Shown::Notice(words), me, now.moment);
+                room.conversation.take(&ViewEvent::Notice(words), me, now.moment);
             }
         }
         wishes
     }
 
     /// Follows nobody any more in the room of the tab.
-    fn lose_sight(&mut self, tab: usize) -> Vec<Wish> {
+    fn lose_sight(&mut self, tab: usize) -> Vec<UiAction> {
         let Some(room) = self.rooms.get(tab).and_then(|room| room.name.as_ref()) else { return Vec::new() };
         let mut ignored = Ignored::clone(&self.ignored);
         ignored.lose_sight(room);
@@ -601,7 +602,7 @@ impl Tui {
     }
 
     /// Takes whose words are not shown.
-    fn ignore(&mut self, ignored: Ignored) -> Vec<Wish> {
+    fn ignore(&mut self, ignored: Ignored) -> Vec<UiAction> {
         if *self.ignored == ignored {
             return Vec::new();
         }
@@ -610,17 +611,17 @@ impl Tui {
         for room in &mut self.rooms {
             room.ignore(&self.ignored);
         }
-        std::iter::once(Wish::Ignore).chain(chosen.then_some(Wish::Remember)).collect()
+        std::iter::once(UiAction::Ignore).chain(chosen.then_some(UiAction::Remember)).collect()
     }
 }
 
 /// Returns what the desktop is told about a message.
-fn notification(shown: &Shown) -> Option<String> {
-    let Shown::Event { event, .. } = shown else { return None };
+fn notification(shown: &ViewEvent) -> Option<String> {
+    let ViewEvent::Event { event, .. } = shown else { return None };
     let words = match event {
         ServerMessage::Message(message) => format!("{} in #{}: {}", message.nick, message.room, message.text.as_ref()?),
         ServerMessage::Private(private) => format!("{}: {}", private.from, private.text),
         _ => return None,
     };
-    Some(clean::line(&words))
+    Some(sanitize::line(&words))
 }

@@ -3,13 +3,13 @@
 //! They stand behind the rooms, so that the place of a room is that of its app.
 
 use super::{
-    Now, Tui, Wish,
+    Now, Tui, UiAction,
     room::Room,
     seen::{News, Seen},
 };
 use crate::{
     client::{
-        chat::{App, Pending, Shown},
+        chat::{App, Pending, ViewEvent},
         ignored,
     },
     protocol::{Nick, PersonId, Presence, Private, RoomName, RoomView, ServerMessage, Welcome},
@@ -191,7 +191,7 @@ impl Tui {
     }
 
     /// Takes what a room tells of those with whom one talks alone: their new nick, and that they come and go.
-    pub(super) fn follow_people(&mut self, now: Now, shown: &Shown, me: Option<&Nick>) {
+    pub(super) fn follow_people(&mut self, now: Now, shown: &ViewEvent, me: Option<&Nick>) {
         match shown.event() {
             Some(ServerMessage::Presence(presence)) => self.follow_presence(now, presence, me),
             Some(ServerMessage::Joined(view)) => self.look_for_people(view),
@@ -248,20 +248,28 @@ impl Tui {
 
     fn tell_person(&mut self, now: Now, tab: usize, news: Vec<String>, me: Option<&Nick>) {
         for words in news {
-            self.rooms[tab].conversation.take(&Shown::Notice(words), me, now.moment);
+            self.rooms[tab].conversation.take(&ViewEvent::Notice(words), me, now.moment);
         }
     }
 
     /// Returns which tab shows what came to `tab`: what answers a line that was entered beside one person is shown there.
-    pub(super) fn tab_that_shows(&mut self, now: Now, tab: usize, shown: &Shown, me: Option<&Nick>) -> Option<usize> {
+    pub(super) fn tab_that_shows(
+        &mut self,
+        now: Now,
+        tab: usize,
+        shown: &ViewEvent,
+        me: Option<&Nick>,
+    ) -> Option<usize> {
         match shown {
-            Shown::Event { event: ServerMessage::Private(private), .. } => self.tab_of_private(now, tab, private, me),
-            Shown::Event { event: ServerMessage::Away { nick: Some(nick), .. }, .. } => {
+            ViewEvent::Event { event: ServerMessage::Private(private), .. } => {
+                self.tab_of_private(now, tab, private, me)
+            }
+            ViewEvent::Event { event: ServerMessage::Away { nick: Some(nick), .. }, .. } => {
                 Some(self.tab_of_nick(nick).unwrap_or(tab))
             }
-            Shown::Undelivered { to, .. } => Some(self.tab_of_nick(to).unwrap_or(self.current)),
-            Shown::Refusal(_)
-            | Shown::Event {
+            ViewEvent::Undelivered { to, .. } => Some(self.tab_of_nick(to).unwrap_or(self.current)),
+            ViewEvent::Refusal(_)
+            | ViewEvent::Event {
                 event:
                     ServerMessage::Rooms { .. }
                     | ServerMessage::Nick { .. }
@@ -305,9 +313,9 @@ impl Tui {
     }
 
     /// Returns the wish to say `text` to whom the tab is for.
-    pub(super) fn tell_wish(&self, tab: usize, text: String) -> Vec<Wish> {
+    pub(super) fn tell_wish(&self, tab: usize, text: String) -> Vec<UiAction> {
         let Some(person) = self.person(tab) else { return Vec::new() };
-        vec![Wish::Tell { tab: self.app_of(tab), to: person.nick.clone(), peer: person.id, text }]
+        vec![UiAction::Tell { tab: self.app_of(tab), to: person.nick.clone(), peer: person.id, text }]
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     client::{
-        chat::{Bookmark, Shown},
+        chat::{Bookmark, ViewEvent},
         completion::Completer,
         editor::Editor,
         ignored::Ignored,
@@ -135,10 +135,10 @@ impl Room {
     }
 
     /// Returns what is shown of `event`, if that is less than is in it: it tells a topic of somebody who is ignored.
-    pub(super) fn without_topics(&self, event: &ServerMessage) -> Option<Shown> {
+    pub(super) fn without_topics(&self, event: &ServerMessage) -> Option<ViewEvent> {
         let mut event = match event {
             ServerMessage::Topic { topic: Some(topic), .. } if self.hides_topic(topic) => {
-                return Some(Shown::Notice("the topic is of somebody who is ignored".to_owned()));
+                return Some(ViewEvent::Notice("the topic is of somebody who is ignored".to_owned()));
             }
             ServerMessage::Joined(_) | ServerMessage::Rooms { .. } if !self.ignored.nicks().is_empty() => event.clone(),
             _ => return None,
@@ -156,7 +156,7 @@ impl Room {
             }
             _ => {}
         }
-        Some(Shown::Event { event, quiet: false })
+        Some(ViewEvent::Event { event, quiet: false })
     }
 
     /// Returns what the tab is called.
@@ -168,12 +168,12 @@ impl Room {
     }
 
     /// Takes note of what `shown` says about the room.
-    pub(super) fn learn(&mut self, shown: &Shown) {
-        if let Shown::Answer { question, event } = shown {
+    pub(super) fn learn(&mut self, shown: &ViewEvent) {
+        if let ViewEvent::Answer { question, event } = shown {
             self.answered(question, event);
         }
         // The rest comes with another connection, from its beginning.
-        if matches!(shown, Shown::Connected(_)) {
+        if matches!(shown, ViewEvent::Connected(_)) {
             self.arriving.clear();
         }
         let Some(event) = shown.event() else { return };

@@ -6,14 +6,14 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    conversation::Place,
+    conversation::ReadPosition,
     fit::{age, fit},
     palette::Palette,
     room::Room,
 };
 use crate::{
     client::chat::{App, Connection},
-    protocol::{clean, text},
+    protocol::{sanitize, text},
 };
 
 /// The least that a topic is shown in, in columns; where there is less for it, it is not shown.
@@ -158,7 +158,7 @@ fn offline(length: Duration, reason: &str, wait: Option<Duration>, most: usize) 
     let next = wait.map_or_else(|| "trying now".to_owned(), |wait| format!("next try in {}", age(wait.max(SECOND))));
     let tail = format!("; {next}");
     // When we try again is up to us, whatever the server says.
-    let reason = clean::line(reason);
+    let reason = sanitize::line(reason);
     let reason = reason.split("; try again in ").next().unwrap_or_default();
     let room = most.saturating_sub(head.width() + 2 + tail.width());
     if room >= reason.width().min(REASON) && !reason.is_empty() {
@@ -180,8 +180,8 @@ fn found(room: &Room, palette: Palette) -> Option<Piece> {
 }
 
 /// Returns in what words it is told where one is, the most first.
-fn forms(place: &Place) -> Vec<String> {
-    let Place { back, at, new } = place;
+fn forms(place: &ReadPosition) -> Vec<String> {
+    let ReadPosition { back, at, new } = place;
     let back = back.map(|back| format!("{} back", text::grouped(back)));
     let news = (*new > 0).then(|| format!("{} new", text::grouped(*new)));
     let at = Some(at.clone()).filter(|at| !at.is_empty());

@@ -18,7 +18,7 @@ pub(super) enum Role {
     /// What was refused.
     Refused,
     /// A link, by its number in the text.
-    Link(u16),
+    Connection(u16),
     /// Code, with its backticks.
     Code,
     /// What calls for the reader: their nick, or a word of their own.
@@ -34,7 +34,7 @@ impl Role {
             Self::Quiet => palette.quiet(),
             Self::Nick(hash) => palette.hashed(hash),
             Self::Refused => palette.refusal(),
-            Self::Link(_) => palette.link(),
+            Self::Connection(_) => palette.link(),
             Self::Code => palette.code(),
             Self::Mention => palette.mention(),
             Self::New => palette.new_mark(),
@@ -56,7 +56,7 @@ pub(super) fn parts<'a>(text: &'a str, calls: Option<&Highlights>) -> Vec<(Role,
         }
         let (role, next) = match (&code, &link) {
             (Some(code), Some(link)) if code.start < link.start => (Role::Code, code),
-            (_, Some(link)) => (Role::Link(links), link),
+            (_, Some(link)) => (Role::Connection(links), link),
             (Some(code), None) => (Role::Code, code),
             (None, None) => break,
         };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn links(text: &str) -> Vec<&str> {
-        of(|role| matches!(role, Role::Link(_)), text)
+        of(|role| matches!(role, Role::Connection(_)), text)
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
             links("https://a、https://b (https://c)(https://d)"),
             ["https://a", "https://b", "https://c", "https://d"]
         );
-        assert_eq!(parts("http://a http://b", None)[2].0, Role::Link(1), "each has its number");
+        assert_eq!(parts("http://a http://b", None)[2].0, Role::Connection(1), "each has its number");
     }
 
     #[test]

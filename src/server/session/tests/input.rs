@@ -10,7 +10,7 @@ use crate::{
     protocol::RoomView,
     rooms::MemberId,
     server::{
-        hub::handle::{Leaving, Place, Request},
+        hub::handle::{Leaving, Request, RoomSubscription},
         hub::mailbox::Mailboxes,
     },
 };
@@ -36,19 +36,19 @@ async fn what_one_says_in_a_row_is_one_request_and_keeps_its_order() {
     let mut ada = Peer::connect(&shared, opening(Dialect::Text, "ada"), 64 * 1024);
     let Some(Request::Arrive(arrival, reply)) = asked.recv().await else { panic!("nobody came in") };
     let (room, nick) = (arrival.room, arrival.nick.unwrap());
-    let (mut mail, (_told, ring)) = (Mailboxes::default(), broadcast::channel(1));
-    let seat = Seat {
+    let (mut mail, (_told, receiver)) = (Mailboxes::default(), broadcast::channel(1));
+    let member = Membership {
         id: MemberId::nobodys(),
         nick: nick.clone(),
         resumed: false,
         epoch: Hex([1; 8]),
         run: Hex([1; 8]),
-        place: Place { room: room.clone(), ring, last: MessageId(0), knows_topic: true },
+        place: RoomSubscription { room: room.clone(), receiver, last: MessageId(0), knows_topic: true },
         mailbox: mail.open(MemberId::nobodys()),
         leaving: Leaving::new(shared.hub.requests().downgrade(), MemberId::nobodys(), true),
     };
     reply
-        .send(Ok((seat, RoomView { room, topic: None, topic_by: None, names: vec![nick], people: 1, away: vec![] })))
+        .send(Ok((member, RoomView { room, topic: None, topic_by: None, names: vec![nick], people: 1, away: vec![] })))
         .unwrap();
     ada.line().await;
     for line in ["1", "2", "//3", "/me 4", "5"] {
@@ -196,7 +196,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     let mut opening = opening(Dialect::Json, "ada");
     opening.history = Some(0);
     // A reader of a broken log never comes in; the hub's own answer is what counts here.
-    let seat = shared.hub.arrive(crate::rooms::Arrival {
+    let member = shared.hub.arrive(crate::rooms::Arrival {
         author: Hex([9; 16]),
         address: HERE,
         nick: None,
@@ -205,19 +205,19 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
         can_return: true,
         returning: false,
     });
-    let (mut seat, _) = seat.await.unwrap().unwrap();
+    let (mut member, _) = member.await.unwrap().unwrap();
     let (text, key) = (crate::protocol::Body::new("x").unwrap(), crate::protocol::IdempotencyKey::new("k").unwrap());
     let said = crate::server::hub::handle::Outgoing {
         kind: crate::protocol::Kind::Say,
         text: Some(text),
         key: Some(key.clone()),
     };
-    shared.hub.say(seat.id, vec![said]).await.unwrap();
-    let ServerMessage::Error(failure) = *poll_fn(|cx| seat.mailbox.poll_next(cx)).await.unwrap() else {
+    shared.hub.say(member.id, vec![said]).await.unwrap();
+    let ServerMessage::Error(failure) = *poll_fn(|cx| member.mailbox.poll_next(cx)).await.unwrap() else {
         panic!("no error")
     };
     assert_eq!((failure.code, failure.key), (crate::protocol::ErrorCode::NotStored, Some(key)));
-    let told: Vec<_> = std::iter::from_fn(|| seat.place.ring.try_recv().ok()).collect();
+    let told: Vec<_> = std::iter::from_fn(|| member.place.receiver.try_recv().ok()).collect();
     assert!(told.iter().all(|batch| batch.last().is_none()), "no message: {told:?}");
 }
 

@@ -54,10 +54,10 @@ async fn no_cursor_hides_what_is_said_from_now_on() {
         can_return: false,
         returning: false,
     };
-    let (seat, _) = shared.hub.arrive(arrival).await.unwrap().unwrap();
+    let (member, _) = shared.hub.arrive(arrival).await.unwrap().unwrap();
     let (_ours, theirs) = duplex(4096);
     let mut socket = Socket::new(PrefixedStream::new(&[], theirs), Vec::new());
-    let mut session = Session::new(&mut socket, &shared, Dialect::Json, seat, Pace::new(&shared), HERE);
+    let mut session = Session::new(&mut socket, &shared, Dialect::Json, member, Pace::new(&shared), HERE);
     session.come_in(Wanted::After(MessageId(100))).await.unwrap();
     assert_eq!(session.cursor, MessageId(0));
 }
@@ -232,7 +232,7 @@ async fn a_cursor_of_another_epoch_does_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_past_the_end_hides_nothing() {
-    let epoch = shared().log.epoch().to_string();
+    let epoch = shared().store.epoch().to_string();
     for hello in [
         json!({"type": "hello", "after": 1000}),
         json!({"type": "hello", "epoch": epoch, "after": 1000}),
@@ -372,15 +372,15 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let mut socket = Socket::new(PrefixedStream::new(&[], ours), Vec::new());
     let entered =
         Entering::new(&mut socket, &shared, &mut Pace::new(&shared), HERE).enter(opening(Dialect::Text, "ada")).await;
-    let (seat, dialect, _) = entered.map_err(drop).unwrap();
-    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
+    let (member, dialect, _) = entered.map_err(drop).unwrap();
+    let mut session = Session::new(&mut socket, &shared, dialect, member, Pace::new(&shared), HERE);
     let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
-    let mut seldom = SessionEvents::new(stop, alarm, session.seat.mailbox.clone());
+    let mut seldom = SessionEvents::new(stop, alarm, session.member.mailbox.clone());
     // The room has two batches, and the peer two frames, "a" and "b" under a mask of zero.
     for text in ["one", "two"] {
         let said = Outgoing { kind: Kind::Say, text: Some(Body::new(text).unwrap()), key: None };
-        shared.hub.say(session.seat.id, vec![said]).await.unwrap();
-        shared.hub.settle().await.unwrap();
+        shared.hub.say(session.member.id, vec![said]).await.unwrap();
+        shared.hub.barrier().await.unwrap();
     }
     peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'a', 0x81, 0x81, 0, 0, 0, 0, b'b']).await.unwrap();
     let (mut turns, mut told) = (Vec::new(), false);
@@ -403,8 +403,8 @@ async fn a_batch_is_written_from_the_cursor_on() {
     let mut socket = Socket::new(PrefixedStream::new(&[], ours), Vec::new());
     let entered =
         Entering::new(&mut socket, &shared, &mut Pace::new(&shared), HERE).enter(opening(Dialect::Text, "ada")).await;
-    let (seat, dialect, _) = entered.map_err(drop).unwrap();
-    let mut session = Session::new(&mut socket, &shared, dialect, seat, Pace::new(&shared), HERE);
+    let (member, dialect, _) = entered.map_err(drop).unwrap();
+    let mut session = Session::new(&mut socket, &shared, dialect, member, Pace::new(&shared), HERE);
     session.say_live().await.unwrap();
     session.cursor = MessageId(1);
     let batch = Batch::messages(vec![message(1, "a"), message(2, "b")]);

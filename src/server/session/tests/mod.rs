@@ -31,14 +31,14 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Lost connections from one address that keep their places.
 const LOST: u32 = 3;
 
-fn shared_over(log: Store, rate: u32, burst: u32) -> Arc<Shared> {
-    let last = log.last().unwrap_or_default();
-    let (hub, desk) = hub::task::open(log.clone(), last, Timestamp(0), LOST);
-    tokio::spawn(desk);
+fn shared_over(store: Store, rate: u32, burst: u32) -> Arc<Shared> {
+    let last = store.last().unwrap_or_default();
+    let (hub, task) = hub::task::open(store.clone(), last, Timestamp(0), LOST);
+    tokio::spawn(task);
     let origins = Vec::new();
     let (started, stop) = (Instant::now(), CancellationToken::new());
     let (complaints, pages, searches) = (Complaints::default(), Turns::new(Store::PAGES_AT_ONCE), Turns::new(1));
-    Arc::new(Shared { hub, log, started, stop, rate: Rate::new(rate, burst), complaints, pages, searches, origins })
+    Arc::new(Shared { hub, store, started, stop, rate: Rate::new(rate, burst), complaints, pages, searches, origins })
 }
 
 fn shared() -> Arc<Shared> {

@@ -18,7 +18,7 @@ use crate::{
 const LONG_HISTORY: u32 = Limits::HISTORY;
 
 async fn shared_with_a_long_history() -> Arc<Shared> {
-    let log = Store::memory(Hex([1; 8]));
+    let store = Store::memory(Hex([1; 8]));
     let draft = |number| Draft {
         room: RoomName::lobby(),
         at: Timestamp(0),
@@ -28,8 +28,8 @@ async fn shared_with_a_long_history() -> Arc<Shared> {
         text: Some(Body::new(&format!("{number:=>width$}", width = Limits::MESSAGE)).unwrap()),
         key: None,
     };
-    log.append((0..LONG_HISTORY).map(draft).collect()).await.unwrap();
-    shared_over(log, 0, 0)
+    store.append((0..LONG_HISTORY).map(draft).collect()).await.unwrap();
+    shared_over(store, 0, 0)
 }
 
 fn wants_all(dialect: Dialect, nick: &str) -> HandshakeRequest {

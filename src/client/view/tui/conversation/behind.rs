@@ -5,7 +5,7 @@
 use super::{
     Conversation,
     entry::Entry,
-    segment::{self, Beyond, Segment},
+    segment::{self, PageState, Segment},
 };
 use crate::protocol::Limits;
 
@@ -37,7 +37,7 @@ impl Conversation {
     pub(super) fn most(&self) -> (usize, usize) {
         if self.in_front {
             (segment::ENTRIES, segment::BYTES)
-        } else if self.is_kept_here || self.live.older == Beyond::Lost {
+        } else if self.is_kept_here || self.live.older == PageState::Lost {
             (ENTRIES_KEPT_HERE, BYTES_KEPT_HERE)
         } else {
             (ENTRIES, BYTES)

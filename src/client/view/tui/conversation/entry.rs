@@ -56,7 +56,7 @@ pub(super) enum Content {
     /// Who came and went.
     Presence(Box<Run>),
     /// What the server or the client tells.
-    Told(String),
+    Info(String),
     /// That the connection was lost, and whether it is back.
     Outage(Box<Outage>),
     /// What was refused.
@@ -70,7 +70,7 @@ pub(super) enum Content {
 impl Content {
     /// Returns whether it was said by somebody.
     pub(super) fn is_said(&self) -> bool {
-        !matches!(self, Self::Presence(_) | Self::Told(_) | Self::Outage(_) | Self::Refused(_))
+        !matches!(self, Self::Presence(_) | Self::Info(_) | Self::Outage(_) | Self::Refused(_))
     }
 }
 
@@ -192,7 +192,7 @@ impl Entry {
             Content::Private(private, _) | Content::Alone(private, _) => {
                 size_of::<Private>() + private.text.as_str().len()
             }
-            Content::Told(text) | Content::Refused(text) | Content::Line(text) => text.len(),
+            Content::Info(text) | Content::Refused(text) | Content::Line(text) => text.len(),
             // What can change counts nothing, and is short.
             Content::Presence(_) | Content::Outage(_) | Content::Pending(..) => 0,
         };
@@ -279,7 +279,7 @@ impl Entry {
             Role::Text => styled::parts(&text, self.mentioned.as_deref()),
             role => vec![(role, text.as_ref())],
         };
-        let links = parts.iter().filter(|(role, _)| matches!(role, Role::Link(_)));
+        let links = parts.iter().filter(|(role, _)| matches!(role, Role::Connection(_)));
         let links = links.map(|(_, text)| (*text).into()).collect();
         // Where what stands beside the time begins.
         let beside = context.clock.columns() + 1;
@@ -326,7 +326,7 @@ impl Entry {
             Content::Private(private, false) => whisper(Some(&private.from), None, private.text.as_str()),
             Content::Alone(private, _) => speech(Some(&private.from), Kind::Say, Some(private.text.as_str())),
             Content::Presence(run) => Said::aside("* ", run.words().into(), Role::Quiet),
-            Content::Told(text) => Said::aside("* ", text.into(), Role::Quiet),
+            Content::Info(text) => Said::aside("* ", text.into(), Role::Quiet),
             Content::Outage(outage) => Said::aside("* ", outage.words().into(), Role::Quiet),
             Content::Refused(text) => Said::aside("! ", text.into(), Role::Refused),
             Content::Line(text) => Said { head: vec![], lead: None, text: text.into(), role: Role::Text },

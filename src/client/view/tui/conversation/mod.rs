@@ -32,12 +32,12 @@ use self::{
     entry::{Content, Entry},
     outage::Outage,
     presence::{Run, Speakers},
-    reading::Reading,
+    reading::ReadMarker,
     scroll::{Goal, Position},
     segment::Segment,
 };
 pub use self::{
-    pages::Page, reading::GoneToNew, reading::Place, results::SearchResults, scroll::Scroll, topic::TopicKey,
+    pages::Page, reading::GoneToNew, reading::ReadPosition, results::SearchResults, scroll::Scroll, topic::TopicKey,
     topic::TopicPage,
 };
 use super::{
@@ -48,12 +48,12 @@ use super::{
 };
 use crate::{
     client::{
-        chat::{Bookmark, Pending, Shown},
+        chat::{Bookmark, Pending, ViewEvent},
         ignored::Ignored,
         view::PLAIN_TEXT_ONLY,
     },
     protocol::{
-        self, Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, Welcome, clean,
+        self, Dialect, Epoch, Message, MessageId, Nick, Presence, Private, ServerMessage, Timestamp, Welcome, sanitize,
         text,
     },
 };
@@ -104,7 +104,7 @@ pub struct Conversation {
     in_sight: (i64, i64),
     /// The message that was jumped to, until the reader has gone on.
     hit: Option<MessageId>,
-    reading: Reading,
+    reading: ReadMarker,
     /// Where the reader wants to be, until enough is here for that.
     goal: Option<Goal>,
     /// Whether everything was taken out of sight, until the reader scrolls up.
@@ -150,7 +150,7 @@ impl Conversation {
             size: (80, 24),
             in_sight: (0, 0),
             hit: None,
-            reading: Reading::default(),
+            reading: ReadMarker::default(),
             goal: None,
             cleared: false,
             near: (false, false),
@@ -221,20 +221,20 @@ impl Conversation {
     }
 
     /// Takes what is to be shown; `me` is the reader's nick by now, and `at` when it came.
-    pub fn take(&mut self, shown: &Shown, me: Option<&Nick>, at: Moment) -> Attention {
+    pub fn take(&mut self, shown: &ViewEvent, me: Option<&Nick>, at: Moment) -> Attention {
         if self.me.as_ref() != me {
             self.me = me.cloned();
             self.recall();
         }
         match shown {
-            Shown::Event { event: ServerMessage::Welcome(welcome), .. } => {
+            ViewEvent::Event { event: ServerMessage::Welcome(welcome), .. } => {
                 self.welcomed(welcome);
             }
-            Shown::Event { event: ServerMessage::Live { .. }, .. } => self.went_live(),
-            Shown::Event { quiet: true, .. } | Shown::Answer { .. } => {}
-            Shown::Event { event, .. } => return self.event(event, at),
-            Shown::Text(frame) => return self.line(clean::lines(frame).trim_end_matches('\n'), at),
-            Shown::Connected(dialect) => {
+            ViewEvent::Event { event: ServerMessage::Live { .. }, .. } => self.went_live(),
+            ViewEvent::Event { quiet: true, .. } | ViewEvent::Answer { .. } => {}
+            ViewEvent::Event { event, .. } => return self.event(event, at),
+            ViewEvent::Text(frame) => return self.line(sanitize::lines(frame).trim_end_matches('\n'), at),
+            ViewEvent::Connected(dialect) => {
                 self.forget_asking();
                 self.is_kept_here = *dialect == Dialect::Text;
                 if self.is_kept_here {
@@ -242,29 +242,29 @@ impl Conversation {
                     self.tell(PLAIN_TEXT_ONLY, at);
                 }
             }
-            Shown::Disconnected { reason } => {
+            ViewEvent::Disconnected { reason } => {
                 self.forget_asking();
                 self.reading.lost();
-                self.connection_lost(&clean::line(reason), at);
+                self.connection_lost(&sanitize::line(reason), at);
             }
-            Shown::Unreachable { reason } => {
-                let reason = clean::line(reason);
+            ViewEvent::Unreachable { reason } => {
+                let reason = sanitize::line(reason);
                 match self.outage(at).filter(|outage| outage.lasts()) {
                     Some(outage) => outage.fails(reason),
                     None => self.tell(&format!("not connected yet: {reason}"), at),
                 }
             }
-            Shown::Back { words, missed } => {
+            ViewEvent::Back { words, missed } => {
                 let words = if *missed < MANY { words.clone() } else { format!("{words}; {TO_NEW}") };
                 match self.outage(at).filter(|outage| outage.lasts()) {
                     Some(outage) => outage.ends(words),
                     None => self.push_outage(Outage::back(words), at),
                 }
             }
-            Shown::Waiting { words } => self.tell(&clean::line(words), at),
-            Shown::Notice(words) => self.tell(words, at),
-            Shown::Refusal(words) => self.refuse(words, at),
-            Shown::Undelivered { words, .. } => {
+            ViewEvent::Waiting { words } => self.tell(&sanitize::line(words), at),
+            ViewEvent::Notice(words) => self.tell(words, at),
+            ViewEvent::Refusal(words) => self.refuse(words, at),
+            ViewEvent::Undelivered { words, .. } => {
                 self.refuse(words, at);
                 return Attention::Mention;
             }
@@ -313,7 +313,7 @@ impl Conversation {
                     self.tell(text::CUT_SHORT, at);
                 }
             }
-            ServerMessage::Error(failure) => self.refuse(&clean::line(&failure.message), at),
+            ServerMessage::Error(failure) => self.refuse(&sanitize::line(&failure.message), at),
             // How the room is stands in the status line.
             ServerMessage::Hello { .. }
             | ServerMessage::Welcome(_)
@@ -448,8 +448,8 @@ impl Conversation {
     }
 
     fn tell(&mut self, words: &str, at: Moment) {
-        let words = clean::lines(words).into_owned();
-        self.push(Entry::new(Content::Told(words), MessageId(0), Some(self.local(at))));
+        let words = sanitize::lines(words).into_owned();
+        self.push(Entry::new(Content::Info(words), MessageId(0), Some(self.local(at))));
     }
 
     /// Tells that the connection was lost, in the last line where that tells the same of the time before.
@@ -470,7 +470,7 @@ impl Conversation {
     }
 
     fn refuse(&mut self, words: &str, at: Moment) {
-        let words = clean::lines(words).into_owned();
+        let words = sanitize::lines(words).into_owned();
         self.push(Entry::new(Content::Refused(words), MessageId(0), Some(self.local(at))));
     }
 

@@ -6,9 +6,9 @@ use super::{
     Conversation, Position,
     entry::{Content, Entry},
     scroll::{Goal, Spot},
-    segment::{Beyond, Segment},
+    segment::{PageState, Segment},
 };
-use crate::protocol::{ClientMessage, Message, MessageId, Timestamp, clean};
+use crate::protocol::{ClientMessage, Message, MessageId, Timestamp, sanitize};
 
 /// Messages in a page: more than the tallest screen shows.
 const PAGE: u32 = 100;
@@ -58,16 +58,16 @@ impl Conversation {
         let segment = self.detached.as_mut().unwrap_or(&mut self.live);
         if near.0
             && (wants_more || !self.cleared && !segment.is_deep())
-            && segment.older == Beyond::Unknown
+            && segment.older == PageState::Unknown
             && let Some(oldest) = segment.oldest()
         {
-            segment.older = Beyond::Asked(oldest);
+            segment.older = PageState::Asked(oldest);
             return Some(Page::Older(oldest));
         }
         let detached = self.detached.as_mut()?;
-        if near.1 && detached.newer == Beyond::Unknown {
+        if near.1 && detached.newer == PageState::Unknown {
             let latest = detached.latest();
-            detached.newer = Beyond::Asked(latest);
+            detached.newer = PageState::Asked(latest);
             return Some(Page::Newer(latest));
         }
         None
@@ -90,8 +90,8 @@ impl Conversation {
     pub fn page_refused(&mut self, page: Page, why: &str) {
         for segment in self.detached.iter_mut().chain([&mut self.live]) {
             match page {
-                Page::Older(before) if segment.older == Beyond::Asked(before) => segment.older = Beyond::Refused,
-                Page::Newer(after) if segment.newer == Beyond::Asked(after) => segment.newer = Beyond::Refused,
+                Page::Older(before) if segment.older == PageState::Asked(before) => segment.older = PageState::Refused,
+                Page::Newer(after) if segment.newer == PageState::Asked(after) => segment.newer = PageState::Refused,
                 _ => {}
             }
         }
@@ -101,7 +101,7 @@ impl Conversation {
             Page::Newer(_) => false,
         };
         if is_awaited {
-            self.complain(format!("older messages cannot be shown: {}", clean::line(why)));
+            self.complain(format!("older messages cannot be shown: {}", sanitize::line(why)));
         }
     }
 
@@ -130,8 +130,8 @@ impl Conversation {
         let older = self.segment(messages.iter().filter(|message| message.id < before));
         let mut segments = self.detached.iter_mut().chain([&mut self.live]);
         // What was asked for may have been dropped meanwhile, and with it the place of the answer.
-        let Some(segment) = segments.find(|segment| segment.older == Beyond::Asked(before)) else { return };
-        segment.older = if older.is_empty() { Beyond::Nothing } else { Beyond::Unknown };
+        let Some(segment) = segments.find(|segment| segment.older == PageState::Asked(before)) else { return };
+        segment.older = if older.is_empty() { PageState::Nothing } else { PageState::Unknown };
         segment.prepend(older);
         drop(segments);
         self.pursue();
@@ -148,11 +148,11 @@ impl Conversation {
             let missing = messages.iter().filter(|message| oldest.is_some_and(|oldest| message.id < oldest));
             let older = self.segment(missing);
             self.detached = None;
-            self.live.older = Beyond::Nothing;
+            self.live.older = PageState::Nothing;
             self.live.prepend(older);
         } else {
             let mut beginning = self.segment(messages);
-            beginning.older = Beyond::Nothing;
+            beginning.older = PageState::Nothing;
             self.detached = Some(beginning);
         }
         self.hit = None;
@@ -195,10 +195,10 @@ impl Conversation {
         let live = self.live.oldest();
         let is_missing = |id: MessageId| id > after && live.is_none_or(|live| id < live);
         let newer = self.segment(messages.iter().filter(|message| is_missing(message.id)));
-        let Some(detached) = self.detached.as_mut().filter(|detached| detached.newer == Beyond::Asked(after)) else {
+        let Some(detached) = self.detached.as_mut().filter(|detached| detached.newer == PageState::Asked(after)) else {
             return;
         };
-        detached.newer = Beyond::Unknown;
+        detached.newer = PageState::Unknown;
         let reaches = messages.last().is_none_or(|last| live.is_some_and(|live| last.id >= live));
         detached.append(newer);
         if reaches {

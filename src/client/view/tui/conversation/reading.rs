@@ -4,7 +4,7 @@ use super::{
     Conversation, Page,
     entry::{Content, Entry},
     scroll::Spot,
-    segment::{Beyond, Segment},
+    segment::{PageState, Segment},
 };
 use crate::{
     client::chat::Bookmark,
@@ -24,7 +24,7 @@ pub enum GoneToNew {
 
 /// What the reader has seen.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct ReadMarker {
     /// Whether somebody looks.
     watched: bool,
     /// Whether what comes is new, not what was missed.
@@ -39,7 +39,7 @@ pub(super) struct Reading {
     unseen: i64,
 }
 
-impl Reading {
+impl ReadMarker {
     /// Takes that the end is in sight, `before` being the latest message before and `latest` now.
     pub(super) fn came_in_sight(&mut self, before: MessageId, latest: MessageId) {
         self.below = 0;
@@ -87,7 +87,7 @@ impl Reading {
 
 /// Where the reader is in a conversation the end of which is not in sight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ReadPosition {
     /// How many messages come after those in sight; none where there are some in between that nobody has counted.
     pub back: Option<usize>,
     /// When the first in sight was; with the year where that is not the year of the latest.
@@ -99,7 +99,7 @@ pub struct Place {
 impl Conversation {
     /// Returns where the reader is, as it was last drawn; nothing where the end is in sight.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
+    pub fn place(&self) -> Option<ReadPosition> {
         if self.is_at_bottom() {
             return None;
         }
@@ -120,7 +120,7 @@ impl Conversation {
                 .filter(|entry| is_text(entry))
                 .count()
         };
-        Some(Place { back: self.detached.is_none().then(count), at, new: self.new_below() })
+        Some(ReadPosition { back: self.detached.is_none().then(count), at, new: self.new_below() })
     }
 
     /// Takes whether somebody looks at the conversation: its tab is in front and the terminal has the focus.
@@ -161,7 +161,7 @@ impl Conversation {
         let first = self.reading.rule.and_then(|rule| Some((rule, self.live.after(rule)?)));
         let Some((rule, serial)) = first else { return GoneToNew::Nothing };
         // More that is new may be missing before the first that is here.
-        if serial == self.live.first() && !matches!(self.live.older, Beyond::Nothing | Beyond::Lost) {
+        if serial == self.live.first() && !matches!(self.live.older, PageState::Nothing | PageState::Lost) {
             return GoneToNew::Wants(Page::Unread(rule));
         }
         self.detached = None;

@@ -4,7 +4,7 @@ use super::{
     super::clock::Timestamps,
     Conversation,
     entry::{Content, Context, Entry, NARROW},
-    segment::{Beyond, Segment},
+    segment::{PageState, Segment},
 };
 use crate::protocol::MessageId;
 
@@ -125,7 +125,7 @@ impl Conversation {
     /// Returns whether the server may have messages before what is shown.
     fn may_be_older(&self) -> bool {
         let shown = self.shown();
-        !matches!(shown.older, Beyond::Nothing | Beyond::Lost) && shown.oldest().is_some()
+        !matches!(shown.older, PageState::Nothing | PageState::Lost) && shown.oldest().is_some()
     }
 
     /// Takes note that the reader wants to see what is older.
@@ -235,7 +235,7 @@ impl Conversation {
         let same_time = before.is_some_and(|before| minute(before) == minute(entry));
         let is_pending = matches!(entry.content, Content::Pending(..));
         Some(Context {
-            beginning: before.is_none() && shown.older == Beyond::Nothing,
+            beginning: before.is_none() && shown.older == PageState::Nothing,
             day,
             new: is_new(entry) && !before.is_some_and(is_new),
             time: self.size.0 >= NARROW && !is_pending && (!same_time || self.times.stamps == Timestamps::Each),

@@ -13,7 +13,7 @@ pub(super) const BYTES: usize = 2 * 1024 * 1024;
 
 /// What is known of the messages beyond an end of a segment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Beyond {
+pub(super) enum PageState {
     /// There may be some.
     #[default]
     Unknown,
@@ -37,8 +37,8 @@ pub(super) struct Segment {
     before: MessageId,
     /// Whether there was no more room for its first entries.
     is_cut: bool,
-    pub(super) older: Beyond,
-    pub(super) newer: Beyond,
+    pub(super) older: PageState,
+    pub(super) newer: PageState,
 }
 
 impl Segment {
@@ -183,7 +183,7 @@ impl Segment {
             entry.upto = MessageId(0);
         }
         self.before = MessageId(0);
-        self.older = Beyond::Lost;
+        self.older = PageState::Lost;
     }
 
     /// Returns whether it holds more than so many entries or bytes.
@@ -196,15 +196,15 @@ impl Segment {
         self.first += 1;
         self.bytes -= entry.weight();
         self.is_cut = true;
-        if self.older != Beyond::Lost {
-            self.older = Beyond::Unknown;
+        if self.older != PageState::Lost {
+            self.older = PageState::Unknown;
         }
     }
 
     pub(super) fn drop_last(&mut self) {
         if let Some(entry) = self.entries.pop_back() {
             self.bytes -= entry.weight();
-            self.newer = Beyond::Unknown;
+            self.newer = PageState::Unknown;
         }
     }
 
@@ -220,12 +220,12 @@ impl Segment {
             before: self.before,
             is_cut: self.is_cut,
             older: self.older,
-            newer: Beyond::Unknown,
+            newer: PageState::Unknown,
         };
         self.is_cut = true;
         self.bytes -= before.bytes;
         self.first = before.end();
-        self.older = Beyond::Unknown;
+        self.older = PageState::Unknown;
         before
     }
 
@@ -239,8 +239,8 @@ impl Segment {
     /// Lets what was refused be asked for again.
     pub(super) fn forget_refusals(&mut self) {
         for beyond in [&mut self.older, &mut self.newer] {
-            if *beyond == Beyond::Refused {
-                *beyond = Beyond::Unknown;
+            if *beyond == PageState::Refused {
+                *beyond = PageState::Unknown;
             }
         }
     }
@@ -248,8 +248,8 @@ impl Segment {
     /// Counts what was asked for as not asked: no answer is to come.
     pub(super) fn forget_asking(&mut self) {
         for beyond in [&mut self.older, &mut self.newer] {
-            if matches!(beyond, Beyond::Asked(_) | Beyond::Refused) {
-                *beyond = Beyond::Unknown;
+            if matches!(beyond, PageState::Asked(_) | PageState::Refused) {
+                *beyond = PageState::Unknown;
             }
         }
     }

@@ -51,7 +51,7 @@ impl Row {
     pub(super) fn links(&self, area: Rect, y: u16, serial: i64, links: &[Arc<str>]) -> impl Iterator<Item = LinkSpan> {
         let pieces = self.pieces.iter().filter(move |piece| !links.is_empty() && piece.x < area.width);
         pieces.filter_map(move |piece| {
-            let Role::Link(number) = piece.role else { return None };
+            let Role::Connection(number) = piece.role else { return None };
             let text = Arc::clone(links.get(usize::from(number))?);
             let start = area.x + piece.x;
             let wide = u16::try_from(columns(&piece.text)).unwrap_or(u16::MAX);
@@ -200,7 +200,7 @@ fn long_link(line: &[Cluster<'_>], from: usize, margins: Margins) -> Option<Rang
         let count = line[start..].iter().take_while(|cluster| cluster.role == role).count();
         let run = start..start + count;
         let is_simple = |cluster: &Cluster<'_>| cluster.text.is_ascii() && cluster.width == 1;
-        if matches!(role, Role::Link(_)) && count > room && line[run.clone()].iter().all(is_simple) {
+        if matches!(role, Role::Connection(_)) && count > room && line[run.clone()].iter().all(is_simple) {
             return Some(run);
         }
         start = run.end;
@@ -307,7 +307,7 @@ mod tests {
             rows.iter().map(|row| (row.pieces.first().map_or(0, |piece| piece.x), text(row), row.goes_on)).collect()
         };
         let row = |x, text: &str, goes_on| (x, text.to_owned(), goes_on);
-        let link = (Role::Link(0), "http://a/0123456789");
+        let link = (Role::Connection(0), "http://a/0123456789");
         let (before, after) = ((Role::Text, "ab ("), (Role::Text, ") cd"));
         assert_eq!(
             laid(&[before, link, after], 1, 3, 8),
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(laid(&[(Role::Text, "x\n"), link], 1, 3, 19)[1], row(0, "http://a/0123456789", false));
         // It fits, or cannot be cut anywhere.
         assert_eq!(laid(&[link], 0, 3, 22), [row(0, "http://a/0123456789", false)]);
-        assert_eq!(laid(&[(Role::Link(0), "http://a/学生学生学")], 2, 2, 10)[0], row(2, "http://a", false));
+        assert_eq!(laid(&[(Role::Connection(0), "http://a/学生学生学")], 2, 2, 10)[0], row(2, "http://a", false));
         assert_eq!(cut_rows("ab学c", 3), ["ab", "学c"]);
         assert_eq!((cut_rows("", 3), cut_rows("学a", 1)), (vec![""], vec!["学", "a"]));
     }

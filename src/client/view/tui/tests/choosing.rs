@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::{Presence, Rename};
 
-impl Stage {
+impl Harness {
     /// Returns a stage on which ada is live in so many rooms, looks at the first, and has the keyboard elsewhere.
     fn away_in(rooms: &[&str]) -> Self {
         let mut stage = Self::new(Depth::True);
@@ -21,8 +21,8 @@ impl Stage {
         self.elapsed += Duration::from_mins(1);
         self.wishes.clear();
         self.said(tab, "bob", text);
-        let rings = self.wishes.contains(&Wish::Ring);
-        assert_eq!(rings, self.wishes.iter().any(|wish| matches!(wish, Wish::Notify(_))), "both or none");
+        let rings = self.wishes.contains(&UiAction::Ring);
+        assert_eq!(rings, self.wishes.iter().any(|wish| matches!(wish, UiAction::Notify(_))), "both or none");
         rings
     }
 
@@ -35,9 +35,9 @@ impl Stage {
 
 #[test]
 fn a_room_rings_as_was_chosen_for_it() {
-    let mut stage = Stage::away_in(&["lobby", "tea", "rust"]);
+    let mut stage = Harness::away_in(&["lobby", "tea", "rust"]);
     stage.chose(1, "/notify none");
-    assert!(stage.wishes.contains(&Wish::Remember));
+    assert!(stage.wishes.contains(&UiAction::Remember));
     stage.chose(2, "/notify all");
     for (tab, said, mentioned) in [(0, false, true), (1, false, false), (2, true, true)] {
         assert_eq!((stage.rings(tab, "hello"), stage.rings(tab, "hello ada")), (said, mentioned), "{tab}");
@@ -53,12 +53,12 @@ fn a_room_rings_as_was_chosen_for_it() {
     stage.elapsed += Duration::from_mins(1);
     stage.wishes.clear();
     stage.told(1, &serde_json::json!({}));
-    assert!(stage.wishes.contains(&Wish::Ring));
+    assert!(stage.wishes.contains(&UiAction::Ring));
 }
 
 #[test]
 fn notify_and_joins_tell_what_holds() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     let mut answer = |line: &str| {
         stage.enter_line(line);
         let screen = stage.screen(80, 24);
@@ -77,7 +77,7 @@ fn notify_and_joins_tell_what_holds() {
 
 #[test]
 fn alt_a_goes_where_it_calls_most() {
-    let mut stage = Stage::away_in(&["lobby", "muted", "quiet", "all", "named"]);
+    let mut stage = Harness::away_in(&["lobby", "muted", "quiet", "all", "named"]);
     stage.chose(1, "/notify none");
     stage.chose(3, "/notify all");
     stage.tui.go_to(0);
@@ -105,7 +105,7 @@ fn alt_a_goes_where_it_calls_most() {
 
 #[test]
 fn a_room_tells_of_whom_was_chosen() {
-    let moves = |stage: &mut Stage, tab: usize| {
+    let moves = |stage: &mut Harness, tab: usize| {
         let lobby = stage.tui.rooms[tab].name.clone().unwrap();
         let presence = Presence {
             joined: vec![nick("eve")],
@@ -117,7 +117,7 @@ fn a_room_tells_of_whom_was_chosen() {
         stage.server(tab, &ServerMessage::Presence(presence));
         stage.bottom(3).lines().next().unwrap().trim_start().to_owned()
     };
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "bob", "hello");
     assert_eq!(moves(&mut stage, 0), "* bob left");
     stage.enter_line("/joins all");
@@ -135,7 +135,7 @@ fn a_room_tells_of_whom_was_chosen() {
 
 #[test]
 fn several_are_ignored_at_once() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/ignore eve bob, ada");
     let screen = stage.screen(80, 24);
     for words in ["! ada is you", "* eve is ignored; /ignore eve again", "bob is ignored; /ignore bob again"] {

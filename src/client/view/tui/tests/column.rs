@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::Limits;
 
-impl Stage {
+impl Harness {
     /// Returns a stage on which ada is live in so many rooms.
     fn in_rooms(count: usize) -> Self {
         let mut stage = Self::new(Depth::True);
@@ -18,7 +18,7 @@ impl Stage {
 
 #[test]
 fn with_many_rooms_the_one_in_front_and_the_people_are_seen() {
-    let mut stage = Stage::in_rooms(32);
+    let mut stage = Harness::in_rooms(32);
     for tab in 0..32 {
         stage.tui.go_to(tab);
         let screen = stage.screen(120, 24);
@@ -35,7 +35,7 @@ fn with_many_rooms_the_one_in_front_and_the_people_are_seen() {
 
 #[test]
 fn a_long_topic_is_shown_whole_until_a_key() {
-    let mut stage = Stage::new(Depth::True);
+    let mut stage = Harness::new(Depth::True);
     stage.open("lobby");
     let topic = "a long topic ".repeat(12) + "and its end";
     stage.enter(0, Some(&topic));
@@ -58,7 +58,7 @@ fn a_long_topic_is_shown_whole_until_a_key() {
 
 #[test]
 fn a_topic_that_is_higher_than_the_screen_scrolls() {
-    let mut stage = Stage::new(Depth::True);
+    let mut stage = Harness::new(Depth::True);
     stage.open("lobby");
     let words: Vec<_> = (0..Limits::TOPIC / 8).map(|word| format!("word{word:03}")).collect();
     stage.enter(0, Some(&words.join(" ")));

@@ -4,26 +4,26 @@ use super::*;
 use crate::protocol::{Presence, Private, Query, Rename, RoomEntry};
 
 /// Returns a stage on which ada ignores eve and looks elsewhere.
-fn ignoring() -> Stage {
-    let mut stage = Stage::live();
+fn ignoring() -> Harness {
+    let mut stage = Harness::live();
     stage.enter_line("/ignore eve");
     stage.input(Input::Focus(false));
     stage.wishes.clear();
     stage
 }
 
-fn presence(stage: &Stage) -> Presence {
+fn presence(stage: &Harness) -> Presence {
     Presence::unmoved(stage.tui.rooms[0].name.clone().unwrap(), 3)
 }
 
-fn whisper(stage: &mut Stage, from: &str, text: &str) {
+fn whisper(stage: &mut Harness, from: &str, text: &str) {
     let text = Body::new(text).unwrap();
     let private =
         Private { peer: None, id: None, from: nick(from), to: nick("ada"), at: Timestamp(NOON), text, key: None };
     stage.server(0, &ServerMessage::Private(private));
 }
 
-fn topic(stage: &mut Stage, who: &str, text: &str) {
+fn topic(stage: &mut Harness, who: &str, text: &str) {
     let mut message = Message::clone(&stage.message(0, who, text));
     message.kind = Kind::Topic;
     stage.server(0, &ServerMessage::Message(Arc::new(message)));
@@ -38,7 +38,11 @@ fn every_form_of_the_nick_is_ignored_and_calls_for_nobody() {
     }
     let screen = stage.screen(120, 24);
     assert!(!screen.contains("buy this"), "{screen}");
-    assert!(!stage.wishes.iter().any(|wish| matches!(wish, Wish::Ring | Wish::Notify(_))), "{:?}", stage.wishes);
+    assert!(
+        !stage.wishes.iter().any(|wish| matches!(wish, UiAction::Ring | UiAction::Notify(_))),
+        "{:?}",
+        stage.wishes
+    );
     assert_eq!(stage.tui.title(), "#lobby - chat");
     stage.said(0, "steve", "ada: hello");
     assert_eq!(stage.tui.title(), "(1!) #lobby - chat");
@@ -46,7 +50,7 @@ fn every_form_of_the_nick_is_ignored_and_calls_for_nobody() {
 
 #[test]
 fn what_is_here_goes_and_comes_back() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "eve", "buy this");
     stage.said(0, "bob", "no, thanks");
     stage.enter_line("/ignore Eve");
@@ -66,7 +70,9 @@ fn pages_of_history_are_without_them_and_lead_on() {
     for _ in 0..9 {
         stage.screen(80, 24);
         for wish in stage.tui.wants() {
-            let Wish::Ask(0, ClientMessage::History { before: Some(before), .. }) = wish else { panic!("{wish:?}") };
+            let UiAction::Ask(0, ClientMessage::History { before: Some(before), .. }) = wish else {
+                panic!("{wish:?}")
+            };
             asked.push(before.0);
             stage.event(
                 0,
@@ -107,7 +113,7 @@ fn a_search_finds_nothing_of_theirs() {
 
 #[test]
 fn nobody_is_answered_unawares() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     whisper(&mut stage, "bob", "are you there?");
     stage.enter_line("/ignore eve");
     whisper(&mut stage, "eve", "psst");
@@ -118,7 +124,7 @@ fn nobody_is_answered_unawares() {
 
 #[test]
 fn their_coming_and_going_is_not_told() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "eve", "hello");
     stage.enter_line("/ignore eve");
     let left = Presence { left: vec![nick("eve")], ..presence(&stage) };
@@ -142,13 +148,13 @@ fn their_topic_is_not_shown() {
     assert!(stage.bottom(2).contains("biscuits"));
 }
 
-fn renamed(stage: &mut Stage, from: &str, to: &str) {
+fn renamed(stage: &mut Harness, from: &str, to: &str) {
     let rename = Rename { from: nick(from), to: nick(to) };
     let renamed = Presence { renamed: vec![rename], ..presence(stage) };
     stage.server(0, &ServerMessage::Presence(renamed));
 }
 
-fn left(stage: &mut Stage, who: &str) {
+fn left(stage: &mut Harness, who: &str) {
     let left = Presence { left: vec![nick(who)], ..presence(stage) };
     stage.server(0, &ServerMessage::Presence(left));
 }
@@ -162,7 +168,7 @@ fn who_changes_their_nick_is_still_ignored_and_that_is_told_once() {
     let screen = stage.screen(80, 24);
     assert!(!screen.contains("buy this") && screen.contains("eve is zoe now, and stays ignored"), "{screen}");
     assert_eq!(stage.tui.ignored().nicks(), [nick("eve")]);
-    assert_eq!(stage.wishes, [Wish::Ignore], "only what the user chose is remembered");
+    assert_eq!(stage.wishes, [UiAction::Ignore], "only what the user chose is remembered");
     stage.enter_line("/ignore");
     assert!(stage.screen(80, 24).contains("ignored: eve, zoe (eve)"));
     renamed(&mut stage, "zoe", "mia");
@@ -224,7 +230,7 @@ fn nobody_is_followed_through_what_was_not_seen() {
             }
             _ => {
                 let wishes = stage.tui.close(0);
-                assert_eq!(wishes, [Wish::Ignore]);
+                assert_eq!(wishes, [UiAction::Ignore]);
             }
         }
         assert_eq!(stage.tui.ignored().followed().count(), 0, "{lost}");
@@ -233,7 +239,7 @@ fn nobody_is_followed_through_what_was_not_seen() {
 
 #[test]
 fn nobody_ignores_themselves() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     for form in ["ada", "ADA", "аdа"] {
         stage.enter_line(&format!("/ignore {form}"));
         assert!(stage.screen(80, 24).contains(&format!("! {form} is you")), "{form}");
@@ -247,7 +253,7 @@ fn nobody_ignores_themselves() {
 
 #[test]
 fn the_column_marks_them_and_tab_names_them_only_to_ignore() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     let view = RoomView {
         room: room("lobby"),
         topic: None,
@@ -270,7 +276,7 @@ fn the_column_marks_them_and_tab_names_them_only_to_ignore() {
 
 #[test]
 fn nobody_is_promised_what_a_server_of_lines_cannot_keep() {
-    let mut stage = Stage::new(Depth::True);
+    let mut stage = Harness::new(Depth::True);
     stage.open("lobby");
     stage.event(0, Event::Connected(Dialect::Text));
     stage.enter_line("/ignore eve");

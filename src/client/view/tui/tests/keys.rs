@@ -5,7 +5,7 @@ use crate::protocol::RoomEntry;
 
 #[test]
 fn ctrl_c_clears_then_asks_and_then_quits() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("half a line");
     stage.control('c');
     assert_eq!(stage.bottom(1), ">");
@@ -14,27 +14,27 @@ fn ctrl_c_clears_then_asks_and_then_quits() {
     stage.type_in("x");
     assert!(!stage.bottom(2).contains("quits") && stage.bottom(1) == "> x");
     stage.control('c');
-    assert!(stage.wishes.iter().all(|wish| *wish != Wish::Quit));
+    assert!(stage.wishes.iter().all(|wish| *wish != UiAction::Quit));
     stage.control('c');
     stage.control('c');
-    assert_eq!(stage.wishes.pop(), Some(Wish::Quit));
+    assert_eq!(stage.wishes.pop(), Some(UiAction::Quit));
 }
 
 #[test]
 fn ctrl_d_quits_only_on_an_empty_line() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("x");
     stage.key(KeyCode::Left);
     stage.control('d');
     assert_eq!(stage.bottom(1), ">");
-    assert!(!stage.wishes.contains(&Wish::Quit));
+    assert!(!stage.wishes.contains(&UiAction::Quit));
     stage.control('d');
-    assert_eq!(stage.wishes.pop(), Some(Wish::Quit));
+    assert_eq!(stage.wishes.pop(), Some(UiAction::Quit));
 }
 
 #[test]
 fn a_draft_stays_in_its_room_through_an_outage() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("first");
     stage.open("rust");
     stage.enter(1, None);
@@ -51,7 +51,7 @@ fn a_draft_stays_in_its_room_through_an_outage() {
 
 #[test]
 fn a_dropped_paste_is_told_and_one_that_is_wanted_is_inserted() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("before ");
     stage.input(Input::Paste("line\r".repeat(9)));
     stage.type_in("yn");
@@ -75,7 +75,7 @@ fn a_dropped_paste_is_told_and_one_that_is_wanted_is_inserted() {
 
 #[test]
 fn commands_of_the_screen_are_never_sent() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "bob", "a message");
     for line in ["/bell off", "/ignore eve", "/clear", "/leave", "/bell", "/ignore", "/bell loud", "/nonsense"] {
         stage.enter_line(line);
@@ -89,7 +89,7 @@ fn commands_of_the_screen_are_never_sent() {
 
 #[test]
 fn a_room_is_opened_once_and_left() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/join rust");
     assert_eq!((stage.tui.rooms.len(), stage.tui.current()), (2, 1));
     stage.enter_line("/join #lobby");
@@ -103,7 +103,7 @@ fn a_room_is_opened_once_and_left() {
 
 #[test]
 fn rooms_that_were_listed_are_completed() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     let rooms = ["tea", "rust"].map(|name| RoomEntry { room: room(name), people: 1, topic: None, topic_by: None });
     stage.server(0, &ServerMessage::Rooms { rooms: rooms.to_vec(), total: 2, more: false });
     stage.type_in("/join t");
@@ -113,16 +113,16 @@ fn rooms_that_were_listed_are_completed() {
 
 #[test]
 fn the_bell_rings_for_mentions_while_nobody_looks() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.input(Input::Focus(true));
     stage.said(0, "bob", "ada: ping");
-    assert!(!stage.wishes.contains(&Wish::Ring), "somebody looks");
+    assert!(!stage.wishes.contains(&UiAction::Ring), "somebody looks");
     stage.input(Input::Focus(false));
     stage.said(0, "bob", "nothing for anybody");
-    assert!(!stage.wishes.contains(&Wish::Ring), "no mention");
+    assert!(!stage.wishes.contains(&UiAction::Ring), "no mention");
     stage.said(0, "bob", "ada: ping");
-    let told = Wish::Notify("bob in #lobby: ada: ping".to_owned());
-    assert!(stage.wishes.contains(&Wish::Ring) && stage.wishes.contains(&told), "{:?}", stage.wishes);
+    let told = UiAction::Notify("bob in #lobby: ada: ping".to_owned());
+    assert!(stage.wishes.contains(&UiAction::Ring) && stage.wishes.contains(&told), "{:?}", stage.wishes);
     assert_eq!(stage.tui.title(), "(2!) #lobby - chat");
     stage.input(Input::Focus(true));
     assert_eq!(stage.tui.title(), "#lobby - chat");
@@ -130,12 +130,12 @@ fn the_bell_rings_for_mentions_while_nobody_looks() {
     stage.enter_line("/bell off");
     stage.input(Input::Focus(false));
     stage.said(0, "bob", "ada: ping");
-    assert!(!stage.wishes.contains(&Wish::Ring), "it is off");
+    assert!(!stage.wishes.contains(&UiAction::Ring), "it is off");
 }
 
 #[test]
 fn the_history_of_a_room_just_entered_is_not_unread() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.open("rust");
     stage.event(1, Event::Connected(Dialect::Json));
     let view =
@@ -155,8 +155,8 @@ fn the_history_of_a_room_just_entered_is_not_unread() {
 
 #[test]
 fn the_age_of_an_outage_is_drawn_by_the_second_and_then_by_the_minute() {
-    let mut stage = Stage::live();
-    let wake = |stage: &Stage| stage.tui.wake_at(stage.elapsed, &stage.apps.iter().collect::<Vec<_>>());
+    let mut stage = Harness::live();
+    let wake = |stage: &Harness| stage.tui.wake_at(stage.elapsed, &stage.apps.iter().collect::<Vec<_>>());
     assert_eq!(wake(&stage), None, "nothing changes by itself");
     stage.elapsed = Duration::from_millis(10_500);
     stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
@@ -168,7 +168,7 @@ fn the_age_of_an_outage_is_drawn_by_the_second_and_then_by_the_minute() {
 
 #[test]
 fn a_private_message_is_answered_by_the_connection_that_had_it() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.open("rust");
     stage.enter(1, None);
     let text = Body::new("psst").unwrap();
@@ -189,17 +189,17 @@ fn a_private_message_is_answered_by_the_connection_that_had_it() {
 
 #[test]
 fn a_claim_of_focus_ends_and_what_comes_then_is_unread() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "bob", "one");
     stage.screen(80, 24);
     stage.elapsed = Duration::from_secs(44);
     stage.said(0, "bob", "ada: two");
     stage.screen(80, 24);
-    assert!(!stage.wishes.contains(&Wish::Ring), "somebody looks");
+    assert!(!stage.wishes.contains(&UiAction::Ring), "somebody looks");
     stage.elapsed = Duration::from_secs(46);
     stage.said(0, "bob", "ada: three");
     let screen = stage.screen(80, 24);
-    assert!(stage.wishes.contains(&Wish::Ring), "no key for long, and no word of the terminal");
+    assert!(stage.wishes.contains(&UiAction::Ring), "no key for long, and no word of the terminal");
     assert_eq!(stage.tui.title(), "(1!) #lobby - chat");
     let new = screen.lines().position(|row| row.contains("─ new ─"));
     let two = screen.lines().position(|row| row.contains("two"));
@@ -216,11 +216,11 @@ fn a_claim_of_focus_ends_and_what_comes_then_is_unread() {
 }
 
 /// Returns what the screen asks of the server for the current room, once it is drawn.
-fn asked(stage: &mut Stage) -> Vec<ClientMessage> {
+fn asked(stage: &mut Harness) -> Vec<ClientMessage> {
     stage.screen(80, 24);
     let wishes = stage.tui.wants();
     let question = |wish| match wish {
-        Wish::Ask(tab, question) => {
+        UiAction::Ask(tab, question) => {
             stage.event(tab, Event::Ask(ClientMessage::clone(&question)));
             Some(question)
         }
@@ -231,7 +231,7 @@ fn asked(stage: &mut Stage) -> Vec<ClientMessage> {
 
 #[test]
 fn a_refused_page_does_not_stand_in_the_way_of_the_next() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.last_id = 500;
     stage.said(0, "bob", "latest");
     assert_eq!(asked(&mut stage).len(), 1);
@@ -252,7 +252,7 @@ fn a_refused_page_does_not_stand_in_the_way_of_the_next() {
 
 #[test]
 fn a_named_room_is_left_and_no_other() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.open("rust");
     stage.open("tea");
     stage.alt('2');
@@ -269,7 +269,7 @@ fn a_named_room_is_left_and_no_other() {
 
 #[test]
 fn a_key_does_not_hide_that_one_is_leaving() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.tui.leave();
     assert!(stage.bottom(2).contains("leaving once all is sent"));
     stage.type_in("x");
@@ -278,7 +278,7 @@ fn a_key_does_not_hide_that_one_is_leaving() {
 
 #[test]
 fn the_column_has_ones_own_new_nick() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.server(0, &ServerMessage::Nick { nick: nick("zoe") });
     let screen = stage.screen(120, 24);
     let rows: Vec<_> = screen.lines().filter_map(|row| row.split_once("│ ")).map(|(_, right)| right).collect();
@@ -287,7 +287,7 @@ fn the_column_has_ones_own_new_nick() {
 
 #[test]
 fn history_is_scrolled_to_and_clear_clears() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     for number in 1..=60 {
         stage.said(0, "bob", &format!("message {number}."));
     }
@@ -303,7 +303,7 @@ fn history_is_scrolled_to_and_clear_clears() {
 
 #[test]
 fn on_a_screen_of_one_row_the_help_leaves_the_line() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("a draft");
     stage.key(KeyCode::F(1));
     assert_eq!(stage.screen(80, 1).trim_end(), "> a draft");
@@ -311,23 +311,23 @@ fn on_a_screen_of_one_row_the_help_leaves_the_line() {
 
 #[test]
 fn a_flood_of_mentions_calls_once_and_counts() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.input(Input::Focus(false));
     for _ in 0..50 {
         stage.elapsed += Duration::from_millis(20);
         stage.said(0, "bob", "ada: ping");
     }
-    assert_eq!(stage.wishes.iter().filter(|wish| matches!(wish, Wish::Ring | Wish::Notify(_))).count(), 2);
+    assert_eq!(stage.wishes.iter().filter(|wish| matches!(wish, UiAction::Ring | UiAction::Notify(_))).count(), 2);
     stage.wishes.clear();
     stage.elapsed += Duration::from_secs(3);
     stage.said(0, "bob", "ada: are you there?");
-    let told = Wish::Notify("49 more, and bob in #lobby: ada: are you there?".to_owned());
-    assert!(stage.wishes.contains(&Wish::Ring) && stage.wishes.contains(&told), "{:?}", stage.wishes);
+    let told = UiAction::Notify("49 more, and bob in #lobby: ada: are you there?".to_owned());
+    assert!(stage.wishes.contains(&UiAction::Ring) && stage.wishes.contains(&told), "{:?}", stage.wishes);
 }
 
 #[test]
 fn history_says_how_far_it_goes() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/history 1000");
     assert!(!stage.screen(80, 24).contains("at most"));
     stage.enter_line("/history 5000");
@@ -336,9 +336,9 @@ fn history_says_how_far_it_goes() {
 
 #[test]
 fn words_of_ones_own_call_like_the_nick() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/highlight deploy on-call");
-    assert!(stage.wishes.contains(&Wish::Remember));
+    assert!(stage.wishes.contains(&UiAction::Remember));
     assert!(stage.screen(80, 24).contains("these words call for you: deploy, on-call"));
     stage.open("rust");
     stage.enter(1, None);
@@ -354,24 +354,24 @@ fn words_of_ones_own_call_like_the_nick() {
 
 #[test]
 fn enter_on_an_empty_line_tries_to_connect_while_the_next_try_waits() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.key(KeyCode::Enter);
     stage.event(0, Event::Dropped { reason: "gone".to_owned(), silent: Duration::ZERO });
-    assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "a try is being made");
+    assert!(!stage.wishes.contains(&UiAction::Reconnect(0)), "a try is being made");
     stage.event(0, Event::Waiting { reason: None, hint: None, length: Duration::from_secs(9) });
     stage.type_in("hi");
     stage.key(KeyCode::Enter);
-    assert!(!stage.wishes.contains(&Wish::Reconnect(0)), "the line is said");
+    assert!(!stage.wishes.contains(&UiAction::Reconnect(0)), "the line is said");
     stage.key(KeyCode::Enter);
-    assert_eq!(stage.wishes.pop(), Some(Wish::Reconnect(0)));
+    assert_eq!(stage.wishes.pop(), Some(UiAction::Reconnect(0)));
     stage.enter(0, None);
     stage.enter_line("/reconnect");
-    assert_eq!(stage.wishes.pop(), Some(Wish::Reconnect(0)));
+    assert_eq!(stage.wishes.pop(), Some(UiAction::Reconnect(0)));
 }
 
 #[test]
 fn the_first_that_is_new_is_asked_for_where_it_is_not_here() {
-    let mut stage = Stage::new(Depth::True);
+    let mut stage = Harness::new(Depth::True);
     stage.apps.push(App::new(Settings { nick: Some(nick("ada")), ..Settings::default() }));
     stage.tui.open(Some(room("lobby")), Some(Bookmark { epoch: EPOCH, run: None, id: MessageId(3) }));
     stage.enter(0, None);
@@ -382,5 +382,5 @@ fn the_first_that_is_new_is_asked_for_where_it_is_not_here() {
     stage.said(0, "bob", "hi");
     stage.press(KeyCode::Home, KeyModifiers::ALT);
     let question = ClientMessage::History { after: Some(MessageId(3)), before: None, at: None, limit: Some(100) };
-    assert_eq!(stage.wishes.pop(), Some(Wish::Ask(0, question)));
+    assert_eq!(stage.wishes.pop(), Some(UiAction::Ask(0, question)));
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn talk() -> Stage {
-    let mut stage = Stage::live();
+fn talk() -> Harness {
+    let mut stage = Harness::live();
     stage.said(0, "bob", "see https://a.example/x and ws://b.example, or https://a.example/x again");
     stage.said(0, "bob", "and https://c.example/学生");
     stage.wishes.clear();
@@ -21,11 +21,11 @@ fn the_links_on_the_screen_are_listed_and_the_chosen_one_is_copied() {
     );
     stage.key(KeyCode::Up);
     stage.key(KeyCode::Enter);
-    assert_eq!(stage.wishes, [Wish::Copy("ws://b.example".into())]);
+    assert_eq!(stage.wishes, [UiAction::Copy("ws://b.example".into())]);
     assert!(stage.bottom(2).contains("sent to the clipboard: ws://b.example"));
     stage.alt('l');
     stage.key(KeyCode::Char('1'));
-    assert_eq!(stage.wishes.last(), Some(&Wish::Copy("https://a.example/x".into())));
+    assert_eq!(stage.wishes.last(), Some(&UiAction::Copy("https://a.example/x".into())));
     assert!(!stage.screen(80, 24).contains("links:"));
 }
 
@@ -53,7 +53,7 @@ fn the_list_of_links_takes_only_its_own_keys() {
 
 #[test]
 fn without_a_link_there_is_nothing_to_list() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "bob", "hello");
     drop(stage.draw(80, 24));
     stage.alt('l');
@@ -67,7 +67,7 @@ fn bare_text_has_nothing_beside_it_and_any_key_returns() {
     stage.type_in("a draft");
     drop(stage.draw(80, 24));
     stage.alt('v');
-    assert_eq!(stage.wishes, [Wish::Redraw]);
+    assert_eq!(stage.wishes, [UiAction::Redraw]);
     let bare = stage.bottom(6);
     assert_eq!(
         bare,
@@ -82,7 +82,7 @@ fn bare_text_has_nothing_beside_it_and_any_key_returns() {
         drop(stage.draw(width, height));
     }
     stage.key(KeyCode::Char('x'));
-    assert_eq!(stage.wishes, [Wish::Redraw, Wish::Redraw]);
+    assert_eq!(stage.wishes, [UiAction::Redraw, UiAction::Redraw]);
     let screen = stage.screen(80, 24);
     assert!(screen.contains("bob: later") && screen.contains("─ new ─"), "{screen}");
     assert!(screen.ends_with("> a draftx"), "what is typed is typed: {screen}");
@@ -94,7 +94,7 @@ fn bare_text_has_nothing_beside_it_and_any_key_returns() {
 
 #[test]
 fn bare_text_goes_on_from_row_to_row_as_one_line() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.said(0, "bob", &"学生 ".repeat(40));
     stage.said(0, "bob", "short");
     drop(stage.draw(31, 24));

@@ -5,8 +5,8 @@ mod column;
 mod ignoring;
 mod keys;
 mod links;
-mod looks;
 mod persons;
+mod rendering;
 mod searching;
 mod typing;
 
@@ -19,7 +19,7 @@ use super::{palette::Depth, *};
 use crate::{
     client::{
         chat::{Effect, Event, Settings},
-        keys::Input,
+        terminal::keys::Input,
     },
     protocol::{Body, Dialect, Epoch, Hex, Kind, Message, RoomView, Timestamp, Topic, Welcome, json},
 };
@@ -38,21 +38,21 @@ fn room(name: &str) -> RoomName {
 }
 
 /// A screen that ada looks at, with an app a tab and no server but this one.
-struct Stage {
+struct Harness {
     tui: Tui,
     apps: Vec<App>,
     elapsed: Duration,
     /// What the screen wished and nobody carried out.
-    wishes: Vec<Wish>,
+    wishes: Vec<UiAction>,
     last_id: u64,
 }
 
-impl Stage {
+impl Harness {
     fn new(depth: Depth) -> Self {
         let palette = Palette::new(depth);
         let (zone, bell) = (TimeZone::UTC, Bell::Mentions);
         let times = Times::default();
-        let choices = Choices {
+        let choices = TuiOptions {
             palette,
             zone,
             times,
@@ -152,18 +152,18 @@ impl Stage {
         let wishes = self.tui.input(self.now(), input, &apps);
         for wish in wishes {
             match wish {
-                Wish::Line(tab, line) => self.event(tab, Event::Line(line)),
-                Wish::Tell { tab, to, peer, text } => self.event(tab, Event::Tell { to, peer, text }),
-                Wish::Open(room) => {
+                UiAction::Line(tab, line) => self.event(tab, Event::Line(line)),
+                UiAction::Tell { tab, to, peer, text } => self.event(tab, Event::Tell { to, peer, text }),
+                UiAction::Open(room) => {
                     self.open(room.as_str());
                     self.tui.go_to(self.apps.len() - 1);
                 }
-                Wish::Close(tab) => {
+                UiAction::Close(tab) => {
                     self.apps.remove(tab);
                     let wishes = self.tui.close(tab);
                     self.wishes.extend(wishes);
                 }
-                Wish::Ignore => {
+                UiAction::Ignore => {
                     for tab in 0..self.apps.len() {
                         self.event(tab, Event::Ignore(Arc::clone(self.tui.ignored())));
                     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::protocol::{AwayText, ErrorCode, Failure, PersonId, Presence, Rename};
 
-impl Stage {
+impl Harness {
     /// Returns a stage on which ada is live in the lobby and in rust, with bob.
     fn in_two_rooms() -> Self {
         let mut stage = Self::live();
@@ -33,7 +33,7 @@ impl Stage {
 
 #[test]
 fn a_private_message_has_a_tab_of_its_own_and_no_room_shows_it() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.told(1, &json!({"text": "lunch?"}));
     stage.told(0, &json!({"text": "at noon"}));
     let screen = stage.screen(120, 24);
@@ -49,7 +49,7 @@ fn a_private_message_has_a_tab_of_its_own_and_no_room_shows_it() {
 
 #[test]
 fn that_somebody_is_away_is_told_beside_them() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.told(1, &json!({"text": "lunch?"}));
     let text = AwayText::new("at lunch").ok();
     stage.server(1, &ServerMessage::Away { nick: Some(nick("bob")), text: text.clone() });
@@ -64,7 +64,7 @@ fn that_somebody_is_away_is_told_beside_them() {
 
 #[test]
 fn what_is_typed_there_goes_to_that_person_and_waits_there() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.told(1, &json!({"peer": "p2"}));
     stage.alt('3');
     stage.enter_line("here I am");
@@ -86,7 +86,7 @@ fn what_is_typed_there_goes_to_that_person_and_waits_there() {
 
 #[test]
 fn a_query_opens_it_and_goes_back_where_one_came_from() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.enter_line("/query BOB");
     assert_eq!((stage.tui.current(), stage.tui.title().as_str()), (2, "@bob - chat"), "spelled as he is");
     assert!(stage.screen(80, 24).contains("only the two of you read this"));
@@ -103,7 +103,7 @@ fn a_query_opens_it_and_goes_back_where_one_came_from() {
 
 #[test]
 fn a_room_that_is_opened_stands_before_the_people() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/query bob");
     stage.type_in("a draft");
     stage.open("tea");
@@ -123,7 +123,7 @@ fn a_room_that_is_opened_stands_before_the_people() {
 
 #[test]
 fn who_has_another_nick_is_followed_and_who_leaves_is_told_of() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.told(0, &json!({"peer": "p2"}));
     stage.alt('3');
     for tab in [0, 1] {
@@ -148,7 +148,7 @@ fn who_has_another_nick_is_followed_and_who_leaves_is_told_of() {
 
 #[test]
 fn what_is_said_to_one_alone_reaches_nobody_who_has_the_nick_that_they_had() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.enter_line("/query bob");
     for tab in [0, 1] {
         stage.presence(tab, |presence| {
@@ -163,7 +163,7 @@ fn what_is_said_to_one_alone_reaches_nobody_who_has_the_nick_that_they_had() {
 
 #[test]
 fn who_has_gone_is_written_to_no_more_until_one_asks_for_the_nick_again() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.told(0, &json!({"peer": "p2"}));
     stage.alt('3');
     for tab in [0, 1] {
@@ -179,9 +179,9 @@ fn who_has_gone_is_written_to_no_more_until_one_asks_for_the_nick_again() {
 
 #[test]
 fn one_who_takes_the_nick_of_another_is_still_in_the_room() {
-    let mut stage = Stage::in_two_rooms();
+    let mut stage = Harness::in_two_rooms();
     stage.presence(0, |presence| presence.joined.extend([nick("carol"), nick("dave")]));
-    let names = |stage: &Stage| stage.tui.rooms[0].names.iter().map(Nick::to_string).collect::<Vec<_>>();
+    let names = |stage: &Harness| stage.tui.rooms[0].names.iter().map(Nick::to_string).collect::<Vec<_>>();
     stage.presence(0, |presence| {
         // By their places, whatever came first.
         for (from, to) in [("carol", "bob"), ("bob", "rob")] {
@@ -198,7 +198,7 @@ fn one_who_takes_the_nick_of_another_is_still_in_the_room() {
 
 #[test]
 fn what_is_not_delivered_is_told_beside_the_person() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/query bob hello");
     stage.alt('1');
     let key = stage.apps[0].unsent().next().unwrap().key().cloned();
@@ -212,7 +212,7 @@ fn what_is_not_delivered_is_told_beside_the_person() {
 
 #[test]
 fn an_ignored_person_opens_no_tab_and_says_nothing_in_one() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.told(0, &json!({"text": "before"}));
     stage.enter_line("/ignore bob eve");
     for from in ["bob", "eve"] {
@@ -226,7 +226,7 @@ fn an_ignored_person_opens_no_tab_and_says_nothing_in_one() {
 
 #[test]
 fn what_was_said_to_one_alone_is_not_called_back_as_something_for_all() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/query bob");
     stage.enter_line("our secret");
     stage.key(KeyCode::Up);
@@ -239,7 +239,7 @@ fn what_was_said_to_one_alone_is_not_called_back_as_something_for_all() {
 
 #[test]
 fn many_people_and_many_words_take_so_much_memory_and_no_more() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.told(0, &json!({"from": "first"}));
     stage.enter_line("/query first");
     stage.type_in("draft");
@@ -267,7 +267,7 @@ fn many_people_and_many_words_take_so_much_memory_and_no_more() {
 
 #[test]
 fn what_is_for_one_alone_comes_before_what_is_for_all() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.open("tea");
     stage.enter(1, None);
     stage.said(1, "bob", "ada: hi");
@@ -279,7 +279,7 @@ fn what_is_for_one_alone_comes_before_what_is_for_all() {
 
 #[test]
 fn what_came_meanwhile_stands_below_the_rule() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.told(0, &json!({"text": "one"}));
     stage.alt('2');
     stage.screen(80, 24);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::{ClientMessage, Query};
 
-impl Stage {
+impl Harness {
     /// Returns an event with messages of these ids, each said in the room of its tab.
     fn found(&self, ids: &[(u64, usize)], all: bool, total: Option<u64>) -> ServerMessage {
         let message = |(id, tab): &(u64, usize)| {
@@ -33,7 +33,7 @@ impl Stage {
     fn asks(&mut self) -> Vec<(usize, ClientMessage)> {
         let mut asked = Vec::new();
         for wish in std::mem::take(&mut self.wishes) {
-            if let Wish::Ask(tab, question) = wish {
+            if let UiAction::Ask(tab, question) = wish {
                 self.event(tab, Event::Ask(question.clone()));
                 asked.push((tab, question));
             }
@@ -48,7 +48,7 @@ fn ids(range: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
 
 #[test]
 fn results_are_counted_and_go_on_page_by_page() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.server(0, &stage.found(&ids(81..=100), false, Some(1532)));
     let screen = stage.screen(80, 24);
     assert!(screen.contains("20 of 1,532 found for \"tea after:2d\"") && screen.contains("PgDn: more"), "{screen}");
@@ -76,7 +76,7 @@ fn results_are_counted_and_go_on_page_by_page() {
 
 #[test]
 fn a_page_that_is_refused_is_asked_for_again() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.server(0, &stage.found(&ids(81..=100), false, Some(40)));
     for _ in 0..2 {
         stage.key(KeyCode::PageDown);
@@ -90,7 +90,7 @@ fn a_page_that_is_refused_is_asked_for_again() {
 
 #[test]
 fn a_server_that_does_not_count_is_not_asked_for_pages() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.server(0, &stage.found(&ids(81..=100), false, None));
     for _ in 0..3 {
         stage.key(KeyCode::PageDown);
@@ -100,7 +100,7 @@ fn a_server_that_does_not_count_is_not_asked_for_pages() {
 
 #[test]
 fn so_many_results_are_kept_and_no_more() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.server(0, &stage.found(&ids(99_981..=100_000), false, Some(9_999)));
     let mut last = 99_981;
     for _ in 0..1000 {
@@ -115,7 +115,7 @@ fn so_many_results_are_kept_and_no_more() {
 
 #[test]
 fn a_result_of_another_room_names_it_and_is_shown_there() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.open("rust");
     stage.enter(1, None);
     stage.alt('1');
@@ -132,7 +132,7 @@ fn a_result_of_another_room_names_it_and_is_shown_there() {
 
 #[test]
 fn a_moment_is_asked_for_in_the_zone_of_the_reader() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     for line in ["/goto 2023-11-01", "/goto yesterday", "/goto 11:59"] {
         stage.enter_line(line);
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::client::editor::LENGTH;
 
-impl Stage {
+impl Harness {
     fn paste(&mut self, text: &str) {
         self.input(Input::Paste(text.to_owned()));
     }
@@ -43,7 +43,7 @@ impl Stage {
 
 #[test]
 fn what_is_pasted_is_said_as_it_is() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     for (number, text) in
         ["// TODO", "/usr/bin/env sh", "/usr/bin/env sh\necho", "/quitter\nand more", "// a\n// b", "/ x\ny"]
             .into_iter()
@@ -54,12 +54,12 @@ fn what_is_pasted_is_said_as_it_is() {
         assert_eq!(stage.said_last(), (number + 1, text.to_owned()));
         assert_eq!(stage.typed(), "");
     }
-    assert!(!stage.wishes.contains(&Wish::Quit));
+    assert!(!stage.wishes.contains(&UiAction::Quit));
 }
 
 #[test]
 fn what_looks_like_a_paste_and_holds_a_command_is_not_said_without_a_question() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     for text in [
         "/msg bob secret\rhow are you\r",
         "  /msg bob secret\rhow are you",
@@ -81,12 +81,12 @@ fn what_looks_like_a_paste_and_holds_a_command_is_not_said_without_a_question() 
     assert_eq!(stage.said_last().0, 0);
     stage.key(KeyCode::Enter);
     assert_eq!(stage.said_last(), (1, "hello\n/msg bob is what you type".to_owned()));
-    assert!(!stage.wishes.contains(&Wish::Quit));
+    assert!(!stage.wishes.contains(&UiAction::Quit));
 }
 
 #[test]
 fn a_draft_is_not_exchanged_for_what_was_sent() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("sent");
     stage.type_in("a draft");
     for code in [KeyCode::Up, KeyCode::Up, KeyCode::Down] {
@@ -106,7 +106,7 @@ fn a_draft_is_not_exchanged_for_what_was_sent() {
 
 #[test]
 fn a_pasted_line_can_be_a_command_and_a_typed_one_keeps_its_rules() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.paste("/msg bob psst\r");
     stage.key(KeyCode::Enter);
     assert_eq!(stage.said_last(), (1, "to bob: psst".to_owned()));
@@ -123,7 +123,7 @@ fn a_pasted_line_can_be_a_command_and_a_typed_one_keeps_its_rules() {
 
 #[test]
 fn of_a_paste_that_is_too_long_nothing_is_inserted() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("before ");
     stage.paste(&"a word ".repeat(150_000));
     assert!(
@@ -147,7 +147,7 @@ fn of_a_paste_that_is_too_long_nothing_is_inserted() {
 
 #[test]
 fn a_key_that_does_not_fit_is_told() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.tui.rooms[0].editor.paste(&"x".repeat(LENGTH));
     stage.paste("x");
     assert!(stage.bottom(24).contains("not inserted: 1 byte, and"));
@@ -159,7 +159,7 @@ fn a_key_that_does_not_fit_is_told() {
 
 #[test]
 fn the_key_that_closes_the_help_is_typed() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.key(KeyCode::F(1));
     stage.enter_line("/msg bob secret");
     assert_eq!(stage.said_last(), (1, "to bob: secret".to_owned()));
@@ -184,7 +184,7 @@ fn the_key_that_closes_the_help_is_typed() {
 
 #[test]
 fn what_is_nearly_a_command_is_asked_about() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line(" /msg bob secret");
     assert!(
         stage.bottom(2).contains("it begins with a blank, so all would read it: Enter says it"),
@@ -214,7 +214,7 @@ fn what_is_nearly_a_command_is_asked_about() {
 
 #[test]
 fn where_no_line_is_a_command_none_is_asked_about() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.tui.choices.no_commands = true;
     stage.paste("// TODO");
     assert_eq!(stage.tui.rooms[0].editor.line(), "// TODO");
@@ -225,7 +225,7 @@ fn where_no_line_is_a_command_none_is_asked_about() {
 
 #[test]
 fn what_is_typed_over_results_goes_into_the_line_and_enter_sends_it() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/search tea");
     stage.find("tea", &["green tea", "black tea"]);
     assert!(stage.screen(80, 24).contains("2 found"));
@@ -237,12 +237,12 @@ fn what_is_typed_over_results_goes_into_the_line_and_enter_sends_it() {
     stage.enter_line("/search tea");
     stage.find("tea", &["green tea"]);
     stage.key(KeyCode::Enter);
-    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Ask(0, _))), "on an empty line it jumps");
+    assert!(stage.wishes.iter().any(|wish| matches!(wish, UiAction::Ask(0, _))), "on an empty line it jumps");
 }
 
 #[test]
 fn results_that_come_late_wait_until_they_are_wanted() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.enter_line("/search tea");
     stage.type_in("in the middle of a sen");
     stage.find("tea", &["green tea", "black tea"]);
@@ -264,7 +264,7 @@ fn results_that_come_late_wait_until_they_are_wanted() {
 
 #[test]
 fn the_wheel_scrolls_what_lies_on_top_and_leaves_the_line() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     for number in 0..50 {
         stage.said(0, "bob", &format!("line {number}."));
     }
@@ -284,17 +284,17 @@ fn the_wheel_scrolls_what_lies_on_top_and_leaves_the_line() {
 
 #[test]
 fn ctrl_x_ctrl_e_opens_what_is_typed_in_an_editor_and_takes_what_it_made() {
-    let mut stage = Stage::live();
+    let mut stage = Harness::live();
     stage.type_in("one");
     stage.control('x');
     assert!(stage.bottom(2).contains("Ctrl-E"), "{}", stage.bottom(2));
     // Another key does what it always does.
     stage.type_in("x");
     stage.control('e');
-    assert!(!stage.wishes.contains(&Wish::Edit));
+    assert!(!stage.wishes.contains(&UiAction::Edit));
     stage.control('x');
     stage.control('e');
-    assert_eq!(stage.wishes.pop(), Some(Wish::Edit));
+    assert_eq!(stage.wishes.pop(), Some(UiAction::Edit));
     assert_eq!(stage.tui.to_edit().as_deref(), Some("onex"));
     // It goes where it came from, wherever that is now.
     stage.open("rust");

@@ -1,7 +1,7 @@
 //! The looks of a conversation, where it is scrolled to, and what never reaches the screen.
 
-mod looks;
 mod pages;
+mod rendering;
 mod safety;
 mod scrolling;
 
@@ -17,7 +17,7 @@ use ratatui::{
 use super::{Attention, Conversation, Pending, wrap::columns};
 use crate::{
     client::{
-        chat::Shown,
+        chat::ViewEvent,
         view::tui::palette::{Depth, Palette},
     },
     protocol::{
@@ -89,12 +89,12 @@ impl Reader {
         reader
     }
 
-    fn take(&mut self, shown: &Shown) -> Attention {
+    fn take(&mut self, shown: &ViewEvent) -> Attention {
         self.conversation.take(shown, Some(&nick("ada")), at(self.now))
     }
 
     fn event(&mut self, event: ServerMessage) -> Attention {
-        self.take(&Shown::Event { event, quiet: false })
+        self.take(&ViewEvent::Event { event, quiet: false })
     }
 
     fn welcome(&mut self, epoch: Epoch) {
@@ -114,12 +114,12 @@ impl Reader {
             resumed: false,
             view,
         };
-        self.take(&Shown::Event { event: ServerMessage::Welcome(welcome), quiet: true });
+        self.take(&ViewEvent::Event { event: ServerMessage::Welcome(welcome), quiet: true });
     }
 
     fn live(&mut self) {
         let live = ServerMessage::Live { room: RoomName::lobby(), cursor: MessageId(0) };
-        self.take(&Shown::Event { event: live, quiet: true });
+        self.take(&ViewEvent::Event { event: live, quiet: true });
     }
 
     /// Takes a message; its minute is now.

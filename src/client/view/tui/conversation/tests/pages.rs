@@ -130,7 +130,7 @@ fn the_top_is_asked_for_again_after_a_reconnect() {
     reader.conversation.scroll(Scroll::Top);
     assert_eq!(reader.conversation.wanted_page(), Some(Page::First));
     assert_eq!(reader.conversation.wanted_page(), None, "it is on its way");
-    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.take(&ViewEvent::Disconnected { reason: "x".to_owned() });
     assert_eq!(reader.conversation.wanted_page(), Some(Page::First));
 }
 
@@ -199,7 +199,7 @@ fn what_was_asked_is_asked_again_after_a_reconnect_and_a_late_answer_is_dropped(
     reader.conversation.scroll(Scroll::Pages(-99));
     reader.cells();
     let asked = reader.conversation.wanted_page().unwrap();
-    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.take(&ViewEvent::Disconnected { reason: "x".to_owned() });
     answer(&mut reader, asked, 1..=340);
     assert_eq!(reader.numbers()[0], 300);
     assert_eq!(reader.conversation.wanted_page(), Some(asked));
@@ -305,10 +305,10 @@ fn behind_another_room_little_is_kept_and_the_place_stays() {
 #[test]
 fn what_no_server_sends_again_is_kept_longer_behind_another_room() {
     let mut reader = Reader::new(60, 6);
-    reader.take(&Shown::Connected(Dialect::Text));
+    reader.take(&ViewEvent::Connected(Dialect::Text));
     reader.conversation.go_behind();
     for line in 0..3000 {
-        reader.take(&Shown::Text(format!("bob: line {line}")));
+        reader.take(&ViewEvent::Text(format!("bob: line {line}")));
     }
     reader.conversation.scroll(Scroll::Top);
     assert!(reader.rows()[0].contains("line 1000"), "{:?}", reader.rows());
@@ -354,10 +354,10 @@ fn where_not_all_that_was_missed_is_here_reading_does_not_go_on_in_the_middle() 
 /// Returns a reader who had read up to `read` when the connection was lost, and to whom these came since.
 fn back(read: u64, missed: RangeInclusive<u64>) -> Reader {
     let mut reader = reader(1..=read);
-    reader.take(&Shown::Disconnected { reason: "gone".to_owned() });
+    reader.take(&ViewEvent::Disconnected { reason: "gone".to_owned() });
     reader.hear_all(&messages(missed));
     reader.live();
-    reader.take(&Shown::Back { words: "back after 8 h: 60 missed, none lost".to_owned(), missed: 60 });
+    reader.take(&ViewEvent::Back { words: "back after 8 h: 60 missed, none lost".to_owned(), missed: 60 });
     reader
 }
 

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{Dialect, ErrorCode, Failure, Query, Rename, RoomEntry, Topic, clean};
+use crate::protocol::{Dialect, ErrorCode, Failure, Query, Rename, RoomEntry, Topic, sanitize};
 
 /// Returns everything that can be shown, with `text` in every field that takes it.
-fn everything(text: &str) -> Vec<Shown> {
+fn everything(text: &str) -> Vec<ViewEvent> {
     let room = RoomName::new(text).unwrap_or_else(|_| RoomName::lobby());
     let who = Nick::new(text).unwrap_or_else(|_| nick("bob"));
     let topic = Topic::new(text).ok();
@@ -61,13 +61,13 @@ fn everything(text: &str) -> Vec<Shown> {
     }
     // After the messages, so that who comes and goes has spoken.
     events.push(ServerMessage::Presence(presence));
-    let mut shown: Vec<_> = events.into_iter().map(|event| Shown::Event { event, quiet: false }).collect();
+    let mut shown: Vec<_> = events.into_iter().map(|event| ViewEvent::Event { event, quiet: false }).collect();
     shown.extend([
-        Shown::Connected(Dialect::Text),
-        Shown::Text(text.to_owned()),
-        Shown::Disconnected { reason: text.to_owned() },
-        Shown::Notice(text.to_owned()),
-        Shown::Refusal(text.to_owned()),
+        ViewEvent::Connected(Dialect::Text),
+        ViewEvent::Text(text.to_owned()),
+        ViewEvent::Disconnected { reason: text.to_owned() },
+        ViewEvent::Notice(text.to_owned()),
+        ViewEvent::Refusal(text.to_owned()),
     ]);
     shown
 }
@@ -104,7 +104,7 @@ fn check(text: &str) {
 
 fn printable(reader: &mut Reader, text: &str) {
     for cell in &reader.cells().content {
-        let foreign = cell.symbol().chars().find(|&c| !clean::is_printable(c));
+        let foreign = cell.symbol().chars().find(|&c| !sanitize::is_printable(c));
         assert_eq!(foreign, None, "of {text:?} in {:?}", cell.symbol());
     }
 }

@@ -64,7 +64,7 @@ fn new_messages_are_counted_until_they_are_seen() {
 fn what_came_while_nobody_looked_is_new() {
     let mut reader = Reader::new(60, 6);
     reader.hear_all(&messages(1..=2));
-    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.take(&ViewEvent::Disconnected { reason: "x".to_owned() });
     reader.welcome(EPOCH);
     reader.hear_all(&messages(3..=3));
     reader.live();
@@ -111,7 +111,7 @@ fn a_room_with_much_that_was_missed_opens_where_reading_stopped() {
     assert_eq!((reader.numbers(), reader.conversation.last_read()), ((10..=15).collect(), Some(MessageId(15))));
     reader.conversation.scroll(Scroll::Bottom);
     assert_eq!((reader.conversation.last_read(), reader.conversation.new_below()), (Some(MessageId(41)), 0));
-    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.take(&ViewEvent::Disconnected { reason: "x".to_owned() });
     reader.welcome(EPOCH);
     reader.hear_all(&messages(42..=90));
     reader.live();
@@ -151,9 +151,9 @@ fn a_history_of_another_epoch_has_other_ids() {
 fn a_history_that_was_put_back_is_new_below_what_was_shown_of_the_other() {
     let mut reader = Reader::new(60, 20);
     reader.hear_all(&messages(58..=62));
-    reader.take(&Shown::Disconnected { reason: "x".to_owned() });
+    reader.take(&ViewEvent::Disconnected { reason: "x".to_owned() });
     reader.welcome_to(EPOCH, Some(60));
-    reader.take(&Shown::Notice("another history".to_owned()));
+    reader.take(&ViewEvent::Notice("another history".to_owned()));
     reader.hear_all(&messages(61..=62));
     reader.live();
     reader.hear_all(&messages(63..=63));
@@ -249,7 +249,7 @@ proptest! {
         for (id, (text, what)) in (41..).zip(texts) {
             match what {
                 0 => drop(reader.hear(id, id, "bob", &text)),
-                1 => drop(reader.take(&Shown::Notice(text))),
+                1 => drop(reader.take(&ViewEvent::Notice(text))),
                 _ => {
                     let left = vec![nick("bob")];
                     reader.event(ServerMessage::Presence(Presence { left, ..nobody_moved() }));

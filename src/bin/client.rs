@@ -11,9 +11,10 @@ use broadcast_chat::{
     client::{
         Error,
         address::Address,
-        chat::{App, Effect, Event, Failure, Settings, Since, ViewEvent},
+        chat::{Event, Failure, Settings, Since, ViewEvent},
         config::{self, Colour, SettingsFile},
-        connection::{CommandKind, Connection, ConnectionCommand, ConnectionEvent},
+        connection::{Connection, ConnectionEvent},
+        driver::{Driver, Update},
         full_screen,
         input::{Input, Typed},
         output::Output,
@@ -262,13 +263,13 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         output.write(block).await;
     }
     let input = Input::from_stdin().map_err(failed)?;
-    let link = if arguments.wait { Connection::keep_trying(address) } else { Connection::start(address) };
-    let (app, watch) = (App::new(settings), Stopwatch::start());
-    let mut chat =
-        Chat { app, view, input, link, output, stop, connection: 0, watch, zone: ZoneWatch::start(), cut: None, waits };
+    let connection = if arguments.wait { Connection::keep_trying(address) } else { Connection::start(address) };
+    let driver = Driver::new(connection, settings);
+    let (watch, zone) = (Stopwatch::start(), ZoneWatch::start());
+    let mut chat = Chat { driver, view, input, output, stop, watch, zone, cut: None, waits };
     let result = chat.run(interactive).await;
-    let Chat { link, output, .. } = chat;
-    link.close().await;
+    let Chat { driver, output, .. } = chat;
+    driver.close().await;
     let signals = os::end_requested().map_err(failed)?;
     tokio::select! {
         written = output.finish() => result.and(written),
@@ -282,14 +283,11 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
 
 /// The conversation with everything it is connected to.
 struct Chat {
-    app: App,
+    driver: Driver,
     view: View,
     input: Input,
-    link: Connection,
     output: Output,
     stop: CancellationToken,
-    /// Which connection of the link the app knows of.
-    connection: u64,
     watch: Stopwatch,
     zone: ZoneWatch,
     cut: Option<Cut>,
@@ -310,7 +308,7 @@ impl Chat {
         let mut input_open = true;
         let mut heard = Vec::new();
         loop {
-            let wake = self.app.wake_at().map(|at| self.watch.instant(at));
+            let wake = self.driver.app().wake_at().map(|at| self.watch.instant(at));
             if input_open && self.cut.as_ref().is_some_and(|cut| cut.lines == 0) {
                 input_open = false;
                 if let Some(result) = self.carry_out(self.watch.elapsed(), Event::InputEnded).await {
@@ -318,9 +316,9 @@ impl Chat {
                 }
             }
             let event = tokio::select! {
-                () = self.link.events(&mut heard) => None,
+                () = self.driver.events(&mut heard) => None,
                 // A terminal is told why a line is not taken; a pipe waits.
-                typed = self.input.next(), if input_open && (interactive || self.app.wants_input()) => {
+                typed = self.input.next(), if input_open && (interactive || self.driver.app().wants_input()) => {
                     if let (Some(cut), Some(typed)) = (&mut self.cut, &typed) {
                         cut.lines -= typed.lines().min(cut.lines);
                     }
@@ -340,8 +338,8 @@ impl Chat {
                     }
                 }
                 // Before there is a connection nobody knows what there is to say; but it may be long in coming.
-                result = self.output.ended(), if self.cut.is_none() && (self.connection > 0 || self.waits) => {
-                    let has_texts = self.app.pending().next().is_some();
+                result = self.output.ended(), if self.cut.is_none() && (self.driver.has_connected() || self.waits) => {
+                    let has_texts = self.driver.app().pending().next().is_some();
                     if !has_texts && !self.input.comes_within(MOMENT).await {
                         return result;
                     }
@@ -358,7 +356,7 @@ impl Chat {
             }
             let now = self.watch.elapsed();
             if matches!(event, Some(Event::Line(_))) {
-                drop(self.app.update(now, Event::Clock(Zoned::now())));
+                drop(self.driver.update(now, Event::Clock(Zoned::now())));
             }
             let result = match event {
                 Some(event) => self.carry_out(now, event).await,
@@ -378,20 +376,13 @@ impl Chat {
     /// Does what follows from all that was `heard`, so that it leaves in one block; returns how the program ends, if it does.
     async fn take(&mut self, now: Duration, heard: &mut Vec<ConnectionEvent>) -> Option<Result<(), Error>> {
         if heard.is_empty() {
-            return Some(Err(Error::Task("the link")));
+            return Some(Err(Error::Task("the connection")));
         }
         for event in heard.drain(..) {
-            let event = match event {
-                ConnectionEvent::Connected { connection, dialect } => {
-                    self.connection = connection;
-                    Event::Connected(dialect)
-                }
-                ConnectionEvent::Frame(frame) => Event::Frame(frame),
-                ConnectionEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-                ConnectionEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
-                ConnectionEvent::GaveUp(error) => return Some(Err(error.into())),
+            let result = match self.driver.received(event) {
+                Ok(event) => self.carry_out(now, event).await,
+                Err(error) => Some(Err(error)),
             };
-            let result = self.carry_out(now, event).await;
             if result.is_some() {
                 return result;
             }
@@ -401,45 +392,25 @@ impl Chat {
 
     /// Does what follows from `event`; returns how the program ends, if it does.
     async fn carry_out(&mut self, now: Duration, event: Event) -> Option<Result<(), Error>> {
-        let connection = self.connection;
-        for effect in self.app.update(now, event) {
-            match effect {
-                Effect::Send(frame) => {
-                    self.link.order(ConnectionCommand { connection, what: CommandKind::Frame(frame) }).await;
-                }
-                Effect::Reconnect { .. } => {
-                    self.link.order(ConnectionCommand { connection, what: CommandKind::Reconnect }).await;
-                }
-                Effect::Retry => self.link.order(ConnectionCommand { connection, what: CommandKind::Retry }).await,
-                Effect::Show(shown) => {
-                    let Some(block) = self.view.render(&shown) else { continue };
-                    tokio::select! {
-                        biased;
-                        () = self.output.write(block) => {}
-                        () = self.stop.cancelled() => return Some(self.stopped().await),
-                    }
-                }
-                Effect::Finish(result) => return Some(self.finished(result)),
+        let Update { shown, finished } = self.driver.update(now, event);
+        self.driver.flush().await;
+        for shown in shown {
+            let Some(block) = self.view.render(&shown) else { continue };
+            tokio::select! {
+                biased;
+                () = self.output.write(block) => {}
+                () = self.stop.cancelled() => return Some(self.stopped().await),
             }
         }
-        None
+        finished.map(|result| self.finished(result))
     }
 
     /// Ends at once.
     async fn stopped(&mut self) -> Result<(), Error> {
-        let mut result = Ok(());
-        for effect in self.app.update(self.watch.elapsed(), Event::Stop) {
-            match effect {
-                Effect::Send(frame) => {
-                    self.link
-                        .order(ConnectionCommand { connection: self.connection, what: CommandKind::Frame(frame) })
-                        .await;
-                }
-                Effect::Finish(finished) => result = self.finished(finished),
-                Effect::Show(_) | Effect::Reconnect { .. } | Effect::Retry => {}
-            }
-        }
-        result.and_then(|()| match self.app.pending().count() + self.input.waiting() {
+        let update = self.driver.update(self.watch.elapsed(), Event::Stop);
+        self.driver.flush().await;
+        let result = update.finished.map_or(Ok(()), |finished| self.finished(finished));
+        result.and_then(|()| match self.driver.app().pending().count() + self.input.waiting() {
             0 => Ok(()),
             lines => Err(Failure::Unsent { lines, doubtful: 0, why: "there was no time for them".to_owned() }.into()),
         })
@@ -448,7 +419,7 @@ impl Chat {
     /// Counts with the lines that were not sent those that the app has not even seen.
     fn finished(&mut self, result: Result<(), Failure>) -> Result<(), Error> {
         let cut = self.cut.take();
-        let left = cut.as_ref().map(|_| "nobody reads the output any more").or(self.app.left_behind());
+        let left = cut.as_ref().map(|_| "nobody reads the output any more").or(self.driver.app().left_behind());
         match (result, self.input.waiting(), left) {
             (Err(Failure::Unsent { lines, doubtful, why }), waiting, _) => {
                 Err(Failure::Unsent { lines: lines + waiting, doubtful, why }.into())

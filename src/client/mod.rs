@@ -20,6 +20,7 @@ pub mod completion;
 pub mod config;
 pub mod connection;
 mod draft_file;
+pub mod driver;
 pub mod editor;
 mod files;
 pub mod full_screen;

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast_chat::{
     client::{
-        chat::{App, Effect, Event, Settings, ViewEvent},
-        connection::{CommandKind, Connection, ConnectionCommand, ConnectionEvent},
+        chat::{Event, Settings, ViewEvent},
+        connection::Connection,
+        driver::Driver,
     },
     protocol::{Message, Nick, ServerMessage},
 };
@@ -72,38 +73,25 @@ async fn chat(
     let mut secret = [0; 16];
     secret[..name.len()].copy_from_slice(name.as_bytes());
     let settings = Settings { nick: Some(Nick::new(name)?), history: Some(1000), secret, ..Settings::default() };
-    let mut app = App::new(settings);
-    let mut link = Connection::start_over(dialer, format!("server:{PORT}").parse()?);
-    let mut connection = 0;
+    let connection = Connection::start_over(dialer, format!("server:{PORT}").parse()?);
+    let mut driver = Driver::new(connection, settings);
     let began = Instant::now();
     loop {
-        let wake = app.wake_at().map(|at| began + at);
+        let wake = driver.app().wake_at().map(|at| began + at);
+        let wants_input = driver.app().wants_input();
         let event = tokio::select! {
-            event = link.event() => match event.ok_or("the link ended")? {
-                ConnectionEvent::Connected { connection: made, dialect } => {
-                    connection = made;
-                    Event::Connected(dialect)
-                }
-                ConnectionEvent::Frame(frame) => Event::Frame(frame),
-                ConnectionEvent::Dropped { reason, silent } => Event::Dropped { reason, silent },
-                ConnectionEvent::Waiting { reason, hint, length } => Event::Waiting { reason, hint, length },
-                ConnectionEvent::GaveUp(error) => return Err(format!("{name} gave up: {error}").into()),
-            },
-            entered = typed.recv(), if app.wants_input() => Event::Line(entered.ok_or("the test ended")?),
+            event = driver.event() => {
+                let event = driver.received(event.ok_or("the connection's task ended")?);
+                event.map_err(|error| format!("{name} gave up: {error}"))?
+            }
+            entered = typed.recv(), if wants_input => Event::Line(entered.ok_or("the test ended")?),
             () = sleep_until(wake.unwrap_or(began)), if wake.is_some() => Event::Woke,
         };
-        for effect in app.update(began.elapsed(), event) {
-            match effect {
-                Effect::Send(frame) => {
-                    link.order(ConnectionCommand { connection, what: CommandKind::Frame(frame) }).await;
-                }
-                Effect::Reconnect { .. } => {
-                    link.order(ConnectionCommand { connection, what: CommandKind::Reconnect }).await;
-                }
-                Effect::Retry => link.order(ConnectionCommand { connection, what: CommandKind::Retry }).await,
-                Effect::Show(shown) => lock(&screen).show(shown),
-                Effect::Finish(result) => return Err(format!("{name} ended: {result:?}").into()),
-            }
+        let update = driver.update(began.elapsed(), event);
+        driver.flush().await;
+        update.shown.into_iter().for_each(|shown| lock(&screen).show(shown));
+        if let Some(result) = update.finished {
+            return Err(format!("{name} ended: {result:?}").into());
         }
     }
 }

@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -142,20 +142,41 @@ impl Transport for TcpStream {
 #[cfg(test)]
 impl Transport for tokio::io::DuplexStream {}
 
+/// A connection as the listener accepts it: TCP alone, without any handshake of a layer above.
+pub trait Accepted: Send + 'static {
+    /// What HTTP and WebSocket are spoken over.
+    type Stream: Transport;
+
+    /// Does the handshake of the layer above TCP, such as TLS. The task of the connection runs it after admission; it shares the
+    /// deadline of the HTTP request, [`Limits::HANDSHAKE`].
+    ///
+    /// # Errors
+    /// Whatever the handshake says; the connection is then closed without an answer.
+    fn into_stream(self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl<T: Transport> Accepted for T {
+    type Stream = T;
+
+    async fn into_stream(self) -> io::Result<T> {
+        Ok(self)
+    }
+}
+
 /// Where connections come from.
 pub trait Listen: Send + Sync {
     /// A connection.
-    type Stream: Transport;
+    type Accepted: Accepted;
 
-    /// Returns the next connection and whose it is. Cancel-safe.
+    /// Returns the next connection and the address of its peer. Waits for nothing that the peer sends. Cancel-safe.
     ///
     /// # Errors
     /// Whatever the system says; the next call may succeed.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Accepted, SocketAddr)>> + Send;
 }
 
 impl Listen for TcpListener {
-    type Stream = TcpStream;
+    type Accepted = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = Self::accept(self).await?;
@@ -297,14 +318,14 @@ fn log_refusals(refused: impl IntoIterator<Item = (LimitReached, u64)>) {
 
 /// Serves one connection to its end, or tells it why it cannot come in.
 async fn connection(
-    stream: impl Transport,
+    accepted: impl Accepted,
     peer: SocketAddr,
     full: Option<LimitReached>,
     _pass: Permit,
     shared: Arc<Shared>,
 ) {
     // Boxed, so that what the handshake needs is given back when it is done.
-    let Some((mut socket, opening)) = Box::pin(open(stream, full, &shared)).await else {
+    let Some((mut socket, opening)) = Box::pin(open(accepted, full, &shared)).await else {
         return debug!(%peer, "answered");
     };
     debug!(%peer, room = %opening.room, dialect = ?opening.dialect, "connected");
@@ -313,15 +334,20 @@ async fn connection(
 }
 
 /// Answers a request. Returns none if it was no handshake that was accepted, or the server stops.
-async fn open<S: Transport>(
-    stream: S,
+async fn open<A: Accepted>(
+    accepted: A,
     full: Option<LimitReached>,
     shared: &Shared,
-) -> Option<(Socket<S>, Box<handshake::negotiate::HandshakeRequest>)> {
-    let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-    let terms = Terms { origins: &shared.origins, is_loopback, full };
+) -> Option<(Socket<A::Stream>, Box<handshake::negotiate::HandshakeRequest>)> {
+    let opening = async {
+        let deadline = Instant::now() + Limits::HANDSHAKE;
+        let stream = timeout_at(deadline, accepted.into_stream()).await.ok()?.ok()?;
+        let is_loopback = stream.local_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
+        let terms = Terms { origins: &shared.origins, is_loopback, full };
+        handshake::http::open(stream, terms, deadline).await
+    };
     let handshake::http::Opened { stream, unsent, opening } = tokio::select! {
-        opened = handshake::http::open(stream, terms) => opened?,
+        opened = opening => opened?,
         () = shared.stop.cancelled() => return None,
     };
     Some((Socket::new(stream, unsent), Box::new(opening)))
@@ -363,7 +389,7 @@ mod tests {
     }
 
     impl Listen for Failing {
-        type Stream = DuplexStream;
+        type Accepted = DuplexStream;
 
         async fn accept(&self) -> io::Result<(DuplexStream, SocketAddr)> {
             if self.failures.fetch_add(1, Ordering::Relaxed) < 10 {
@@ -374,6 +400,63 @@ mod tests {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    struct OneStalled(AtomicU32, Mutex<Option<DuplexStream>>);
+
+    impl Listen for OneStalled {
+        type Accepted = Either;
+
+        async fn accept(&self) -> io::Result<(Either, SocketAddr)> {
+            let peer = ([127, 0, 0, 1], 1).into();
+            if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Ok((Either::Stalled, peer));
+            }
+            match self.1.lock().await.take() {
+                Some(stream) => Ok((Either::Whole(stream), peer)),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    enum Either {
+        /// The peer begins the handshake and never ends it.
+        Stalled,
+        Whole(DuplexStream),
+    }
+
+    impl Accepted for Either {
+        type Stream = DuplexStream;
+
+        async fn into_stream(self) -> io::Result<DuplexStream> {
+            match self {
+                Self::Stalled => std::future::pending().await,
+                Self::Whole(stream) => Ok(stream),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_handshake_delays_no_other_connection_and_has_a_deadline() {
+        let (mut ours, theirs) = duplex(4096);
+        let listener = OneStalled(AtomicU32::new(0), Mutex::new(Some(theirs)));
+        let config = Config { max_connections: 2, ..Config::default() };
+        let store = Store::memory(Hex([1; 8]));
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, config, store, stop.clone().cancelled_owned()));
+        ours.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        let mut answer = [0; 13];
+        ours.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 ");
+        assert!(began.elapsed() < Limits::HANDSHAKE, "it waited for the stalled one");
+        // The server waits for its connections when it stops, unless their deadline has passed.
+        sleep(Limits::HANDSHAKE).await;
+        let stopping = Instant::now();
+        drop(ours);
+        stop.cancel();
+        served.await.unwrap().unwrap();
+        assert!(stopping.elapsed() < Limits::DRAIN);
     }
 
     #[tokio::test(start_paused = true)]

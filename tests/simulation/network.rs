@@ -161,7 +161,7 @@ impl Listener {
 impl Transport for Wire {}
 
 impl Listen for Listener {
-    type Stream = Wire;
+    type Accepted = Wire;
 
     async fn accept(&self) -> io::Result<(Wire, SocketAddr)> {
         let (stream, peer) = self.listener.accept().await?;

@@ -5,7 +5,7 @@ use bytes::BufMut as _;
 use http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::protocol::Limits;
@@ -28,8 +28,8 @@ pub(crate) struct Opened<S> {
 /// Serves one HTTP connection to its end, and returns the stream if it became a WebSocket.
 ///
 /// Every refusal is a complete answer, followed by reading away what the peer still sends, since closing on unread data would
-/// take the answer back. A head that misses its deadline is cut.
-pub(crate) async fn open<S>(mut stream: S, terms: Terms<'_>) -> Option<Opened<S>>
+/// take the answer back. A head that is not complete by `deadline` is cut off.
+pub(crate) async fn open<S>(mut stream: S, terms: Terms<'_>, deadline: Instant) -> Option<Opened<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -40,7 +40,7 @@ where
         }
         Some((decided, early))
     };
-    let (decided, early) = timeout(Limits::HANDSHAKE, handshake).await.ok()??;
+    let (decided, early) = timeout_at(deadline, handshake).await.ok()??;
     if let Ok((opening, unsent)) = decided {
         return Some(Opened { stream: PrefixedStream::new(&early, stream), unsent, opening });
     }
@@ -109,13 +109,17 @@ mod tests {
     const HANDSHAKE: &str = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+    fn soon() -> Instant {
+        Instant::now() + Limits::HANDSHAKE
+    }
+
     #[tokio::test]
     async fn the_answer_that_grants_is_left_for_the_first_write_and_a_refusal_is_not() {
         let ask = async |target: &str| {
             let (ours, mut theirs) = tokio::io::duplex(4096);
             let bytes = format!("GET {target} HTTP/1.1\r\n{HANDSHAKE}hasty");
             // Byte by byte: a head may come in any number of pieces.
-            let (opened, ()) = tokio::join!(open(ours, TERMS), async {
+            let (opened, ()) = tokio::join!(open(ours, TERMS, soon()), async {
                 for byte in bytes.bytes() {
                     theirs.write_all(&[byte]).await.unwrap();
                     tokio::task::yield_now().await;
@@ -154,11 +158,11 @@ mod tests {
             assert!(begin.elapsed().is_zero());
             drop(theirs);
         };
-        assert!(tokio::join!(open(ours, TERMS), answered).0.is_none());
+        assert!(tokio::join!(open(ours, TERMS, soon()), answered).0.is_none());
         let (ours, mut theirs) = tokio::io::duplex(4096);
         theirs.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         let begin = tokio::time::Instant::now();
-        assert!(open(ours, TERMS).await.is_none());
+        assert!(open(ours, TERMS, soon()).await.is_none());
         assert_eq!(begin.elapsed(), Limits::HANDSHAKE);
     }
 }

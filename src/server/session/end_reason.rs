@@ -2,6 +2,7 @@
 
 use tokio_websockets::CloseCode;
 
+use crate::protocol::CLOSE_TAKEN_OVER;
 use crate::server::{
     hub::handle::Gone,
     hub::mailbox::EvictReason,
@@ -43,9 +44,6 @@ pub(crate) enum End {
     Failed,
 }
 
-/// Another connection has the place in the room: whoever gets this must not come back by itself.
-const TAKEN_OVER: u16 = 4000;
-
 impl End {
     /// Returns whether its person has gone, rather than only the connection.
     pub(crate) fn is_for_good(self) -> bool {
@@ -69,7 +67,7 @@ impl End {
             Self::TooManyFrames => (CloseCode::MESSAGE_TOO_BIG, "a message has at most 64 frames"),
             Self::NotText => (CloseCode::UNSUPPORTED_DATA, "only text frames are understood"),
             Self::TakenOver => (
-                CloseCode::try_from(TAKEN_OVER).unwrap_or(CloseCode::NORMAL_CLOSURE),
+                CloseCode::try_from(CLOSE_TAKEN_OVER).unwrap_or(CloseCode::NORMAL_CLOSURE),
                 "a newer connection has your place",
             ),
             Self::Overflow => (CloseCode::SERVICE_OVERLOAD, "too much waits for you; come back"),

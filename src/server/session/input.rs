@@ -32,28 +32,18 @@ const READS_IN_A_ROW: u32 = 64;
 /// waits for the hub.
 const IN_A_ROW: usize = 8 * 1024;
 
-/// What a frame means.
-pub(super) enum Meaning {
-    /// It carries nothing.
+/// What a peer did, as far as it can be told without asking anybody.
+pub(super) enum Parsed {
+    /// A frame that carries nothing.
     Nothing,
+    /// A sign of life; a ping wants an answer.
+    Alive,
+    /// It has received so much of what is owed to its person.
+    Confirmed(u64),
     /// It is answered at once, with these frames.
     Answer(Vec<u8>),
-    /// Somebody says something.
+    /// A message or a question.
     Message(ClientMessage),
-}
-
-/// What comes of what a peer did.
-enum Heard {
-    Outgoing(Outgoing),
-    Nothing,
-    /// It may want an answer to a ping.
-    Alive,
-    /// It has got so much of what is owed to its person.
-    Confirmed(u64),
-    /// It came too early, by so much.
-    Early(Meaning, Duration),
-    Other(Meaning),
-    End(End),
 }
 
 impl<S: Transport> Session<'_, S> {
@@ -63,19 +53,24 @@ impl<S: Transport> Session<'_, S> {
         self.last_seen = now;
         let (mut said, mut length, mut frames) = (Vec::new(), 0, 1);
         let rest = loop {
-            match self.hear(incoming, now) {
-                Heard::Outgoing(one) => {
-                    length += one.text.as_ref().map_or(0, |text| text.as_str().len());
-                    said.push(one);
+            let parsed = match self.parse(incoming) {
+                Ok(parsed) => parsed,
+                Err(end) => break Err(end),
+            };
+            let wait = self.charge(&parsed, now);
+            match parsed {
+                Parsed::Message(ClientMessage::Say { key, text }) if wait.is_zero() => {
+                    length += text.as_str().len();
+                    said.push(Outgoing { kind: Kind::Say, text: Some(text), key });
                 }
-                rest => break rest,
+                parsed => break Ok((parsed, wait)),
             }
             if frames >= READS_IN_A_ROW || length >= IN_A_ROW {
-                break Heard::Nothing;
+                break Ok((Parsed::Nothing, Duration::ZERO));
             }
             incoming = match self.socket.next_now().await {
                 Some(next) => next,
-                None => break Heard::Nothing,
+                None => break Ok((Parsed::Nothing, Duration::ZERO)),
             };
             frames += 1;
         };
@@ -83,61 +78,60 @@ impl<S: Transport> Session<'_, S> {
             self.has_said = true;
             self.shared.hub.say(self.member.id, said).await?;
         }
-        match rest {
-            Heard::Outgoing(_) | Heard::Nothing => {}
-            Heard::Alive => Box::pin(self.socket.flush()).await?,
-            Heard::Confirmed(count) => Box::pin(self.confirmed(count)).await?,
-            Heard::Early(meaning, wait) => Box::pin(self.hold(meaning, wait)).await?,
-            Heard::Other(meaning) => Box::pin(self.act(meaning)).await?,
-            Heard::End(end) => return Err(end),
-        }
-        Ok(())
-    }
-
-    fn hear(&mut self, incoming: Incoming, now: Instant) -> Heard {
-        let meaning = match incoming {
-            Incoming::Text(frame) => self.meaning(frame.as_str()),
-            Incoming::Confirmed(count) if self.asked == Some(count) => return Heard::Confirmed(count),
-            Incoming::Alive | Incoming::Confirmed(_) => {
-                self.count_control();
-                return Heard::Alive;
-            }
-            other => return Heard::End(other.into()),
-        };
-        if matches!(meaning, Meaning::Nothing) {
-            self.count_control();
-            return Heard::Nothing;
-        }
-        let wait = self.pace.message(cost(&meaning), now);
-        match meaning {
-            meaning if !wait.is_zero() => Heard::Early(meaning, wait),
-            Meaning::Message(ClientMessage::Say { key, text }) => {
-                Heard::Outgoing(Outgoing { kind: Kind::Say, text: Some(text), key })
-            }
-            meaning => Heard::Other(meaning),
+        match rest? {
+            (Parsed::Nothing, _) => Ok(()),
+            // Boxed, so that a session takes no memory for what it seldom does.
+            (parsed, Duration::ZERO) => Box::pin(self.act(parsed)).await,
+            (parsed, wait) => Box::pin(self.hold(parsed, wait)).await,
         }
     }
 
-    /// Returns what a frame means, as far as it can be told without asking anybody.
-    fn meaning(&self, frame: &str) -> Meaning {
+    /// Returns what the peer did.
+    ///
+    /// # Errors
+    /// How the session ends, if it does by that.
+    fn parse(&self, incoming: Incoming) -> Result<Parsed, End> {
+        Ok(match incoming {
+            Incoming::Text(frame) => self.parse_text(frame.as_str()),
+            Incoming::Confirmed(count) if self.asked == Some(count) => Parsed::Confirmed(count),
+            Incoming::Alive | Incoming::Confirmed(_) => Parsed::Alive,
+            other => return Err(other.into()),
+        })
+    }
+
+    fn parse_text(&self, frame: &str) -> Parsed {
         match self.dialect {
-            Dialect::Json => json::decode_client(frame).map_or_else(|failure| self.refusal(failure), Meaning::Message),
+            Dialect::Json => json::decode_client(frame).map_or_else(|failure| self.refusal(failure), Parsed::Message),
             Dialect::Text => match command::parse(frame) {
-                Ok(Line::Blank) => Meaning::Nothing,
-                Ok(Line::Say(text)) => Meaning::Message(ClientMessage::Say { key: None, text }),
+                Ok(Line::Blank) => Parsed::Nothing,
+                Ok(Line::Say(text)) => Parsed::Message(ClientMessage::Say { key: None, text }),
                 Ok(Line::Command(command)) => self.typed(command),
                 Err(error) => self.refusal(Failure::new(ErrorCode::UnknownCommand, error.to_string())),
             },
         }
     }
 
+    /// Charges what the peer did to its rates, and returns how long it has to wait.
+    fn charge(&mut self, parsed: &Parsed, now: Instant) -> Duration {
+        let cost = match parsed {
+            Parsed::Confirmed(_) => return Duration::ZERO,
+            Parsed::Nothing | Parsed::Alive => {
+                self.count_control();
+                return Duration::ZERO;
+            }
+            Parsed::Message(ClientMessage::Search { .. }) => Limits::SEARCH_COST,
+            Parsed::Answer(_) | Parsed::Message(_) => 1,
+        };
+        self.pace.message(cost, now)
+    }
+
     /// Returns what a typed command means.
-    fn typed(&self, command: Command) -> Meaning {
-        Meaning::Message(match command {
+    fn typed(&self, command: Command) -> Parsed {
+        Parsed::Message(match command {
             Command::Help(one) => {
                 let mut lines = Vec::new();
                 push_lines(&one.map_or_else(command::help, command::Spec::explanation), &mut lines);
-                return Meaning::Answer(lines);
+                return Parsed::Answer(lines);
             }
             Command::Join(room) => ClientMessage::Join { room, history: None },
             Command::Rooms => ClientMessage::Rooms,
@@ -161,18 +155,20 @@ impl<S: Transport> Session<'_, S> {
         })
     }
 
-    fn refusal(&self, failure: Failure) -> Meaning {
+    fn refusal(&self, failure: Failure) -> Parsed {
         let mut answer = Vec::new();
         push_frame(self.dialect, &ServerMessage::Error(failure), &mut answer);
-        Meaning::Answer(answer)
+        Parsed::Answer(answer)
     }
 
-    /// Does what a frame means.
-    pub(super) async fn act(&mut self, meaning: Meaning) -> Result<(), End> {
-        match meaning {
-            Meaning::Nothing => Ok(()),
-            Meaning::Answer(frames) => self.write(frames.into()).await,
-            Meaning::Message(message) => self.said(message).await,
+    /// Does what the peer asked for.
+    pub(super) async fn act(&mut self, parsed: Parsed) -> Result<(), End> {
+        match parsed {
+            Parsed::Nothing => Ok(()),
+            Parsed::Alive => Ok(self.socket.flush().await?),
+            Parsed::Confirmed(count) => self.confirmed(count).await,
+            Parsed::Answer(frames) => self.write(frames.into()).await,
+            Parsed::Message(message) => self.said(message).await,
         }
     }
 
@@ -180,14 +176,14 @@ impl<S: Transport> Session<'_, S> {
     pub(super) fn count_control(&mut self) {
         let wait = self.pace.control(Instant::now());
         if !wait.is_zero() {
-            self.held = Some((Meaning::Nothing, Instant::now() + wait));
+            self.held = Some((Parsed::Nothing, Instant::now() + wait));
         }
     }
 
     /// Keeps what came too early until its turn, and says so, but not more than once a second.
-    async fn hold(&mut self, meaning: Meaning, wait: Duration) -> Result<(), End> {
+    async fn hold(&mut self, parsed: Parsed, wait: Duration) -> Result<(), End> {
         let now = Instant::now();
-        self.held = Some((meaning, now + wait));
+        self.held = Some((parsed, now + wait));
         if self.told_slow.is_some_and(|told| now < told + Duration::from_secs(1)) {
             return Ok(());
         }
@@ -410,14 +406,6 @@ struct Asked {
     all: bool,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-}
-
-/// Returns how many tokens of the rate something takes.
-fn cost(meaning: &Meaning) -> u32 {
-    match meaning {
-        Meaning::Message(ClientMessage::Search { .. }) => Limits::SEARCH_COST,
-        _ => 1,
-    }
 }
 
 /// What fits one event of a list that may take several.

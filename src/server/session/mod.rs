@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     events::{Event, SessionEvents},
-    input::Meaning,
+    input::Parsed,
     join::{Entering, Wanted},
 };
 use crate::server::{
@@ -196,7 +196,7 @@ struct Session<'a, S> {
     last_private: Option<To>,
     pace: Pace,
     /// Something said too early, and when its turn is: nothing else is read until then.
-    held: Option<(Meaning, Instant)>,
+    held: Option<(Parsed, Instant)>,
     /// What the peer said while something else was waited for: nothing else is read until its turn.
     heard: Option<Box<Incoming>>,
     /// How much of what is owed to the person was written.
@@ -318,8 +318,8 @@ impl<'a, S: Transport> Session<'a, S> {
     /// Does what is due by now.
     async fn alarm(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        if let Some((meaning, _)) = self.held.take_if(|(_, until)| *until <= now) {
-            self.act(meaning).await?;
+        if let Some((parsed, _)) = self.held.take_if(|(_, until)| *until <= now) {
+            self.act(parsed).await?;
         }
         if now >= self.last_seen + Limits::DEAD_AFTER {
             return Err(End::Dead);

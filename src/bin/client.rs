@@ -31,7 +31,7 @@ use broadcast_chat::{
         zone::ZoneWatch,
     },
     os,
-    protocol::{Limits, MessageId, Nick, sanitize},
+    protocol::{Limits, MessageId, Nick, sanitize, when},
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, builder::FalseyValueParser, parser::ValueSource};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
@@ -162,9 +162,7 @@ fn since(text: &str) -> Result<Since, String> {
         return Ok(Since::Id(MessageId(id)));
     }
     let words = "expected the id of a message, or a time such as 90s, 30m, 1h or 2d";
-    let span: jiff::Span = text.parse().map_err(|_| words.to_owned())?;
-    let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| words.to_owned())?;
-    Duration::try_from(length).map(Since::Age).map_err(|_| words.to_owned())
+    when::length(text).map(Since::Age).ok_or_else(|| words.to_owned())
 }
 
 fn main() -> ExitCode {

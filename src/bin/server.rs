@@ -12,7 +12,7 @@ use std::{
 
 use broadcast_chat::{
     os::{self, LossyWriter, Signals},
-    protocol::{Hex, Limits, host::HostPort},
+    protocol::{Hex, Limits, host::HostPort, when},
     server::{self, AllowedOrigin, Config, Fit},
     store::{Keep, OpenError, Salvaged, Store},
 };
@@ -104,10 +104,7 @@ impl Arguments {
 fn age(text: &str) -> Result<Duration, String> {
     let words =
         "expected a length of time of 1h or more, such as 90d, 12h or 1y; without --keep messages are kept for ever";
-    let span: jiff::Span = text.parse().map_err(|_| words.to_owned())?;
-    // A year has no length of its own; that of today's is near enough for what is deleted after it.
-    let length = span.to_duration(&jiff::Zoned::now()).map_err(|_| words.to_owned())?;
-    Duration::try_from(length).ok().filter(|length| *length >= SHORTEST_KEEP).ok_or_else(|| words.to_owned())
+    when::length(text).filter(|length| *length >= SHORTEST_KEEP).ok_or_else(|| words.to_owned())
 }
 
 /// Reads a filter of the log. What names nothing of ours is refused: `--log nonsense` would turn the log off.

@@ -300,13 +300,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::command::COMMANDS;
+    use crate::protocol::command::specs;
 
     /// Calls `ask` with ada, Adrian and 学生, in that order, and with two rooms.
     fn with_candidates<T>(ask: impl FnOnce(&Candidates<'_>) -> T) -> T {
         let nicks = ["Adrian", "ada", "学生"].map(|nick| Nick::new(nick).unwrap());
         let rooms = ["rust", "running"].map(|room| RoomName::new(room).unwrap());
-        let commands: Vec<_> = COMMANDS.iter().collect();
+        let commands: Vec<_> = specs().collect();
         ask(&Candidates { nicks: &nicks.each_ref(), rooms: &rooms.each_ref(), commands: &commands, servers: &[] })
     }
 
@@ -342,7 +342,7 @@ mod tests {
     fn commands_complete_and_their_arguments_by_what_they_are() {
         assert_eq!(options("/m"), ["/me ", "/msg "]);
         assert_eq!(options("/Li"), ["/list"]);
-        assert_eq!(options("/").len(), COMMANDS.len());
+        assert_eq!(options("/").len(), specs().count());
         assert_eq!([options("/ex"), options("/q"), options("/LAST")].concat(), ["/exit", "/quit", "/lastlog "]);
         assert_eq!(options("/join ru"), ["rust ", "running "]);
         assert_eq!(options("/JOIN #RUS"), ["#rust "]);
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_hint_lists_what_matches_and_then_shows_the_usage() {
-        let hint = |text| hint(text, &COMMANDS.iter().collect::<Vec<_>>()).map(|hint| hint.to_string());
+        let hint = |text| hint(text, &specs().collect::<Vec<_>>()).map(|hint| hint.to_string());
         assert_eq!(hint("/m").as_deref(), Some("/me /msg"));
         assert_eq!(hint("/ms").as_deref(), Some("/msg NAME TEXT: tell one person alone, in whatever room"));
         assert_eq!(hint("/who x").as_deref(), Some("/names: list who is in this room"));

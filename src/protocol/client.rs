@@ -1,6 +1,7 @@
 //! What a client says. Pure.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantNames;
 
 use super::{
     AwayText, Body, Epoch, IdempotencyKey, MessageId, Nick, PersonId, Query, RoomName, Run, SessionToken, Timestamp,
@@ -37,7 +38,8 @@ pub struct ClientHello {
 }
 
 /// What a client says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Who it is and where it wants to go on.

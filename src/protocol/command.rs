@@ -50,121 +50,216 @@ impl Group {
     }
 }
 
-/// Every command.
-pub static COMMANDS: [Spec; 14] = [
-    Spec {
-        name: "me",
-        aliases: &[],
-        arguments: "TEXT",
-        summary: "say what you are doing",
-        example: "/me makes tea",
-        group: Group::Talk,
+/// A command and how its arguments are read: all that there is to say of it here.
+#[derive(Debug)]
+pub struct Definition<C: 'static> {
+    /// What it is, for people.
+    pub spec: Spec,
+    /// Reads what follows its name.
+    pub parse: fn(&'static Spec, &str) -> Result<C, CommandError>,
+}
+
+/// Every command of a chat; a screen has more.
+static COMMANDS: [Definition<Command>; 14] = [
+    Definition {
+        spec: Spec {
+            name: "me",
+            aliases: &[],
+            arguments: "TEXT",
+            summary: "say what you are doing",
+            example: "/me makes tea",
+            group: Group::Talk,
+        },
+        parse: |spec, rest| Ok(Command::Me(text(spec, rest)?)),
     },
-    Spec {
-        name: "msg",
-        aliases: &["m"],
-        arguments: "NAME TEXT",
-        summary: "tell one person alone, in whatever room",
-        example: "/msg bob lunch at noon?",
-        group: Group::Talk,
+    Definition {
+        spec: Spec {
+            name: "msg",
+            aliases: &["m"],
+            arguments: "NAME TEXT",
+            summary: "tell one person alone, in whatever room",
+            example: "/msg bob lunch at noon?",
+            group: Group::Talk,
+        },
+        parse: |spec, rest| {
+            let (to, text) = rest.trim().split_once(char::is_whitespace).ok_or(CommandError::Usage(spec))?;
+            Ok(Command::Msg(Nick::new(to)?, Body::new(text)?))
+        },
     },
-    Spec {
-        name: "reply",
-        aliases: &[],
-        arguments: "TEXT",
-        summary: "answer the last private message",
-        example: "/reply yes, at noon",
-        group: Group::Talk,
+    Definition {
+        spec: Spec {
+            name: "reply",
+            aliases: &[],
+            arguments: "TEXT",
+            summary: "answer the last private message",
+            example: "/reply yes, at noon",
+            group: Group::Talk,
+        },
+        parse: |spec, rest| Ok(Command::Reply(text(spec, rest)?)),
     },
-    Spec {
-        name: "nick",
-        aliases: &[],
-        arguments: "NAME",
-        summary: "take another nick",
-        example: "/nick ada",
-        group: Group::Talk,
+    Definition {
+        spec: Spec {
+            name: "nick",
+            aliases: &[],
+            arguments: "NAME",
+            summary: "take another nick",
+            example: "/nick ada",
+            group: Group::Talk,
+        },
+        parse: |spec, rest| Ok(Command::Nick(Nick::new(word(spec, rest)?)?)),
     },
-    Spec {
-        name: "away",
-        aliases: &[],
-        arguments: "[TEXT]",
-        summary: "tell who asks that you are away, or back",
-        example: "/away at lunch",
-        group: Group::Talk,
+    Definition {
+        spec: Spec {
+            name: "away",
+            aliases: &[],
+            arguments: "[TEXT]",
+            summary: "tell who asks that you are away, or back",
+            example: "/away at lunch",
+            group: Group::Talk,
+        },
+        parse: |_, rest| match rest.trim() {
+            "" => Ok(Command::Away(None)),
+            text => Ok(Command::Away(Some(AwayText::new(text)?))),
+        },
     },
-    Spec {
-        name: "join",
-        aliases: &["j"],
-        arguments: "ROOM",
-        summary: "go to another room",
-        example: "/join rust",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "join",
+            aliases: &["j"],
+            arguments: "ROOM",
+            summary: "go to another room",
+            example: "/join rust",
+            group: Group::Rooms,
+        },
+        parse: |spec, rest| Ok(Command::Join(RoomName::new(word(spec, rest)?)?)),
     },
-    Spec {
-        name: "rooms",
-        aliases: &["list"],
-        arguments: "",
-        summary: "list the rooms that have people in them",
-        example: "/rooms",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "rooms",
+            aliases: &["list"],
+            arguments: "",
+            summary: "list the rooms that have people in them",
+            example: "/rooms",
+            group: Group::Rooms,
+        },
+        parse: |_, _| Ok(Command::Rooms),
     },
-    Spec {
-        name: "names",
-        aliases: &["who", "w"],
-        arguments: "",
-        summary: "list who is in this room",
-        example: "/names",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "names",
+            aliases: &["who", "w"],
+            arguments: "",
+            summary: "list who is in this room",
+            example: "/names",
+            group: Group::Rooms,
+        },
+        parse: |_, _| Ok(Command::Names),
     },
-    Spec {
-        name: "whois",
-        aliases: &[],
-        arguments: "NAME",
-        summary: "tell where one person is, and how long idle",
-        example: "/whois bob",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "whois",
+            aliases: &[],
+            arguments: "NAME",
+            summary: "tell where one person is, and how long idle",
+            example: "/whois bob",
+            group: Group::Rooms,
+        },
+        parse: |spec, rest| Ok(Command::Whois(Nick::new(word(spec, rest)?)?)),
     },
-    Spec {
-        name: "topic",
-        aliases: &[],
-        arguments: "[TEXT | -]",
-        summary: "show, set or clear (-) the topic of this room",
-        example: "/topic release on Friday",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "topic",
+            aliases: &[],
+            arguments: "[TEXT | -]",
+            summary: "show, set or clear (-) the topic of this room",
+            example: "/topic release on Friday",
+            group: Group::Rooms,
+        },
+        parse: |_, rest| match rest.trim() {
+            "" => Ok(Command::Topic),
+            "-" => Ok(Command::SetTopic(None)),
+            topic => Ok(Command::SetTopic(Some(Topic::new(topic)?))),
+        },
     },
-    Spec {
-        name: "history",
-        aliases: &[],
-        arguments: "[N]",
-        summary: "show the last N messages of this room",
-        example: "/history 50",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "history",
+            aliases: &[],
+            arguments: "[N]",
+            summary: "show the last N messages of this room",
+            example: "/history 50",
+            group: Group::Read,
+        },
+        parse: |spec, rest| match rest.trim() {
+            "" => Ok(Command::History(None)),
+            count => Ok(Command::History(Some(count.parse().map_err(|_| CommandError::Usage(spec))?))),
+        },
     },
-    Spec {
-        name: "search",
-        aliases: &["lastlog"],
-        arguments: "[-a] WORDS",
-        summary: "find messages, -a of all rooms; from:ada after:7d",
-        example: "/search -a \"release notes\" from:ada after:7d",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "search",
+            aliases: &["lastlog"],
+            arguments: "[-a] WORDS",
+            summary: "find messages, -a of all rooms; from:ada after:7d",
+            example: "/search -a \"release notes\" from:ada after:7d",
+            group: Group::Read,
+        },
+        parse: |spec, rest| {
+            let words = rest.trim();
+            let rest = words.strip_prefix("-a").filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+            let (words, all) = rest.map_or((words, false), |rest| (rest.trim_start(), true));
+            Ok(Command::Search { query: Query::new(word(spec, words)?)?, all })
+        },
     },
-    Spec {
-        name: "help",
-        aliases: &[],
-        arguments: "[COMMAND]",
-        summary: "show this list, or explain one command",
-        example: "/help msg",
-        group: Group::Program,
+    Definition {
+        spec: Spec {
+            name: "help",
+            aliases: &[],
+            arguments: "[COMMAND]",
+            summary: "show this list, or explain one command",
+            example: "/help msg",
+            group: Group::Program,
+        },
+        parse: |_, rest| Ok(Command::Help(explained(rest.trim(), specs())?)),
     },
-    Spec {
-        name: "quit",
-        aliases: &["q", "exit"],
-        arguments: "",
-        summary: "leave",
-        example: "/quit",
-        group: Group::Program,
+    Definition {
+        spec: Spec {
+            name: "quit",
+            aliases: &["q", "exit"],
+            arguments: "",
+            summary: "leave",
+            example: "/quit",
+            group: Group::Program,
+        },
+        parse: |_, _| Ok(Command::Quit),
     },
 ];
+
+/// Returns every command, in the order of `/help`.
+pub fn specs() -> impl Iterator<Item = &'static Spec> + Clone {
+    COMMANDS.iter().map(|definition| &definition.spec)
+}
+
+/// Returns the text that follows a command's name.
+fn text(spec: &'static Spec, rest: &str) -> Result<Body, CommandError> {
+    Body::new(rest).map_err(|error| if error == NameError::Empty { CommandError::Usage(spec) } else { error.into() })
+}
+
+/// Returns the argument that a command cannot do without.
+fn word<'a>(spec: &'static Spec, rest: &'a str) -> Result<&'a str, CommandError> {
+    Some(rest.trim()).filter(|word| !word.is_empty()).ok_or(CommandError::Usage(spec))
+}
+
+/// Returns the definition among `all` that a typed command, without its slash, is of, and what follows the name.
+#[must_use]
+pub fn find<'a, C>(all: &'static [Definition<C>], typed: &'a str) -> Option<(&'static Definition<C>, &'a str)> {
+    let (name, rest) = split(typed);
+    Some((all.iter().find(|definition| definition.spec.is_named(name))?, rest))
+}
+
+fn split(typed: &str) -> (&str, &str) {
+    typed.split_once(char::is_whitespace).unwrap_or((typed, ""))
+}
 
 /// The commands that take a secret, those of other programs among them: no line that begins with one is kept. Private messages are
 /// kept, as a shell keeps what it is given: who calls one back wants to say it again.
@@ -349,48 +444,10 @@ pub fn parse(line: &str) -> Result<Line, CommandError> {
 }
 
 fn command(typed: &str) -> Result<Command, CommandError> {
-    let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
-    let Some(spec) = COMMANDS.iter().find(|spec| spec.is_named(name)) else {
-        return Err(CommandError::unknown(name, COMMANDS.iter()));
-    };
-    let text = || {
-        Body::new(rest)
-            .map_err(|error| if error == NameError::Empty { CommandError::Usage(spec) } else { error.into() })
-    };
-    let word = rest.trim();
-    let needed = || if word.is_empty() { Err(CommandError::Usage(spec)) } else { Ok(word) };
-    Ok(match spec.name {
-        "join" => Command::Join(RoomName::new(needed()?)?),
-        "rooms" => Command::Rooms,
-        "names" => Command::Names,
-        "whois" => Command::Whois(Nick::new(needed()?)?),
-        "away" if word.is_empty() => Command::Away(None),
-        "away" => Command::Away(Some(AwayText::new(word)?)),
-        "nick" => Command::Nick(Nick::new(needed()?)?),
-        "me" => Command::Me(text()?),
-        "msg" => {
-            let (to, text) = word.split_once(char::is_whitespace).ok_or(CommandError::Usage(spec))?;
-            Command::Msg(Nick::new(to)?, Body::new(text)?)
-        }
-        "reply" => Command::Reply(text()?),
-        "topic" => match word {
-            "" => Command::Topic,
-            "-" => Command::SetTopic(None),
-            topic => Command::SetTopic(Some(Topic::new(topic)?)),
-        },
-        "history" if word.is_empty() => Command::History(None),
-        "history" => Command::History(Some(word.parse().map_err(|_| CommandError::Usage(spec))?)),
-        "search" => {
-            let words = word.strip_prefix("-a").filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
-            let (words, all) = words.map_or((word, false), |words| (words.trim_start(), true));
-            if words.is_empty() {
-                return Err(CommandError::Usage(spec));
-            }
-            Command::Search { query: Query::new(words)?, all }
-        }
-        "quit" => Command::Quit,
-        _ => Command::Help(explained(word, COMMANDS.iter())?),
-    })
+    match find(&COMMANDS, typed) {
+        Some((Definition { spec, parse }, rest)) => parse(spec, rest),
+        None => Err(CommandError::unknown(split(typed).0, specs())),
+    }
 }
 
 /// Returns the one of `commands` that `/help WORD` asks for; none where it asks for the list.
@@ -453,7 +510,7 @@ pub fn is_secret(text: &str) -> bool {
             return false;
         }
         let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
-        let is_known = COMMANDS.iter().flat_map(Spec::names).any(|known| known == name);
+        let is_known = specs().flat_map(Spec::names).any(|known| known == name);
         // Mistyped, it is still a secret.
         let is_near = |secret: &str| {
             secret.len() > 3 && name.len().abs_diff(secret.len()) < 2 && strsim::osa_distance(&name, secret) == 1
@@ -468,7 +525,7 @@ pub fn is_secret(text: &str) -> bool {
 pub fn help() -> String {
     let mut out = String::from("commands; /help COMMAND explains one:");
     for group in Group::ALL {
-        for (index, spec) in COMMANDS.iter().filter(|spec| spec.group == group).enumerate() {
+        for (index, spec) in specs().filter(|spec| spec.group == group).enumerate() {
             let title = if index == 0 { group.title() } else { "" };
             // Cannot fail: a String takes everything.
             let _ = write!(out, "\n{title:<6} {:<18} {}", spec.to_string(), spec.summary);
@@ -500,7 +557,7 @@ mod tests {
         let nick = Nick::new("bob").unwrap();
         for (line, command) in [
             ("/help", Command::Help(None)),
-            ("/help /MSG", Command::Help(COMMANDS.iter().find(|spec| spec.name == "msg"))),
+            ("/help /MSG", Command::Help(specs().find(|spec| spec.name == "msg"))),
             ("/j rust", Command::Join(RoomName::new("rust").unwrap())),
             ("/m bob hi", Command::Msg(nick.clone(), body("hi"))),
             ("/search -a  tea", Command::Search { query: Query::new("tea").unwrap(), all: true }),
@@ -575,7 +632,7 @@ mod tests {
             spec.explanation(),
             "/msg NAME TEXT: tell one person alone, in whatever room (also /m)\nexample: /msg bob lunch at noon?"
         );
-        for spec in &COMMANDS {
+        for spec in specs() {
             assert!(parse(spec.example).is_ok() && spec.example.starts_with(&format!("/{}", spec.name)), "{spec}");
         }
     }
@@ -591,7 +648,7 @@ mod tests {
 
     #[test]
     fn what_is_nearly_a_command_is_seen() {
-        let is_command = |name: &str| COMMANDS.iter().any(|spec| spec.is_named(name));
+        let is_command = |name: &str| specs().any(|spec| spec.is_named(name));
         let nearly = |line: &str| nearly(line, is_command, |nick| nick == "bob").is_some();
         for line in [
             " /msg bob x",
@@ -674,7 +731,7 @@ mod tests {
     #[test]
     fn help_lists_every_command() {
         let help = help();
-        assert!(COMMANDS.iter().all(|spec| help.contains(&spec.to_string())), "{help}");
+        assert!(specs().all(|spec| help.contains(&spec.to_string())), "{help}");
         assert!(help.lines().count() <= 22 && help.lines().all(|line| line.len() <= 76), "{help}");
     }
 

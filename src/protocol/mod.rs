@@ -38,6 +38,10 @@ pub use self::{
     },
 };
 
+/// The close code of a connection whose place in the room a newer connection of the same person has. The client must not connect
+/// again by itself (RFC 6455 section 7.4.2: 4000 to 4999 are for private use).
+pub const CLOSE_TAKEN_OVER: u16 = 4000;
+
 /// The subprotocol (RFC 6455 section 1.9) that selects [`Dialect::Json`].
 pub const SUBPROTOCOL: &str = "broadcast-chat.v1";
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strum::VariantNames;
 
 use super::{
     AwayText, Body, Epoch, IdempotencyKey, Message, MessageId, Nick, Nonce, PersonId, Query, RoomName, Run,
@@ -294,7 +295,8 @@ impl Failure {
 }
 
 /// What a server says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// The server speaks first (JSON only).

@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
 use super::{Body, Kind, Message, Nick, Presence, Private, Query, RoomView, ServerMessage, Welcome, Whois};
 
 /// What a line break inside a message becomes, unless an empty line follows: that cannot be taken for anything.
-const CONTINUATION: &str = "\n    ";
+pub const CONTINUATION: &str = "\n    ";
 
 /// What is shown of a topic in the list of rooms, in characters: a line.
 const TOPIC_CHARS: usize = 80;

@@ -1,6 +1,8 @@
 //! A moment as people write it: a date, a time of day, or how long ago. Pure: what is now, and where, is given.
 
-use jiff::{Timestamp as Moment, ToSpan as _, civil, tz::TimeZone};
+use std::time::Duration;
+
+use jiff::{Span, Timestamp as Moment, ToSpan as _, civil, tz::TimeZone};
 
 use super::Timestamp;
 
@@ -8,12 +10,12 @@ use super::Timestamp;
 pub const FORMS: &str = "2026-11-01, 09:30, 7d, 2h, today or yesterday";
 
 /// Returns the moment that `text` means in `zone`: `2026-11-01` and `2026-11-01T09:30`, `today` and `yesterday` (at their beginning),
-/// `09:30` (the last time that it was so), or as long ago as `30m`, `2h`, `7d` or `2w`; `None` where it is none of these.
+/// `09:30` (the last time that it was so), or as long ago as a [`length`] says; `None` where it is none of these.
 #[must_use]
 pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
-    if let Some(ago) = ago(text) {
-        return Some(Timestamp(now.0.saturating_sub(ago)));
+    if let Some(ago) = length(text) {
+        return Some(Timestamp(now.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX))));
     }
     let present = zone.to_datetime(Moment::from_millisecond(i64::try_from(now.0).ok()?).ok()?);
     let today = present.date();
@@ -36,18 +38,28 @@ pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> 
     Some(Timestamp(u64::try_from(moment.as_millisecond()).unwrap_or_default()))
 }
 
-/// Returns the milliseconds that a text such as `7d` means.
-fn ago(text: &str) -> Option<u64> {
-    let unit = match text.chars().last()? {
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        'w' => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    let count = &text[..text.len() - 1];
-    let count: u64 = count.bytes().all(|byte| byte.is_ascii_digit()).then(|| count.parse().ok())??;
-    Some(count.saturating_mul(unit).saturating_mul(1000))
+/// Returns the length of time that `text` means, such as `90s`, `30m`, `12h`, `7d`, `2w` or `1y`, as jiff reads them; `None` for
+/// anything else, and for what lies in the future. A day has 24 hours, a month and a year the days that they have from the first
+/// of January 2001 on.
+#[must_use]
+pub fn length(text: &str) -> Option<Duration> {
+    // jiff reads more: `09:30:00`, `+1d` and `P1D`.
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let span: Span = text.parse().ok()?;
+    Duration::try_from(span.to_duration(civil::date(2001, 1, 1)).ok()?).ok()
+}
+
+/// Returns a length of time in a few words, such as `5 min`: rounded down, in one unit.
+#[must_use]
+pub fn in_words(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// Returns the date that is written as year, month and day, a hyphen between each.
@@ -112,6 +124,9 @@ mod tests {
             ("7d", 7 * DAY),
             ("1w", 7 * DAY),
             ("0d", 0),
+            ("90s", 1),
+            ("1h 30m", 90),
+            ("1y", 365 * DAY),
         ] {
             assert_eq!(before(text), Some(minutes), "{text}");
         }
@@ -121,7 +136,6 @@ mod tests {
             "-1d",
             "+1d",
             "7",
-            "7y",
             "2026",
             "2026-11",
             "2026-13-01",
@@ -133,6 +147,9 @@ mod tests {
             "09:30:00:00",
             "09h30",
             "2026-11-01T",
+            "7d ago",
+            "P1D",
+            "in 7d",
             "tomorrow",
             "２d",
         ] {
@@ -140,7 +157,7 @@ mod tests {
         }
         assert_eq!(moment("1969-01-01", Timestamp(0), &zone()), Some(Timestamp(0)));
         assert_eq!(moment("99999999999999999999d", Timestamp(0), &zone()), None);
-        assert_eq!(moment("9999999999999999999d", Timestamp(5), &zone()), Some(Timestamp(0)));
+        assert_eq!(moment("900000d", Timestamp(5), &zone()), Some(Timestamp(0)));
     }
 
     #[test]

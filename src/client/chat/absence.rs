@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{App, Effect, Phase, ViewEvent};
-use crate::protocol::{Limits, text::grouped};
+use crate::protocol::{Limits, text::grouped, when};
 
 impl App {
     /// Takes that the connection is gone; the server was heard last at `heard`.
@@ -72,7 +72,7 @@ impl App {
         let missed = self.missed.take();
         let incomplete = self.incomplete.take();
         let Some(lost_at) = self.lost_at.take() else { return };
-        let away = ago(now.saturating_sub(lost_at));
+        let away = when::in_words(now.saturating_sub(lost_at));
         let count = missed.unwrap_or(0);
         let missed = missed.map_or(String::new(), |missed| format!(": {} missed", grouped(missed)));
         let lost = match incomplete {
@@ -82,15 +82,5 @@ impl App {
         };
         let words = format!("back after {away}{missed}{lost}");
         effects.push(Effect::Show(ViewEvent::Back { words, missed: count }));
-    }
-}
-
-/// Returns a length of time as people say it.
-fn ago(length: Duration) -> String {
-    match length.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }

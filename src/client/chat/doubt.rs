@@ -1,7 +1,7 @@
 //! A line that is perhaps a command gone wrong, where somebody types lines without a screen that could ask. Pure.
 
 use super::{App, Effect, ViewEvent};
-use crate::protocol::command::{self, COMMANDS};
+use crate::protocol::command;
 
 impl App {
     /// Refuses a line that would be said and is nearly a command; entered again, it is meant. Returns whether it refuses it.
@@ -10,7 +10,7 @@ impl App {
         if !self.settings.interactive || self.settings.no_commands || before.as_deref() == Some(line) {
             return false;
         }
-        let is_command = |name: &str| COMMANDS.iter().any(|spec| spec.is_named(name));
+        let is_command = |name: &str| command::specs().any(|spec| spec.is_named(name));
         // Who is here, the view may know; a name in the place of one is not enough.
         let Some(because) = command::nearly(line, is_command, |_| false) else { return false };
         let words = format!("not said: {because}, so all would read it; enter it once more to say it");

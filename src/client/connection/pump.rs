@@ -14,7 +14,7 @@ use tokio_websockets::{CloseCode, Message, WebSocketStream};
 use super::{CommandKind, ConnectionCommand, ConnectionEvent, connect::explain};
 use crate::{
     os,
-    protocol::{Limits, sanitize},
+    protocol::{CLOSE_TAKEN_OVER, Limits, sanitize},
 };
 
 /// Without a sign of life for so long, we ask for one.
@@ -26,9 +26,6 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// Frames that are taken at one go while more are there: enough that to wait for one and to wake its reader costs nothing a frame,
 /// few enough that orders and the end need not wait.
 const BURST: usize = 64;
-
-/// The close code of a session that goes on in another connection.
-const TAKEN_OVER: u16 = 4000;
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -248,7 +245,7 @@ fn closed(code: CloseCode, reason: &str) -> Ended {
     let said = sanitize::line(reason);
     let said = said.trim();
     Ended::Dropped(match (code, said) {
-        (TAKEN_OVER, _) => return Ended::TakenOver,
+        (CLOSE_TAKEN_OVER, _) => return Ended::TakenOver,
         (1001, "") => "the server is stopping".to_owned(),
         (1012, "") => "the server is being restarted".to_owned(),
         (1000 | 1005, "") => "the server closed the connection".to_owned(),
@@ -274,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_session_that_was_taken_over_is_not_taken_back() {
-        let code = CloseCode::try_from(TAKEN_OVER).unwrap();
+        let code = CloseCode::try_from(CLOSE_TAKEN_OVER).unwrap();
         assert_eq!(closed(code, "taken over"), Ended::TakenOver);
     }
 }

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     client::chat::ViewEvent,
-    protocol::{Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, sanitize, text},
+    protocol::{
+        Dialect, Kind, Message, Nick, Private, ServerMessage, Timestamp, sanitize,
+        text::{self, CONTINUATION},
+    },
 };
-
-/// What a line break becomes where text goes on.
-const CONTINUATION: &str = "\n    ";
 
 /// The colours of nicks: what can be read on dark and on light ground, without the red of errors.
 const NICK_COLOURS: [AnsiColor; 8] = [

@@ -7,100 +7,175 @@ use super::{
 };
 use crate::protocol::{
     self, NameError, Nick, RoomName,
-    command::{self, COMMANDS, Command, CommandError, Group, Line, Spec},
+    command::{self, Command, CommandError, Definition, Group, Line, Spec},
 };
 
 /// The commands of the screen, in the order of `/help`.
-pub(super) static OWN: [Spec; 11] = [
-    Spec {
-        name: "query",
-        aliases: &[],
-        arguments: "NAME [TEXT]",
-        summary: "open a window for one person alone",
-        example: "/query bob",
-        group: Group::Talk,
+static OWN: [Definition<ScreenCommand>; 11] = [
+    Definition {
+        spec: Spec {
+            name: "query",
+            aliases: &[],
+            arguments: "NAME [TEXT]",
+            summary: "open a window for one person alone",
+            example: "/query bob",
+            group: Group::Talk,
+        },
+        parse: |spec, rest| {
+            let word = rest.trim();
+            let (nick, text) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
+            let nick = nick.strip_prefix('@').unwrap_or(nick);
+            if nick.is_empty() {
+                return Err(CommandError::Usage(spec));
+            }
+            Ok(ScreenCommand::Query(named(nick)?, text.trim_start().to_owned()))
+        },
     },
-    Spec {
-        name: "leave",
-        aliases: &["part", "close"],
-        arguments: "[ROOM]",
-        summary: "leave a room; close a private window",
-        example: "/leave rust",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "leave",
+            aliases: &["part", "close"],
+            arguments: "[ROOM]",
+            summary: "leave a room; close a private window",
+            example: "/leave rust",
+            group: Group::Rooms,
+        },
+        parse: |_, rest| match rest.trim() {
+            "" => Ok(ScreenCommand::Leave(None)),
+            room => Ok(ScreenCommand::Leave(Some(RoomName::new(room)?))),
+        },
     },
-    Spec {
-        name: "connect",
-        aliases: &[],
-        arguments: "ADDRESS",
-        summary: "go to another server",
-        example: "/connect chat.example/rust",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "connect",
+            aliases: &[],
+            arguments: "ADDRESS",
+            summary: "go to another server",
+            example: "/connect chat.example/rust",
+            group: Group::Rooms,
+        },
+        parse: |spec, rest| Ok(ScreenCommand::Connect(needed(spec, rest)?.to_owned())),
     },
-    Spec {
-        name: "reconnect",
-        aliases: &[],
-        arguments: "",
-        summary: "connect anew now; waiting, so does Enter",
-        example: "/reconnect",
-        group: Group::Rooms,
+    Definition {
+        spec: Spec {
+            name: "reconnect",
+            aliases: &[],
+            arguments: "",
+            summary: "connect anew now; waiting, so does Enter",
+            example: "/reconnect",
+            group: Group::Rooms,
+        },
+        parse: |spec, rest| alone(spec, rest, ScreenCommand::Reconnect),
     },
-    Spec {
-        name: "goto",
-        aliases: &[],
-        arguments: "WHEN",
-        summary: "go to a date or time: 2026-11-01, 09:30, 7d, yesterday",
-        example: "/goto yesterday",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "goto",
+            aliases: &[],
+            arguments: "WHEN",
+            summary: "go to a date or time: 2026-11-01, 09:30, 7d, yesterday",
+            example: "/goto yesterday",
+            group: Group::Read,
+        },
+        parse: |spec, rest| {
+            let when = protocol::sanitize::line(needed(spec, rest)?);
+            Ok(ScreenCommand::Goto(when.chars().take(32).collect()))
+        },
     },
-    Spec {
-        name: "clear",
-        aliases: &[],
-        arguments: "",
-        summary: "clear the screen; the history stays",
-        example: "/clear",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "clear",
+            aliases: &[],
+            arguments: "",
+            summary: "clear the screen; the history stays",
+            example: "/clear",
+            group: Group::Read,
+        },
+        parse: |spec, rest| alone(spec, rest, ScreenCommand::Clear),
     },
-    Spec {
-        name: "bell",
-        aliases: &[],
-        arguments: "[off | mentions | all]",
-        summary: "show or choose what rings the bell",
-        example: "/bell off",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "bell",
+            aliases: &[],
+            arguments: "[off | mentions | all]",
+            summary: "show or choose what rings the bell",
+            example: "/bell off",
+            group: Group::Read,
+        },
+        parse: |spec, rest| Ok(ScreenCommand::Bell(choice(spec, rest, Bell::named)?)),
     },
-    Spec {
-        name: "notify",
-        aliases: &[],
-        arguments: "[all | mentions | none | default]",
-        summary: "what of this room rings the bell",
-        example: "/notify none",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "notify",
+            aliases: &[],
+            arguments: "[all | mentions | none | default]",
+            summary: "what of this room rings the bell",
+            example: "/notify none",
+            group: Group::Read,
+        },
+        parse: |spec, rest| Ok(ScreenCommand::Notify(choice(spec, rest, Notify::named)?)),
     },
-    Spec {
-        name: "joins",
-        aliases: &[],
-        arguments: "[all | spoke | none]",
-        summary: "whose comings and goings this room tells",
-        example: "/joins none",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "joins",
+            aliases: &[],
+            arguments: "[all | spoke | none]",
+            summary: "whose comings and goings this room tells",
+            example: "/joins none",
+            group: Group::Read,
+        },
+        parse: |spec, rest| Ok(ScreenCommand::Joins(choice(spec, rest, Joins::named)?)),
     },
-    Spec {
-        name: "ignore",
-        aliases: &[],
-        arguments: "[NAME …]",
-        summary: "list who is hidden; hide them, or show them again",
-        example: "/ignore eve",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "ignore",
+            aliases: &[],
+            arguments: "[NAME …]",
+            summary: "list who is hidden; hide them, or show them again",
+            example: "/ignore eve",
+            group: Group::Read,
+        },
+        parse: |_, rest| {
+            let names = rest.trim().split([' ', ',']).filter(|word| !word.is_empty());
+            Ok(ScreenCommand::Ignore(names.map(named).collect::<Result<_, _>>()?))
+        },
     },
-    Spec {
-        name: "highlight",
-        aliases: &[],
-        arguments: "[WORD … | -WORD]",
-        summary: "words that call for you, too",
-        example: "/highlight deploy",
-        group: Group::Read,
+    Definition {
+        spec: Spec {
+            name: "highlight",
+            aliases: &[],
+            arguments: "[WORD … | -WORD]",
+            summary: "words that call for you, too",
+            example: "/highlight deploy",
+            group: Group::Read,
+        },
+        parse: |spec, rest| {
+            let (mut added, mut removed) = (Vec::new(), Vec::new());
+            for word in rest.split_whitespace() {
+                let (list, word) = word.strip_prefix('-').map_or((&mut added, word), |word| (&mut removed, word));
+                list.push(Word::new(word).map_err(|_| CommandError::Usage(spec))?);
+            }
+            Ok(ScreenCommand::Highlight(added, removed))
+        },
     },
 ];
+
+/// Returns the argument that a command cannot do without.
+fn needed<'a>(spec: &'static Spec, rest: &'a str) -> Result<&'a str, CommandError> {
+    Some(rest.trim()).filter(|word| !word.is_empty()).ok_or(CommandError::Usage(spec))
+}
+
+/// Returns `command`, which takes no argument.
+fn alone(spec: &'static Spec, rest: &str, command: ScreenCommand) -> Result<ScreenCommand, CommandError> {
+    if rest.trim().is_empty() { Ok(command) } else { Err(CommandError::Usage(spec)) }
+}
+
+/// Returns the choice that `named` knows; none where nothing was chosen.
+fn choice<T>(spec: &'static Spec, rest: &str, named: fn(&str) -> Option<T>) -> Result<Option<T>, CommandError> {
+    match rest.trim() {
+        "" => Ok(None),
+        word => named(word).map(Some).ok_or(CommandError::Usage(spec)),
+    }
+}
 
 /// What a typed line asks of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,63 +212,63 @@ pub(super) enum ScreenCommand {
     Quit,
 }
 
-/// Returns what `line` asks of the screen, or nothing where it is meant for the server.
+/// A line as somebody entered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// For the screen.
+    Screen(ScreenCommand),
+    /// For the chat, and how it is read there.
+    Chat(Result<Line, CommandError>),
+    /// For the chat, as it stands.
+    Verbatim,
+}
+
+/// Reads a line that was entered.
 ///
 /// # Errors
-/// A [`CommandError`] when it is a command of the screen and lacks something.
-pub(super) fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
-    let Some(typed) = line.strip_prefix('/') else { return Ok(None) };
+/// A [`CommandError`] when no command has the name, or it is a command of the screen and lacks something.
+pub(super) fn read(line: &str) -> Result<Entered, CommandError> {
+    if let Some((Definition { spec, parse }, rest)) =
+        line.strip_prefix('/').and_then(|typed| command::find(&OWN, typed))
+    {
+        return Ok(Entered::Screen(parse(spec, rest)?));
+    }
+    // Every command is named, so that a new one is not forgotten here.
+    Ok(match command::parse(line) {
+        // The screen has more of them than the chat knows.
+        Err(CommandError::Unknown { .. }) | Ok(Line::Command(Command::Help(_))) => Entered::Screen(help(line)?),
+        Ok(Line::Command(Command::Join(room))) => Entered::Screen(ScreenCommand::Join(room)),
+        Ok(Line::Command(Command::History(count))) => Entered::Screen(ScreenCommand::History(count)),
+        Ok(Line::Command(Command::Quit)) => Entered::Screen(ScreenCommand::Quit),
+        chat @ (Err(CommandError::Usage(_) | CommandError::Argument(_))
+        | Ok(
+            Line::Blank
+            | Line::Say(_)
+            | Line::Command(
+                Command::Rooms
+                | Command::Names
+                | Command::Whois(_)
+                | Command::Away(_)
+                | Command::Nick(_)
+                | Command::Me(_)
+                | Command::Msg(..)
+                | Command::Reply(_)
+                | Command::Topic
+                | Command::SetTopic(_)
+                | Command::Search { .. },
+            ),
+        )) => Entered::Chat(chat),
+    })
+}
+
+/// Reads `/help`, which explains the screen's commands, too; what has another name is unknown.
+fn help(line: &str) -> Result<ScreenCommand, CommandError> {
+    let typed = line.strip_prefix('/').unwrap_or(line);
     let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
-    let word = rest.trim();
-    let Some(spec) = OWN.iter().find(|spec| spec.is_named(name)) else {
-        if COMMANDS.iter().any(|spec| spec.name == "help" && spec.is_named(name)) {
-            return Ok(Some(ScreenCommand::Help(command::explained(word, all())?)));
-        }
-        // What else cannot be read is refused by whom it is meant for.
-        return Ok(match command::parse(line) {
-            Err(CommandError::Unknown { .. }) => return Err(CommandError::unknown(name, all())),
-            Ok(Line::Command(Command::Join(room))) => Some(ScreenCommand::Join(room)),
-            Ok(Line::Command(Command::History(count))) => Some(ScreenCommand::History(count)),
-            Ok(Line::Command(Command::Quit)) => Some(ScreenCommand::Quit),
-            _ => None,
-        });
-    };
-    Ok(Some(match spec.name {
-        "query" => {
-            let (nick, text) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
-            let nick = nick.strip_prefix('@').unwrap_or(nick);
-            if nick.is_empty() {
-                return Err(CommandError::Usage(spec));
-            }
-            ScreenCommand::Query(named(nick)?, text.trim_start().to_owned())
-        }
-        "leave" if word.is_empty() => ScreenCommand::Leave(None),
-        "leave" => ScreenCommand::Leave(Some(RoomName::new(word)?)),
-        "connect" | "goto" if word.is_empty() => return Err(CommandError::Usage(spec)),
-        "goto" => ScreenCommand::Goto(protocol::sanitize::line(word).chars().take(32).collect()),
-        "connect" => ScreenCommand::Connect(word.to_owned()),
-        "reconnect" if word.is_empty() => ScreenCommand::Reconnect,
-        "clear" if word.is_empty() => ScreenCommand::Clear,
-        "clear" | "reconnect" => return Err(CommandError::Usage(spec)),
-        "bell" if word.is_empty() => ScreenCommand::Bell(None),
-        "bell" => ScreenCommand::Bell(Some(Bell::named(word).ok_or(CommandError::Usage(spec))?)),
-        "notify" if word.is_empty() => ScreenCommand::Notify(None),
-        "notify" => ScreenCommand::Notify(Some(Notify::named(word).ok_or(CommandError::Usage(spec))?)),
-        "joins" if word.is_empty() => ScreenCommand::Joins(None),
-        "joins" => ScreenCommand::Joins(Some(Joins::named(word).ok_or(CommandError::Usage(spec))?)),
-        "highlight" => {
-            let (mut added, mut removed) = (Vec::new(), Vec::new());
-            for word in word.split_whitespace() {
-                let (list, word) = word.strip_prefix('-').map_or((&mut added, word), |word| (&mut removed, word));
-                list.push(Word::new(word).map_err(|_| CommandError::Usage(spec))?);
-            }
-            ScreenCommand::Highlight(added, removed)
-        }
-        _ => {
-            let names = word.split([' ', ',']).filter(|word| !word.is_empty());
-            ScreenCommand::Ignore(names.map(named).collect::<Result<_, _>>()?)
-        }
-    }))
+    match command::parse(&format!("/{name}")) {
+        Ok(Line::Command(Command::Help(_))) => Ok(ScreenCommand::Help(command::explained(rest.trim(), all())?)),
+        _ => Err(CommandError::unknown(name, all())),
+    }
 }
 
 /// Returns the nick `word`. One that breaks the rules of today may be that of somebody on a server of another version.
@@ -226,12 +301,20 @@ fn is_name(name: &str) -> bool {
 
 /// Returns every command: the server's, and the screen's.
 pub(super) fn all() -> impl Iterator<Item = &'static Spec> + Clone {
-    COMMANDS.iter().chain(&OWN)
+    command::specs().chain(OWN.iter().map(|definition| &definition.spec))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns what `line` asks of the screen, or nothing where it is for the chat.
+    fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
+        Ok(match read(line)? {
+            Entered::Screen(command) => Some(command),
+            Entered::Chat(_) | Entered::Verbatim => None,
+        })
+    }
 
     #[test]
     fn commands_of_the_screen_are_taken_and_others_left() {
@@ -273,7 +356,7 @@ mod tests {
             ("/PART", Some(ScreenCommand::Leave(None))),
             ("/j tea", Some(ScreenCommand::Join(RoomName::new("tea").unwrap()))),
             ("/help", Some(ScreenCommand::Help(None))),
-            ("/help /part", Some(ScreenCommand::Help(Some(&OWN[1])))),
+            ("/help /part", Some(ScreenCommand::Help(Some(&OWN[1].spec)))),
             ("/q", Some(ScreenCommand::Quit)),
             ("/quit", Some(ScreenCommand::Quit)),
             ("/me waves", None),
@@ -318,7 +401,7 @@ mod tests {
 
     #[test]
     fn every_example_can_be_typed() {
-        for spec in &OWN {
+        for Definition { spec, .. } in &OWN {
             assert!(spec.example.starts_with(&format!("/{}", spec.name)), "{spec}");
             assert!(matches!(parse(spec.example), Ok(Some(_))), "{spec}");
         }

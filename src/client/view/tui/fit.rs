@@ -23,16 +23,6 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     out
 }
 
-/// Returns a length of time in the few characters that a line of state has for it.
-pub(super) fn age(length: std::time::Duration) -> String {
-    match length.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

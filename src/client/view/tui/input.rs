@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Bare, Bell, Help, Joins, LEAVING, LinkList, Notify, Now, Question, Scroll, Tui, UiAction,
     choices::RoomChoice,
-    command::{self, ScreenCommand},
+    command::{self, Entered, ScreenCommand},
     conversation::{GoneToNew, Page, SearchResults, TopicKey, TopicPage},
     highlights::{Word, Words},
     links::Pressed,
@@ -509,26 +509,24 @@ impl Tui {
         let tab = self.current;
         self.was_entered(&text);
         let Some(app) = apps.get(self.app_of(tab)) else { return Vec::new() };
-        let own = if self.choices.no_commands || app.dialect() == Dialect::Text && !is_local(&text) {
-            Ok(None)
-        } else {
-            command::parse(&text)
-        };
-        match own {
-            Ok(Some(command)) if app.dialect() == Dialect::Text && names_people(&command) => {
+        let is_plain = app.dialect() == Dialect::Text;
+        let entered = if self.choices.no_commands { Ok(Entered::Verbatim) } else { command::read(&text) };
+        match entered {
+            Ok(Entered::Screen(command)) if is_plain && names_people(&command) => {
                 let words = "this server speaks plain text only, and does not say who speaks".to_owned();
                 self.show(now, tab, &ViewEvent::Refusal(words), None)
             }
-            Ok(Some(command)) => self.command(now, command, app.nick()),
-            Ok(None) if text.trim().is_empty() && app.waits_to_retry() => vec![UiAction::Reconnect(self.app_of(tab))],
-            Ok(None) if text.trim().is_empty() => Vec::new(),
-            Ok(None) if !app.wants_input() => {
+            Ok(Entered::Screen(command)) if !is_plain || is_local(&command) => self.command(now, command, app.nick()),
+            Err(error) => self.show(now, tab, &ViewEvent::Refusal(error.to_string()), None),
+            Ok(_) if text.trim().is_empty() && app.waits_to_retry() => vec![UiAction::Reconnect(self.app_of(tab))],
+            Ok(_) if text.trim().is_empty() => Vec::new(),
+            Ok(_) if !app.wants_input() => {
                 self.rooms[tab].editor.set(text);
                 let words = if self.leaving { LEAVING } else { "too many lines wait to be sent already" };
                 self.told = Some(words.to_owned());
                 Vec::new()
             }
-            Ok(None) => {
+            Ok(entered) => {
                 let room = &mut self.rooms[tab];
                 if room.conversation.results().is_some() {
                     room.conversation.close_results();
@@ -536,29 +534,26 @@ impl Tui {
                 room.conversation.scroll(Scroll::Bottom);
                 room.watch(true);
                 if self.person(tab).is_some() {
-                    self.say_to_person(now, text)
+                    self.say_to_person(now, text, entered)
                 } else {
-                    vec![UiAction::Line(self.speaker(&text), text)]
+                    vec![UiAction::Line(self.speaker(&entered), text)]
                 }
             }
-            Err(error) => self.show(now, tab, &ViewEvent::Refusal(error.to_string()), None),
         }
     }
 
-    /// Returns the tab whose app takes `text`, entered in the current one.
-    fn speaker(&self, text: &str) -> usize {
-        let replies = matches!(protocol::command::parse(text), Ok(Line::Command(Command::Reply(_))));
+    /// Returns the tab whose app takes what was entered in the current one.
+    fn speaker(&self, entered: &Entered) -> usize {
+        let replies = matches!(entered, Entered::Chat(Ok(Line::Command(Command::Reply(_)))));
         let tab = self.correspondence.as_ref().filter(|_| replies).and_then(|room| self.tab_of(room));
         tab.unwrap_or(self.current)
     }
 
     /// Does what `text`, entered beside one person, says: what is no command is for that person.
-    fn say_to_person(&mut self, now: Now, text: String) -> Vec<UiAction> {
+    fn say_to_person(&mut self, now: Now, text: String, entered: Entered) -> Vec<UiAction> {
         let tab = self.current;
-        if self.choices.no_commands {
-            return self.tell_wish(tab, text);
-        }
-        match protocol::command::parse(&text) {
+        let Entered::Chat(read) = entered else { return self.tell_wish(tab, text) };
+        match read {
             Ok(Line::Command(Command::Reply(text))) => self.tell_wish(tab, text.as_str().to_owned()),
             Ok(Line::Command(
                 Command::Msg(..) | Command::Nick(_) | Command::Rooms | Command::Whois(_) | Command::Away(_),
@@ -801,7 +796,7 @@ fn full() -> String {
     format!("this is all that fits: a message has {} bytes", editor::LENGTH)
 }
 
-/// Returns whether a command works on a server that knows lines only, too.
-fn is_local(text: &str) -> bool {
-    !matches!(command::parse(text), Ok(None | Some(ScreenCommand::Join(_) | ScreenCommand::History(_))))
+/// Returns whether a command needs no server: of one that speaks plain text there is one room, without a history.
+fn is_local(command: &ScreenCommand) -> bool {
+    !matches!(command, ScreenCommand::Join(_) | ScreenCommand::History(_))
 }

@@ -5,15 +5,10 @@ use std::{ops::Range, time::Duration};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{
-    conversation::ReadPosition,
-    fit::{age, fit},
-    palette::Palette,
-    room::Room,
-};
+use super::{conversation::ReadPosition, fit::fit, palette::Palette, room::Room};
 use crate::{
     client::chat::{App, Connection},
-    protocol::{sanitize, text},
+    protocol::{sanitize, text, when},
 };
 
 /// The least that a topic is shown in, in columns; where there is less for it, it is not shown.
@@ -153,9 +148,10 @@ fn connection(app: &App, now: Duration, palette: Palette, most: usize) -> Option
 
 /// Returns for how long there has been no connection, why, and for how long the next try waits; in few columns, not why.
 fn offline(length: Duration, reason: &str, wait: Option<Duration>, most: usize) -> String {
-    let head = format!("offline {}", age(length));
+    let head = format!("offline {}", when::in_words(length));
     // Nobody is told to wait 0 s.
-    let next = wait.map_or_else(|| "trying now".to_owned(), |wait| format!("next try in {}", age(wait.max(SECOND))));
+    let next = wait
+        .map_or_else(|| "trying now".to_owned(), |wait| format!("next try in {}", when::in_words(wait.max(SECOND))));
     let tail = format!("; {next}");
     // When we try again is up to us, whatever the server says.
     let reason = sanitize::line(reason);

@@ -4,9 +4,9 @@
 //! tells something, or with `!` when it refuses something. No nick has a space or a `*`, and a line break inside a message comes
 //! out as an indented line: so nobody can forge another's line.
 
-use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _, time::Duration};
 
-use super::{Body, Kind, Message, Nick, Presence, Private, Query, RoomView, ServerMessage, Welcome, Whois};
+use super::{Body, Kind, Message, Nick, Presence, Private, Query, RoomView, ServerMessage, Welcome, Whois, when};
 
 /// What a line break inside a message becomes, unless an empty line follows: that cannot be taken for anything.
 pub const CONTINUATION: &str = "\n    ";
@@ -154,22 +154,10 @@ fn whois(whois: &Whois) -> String {
     let Whois { nick, rooms, at, since, active, away } = whois;
     let rooms = rooms.iter().map(|room| format!("#{room}")).collect::<Vec<_>>().join(", ");
     let rooms = if rooms.is_empty() { "in no room that you are in".to_owned() } else { format!("in {rooms}") };
-    let here = about_as_long(at.0.saturating_sub(since.0));
-    let idle = about_as_long(at.0.saturating_sub(active.0));
+    let here = when::in_words(Duration::from_millis(at.0.saturating_sub(since.0)));
+    let idle = when::in_words(Duration::from_millis(at.0.saturating_sub(active.0)));
     let away = away.as_ref().map_or(String::new(), |text| format!("; {}", text.words()));
     format!("* {nick}: {rooms}; here for {here}, idle for {idle}{away}")
-}
-
-/// Returns so many milliseconds in the largest unit that there is a whole one of.
-fn about_as_long(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86400 => format!("{} h", seconds / 3600),
-        _ if seconds < 2 * 86400 => "1 day".to_owned(),
-        _ => format!("{} days", seconds / 86400),
-    }
 }
 
 /// Returns who is in a room, in a row, and who of them is away.

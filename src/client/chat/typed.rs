@@ -191,15 +191,23 @@ impl App {
 
 /// Returns whether `request` asks something and changes nothing.
 fn only_asks(request: &ClientMessage) -> bool {
-    matches!(
-        request,
+    match request {
         ClientMessage::Rooms
-            | ClientMessage::Names
-            | ClientMessage::Whois { .. }
-            | ClientMessage::Topic
-            | ClientMessage::History { .. }
-            | ClientMessage::Search { .. }
-    )
+        | ClientMessage::Names
+        | ClientMessage::Whois { .. }
+        | ClientMessage::Topic
+        | ClientMessage::History { .. }
+        | ClientMessage::Search { .. } => true,
+        ClientMessage::Hello(_)
+        | ClientMessage::Say { .. }
+        | ClientMessage::Me { .. }
+        | ClientMessage::Msg { .. }
+        | ClientMessage::Join { .. }
+        | ClientMessage::Away { .. }
+        | ClientMessage::Nick { .. }
+        | ClientMessage::SetTopic { .. }
+        | ClientMessage::Quit => false,
+    }
 }
 
 fn is_join(line: &str) -> bool {

@@ -560,7 +560,17 @@ impl Tui {
             )) => {
                 vec![UiAction::Line(self.app_of(tab), text)]
             }
-            Ok(Line::Command(_)) => {
+            Ok(Line::Command(
+                Command::Help(_)
+                | Command::Join(_)
+                | Command::Names
+                | Command::Me(_)
+                | Command::Topic
+                | Command::SetTopic(_)
+                | Command::History(_)
+                | Command::Search { .. }
+                | Command::Quit,
+            )) => {
                 let words = format!("this is about a room, and {} is a person", self.rooms[tab].label());
                 self.show(now, tab, &ViewEvent::Refusal(words), None)
             }

@@ -1,5 +1,5 @@
-//! How long a sender waits for its echo, through the whole server and with the log on disk, beside the log in memory: prints a
-//! table. `cargo bench --bench echo -- [--quick]`.
+//! How long a sender waits for its echo, through the whole server, with the store on disk and in
+//! memory. Prints a table. `cargo bench --bench echo -- [--quick]`.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
 use std::{
@@ -29,7 +29,7 @@ async fn run(lines: usize) -> Outcome<()> {
     let directory = tempfile::TempDir::new()?;
     println!("{:<36}{:>12}{:>12}{:>12}", "echoes", "a second", "p50", "p99");
     for senders in [1, 10, 100] {
-        // Side by side, so that both meet the machine in the same mood.
+        // In alternation, so that both have the same conditions.
         for (name, log) in [
             ("on disk", Store::open(&directory.path().join(format!("{senders}.db")), Keep::default())?),
             ("in memory", Store::memory(Hex([0; 8]))),
@@ -42,7 +42,8 @@ async fn run(lines: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Lets so many senders, each in a room of its own, say their lines one after the other, and returns how long each waited.
+/// Makes this many senders, each in a room of its own, send their lines one after the other.
+/// Returns the latency of each line.
 async fn echoes(log: Store, senders: usize, lines: usize) -> Outcome<(Vec<Duration>, Duration)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

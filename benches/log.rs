@@ -1,5 +1,5 @@
-//! How fast the log is: prints a table. `cargo bench --bench log -- [--quick] [MESSAGES]`; a million messages unless told, and
-//! 50,000 with `--quick`.
+//! The speed of the store. Prints a table. `cargo bench --bench log -- [--quick] [MESSAGES]`; a
+//! million messages by default, and 50,000 with `--quick`.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
 use std::{
@@ -15,7 +15,7 @@ use broadcast_chat::{
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Messages a room gets of twenty: most of them are in one.
+/// How many of twenty messages each room gets: most are in one room.
 const ROOMS: [(&str, u64); 3] = [("lobby", 16), ("rust", 3), ("quiet", 1)];
 
 fn main() -> Outcome<()> {
@@ -63,7 +63,7 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     let log = Store::open(&path, keep)?;
     let mut took = Vec::new();
     for number in 0..20 {
-        // What the log does in the background begins when it is quiet.
+        // The background work of the store begins when it is idle.
         tokio::time::sleep(Duration::from_millis(150)).await;
         let draft = draft(&mut fastrand::Rng::with_seed(number), 1, messages + number)?;
         let begin = Instant::now();
@@ -79,7 +79,7 @@ async fn run(messages: u64, is_quick: bool) -> Outcome<()> {
     Ok(())
 }
 
-/// Has each sender append one draft after the other.
+/// Makes each sender append one draft after the other.
 async fn append(name: &str, log: &Store, senders: u64, total: u64) -> Outcome<()> {
     let begin = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -108,14 +108,14 @@ async fn append(name: &str, log: &Store, senders: u64, total: u64) -> Outcome<()
     Ok(())
 }
 
-/// Says much without a pause, so that most of it is not indexed yet. Then it searches for a word that nobody said, which has to look at
-/// each message.
+/// Stores many messages without a pause, so that most of them are not indexed yet. Then it searches
+/// for a word that no message has, so the search scans every message that is not indexed.
 async fn burst(path: &Path) -> Outcome<()> {
     const UNINDEXED: u64 = 400_000;
     let log = Store::open(path, Keep::default())?;
     println!("\n{UNINDEXED} stored in {:.1?}", fill(&log, UNINDEXED).await?);
     let mut took = Vec::new();
-    // Before it is quiet for long enough that the index is fed.
+    // Before the store is idle long enough to update the index.
     for _ in 0..2 {
         let begin = Instant::now();
         log.search(&RoomName::lobby(), "qqqqqq", 50).await?;
@@ -129,7 +129,7 @@ async fn burst(path: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Stores so many messages, and returns how long it took.
+/// Stores this many messages, and returns how long it took.
 async fn fill(log: &Store, messages: u64) -> Outcome<Duration> {
     let mut random = fastrand::Rng::with_seed(7);
     let begin = Instant::now();
@@ -168,7 +168,7 @@ async fn questions(log: &Store, messages: u64) -> Outcome<()> {
         took.push(begin.elapsed());
     }
     print("since a time", took);
-    // The lower its number, the more often a word is said.
+    // The lower its number, the more frequent is a word.
     for (what, query) in [
         ("a rare word", word(15_000)),
         ("a common word", word(50)),
@@ -243,13 +243,13 @@ fn draft(random: &mut fastrand::Rng, author: u64, number: u64) -> Outcome<Draft>
     })
 }
 
-/// Returns which word somebody says next: of 16,384, the n-th one about as often as 1 / n (Zipf's law).
+/// Returns the next word: of 16,384, the n-th has a frequency of about 1 / n (Zipf's law).
 fn rank(random: &mut fastrand::Rng) -> u64 {
     let bits = random.u32(0..15);
     random.u64(0..1 << bits)
 }
 
-/// Returns the word of a rank: letters only, frequent ones with all beginnings.
+/// Returns the word of a rank: letters only, frequent ones with all initial letters.
 fn word(rank: u64) -> String {
     let mut rest = (rank + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24;
     let length = 2 + (rank + 2).ilog2() / 2;

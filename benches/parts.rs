@@ -1,4 +1,4 @@
-//! What the parts cost that every message goes through, one by one: `cargo bench --bench parts -- [NAME]`.
+//! The cost of each part that every message passes through: `cargo bench --bench parts -- [NAME]`.
 
 use std::{hint::black_box, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 
-/// People in the room that somebody enters and leaves.
+/// The number of people in the room that somebody joins and leaves.
 const PEOPLE: u64 = 100;
 
-/// Drafts that are appended together: what a hundred people who speak at once make of a commit.
+/// Drafts that are appended together: the batch when a hundred people send at once.
 const BATCH: u64 = 64;
 
 /// 100 bytes, which is a long line.
@@ -29,7 +29,7 @@ fn body() -> Body {
     fits(Body::new(&"nine byte, ".repeat(10)[..100]))
 }
 
-/// Returns what cannot have failed: all texts here are our own.
+/// Returns a value that cannot be an error: all texts here are our own.
 #[expect(clippy::panic, reason = "a mistake in this file")]
 fn fits<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))

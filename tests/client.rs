@@ -1,4 +1,4 @@
-//! The client as a program among others: pipes, signals, lost servers, other people's servers.
+//! The client as a program among others: pipes, signals, lost servers, foreign servers.
 
 mod support;
 
@@ -153,7 +153,7 @@ async fn what_is_at_hand_is_said_though_the_reader_has_gone() {
     let script = r#"exec 3<&0; { "$0" "$1" --nick ada <&3; echo "code $?" >&2; } | head -n 1"#;
     command.args(["-c", script, env!("CARGO_BIN_EXE_client"), &format!("ws://{}", server.address)]);
     let mut pipe = Process::start(&mut command);
-    // More than the server takes by the time that the first line is read; and the input stays open.
+    // More than the server accepts before the first line is read; and the input stays open.
     let lines: Vec<_> = (0..20).map(|number| format!("line {number}")).collect();
     pipe.write((lines.join("\n") + "\n/no such command\n").as_bytes()).await;
     for number in 0..20 {
@@ -216,7 +216,7 @@ async fn what_becomes_of_a_long_line_and_of_no_text_is_told_once() {
 async fn a_signal_is_its_exit_code() {
     let server = start().await;
     for (signal, code) in [(Signal::Hup, 129), (Signal::Int, 130), (Signal::Term, 143)] {
-        // However the tests were started: what ignores a hangup outlives it.
+        // Independent of how the tests were started: a program that ignores a hangup survives it.
         let mut command = tokio::process::Command::new("env");
         command.args([
             "--default-signal=HUP",
@@ -330,7 +330,7 @@ async fn no_escape_sequence_of_another_gets_through() {
     }
 }
 
-/// Returns `line` without the colour codes that are the client's own: `ESC [ digits m`.
+/// Returns `line` without the client's own colour codes: `ESC [ digits m`.
 fn without_colour(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");
     let mut out = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! Both programs as a shell calls them: help, usage errors, and what they say when they cannot begin.
+//! Both programs as a shell calls them: help, usage errors, and errors at startup.
 
 mod support;
 
@@ -100,7 +100,7 @@ fn a_value_that_would_do_nothing_is_refused_with_what_would_be_right() {
 
 #[test]
 fn a_server_that_is_not_there_is_an_error_with_a_hint() {
-    // Bound and not listening: nobody else takes the port meanwhile, and nobody answers.
+    // Bound but not listening: no other process takes the port, and nobody answers.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     drop(taken);

@@ -1,5 +1,6 @@
-//! The server dies by `kill -9` while people chat, at random moments and at the very moment an echo is read, and is started again:
-//! nothing that was said or seen is lost, doubled or in another order.
+//! The server is killed with `kill -9` while people chat, at random moments and exactly when an
+//! echo is read, and is started again. No message that was sent or seen is lost, duplicated or
+//! reordered.
 
 mod support;
 
@@ -25,13 +26,13 @@ use tokio::{
     time::timeout,
 };
 
-/// People who write all the time.
+/// Clients that write all the time.
 const WRITERS: usize = 4;
 
 /// How often the server is killed.
 const KILLS: usize = 25;
 
-/// A server with a file, on a port that stays.
+/// A server with a file, on a fixed port.
 struct Durable {
     process: Process,
     address: SocketAddr,
@@ -63,7 +64,7 @@ impl Durable {
     }
 }
 
-/// Writers at work.
+/// Running writers.
 struct Writers {
     task: watch::Sender<Task>,
     address: watch::Sender<SocketAddr>,
@@ -86,9 +87,9 @@ impl Writers {
         Self { task, address, moments, running }
     }
 
-    /// Waits until `count` lines more were echoed, or sent.
+    /// Waits until `count` more lines were echoed, or sent.
     async fn after(&mut self, count: u64, wanted: &Moment) {
-        // What has been told meanwhile is no longer this moment.
+        // Earlier reports are not this moment.
         while self.moments.try_recv().is_ok() {}
         for _ in 0..=count {
             while self.moment().await != *wanted {}
@@ -108,7 +109,7 @@ impl Writers {
         moment.expect("the writers go on")
     }
 
-    /// Lets everybody come to an end, and returns what they know.
+    /// Stops all writers, and returns what they know.
     async fn finish(mut self) -> Vec<Writer> {
         self.task.send_replace(Task::Stop);
         let (mut all, mut quiet) = (0, 0);
@@ -127,9 +128,9 @@ impl Writers {
     }
 }
 
-/// Returns everything the server has, as a newcomer is sent it who asks for all.
+/// Returns all messages of the server, as a new client that requests all receives them.
 async fn history(address: SocketAddr, count: usize) -> Vec<Seen> {
-    // Each is another person, and the nick of one who has gone is held for a while.
+    // A different nick each time, because the nick of a client that has left is held for a while.
     static READERS: AtomicU32 = AtomicU32::new(1);
     let (_task, task) = watch::channel(Task::SeeAll(count));
     let (_address, address) = watch::channel(address);
@@ -138,7 +139,8 @@ async fn history(address: SocketAddr, count: usize) -> Vec<Seen> {
     within("the history", Writer::new(&nick, address, task, moments).run()).await.seen
 }
 
-/// Checks that everybody saw the same, which is what everybody said, and returns how much that is.
+/// Checks that everybody saw the same messages, and that these are all that were sent. Returns
+/// their number.
 fn check(writers: &[Writer]) -> usize {
     let seen = &writers[0].seen;
     assert!(seen.is_sorted_by(|a, b| a.id < b.id), "ids increase strictly");
@@ -159,7 +161,7 @@ fn report(writers: &[Writer], interruptions: usize) {
     eprintln!("{all} messages through {interruptions} interruptions, with {welcomes} connections: 0 lost, 0 doubled");
 }
 
-/// Waits for a moment that is in the middle of something: just when an echo was read, or a line sent.
+/// Waits for a moment in the middle of something: just when an echo was read, or a line sent.
 async fn some_moment(chance: &mut Chance, writers: &mut Writers) {
     let moment = if chance.percent(50) { Moment::Echoed } else { Moment::Said };
     let count = chance.number(0..60);

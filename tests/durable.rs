@@ -1,4 +1,4 @@
-//! What outlives the server: history, epochs, sessions, and who was there.
+//! What survives a restart: history, epochs, sessions, and memberships.
 
 mod support;
 
@@ -26,7 +26,8 @@ async fn start_again(server: &mut Server, path: &str, arguments: &[&str]) {
     server.process.address().await;
 }
 
-/// Comes back as who `welcome` welcomed, after the message `after`, and returns the new welcome.
+/// Reconnects as the client that got `welcome`, after the message `after`, and returns the new
+/// welcome.
 async fn resume(server: &Server, welcome: &Value, after: u64) -> (RawPeer, Value) {
     let mut peer = RawPeer::connect_json(server.address, "/").await;
     peer.event("hello").await;
@@ -79,13 +80,13 @@ async fn what_is_no_longer_kept_is_said_to_whoever_comes_back_for_it() {
     for number in 0..10 {
         ids.push(say(&mut ada, &number.to_string(), &number.to_string()).await);
     }
-    // Those of the last minutes stay.
+    // The messages of the last minutes stay.
     let database = rusqlite::Connection::open(&path).unwrap();
     database.execute_batch("UPDATE messages SET at = at - 3600000").unwrap();
     drop(database);
     restart(&mut server, &path, &["--keep-messages", "3"]).await;
     let (mut ada, _) = resume(&server, &welcome, ids[9]).await;
-    // The old ones are deleted in the background; once they are, nobody gets them any more.
+    // The old ones are deleted in the background. After that, no client gets them.
     support::within("the retention", async {
         loop {
             ada.send_json(&json!({"type": "history", "limit": 100})).await;
@@ -107,7 +108,8 @@ async fn no_nick_and_no_row_makes_a_page_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db").display().to_string();
     let mut server = start_with(&["--db", &path]).await;
-    // A middle dot may only stand between two l: the name of the second would end with one, or have it beside a hyphen.
+    // A middle dot may only be between two l: the second nick would end with one, or have it beside
+    // a hyphen.
     let target = format!("/?nick={}l%C2%B7lx", "x".repeat(28));
     let _first = RawPeer::connect(server.address, &target).await;
     let mut second = RawPeer::connect(server.address, &target).await;
@@ -214,7 +216,7 @@ async fn a_history_that_was_put_back_is_said_and_hides_nothing() {
     stop(&mut server).await;
     std::fs::copy(&copy, &path).unwrap();
     start_again(&mut server, &db, &[]).await;
-    // The client comes back before, while or after ids are given again.
+    // The client reconnects before, while or after ids are assigned again.
     talk(&server, &mut client, "new").await;
     client.stderr.line_with("history is another one").await;
     client.stderr.line_with("back after").await;
@@ -222,7 +224,7 @@ async fn a_history_that_was_put_back_is_said_and_hides_nothing() {
     client.stdout.line_with("ada: mine").await;
 }
 
-/// What a clock said that was wrong, in milliseconds: the year 3000.
+/// A wrong clock, in milliseconds: the year 3000.
 const LATER: u64 = 32_503_680_000_000;
 
 #[tokio::test]
@@ -238,7 +240,7 @@ async fn times_do_not_fall_over_a_restart() {
     drop(database);
     start_again(&mut server, &path, &[]).await;
     server.process.stderr.line_with("of a time to come").await;
-    // The nick of the first is held for who has its token.
+    // The first nick is held for the client that has its token.
     let (mut bob, _) = RawPeer::join(server.address, "/?history=0", "bob").await;
     bob.send_json(&json!({"type": "say", "key": "2", "text": "second"})).await;
     loop {
@@ -264,7 +266,7 @@ async fn places_and_nicks_are_held_through_a_kill() {
     bob.event("nick").await;
     eve.send_json(&json!({"type": "quit"})).await;
     eve.ended().await;
-    // What is answered comes after what was kept.
+    // The answer comes after the stored messages.
     say(&mut ada, "k1", "one").await;
     let last = say(&mut ada, "k2", "two").await;
     server.process.signal(Signal::Kill).await;

@@ -1,13 +1,13 @@
-//! The walls of the house hold: who may import whom, and what stays pure.
+//! Module boundaries: which module may import which, and which code is pure.
 //!
-//! The sources are read, comments and literals are blanked, and what is left is looked at token by token.
+//! Reads the sources, blanks comments and literals, and checks the rest token by token.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// What each part of the library may name of ours, besides itself.
+/// The modules of ours that each part of the library may name, besides itself.
 const MAY_NAME: [(&str, &[&str]); 6] = [
     ("protocol", &[]),
     ("os", &[]),
@@ -17,7 +17,7 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
     ("client", &["protocol", "os"]),
 ];
 
-/// What is a function of its arguments: no runtime, no clock, no I/O.
+/// Pure code, a function of its arguments: no runtime, no clock, no I/O.
 const PURE: [&str; 8] = [
     "src/protocol",
     "src/rooms",
@@ -55,7 +55,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns what is wrong with the file at `path`, relative to the root, with forward slashes.
+/// Returns the violations in the file at `path`, relative to the root, with forward slashes.
 fn violations(path: &str, source: &str) -> Vec<String> {
     let mut found = Vec::new();
     if !source.starts_with("//!") {
@@ -74,7 +74,7 @@ fn violations(path: &str, source: &str) -> Vec<String> {
     found
 }
 
-/// Returns what the file names of ours and may not.
+/// Returns the names of ours that the file must not use.
 fn imports(path: &str, tokens: &[String], tests: usize) -> Vec<String> {
     let module: Vec<&str> = path
         .trim_start_matches("src/")
@@ -83,7 +83,7 @@ fn imports(path: &str, tokens: &[String], tests: usize) -> Vec<String> {
         .filter(|part| !matches!(*part, "mod" | "lib"))
         .collect();
     let (own, allowed): (&str, &[&str]) = match module.as_slice() {
-        // The map of the house.
+        // The crate root declares all modules.
         [] => return Vec::new(),
         ["bin", "server"] => ("", &["protocol", "rooms", "store", "server", "os"]),
         ["bin", "client"] => ("", &["protocol", "client", "os"]),
@@ -101,7 +101,7 @@ fn imports(path: &str, tokens: &[String], tests: usize) -> Vec<String> {
         let rest = match token.as_str() {
             "crate" | "broadcast_chat" if before != "::" => &tokens[index + 1..],
             "super" if before != "::" => {
-                // A module inside the file stands one deeper than the file.
+                // A module inside the file is one level deeper than the file.
                 let depth = module.len() + usize::from(index >= tests);
                 let supers =
                     tokens[index..].chunks(2).take_while(|pair| matches!(pair, [a, b] if a == "super" && b == "::"));
@@ -122,7 +122,7 @@ fn imports(path: &str, tokens: &[String], tests: usize) -> Vec<String> {
     found
 }
 
-/// Returns the names that follow `::`, those of a `{…}` one by one.
+/// Returns the names that follow `::`; those of a `{…}` one by one.
 fn first_segments(tokens: &[String]) -> Vec<String> {
     match tokens {
         [colons, brace, rest @ ..] if colons == "::" && brace == "{" => {
@@ -151,7 +151,7 @@ fn first_segments(tokens: &[String]) -> Vec<String> {
     }
 }
 
-/// Returns what makes the code more than a function of its arguments.
+/// Returns the impure names in the code.
 fn impurities(tokens: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
@@ -176,7 +176,8 @@ fn impurities(tokens: &[String]) -> Vec<String> {
 fn names_an_operating_system(tokens: &[String]) -> bool {
     tokens.iter().enumerate().any(|(index, token)| {
         let is_name = matches!(token.as_str(), "unix" | "windows" | "target_os" | "target_family");
-        // Inside of `cfg(…)`, `cfg_attr(…)` or `cfg!(…)`, however deep: between it and the name nothing but a condition stands.
+        // Inside `cfg(…)`, `cfg_attr(…)` or `cfg!(…)`, at any depth: only a condition is between it
+        // and the name.
         is_name
             && tokens[..index]
                 .iter()
@@ -186,7 +187,7 @@ fn names_an_operating_system(tokens: &[String]) -> bool {
     })
 }
 
-/// Returns where the tests begin; they stand last.
+/// Returns where the tests begin; they are last.
 fn tests_at(path: &str, tokens: &[String]) -> usize {
     if path.ends_with("/tests.rs") || path.contains("/tests/") {
         return 0;
@@ -219,7 +220,7 @@ fn tokens(code: &str) -> Vec<String> {
     tokens
 }
 
-/// Returns `source` with comments, strings and characters taken out.
+/// Returns `source` without comments, strings and characters.
 fn blanked(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let mut out = String::with_capacity(source.len());

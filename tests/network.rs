@@ -1,5 +1,5 @@
-//! Our own programs through a network that drops, resets, cuts inside a frame, refuses and goes silent: nobody misses a line, sees
-//! one twice or in another order than the others, and nobody is told.
+//! Our programs through a network that drops, resets, cuts inside a frame, refuses and goes silent.
+//! Every client sees every line once and in the same order, and nobody is told of the faults.
 
 mod support;
 
@@ -10,12 +10,12 @@ use support::{
     server::{Server, start_with},
 };
 
-/// Three people, each behind a proxy of their own.
+/// Three people, each behind a proxy.
 struct Network {
-    /// Ends last.
+    /// Dropped last.
     people: Vec<Chatter>,
     proxies: Vec<Proxy>,
-    /// How much news each had when everybody was there.
+    /// How many presence lines each had when everybody was there.
     before: Vec<usize>,
     _server: Server,
 }
@@ -32,7 +32,8 @@ impl Network {
             Chatter::json(proxies[1].address, "bob").await,
             Chatter::plain(proxies[2].address, "eve").await,
         ];
-        // A message comes after the news of whoever was there before it, so that news is old.
+        // A message arrives after the presence of everybody who was there before it, so these lines
+        // are old.
         for person in &mut people {
             person.says().await;
         }
@@ -45,14 +46,14 @@ impl Network {
         all_see_all(&mut self.people).await;
         for person in &mut self.people {
             person.finish().await;
-            // The others are told that somebody who ends has left, and may be.
+            // The others may be told that a client that ends has left.
             person.news.retain(|news| !news.contains("left"));
         }
         check_views(&self.people);
     }
 }
 
-/// Faults of one run: each makes the client that it falls on wait longer before it connects again.
+/// Faults of one run: each makes the affected client wait longer before it connects again.
 const FAULTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +64,8 @@ async fn lines_survive_whatever_a_network_does_and_nobody_is_told() {
         for _ in 0..FAULTS {
             let (talks, victim) = (chance.number(1..6), chance.index(3));
             let refuses = chance.percent(30);
-            // A cut may never come where little is said, and nobody is refused who does not come again.
+            // With few messages a cut may never happen, and a client that does not reconnect is not
+            // refused.
             let fate = match chance.index(if refuses { 2 } else { 5 }) {
                 0 => Fate::Drop,
                 1 => Fate::Reset,
@@ -101,7 +103,8 @@ async fn a_connection_that_is_half_open_is_noticed_and_nobody_is_told() {
     for person in &mut network.people {
         person.says().await;
     }
-    // 20 s of silence and 10 s for an answer to a ping; then the line is said again, and nothing is missed.
+    // 20 s of silence and 10 s for the answer to a ping; then the client sends the line again, and
+    // nothing is missed.
     all_see_all(&mut network.people).await;
     check_no_news(&network.people, &network.before);
     network.end().await;

@@ -1,4 +1,5 @@
-//! The server as whoever operates it has it: its log, its signals, its descriptors, and what it says of its flags.
+//! The server from the operator's side: its log, its signals, its descriptors, and the
+//! documentation of its flags.
 
 mod support;
 
@@ -11,14 +12,14 @@ use support::{
 };
 use tokio::{io::AsyncReadExt as _, process::Command};
 
-/// Returns a server on a free port that logs all it can to `stderr`.
+/// Returns a server on a free port that logs everything to `stderr`.
 fn logging_to(stderr: Stdio) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
     command.args(["--listen", "127.0.0.1:0", "--db", ":memory:", "--log", "trace"]);
     Process::start_with_stderr(&mut command, stderr)
 }
 
-/// Two people come, talk, and are told when the server stops.
+/// Two people join, chat, and are told when the server stops.
 async fn a_chat_goes_as_always(mut server: Process) {
     let address = server.address().await;
     let (mut ada, _) = RawPeer::join(address, "/", "ada").await;
@@ -43,11 +44,11 @@ async fn a_log_that_nobody_can_be_told_stops_nothing() {
     a_chat_goes_as_always(logging_to(writer.into())).await;
 }
 
-/// Returns a pipe that is full, with its reader, who reads nothing.
+/// Returns a pipe that is full, with its reader, which reads nothing.
 fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let mut filling = writer.try_clone().expect("another end of it");
-    // The thread waits with the first byte that does not fit, and ends when the reader is dropped.
+    // The thread blocks at the first byte that does not fit, and ends when the reader is dropped.
     std::thread::spawn(move || while filling.write_all(&[b'x'; 4096]).is_ok() {});
     (reader, writer)
 }
@@ -104,7 +105,7 @@ async fn a_hangup_changes_nothing() {
 async fn who_connects_too_often_is_told_once_and_the_operator_too() {
     let mut server = support::server::start_with(&["--connect-rate", "1"]).await;
     let mut answers = Vec::new();
-    // 20 may come at once, and one more a second is told; this goes on until some have been.
+    // 20 may connect at once, and one more a second is told; repeat until some have been told.
     within("refusals", async {
         while answers.iter().filter(|status| **status == 429).count() < 2 {
             let opened = RawPeer::open(server.address, &Opening { target: "/", ..Opening::default() }).await;
@@ -121,7 +122,7 @@ async fn who_connects_too_often_is_told_once_and_the_operator_too() {
     server.process.stderr.line_with("--connect-rate").await;
 }
 
-/// Returns a server under `limit`, a command of the shell.
+/// Returns a server under `limit`, a shell command.
 fn limited(limit: &str) -> Process {
     let mut shell = Command::new("sh");
     let script =
@@ -141,7 +142,7 @@ async fn past_its_descriptors_a_server_refuses_aloud_and_has_said_where_that_is(
     for _ in 0..fit {
         peers.push(RawPeer::connect(address, "/").await);
     }
-    // However many come, each is answered or at least closed.
+    // Each of many connections gets an answer or is at least closed.
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
@@ -159,7 +160,7 @@ async fn past_its_descriptors_a_server_refuses_aloud_and_has_said_where_that_is(
         {}
     })
     .await;
-    // Who is there has noticed nothing.
+    // Existing clients have noticed nothing.
     peers[0].say("still here").await;
     peers[1].line_with("still here").await;
     peers.clear();

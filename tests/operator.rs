@@ -1,4 +1,5 @@
-//! What `docs/storage.md` tells an operator to do, done as it stands there, with the `sqlite3` of this machine.
+//! The operator instructions of `docs/storage.md`, executed as written, with the `sqlite3` of this
+//! machine.
 
 mod support;
 
@@ -12,14 +13,14 @@ use support::{
 
 const STORAGE: &str = include_str!("../docs/storage.md");
 
-/// Returns the blocks of code of one language, in their order.
+/// Returns the code blocks of one language, in order.
 fn blocks(language: &str) -> Vec<&'static str> {
     let opening = format!("```{language}\n");
     let blocks = STORAGE.split(&opening).skip(1);
     blocks.map(|rest| rest.split_once("```").expect("a block ends").0).collect()
 }
 
-/// Does a block of shell in the folder, where `server` is ours, and returns what it printed.
+/// Runs a shell block in the directory, with our `server` on PATH, and returns its output.
 fn shell(folder: &Path, block: &str) -> String {
     let ours = Path::new(env!("CARGO_BIN_EXE_server")).parent().expect("the server is in a folder");
     let path = std::env::var("PATH").expect("there is a PATH");
@@ -34,21 +35,21 @@ fn shell(folder: &Path, block: &str) -> String {
     printed.into_owned()
 }
 
-/// A server on a file of the folder.
+/// A server on a file of the directory.
 async fn start(folder: &Path, file: &str) -> (Process, RawPeer) {
     let db = folder.join(file).display().to_string();
     let mut process = Process::server(&["--listen", "127.0.0.1:0", "--rate", "0", "--db", &db]);
     let address = process.address().await;
     let mut peer = RawPeer::connect_json(address, "/?history=0").await;
     peer.event("hello").await;
-    // The same person each time: a nick is held through a restart for who has the token.
+    // The same person each time: after a restart the nick is held for the client with the token.
     let session = "5e55000000000000000000000000a0a0";
     peer.send_json(&json!({"type": "hello", "nick": "ada", "session": session})).await;
     peer.event("welcome").await;
     (process, peer)
 }
 
-/// Stops the server; a peer that is still there and answers nothing would keep it waiting.
+/// Stops the server. A peer that stays connected and answers nothing would delay it.
 async fn stop(mut process: Process, peer: RawPeer) {
     drop(peer);
     process.signal(Signal::Term).await;
@@ -60,7 +61,7 @@ async fn say(peer: &mut RawPeer, text: &str) {
     peer.event("message").await;
 }
 
-/// Returns the first words of all messages.
+/// Returns the first word of each message.
 async fn history(peer: &mut RawPeer) -> Vec<String> {
     peer.send_json(&json!({"type": "history", "limit": 1000, "after": 0})).await;
     let mut texts = Vec::new();
@@ -80,7 +81,7 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     let has_sqlite3 = Command::new("sqlite3").arg("--version").output().is_ok();
     assert!(has_sqlite3 || std::env::var_os("CI").is_none(), "sqlite3 is not on PATH: apt-get install sqlite3");
     if !has_sqlite3 {
-        // Past the harness, which keeps what a test that passes prints through the macros.
+        // Write to stderr directly: the test harness hides macro output of a test that passes.
         drop(writeln!(std::io::stderr(), "skipped: sqlite3 is not on PATH"));
         return;
     }
@@ -118,7 +119,7 @@ async fn what_the_documents_tell_an_operator_to_do_works() {
     shell(folder, copy);
     shell(folder, restore);
 
-    // A page in the midst of the messages.
+    // A page in the middle of the messages.
     let mut bytes = std::fs::read(folder.join("chat.db")).unwrap();
     let pages = bytes.chunks_mut(4096).filter(|page| page[1000..3000].iter().all(|byte| *byte == b'x'));
     pages.skip(19).step_by(2).take(1).for_each(|page| page.fill(0xa5));

@@ -1,4 +1,5 @@
-//! The whole server through real sockets: what it answers, whom it lets in, and that nobody can spoil the chat for others.
+//! The whole server through real sockets: what it answers, which clients it accepts, and that no
+//! client can disturb the others.
 
 mod support;
 
@@ -95,7 +96,7 @@ async fn the_caps_hold_and_say_so() {
     assert_eq!(answer.text(), "too many connections from your address; close one and try again\n");
     assert_eq!(http(server.address, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 200);
     drop(first);
-    // The place is free once the server has noticed.
+    // The membership is free once the server has noticed.
     within("a free place", async {
         while RawPeer::open(server.address, &Opening { target: "/", ..Opening::default() }).await.is_err() {}
     })
@@ -158,7 +159,7 @@ async fn the_subprotocol_is_named_only_when_offered() {
     assert_eq!(json.answer.header("sec-websocket-protocol"), Some("broadcast-chat.v1"));
 }
 
-/// Numbered messages of each well-behaved client, and what the flooder sends meanwhile.
+/// How many numbered messages each well-behaved client sends, and what the flooder sends meanwhile.
 const SAID: usize = 20;
 const FLOOD: usize = 2000;
 const FRIENDS: usize = 10;
@@ -178,7 +179,7 @@ async fn a_flooder_and_one_who_never_reads_cost_ten_others_nothing() {
         let filler = "x".repeat(4000);
         for number in 0..FLOOD {
             flooder.say(&format!("flood {number} {filler}")).await;
-            // Reads as it goes, or its own echo would stall it.
+            // Reads concurrently; otherwise its own echoes would stall it.
             flooder.line_with(&format!("flood {number} ")).await;
         }
     });
@@ -223,8 +224,9 @@ async fn a_flooder_and_one_who_never_reads_cost_ten_others_nothing() {
     drop(never_reads);
 }
 
-/// How much each of four says at once, how many hear it, and how many more are there: those who hear it get some 60 MB together, and
-/// each more than its socket takes.
+/// How many messages each of four senders sends at once, how many clients read them, and how many
+/// more are connected. The readers get some 60 MB together, and each gets more than its socket
+/// buffers.
 const LONG_BURST: usize = 100;
 const CROWD: usize = 40;
 const UNREAD: usize = 160;
@@ -232,7 +234,8 @@ const UNREAD: usize = 160;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_many_say_at_length_a_crowd_hears_whole_and_in_order_when_it_reads_at_last() {
     let server = start_with(&["--rate", "0", "--max-per-address", "0"]).await;
-    // They never read; among fewer, each would get a copy of its own instead of what the kernel keeps.
+    // These never read. With fewer of them, each would get a copy of its own instead of the data
+    // that the kernel holds.
     let mut unread = Vec::new();
     for _ in 0..UNREAD {
         unread.push(RawPeer::connect(server.address, "/").await);

@@ -1,4 +1,5 @@
-//! The tests' own peers understand each other: raw peer, textbook server, textbook client and processes.
+//! The tests' own peers understand each other: raw peer, textbook server, textbook client and
+//! processes.
 
 mod support;
 
@@ -15,7 +16,7 @@ async fn a_raw_peer_and_textbook_clients_chat_on_a_textbook_server() {
     let mut raw = RawPeer::connect(server.address, "/").await;
     let mut ada = TextbookClient::connect(&server.url()).await;
     let mut bob = TextbookClient::connect(&server.url()).await;
-    // Each has heard itself, so each is subscribed, before the others speak.
+    // Each has received its own message, so each is subscribed, before the others send.
     ada.say("ada is here").await;
     ada.line_with("ada is here").await;
     bob.say("bob is here").await;
@@ -45,7 +46,8 @@ async fn a_raw_peer_sends_frames_of_any_length_and_number() {
     raw.send(&Frame::new(true, opcode::CONTINUATION, "two")).await;
     assert_eq!(raw.heard().await, Heard::Pong("are you there".into()));
     assert_eq!(raw.line().await, "in two");
-    // The library only queues its close frame for this, and the textbook server does not stay to send it.
+    // The library only queues its close frame for this, and the textbook server does not stay to
+    // send it.
     raw.send(&Frame::new(true, 0x3, "a reserved opcode")).await;
     raw.ended().await;
 }

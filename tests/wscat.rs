@@ -1,6 +1,6 @@
-//! `wscat`, the WebSocket client of npm, chats: what any other WebSocket client can do, it does.
+//! `wscat`, the WebSocket client from npm, can chat. So can any other WebSocket client.
 //!
-//! Skipped where no `wscat` is on PATH; a failure there when `CI` is set, because CI installs it.
+//! Skipped if `wscat` is not on PATH. If `CI` is set, that is a failure, because CI installs it.
 
 mod support;
 
@@ -14,7 +14,7 @@ async fn wscat_chats_on_our_server() {
     let Some(program) = wscat() else { return };
     let server = server::start().await;
     let mut ada = connect(&program, server.address, "/?nick=ada");
-    // Lines that come before the connection is open are lost by wscat itself; the welcome says that it is.
+    // wscat loses lines that it gets before the connection is open; the welcome shows that it is.
     ada.stdout.line_with("* welcome to #lobby, ada; /help lists the commands").await;
     let mut bob = RawPeer::connect(server.address, "/?nick=bob").await;
     bob.line_with("* here: ada, bob").await;
@@ -53,7 +53,8 @@ async fn wscat_is_driven_by_its_standard_streams() {
     let server = TextbookServer::start().await;
     let mut raw = RawPeer::connect(server.address, "/").await;
     let mut wscat = connect(&program, server.address, "/");
-    // A textbook server says nothing first: what comes through shows that the connection is open.
+    // A textbook server sends nothing first. A line that gets through shows that the connection is
+    // open.
     let opened = async { wscat.stdout.line_with("is anybody there").await };
     let asked = async {
         loop {
@@ -76,7 +77,7 @@ async fn wscat_is_driven_by_its_standard_streams() {
 
 #[tokio::test]
 async fn the_snippet_of_the_readme_works_when_it_is_pasted_at_once() {
-    // The WebSocket of a browser, as the library of wscat has it.
+    // The browser's WebSocket API, as wscat's library provides it.
     const BROWSER: &str = "const [, wscat, snippet] = process.argv;
         const library = require.resolve('ws', { paths: [require('fs').realpathSync(wscat)] });
         globalThis.WebSocket = require(library);
@@ -97,13 +98,13 @@ fn connect(program: &PathBuf, address: SocketAddr, target: &str) -> Process {
     Process::start(Command::new(program).args(["--no-color", "--connect", &format!("ws://{address}{target}")]))
 }
 
-/// Returns `wscat`, or `None` where it may be missing.
+/// Returns `wscat`, or `None` if it may be missing.
 fn wscat() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("wscat")).find(|program| program.is_file());
     assert!(found.is_some() || std::env::var_os("CI").is_none(), "wscat is not on PATH: npm install --global wscat");
     if found.is_none() {
-        // Past the harness, which keeps what a test that passes prints through the macros.
+        // Write to stderr directly: the test harness hides macro output of a test that passes.
         drop(writeln!(std::io::stderr(), "skipped: wscat is not on PATH"));
     }
     found

@@ -1,4 +1,5 @@
-//! Many clients in one thread: a WebSocket each, driven by one epoll, checking that nothing is lost, doubled or reordered.
+//! Many clients in one thread: a WebSocket each, driven by one epoll. Checks that no message is
+//! lost, duplicated or reordered.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -12,23 +13,24 @@ use socket2::SockRef;
 
 use crate::{Outcome, frames};
 
-/// How long anything may take before the measurement is given up.
+/// The timeout of every step of a measurement.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Opening handshakes under way at one time: more would overrun the queue of the listening socket.
+/// The maximum number of concurrent opening handshakes: more would overflow the queue of the
+/// listening socket.
 const OPENING: usize = 100;
 
-/// Bytes thrown away at once. Nothing is written there.
+/// Bytes discarded at once. Nothing is written there.
 const NOWHERE: usize = 16 * 1024;
 
-/// How a client speaks.
+/// The dialect of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speech {
     Text,
     Json,
 }
 
-/// What a client does first.
+/// The first actions of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) speech: Speech,
@@ -52,9 +54,9 @@ impl Caller {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The answer to the request is still to come.
+    /// The HTTP response has not arrived yet.
     Opening,
-    /// The server's first words are still to come.
+    /// The server's first message has not arrived yet.
     Greeting,
     Open,
     Closed,
@@ -65,30 +67,30 @@ struct Client {
     stream: TcpStream,
     stage: Stage,
     caller: Caller,
-    /// Bytes that are no whole frame yet.
+    /// Bytes that are no complete frame yet.
     partial: Vec<u8>,
-    /// What the socket did not take.
+    /// Bytes that the socket did not take.
     backlog: Vec<u8>,
-    /// The number that the next message of each sender must have.
+    /// The expected number of each sender's next message.
     next: Vec<u32>,
-    /// Whether what it gets is thrown away, unread.
+    /// Whether received data is discarded unread.
     is_deaf: bool,
-    /// Bytes that it has got.
+    /// Bytes received.
     got: u64,
 }
 
 /// A message of ours that has arrived.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
-    /// At which client.
+    /// The receiving client.
     pub(crate) reader: usize,
-    /// Whose.
+    /// The sender.
     pub(crate) sender: usize,
-    /// Which of theirs.
+    /// The number of the message.
     pub(crate) number: u32,
 }
 
-/// Where what arrives is reported.
+/// The receiver of these reports.
 pub(crate) type Heard<'a> = &'a mut dyn FnMut(Arrival);
 
 /// All clients.
@@ -100,7 +102,7 @@ pub(crate) struct Fleet {
     clients: Vec<Client>,
     opening: usize,
     open: usize,
-    /// How many nicks were given.
+    /// How many nicks were used.
     named: u64,
     /// The number of each sender's next message.
     numbers: Vec<u32>,
@@ -121,12 +123,12 @@ impl Fleet {
         })
     }
 
-    /// Returns how many are in.
+    /// Returns how many clients have joined.
     pub(crate) fn open(&self) -> usize {
         self.open
     }
 
-    /// Connects one more client; the connection stands some turns later.
+    /// Connects one more client; the connection is ready some loop iterations later.
     pub(crate) fn call(&mut self, caller: Caller) -> Outcome<()> {
         let mut stream = TcpStream::connect(self.server)?;
         let token = Token(self.clients.len());
@@ -156,7 +158,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Connects all of `callers` and waits until they are in.
+    /// Connects all of `callers` and waits until they have joined.
     pub(crate) fn call_all(&mut self, callers: impl IntoIterator<Item = Caller>) -> Outcome<()> {
         let mut callers = callers.into_iter().peekable();
         let mut deadline = Instant::now() + PATIENCE;
@@ -180,7 +182,7 @@ impl Fleet {
         self.numbers.get(sender).copied().unwrap_or_default()
     }
 
-    /// Lets client `sender` say its next `count` messages, which are `length` bytes long each.
+    /// Sends the next `count` messages of client `sender`, each `length` bytes long.
     pub(crate) fn say(&mut self, sender: usize, count: u32, length: usize) -> Outcome<()> {
         if self.numbers.len() <= sender {
             self.numbers.resize(sender + 1, 0);
@@ -200,7 +202,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Says one message as client `sender`, in words of one's own that are not counted when they arrive.
+    /// Sends one custom message as client `sender`, which is not counted when it arrives.
     pub(crate) fn chat(&mut self, sender: usize, text: &str) -> Outcome<()> {
         let client = &mut self.clients[sender];
         match client.caller.speech {
@@ -214,7 +216,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits at most `patience` for something to arrive, and takes it.
+    /// Waits at most `patience` for data, and processes it.
     pub(crate) fn turn(&mut self, patience: Duration, heard: Heard<'_>) -> Outcome<()> {
         self.poll.poll(&mut self.events, Some(patience))?;
         for event in &self.events {
@@ -239,19 +241,20 @@ impl Fleet {
         Ok(())
     }
 
-    /// Throws away from now on what all but the first `listening` clients get: it is only counted.
+    /// From now on, discards what all but the first `listening` clients receive; it only counts the
+    /// bytes.
     pub(crate) fn deafen(&mut self, listening: usize) {
         for (number, client) in self.clients.iter_mut().enumerate() {
             (client.is_deaf, client.got) = (number >= listening, 0);
         }
     }
 
-    /// Returns whether everybody has got as many bytes as the first client since [`Self::deafen`].
+    /// Returns whether every client has received as many bytes as the first since [`Self::deafen`].
     pub(crate) fn deaf_have_got_all(&self) -> bool {
         self.clients.iter().all(|client| client.got == self.clients[0].got)
     }
 
-    /// Takes what arrives until nothing has come for `quiet`.
+    /// Processes incoming data until none has arrived for `quiet`.
     pub(crate) fn settle(&mut self, quiet: Duration) -> Outcome<()> {
         let mut last = Instant::now();
         while last.elapsed() < quiet {
@@ -263,7 +266,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Takes what arrives for as long as said.
+    /// Processes incoming data for the given time.
     pub(crate) fn idle(&mut self, length: Duration) -> Outcome<()> {
         let until = Instant::now() + length;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
@@ -272,7 +275,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Lets all but the first `kept` clients say goodbye, and closes their connections.
+    /// Makes all but the first `kept` clients say goodbye, and closes their connections.
     pub(crate) fn dismiss(&mut self, kept: usize) -> Outcome<()> {
         for mut client in self.clients.drain(kept..) {
             frames::push_masked(frames::CLOSE, &1000_u16.to_be_bytes(), &mut client.backlog);
@@ -295,7 +298,7 @@ impl Client {
         Ok(())
     }
 
-    /// Takes what there is.
+    /// Reads all available data.
     fn read(&mut self, reader: usize, buffer: &mut [u8], heard: Heard<'_>) -> Outcome<()> {
         loop {
             let read = if self.is_deaf { self.throw_away() } else { self.stream.read(buffer) };
@@ -341,16 +344,16 @@ impl Client {
             if at < bytes.len() {
                 self.partial = bytes[at..].to_vec();
             }
-            // A short read has emptied the socket, so the next readiness is news.
+            // A short read has emptied the socket, so the next readiness is a new event.
             if length < buffer.len() {
                 return Ok(());
             }
         }
     }
 
-    /// Lets the kernel drop what there is, and returns how many bytes that was.
+    /// Makes the kernel discard the available data, and returns the number of bytes.
     fn throw_away(&self) -> io::Result<usize> {
-        /// Of Linux: for TCP it drops what it would copy.
+        /// Linux only: for TCP the kernel discards the data instead of copying it.
         const MSG_TRUNC: i32 = 0x20;
         let mut nowhere = [MaybeUninit::uninit(); NOWHERE];
         SockRef::from(&self.stream).recv_with_flags(&mut nowhere, MSG_TRUNC)
@@ -376,13 +379,13 @@ impl Client {
         Ok(())
     }
 
-    /// Answers what the server says before one is in.
+    /// Handles what the server sends before the client has joined.
     fn greeted(&mut self, payload: &[u8]) -> io::Result<()> {
         let says = |word: &str| memchr::memmem::find(payload, word.as_bytes()).is_some();
         match self.caller.speech {
             Speech::Text => self.stage = Stage::Open,
             Speech::Json if says(r#""type":"hello""#) => {
-                // The nick and the history stand in the URL.
+                // The nick and the history are in the URL.
                 frames::push_masked(frames::TEXT, br#"{"type":"hello"}"#, &mut self.backlog);
                 self.flush()?;
             }
@@ -392,7 +395,8 @@ impl Client {
         Ok(())
     }
 
-    /// Checks that this is the message of that sender that must come next; whoever comes later begins wherever it is.
+    /// Checks that this is the next message of that sender. A client that joins later starts at any
+    /// number.
     fn check(&mut self, sender: usize, number: u32) -> Outcome<()> {
         const UNKNOWN: u32 = u32::MAX;
         if self.next.len() <= sender {
@@ -407,7 +411,7 @@ impl Client {
     }
 }
 
-/// Reads the sender and the number of a message of ours.
+/// Parses the sender and the number of a message of ours.
 fn marked(text: &[u8]) -> Option<(usize, u32)> {
     let digits = |text: &[u8]| {
         text.iter()

@@ -1,10 +1,11 @@
-//! WebSocket frames as both sides of a measurement need them: as little as RFC 6455 section 5.2 allows.
+//! WebSocket frames for both sides of a measurement: a minimal implementation of RFC 6455 section
+//! 5.2.
 
-/// What the length byte says of a length in two more bytes, and of one in eight.
+/// The length byte for a length in two more bytes, and for one in eight.
 const MEDIUM: u8 = 0x7e;
 const LONG: u8 = 0x7f;
 
-/// The opcodes that matter here.
+/// The opcodes used here.
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
@@ -13,14 +14,14 @@ pub(crate) const PONG: u8 = 10;
 /// A frame at the beginning of a buffer.
 pub(crate) struct Frame {
     pub(crate) opcode: u8,
-    /// Where the mask stands, if there is one.
+    /// The position of the mask, if there is one.
     pub(crate) mask: Option<[u8; 4]>,
-    /// Where the payload begins and ends.
+    /// The start and end of the payload.
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-/// Returns the frame at the beginning of `bytes`, if it is there as a whole.
+/// Returns the frame at the beginning of `bytes`, if it is complete.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Frame> {
     let [first, second, ..] = *bytes else { return None };
     let (length, mut at) = match second & LONG {
@@ -43,14 +44,14 @@ pub(crate) fn push(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Appends a frame whose mask is zero, as a client may send it without work.
+/// Appends a frame whose mask is zero, which a client may send without masking work.
 pub(crate) fn push_masked(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     push_head(opcode, payload.len(), 0x80, out);
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);
 }
 
-/// Appends the head of a frame with `length` bytes of payload; `masked` is the mask bit.
+/// Appends the header of a frame with `length` bytes of payload; `masked` is the mask bit.
 pub(crate) fn push_head(opcode: u8, length: usize, masked: u8, out: &mut Vec<u8>) {
     out.push(0x80 | opcode);
     match (u8::try_from(length), u16::try_from(length)) {

@@ -1,7 +1,8 @@
-//! How much our server costs, beside servers that were written to be compared with: prints tables of ratios.
+//! The cost of our server beside servers that were written for comparison. Prints tables of ratios.
 //!
-//! `cargo bench --bench load -- [--quick] [--csv FILE] [WHAT...]`; without `WHAT` all of it. Whatever is compared runs in turns,
-//! so that all meet the machine in the same mood; a figure is the median of the rounds.
+//! `cargo bench --bench load -- [--quick] [--csv FILE] [WHAT...]`; without `WHAT` everything. The
+//! servers run in alternation, so that all have the same conditions; a figure is the median of the
+//! rounds.
 #![expect(clippy::print_stdout, reason = "the tables are the product")]
 
 mod fleet;
@@ -19,27 +20,28 @@ use self::report::Report;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Measures the server and the client beside servers that were written to be compared with.
+/// Measure the server and the client beside servers that were written for comparison.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Shorter and smaller: shows that all of it works, and the figures roughly
+    /// Run a shorter and smaller version, with rough figures
     #[arg(long)]
     quick: bool,
-    /// Writes every figure into this file, too
+    /// Also write every figure to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Only the tables with this in their title
+    /// Only the tables with this text in their title
     #[arg(long, value_name = "PART")]
     only: Option<String>,
-    /// What is measured: throughput, latency, memory, idle, churn, scaling, cores, client; all without it
+    /// What to measure: throughput, latency, memory, idle, churn, scaling, cores, client;
+    /// everything by default
     what: Vec<String>,
-    /// Is given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> Outcome<()> {
-    // A reference server is this very program.
+    // A reference server is this same program.
     if let [_, serve, name, ..] = std::env::args().collect::<Vec<_>>().as_slice()
         && serve == "serve"
     {

@@ -1,4 +1,4 @@
-//! The process that is measured: started, asked what it has used, and ended.
+//! The measured process: start, resource usage, and stop.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -12,15 +12,15 @@ use std::{
 
 use crate::Outcome;
 
-/// Clock ticks a second in `/proc` (`USER_HZ`), 100 on every Linux that there is.
+/// Clock ticks a second in `/proc` (`USER_HZ`): 100 on every Linux.
 const TICKS: u64 = 100;
 
-/// Something that serves.
+/// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Our server with its log in memory.
+    /// Our server with its store in memory.
     Memory,
-    /// Our server with its log on disk.
+    /// Our server with its store on disk.
     Disk,
     Limit,
     Textbook,
@@ -39,27 +39,27 @@ impl Kind {
     }
 }
 
-/// Which cores a process may use.
+/// The cores that a process may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cores {
-    /// The first alone; the generator has the others.
+    /// Only the first; the generator has the others.
     One,
     All,
 }
 
-/// A running server; it is killed when this is dropped.
+/// A running server. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
     child: Child,
-    /// Reads what it says.
+    /// The thread that reads its output.
     reader: Option<JoinHandle<()>>,
-    /// Where its log lives.
+    /// The directory of its store.
     _folder: tempfile::TempDir,
 }
 
 impl Server {
-    /// Starts one; `SERVER` in the environment names another build of ours to measure.
+    /// Starts a server; `SERVER` in the environment names another build of ours to measure.
     pub(crate) fn start(kind: Kind, cores: Cores) -> Outcome<Self> {
         let folder = tempfile::TempDir::new()?;
         place_generator(cores)?;
@@ -83,14 +83,15 @@ impl Server {
             }
         }
         let mut command = Command::new(&words[0]);
-        // No flag: an earlier build of ours does not know it.
+        // An environment variable instead of a flag: an earlier build of ours does not know the
+        // flag.
         command.env("CHAT_CONNECT_RATE", "0");
         let mut child = command.args(&words[1..]).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
         let mut lines = BufReader::new(stdout).lines();
         let first = lines.next().ok_or("the server said nothing")??;
         let address = first.rsplit("ws://").next().ok_or("no address")?.parse()?;
-        // The rest is read away, so that nobody waits for us.
+        // Read and discard the rest, so that the server never waits for us.
         let reader = Some(std::thread::spawn(move || lines.for_each(drop)));
         Ok(Self { kind, address, child, reader, _folder: folder })
     }
@@ -101,7 +102,8 @@ impl Server {
             || Command::new("bun").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
     }
 
-    /// Returns the CPU time used since it was started, by all threads, in user and kernel; exact to 10 ms.
+    /// Returns the CPU time of all threads since the start, in user and kernel mode; exact to 10
+    /// ms.
     pub(crate) fn cpu(&self) -> Outcome<Duration> {
         cpu_of(self.child.id())
     }
@@ -111,14 +113,15 @@ impl Server {
         resident_of(self.child.id())
     }
 
-    /// Returns the most that was ever resident, in bytes.
+    /// Returns the peak resident memory, in bytes.
     pub(crate) fn most_resident(&self) -> Outcome<u64> {
         status(self.child.id(), "VmHWM:")
     }
 }
 
-/// Puts the generator where a server is not that has one core. Left to itself, the kernel puts whoever is woken beside whoever
-/// wakes it, and each write of the server then makes it wait for the generator.
+/// Places the generator on the cores that a server with one core does not use. By default the
+/// kernel puts a woken thread beside the thread that wakes it, and each write of the server then
+/// makes it wait for the generator.
 pub(crate) fn place_generator(cores: Cores) -> Outcome<()> {
     let last = *LAST_CORE;
     let first = if cores == Cores::One { last.min(1) } else { 0 };
@@ -128,16 +131,16 @@ pub(crate) fn place_generator(cores: Cores) -> Outcome<()> {
     if command.status()?.success() { Ok(()) } else { Err("taskset could not place the generator".into()) }
 }
 
-/// Asked before the generator is placed: later it would be what is left to it.
+/// Read before the generator is placed: later it would only count the generator's cores.
 static LAST_CORE: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(0, |all| all.get() - 1));
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It is gone in either case.
+        // The process is gone in either case.
         self.child.kill().ok();
         self.child.wait().ok();
-        // The threads of the generator are placed all together, and none may vanish meanwhile.
+        // `taskset` places all threads of the generator at once, and none may end meanwhile.
         if let Some(reader) = self.reader.take() {
             reader.join().ok();
         }
@@ -147,7 +150,7 @@ impl Drop for Server {
 /// Returns the CPU time that a process has used.
 pub(crate) fn cpu_of(process: u32) -> Outcome<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain anything.
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();

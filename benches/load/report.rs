@@ -1,4 +1,4 @@
-//! What was measured, as tables for people and as one file for a plot.
+//! The results: tables for people, and one file for a plot.
 
 use std::fmt::Write as _;
 
@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 pub(crate) struct Report {
     is_quick: bool,
     only: Option<String>,
-    /// Whether a table was asked for.
+    /// Whether any table was requested.
     has_any: bool,
     csv: String,
 }
 
-/// What a cell of a table says.
+/// The content of a table cell.
 pub(crate) type Cell = String;
 
 impl Report {
@@ -19,19 +19,19 @@ impl Report {
         Self { is_quick, only, has_any: false, csv: "table,row,figure,value\n".to_owned() }
     }
 
-    /// Returns the first for a whole measurement, the second for a quick one.
+    /// Returns the first value for a full measurement, the second for a quick one.
     pub(crate) fn choose<T>(&self, whole: T, quick: T) -> T {
         if self.is_quick { quick } else { whole }
     }
 
-    /// Returns whether the table of this title was asked for.
+    /// Returns whether the table with this title was requested.
     pub(crate) fn wants(&mut self, title: &str) -> bool {
         let wants = self.only.as_ref().is_none_or(|only| title.contains(only.as_str()));
         self.has_any |= wants;
         wants
     }
 
-    /// Returns what was asked for, if no table has it in its title.
+    /// Returns the requested title, if no table contains it.
     pub(crate) fn unknown(&self) -> Option<&str> {
         self.only.as_deref().filter(|_| !self.has_any)
     }
@@ -45,7 +45,7 @@ impl Report {
     /// Adds a row to the table.
     pub(crate) fn row(name: &str, cells: &[Cell]) {
         let cells = cells.iter().fold(String::new(), |mut line, cell| {
-            // Cannot fail: a String takes everything.
+            // Cannot fail: it writes to a String.
             let _ = write!(line, "{cell:>16}");
             line
         });
@@ -54,22 +54,22 @@ impl Report {
 
     /// Keeps a figure for the plot.
     pub(crate) fn keep(&mut self, table: &str, row: &str, figure: &str, value: f64) {
-        // Cannot fail: a String takes everything.
+        // Cannot fail: it writes to a String.
         let _ = writeln!(self.csv, "\"{table}\",\"{row}\",{figure},{value}");
     }
 
-    /// Returns every figure that was kept.
+    /// Returns all figures that were kept.
     pub(crate) fn csv(&self) -> &str {
         &self.csv
     }
 }
 
-/// Returns the median; 0 of nothing.
+/// Returns the median, or 0 for no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50)
 }
 
-/// Returns the value that so many in a hundred do not exceed; 0 of nothing.
+/// Returns the percentile, or 0 for no values.
 pub(crate) fn percentile(values: &[f64], hundredths: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,5 @@
-//! Imitates a server: lets clients in, shows each some history, and says so many lines a second to it.
+//! A fake server: it accepts clients, sends each some history, and sends it a fixed number of lines
+//! a second.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +22,7 @@ use tokio_websockets::{Message, ServerBuilder};
 
 use crate::{Outcome, line, welcome};
 
-/// A server, which ends when this is dropped.
+/// A server. Dropping it stops it.
 pub(crate) struct Feeder {
     pub(crate) address: SocketAddr,
     /// Lines a second: one at a time up to a thousand.
@@ -30,7 +31,7 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Starts one that shows so many messages to whoever comes.
+    /// Starts a server that sends this many messages of history to each client.
     pub(crate) fn start(history: u64) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
@@ -40,14 +41,14 @@ impl Feeder {
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let wanted = Arc::clone(&wanted);
-                // A client that goes away ends its own feeding.
+                // A client that disconnects ends its own feed.
                 tokio::spawn(async move { drop(feed(stream, &wanted, history).await) });
             }
         });
         Ok(Self { address, rate, _runtime: runtime })
     }
 
-    /// Says so many lines a second from now on.
+    /// Sends this many lines a second from now on.
     pub(crate) fn say(&self, rate: u32) {
         self.rate.store(rate, Ordering::Relaxed);
     }

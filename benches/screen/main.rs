@@ -1,7 +1,8 @@
-//! How fast the full screen is, as a value and as the real program in a terminal: prints tables.
+//! The speed of the full screen, as a value and as the real program in a terminal. Prints tables.
 //! `cargo bench --bench screen -- [--quick]`.
 //!
-//! Shares of a core are what the kernel charges and so mean the same on a busy machine; latencies do not.
+//! Shares of a core come from the kernel, so they mean the same on a busy machine; latencies do
+//! not.
 #![expect(clippy::print_stdout, reason = "the tables are the product")]
 
 mod feeder;
@@ -13,7 +14,7 @@ use std::{error::Error, time::Duration};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The screen that everything is drawn on.
+/// The size of the screen.
 const SIZE: (u16, u16) = (100, 30);
 
 fn main() -> Outcome<()> {
@@ -23,7 +24,8 @@ fn main() -> Outcome<()> {
     program::measure(if is_quick { 50 } else { 600 }, Duration::from_secs(if is_quick { 3 } else { 10 }))
 }
 
-/// Returns what somebody says in message `id`, as the event of a server: one of eight people, from a few words to three rows.
+/// Returns the text of message `id`, as an event of a server. Eight people send texts of a few
+/// words up to three rows.
 fn line(id: u64, room: &str) -> String {
     let nick =
         ["bob", "eve", "Grüße", "学生", "mallory", "trent", "oscar", "peggy"][usize::try_from(id % 8).unwrap_or(0)];
@@ -38,7 +40,7 @@ fn line(id: u64, room: &str) -> String {
     format!(r#"{{"type":"message","id":{id},"room":"{room}","at":{at},"nick":"{nick}","kind":"say","text":"{text}"}}"#)
 }
 
-/// What a server says to let its client into `room`: first before the client's hello, then after it.
+/// What a server sends to let its client into `room`: before the client's hello, and after it.
 fn welcome(room: &str) -> [String; 3] {
     let names = r#"["ada","bob","eve"]"#;
     let (session, epoch) = ("0".repeat(32), "0".repeat(16));

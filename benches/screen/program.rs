@@ -1,4 +1,5 @@
-//! The real program: from the key to the screen while lines pour in, what that costs, what doing nothing costs, and its memory.
+//! The real program: the latency from key to screen while many lines arrive, its CPU cost, its idle
+//! cost, and its memory.
 
 use std::{
     fs,
@@ -10,26 +11,27 @@ use broadcast_chat::protocol::Limits;
 
 use crate::{Outcome, feeder::Feeder, number, row, terminal::Terminal};
 
-/// Between two keys.
+/// The time between two keys.
 const KEY: Duration = Duration::from_millis(100);
 
-/// Starts that are measured.
+/// The number of starts to measure.
 const STARTS: usize = 20;
 
-/// Keys in a line: it stays in one row.
+/// The number of keys in a line: it stays in one row.
 const KEYS: usize = 60;
 
-/// By then what was read has been remembered, and a server that says nothing has been asked whether it lives.
+/// By then the client has saved its position, and has pinged a silent server.
 const SETTLED: Duration = Duration::from_secs(21);
 
-/// Rooms in which its memory is measured, as many as can be open, and messages that are shown in each.
+/// The number of rooms in which memory is measured, which is the maximum, and of messages shown in
+/// each.
 const ROOMS: usize = Limits::SEATS;
 const HISTORY: u64 = Limits::HISTORY as u64;
 
-/// By then what came is shown.
+/// By then everything that arrived is on the screen.
 const SHOWN: Duration = Duration::from_secs(3);
 
-/// Clock ticks a second in `/proc` (`USER_HZ`), 100 on every Linux that there is.
+/// Clock ticks a second in `/proc` (`USER_HZ`): 100 on every Linux.
 const TICKS: f64 = 100.0;
 
 pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
@@ -57,7 +59,7 @@ pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
         row(&format!("{name}: share of one core"), format!("{:.1} %", share * 100.0));
     }
     feeder.say(0);
-    // What was said last is drawn, and the key that proves it.
+    // The last message is drawn, and the key that proves it.
     terminal.press("x", "> x")?;
     sleep(SETTLED);
     let before = wake_ups(terminal.id()?)?;
@@ -67,7 +69,7 @@ pub(crate) fn measure(keys: usize, idle: Duration) -> Outcome<()> {
     Ok(())
 }
 
-/// Joins many rooms with much in each, and prints how much memory that takes.
+/// Joins many rooms with many messages, and prints how much memory that takes.
 pub(crate) fn measure_memory() -> Outcome<()> {
     println!("\nThe memory of the program (VmRSS)");
     let feeder = Feeder::start(HISTORY)?;
@@ -82,7 +84,7 @@ pub(crate) fn measure_memory() -> Outcome<()> {
     sleep(SHOWN);
     row(&format!("{ROOMS} rooms, {HISTORY} messages in each"), resident(terminal.id()?)?);
     for room in (1..ROOMS).rev() {
-        // A page up, and to the room before.
+        // A page up, and to the previous room.
         terminal.press("\u{1b}[5~\u{10}", ">")?;
         terminal.shows(&if room > 1 { format!("#room{} ", room - 1) } else { "#lobby ".to_owned() })?;
     }
@@ -91,7 +93,7 @@ pub(crate) fn measure_memory() -> Outcome<()> {
     Ok(())
 }
 
-/// Returns how much memory of a process is in the machine's.
+/// Returns the resident memory of a process.
 fn resident(process: u32) -> Outcome<String> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let field = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("the kernel does not say")?;
@@ -99,8 +101,8 @@ fn resident(process: u32) -> Outcome<String> {
     Ok(format!("{:.1} MB", number(kib) * 1024.0 / 1e6))
 }
 
-/// Starts the program so often, and returns how many milliseconds it took until the first picture was on the screen, p50 and p90:
-/// with the connection, and with what a terminal costs.
+/// Starts the program this often. Returns how many milliseconds it took until the first screen, p50
+/// and p90, including the connection and the cost of the terminal.
 fn starts(feeder: &Feeder, times: usize) -> Outcome<(f64, f64)> {
     let mut waits = Vec::new();
     for _ in 0..times {
@@ -114,7 +116,8 @@ fn starts(feeder: &Feeder, times: usize) -> Outcome<(f64, f64)> {
     Ok((at(5)?, at(9)?))
 }
 
-/// Types `keys` keys, and returns how long each took to be on the screen, and the share of one core that the program used.
+/// Types `keys` keys. Returns the latency of each until it was on the screen, and the share of one
+/// core that the program used.
 fn typing(terminal: &mut Terminal, keys: usize) -> Outcome<(Vec<Duration>, f64)> {
     let (begin, before) = (Instant::now(), cpu(terminal.id()?)?);
     let (mut waits, mut due, mut typed) = (Vec::new(), begin, "> ".to_owned());
@@ -128,7 +131,7 @@ fn typing(terminal: &mut Terminal, keys: usize) -> Outcome<(Vec<Duration>, f64)>
         }
         let letter = char::from(b'a' + u8::try_from(waits.len() % 26)?);
         typed.push(letter);
-        // Every letter before it must still be there.
+        // All earlier letters must still be there.
         waits.push(terminal.press(letter.encode_utf8(&mut [0; 4]), &typed)?);
     }
     let share = (cpu(terminal.id()?)? - before) / begin.elapsed().as_secs_f64();
@@ -136,16 +139,17 @@ fn typing(terminal: &mut Terminal, keys: usize) -> Outcome<(Vec<Duration>, f64)>
     Ok((waits, share))
 }
 
-/// Returns the seconds of CPU that a process has used.
+/// Returns the CPU seconds that a process has used.
 fn cpu(process: u32) -> Outcome<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain anything.
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<usize>().ok());
     Ok(number(ticks.sum()) / TICKS)
 }
 
-/// Returns how often the threads of a process have gone to sleep: as often as they were woken.
+/// Returns how often the threads of a process have gone to sleep, which is how often they were
+/// woken.
 fn wake_ups(process: u32) -> Outcome<u64> {
     let mut count = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {

@@ -1,4 +1,4 @@
-//! A terminal with the client in it, and a watcher of its screen.
+//! A terminal with the client in it, and an observer of its screen.
 
 use std::{
     io::{Read as _, Write},
@@ -11,16 +11,16 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use crate::{Outcome, SIZE};
 
-/// Whatever takes so long has failed.
+/// The timeout of every step.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The client in a terminal; it is killed when this is dropped.
+/// The client in a terminal. Dropping it kills it.
 pub(crate) struct Terminal {
     shown: Arc<(Mutex<vt100::Parser>, Condvar)>,
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     _master: Box<dyn MasterPty + Send>,
-    /// Its settings and its memory.
+    /// The directories of its settings and its state.
     _home: tempfile::TempDir,
 }
 
@@ -46,7 +46,7 @@ impl Terminal {
         let watched = Arc::clone(&shown);
         std::thread::spawn(move || {
             let mut chunk = vec![0; 64 * 1024];
-            // The end of a pseudo-terminal is an error on Linux.
+            // On Linux, reading a pseudo-terminal whose program has ended returns an error.
             while let Ok(length @ 1..) = reader.read(&mut chunk) {
                 watched.0.lock().unwrap_or_else(PoisonError::into_inner).process(&chunk[..length]);
                 watched.1.notify_all();
@@ -59,7 +59,7 @@ impl Terminal {
         Ok(self.child.process_id().ok_or("the client has ended")?)
     }
 
-    /// Presses keys, and returns how long it takes until the row with the cursor is `row`.
+    /// Types keys, and returns how long it takes until the row with the cursor is `row`.
     pub(crate) fn press(&mut self, keys: &str, row: &str) -> Outcome<Duration> {
         let begin = Instant::now();
         self.writer.write_all(keys.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The screen as a value: what a line costs from its frame to the bytes for the terminal.
+//! The full screen as a value: the cost of a line, from its frame to the bytes for the terminal.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use ratatui::layout::Size;
 
 use crate::{Outcome, SIZE, line, number, row, welcome};
 
-/// Between two frames, as the program draws them.
+/// The time between two frames, as in the program.
 const FRAME: Duration = Duration::from_millis(33);
 
 pub(crate) fn measure(lines: u64) -> Outcome<()> {
@@ -103,13 +103,13 @@ impl Harness {
         for effect in self.app.update(now.elapsed, event) {
             if let Effect::Show(shown) = effect {
                 let me = self.app.nick().cloned();
-                // Nothing rings here.
+                // The bell does not matter here.
                 self.tui.show(now, 0, &shown, me.as_ref());
             }
         }
     }
 
-    /// Returns how many bytes the terminal would be sent.
+    /// Returns how many bytes would be sent to the terminal.
     fn draw(&mut self) -> usize {
         let Self { app, tui, canvas, began } = self;
         let (elapsed, apps) = (began.elapsed(), [&*app]);

@@ -1,4 +1,4 @@
-//! What everybody has said and seen, and whether it agrees with itself and with the file.
+//! Everything that was said and seen, and whether it is consistent with itself and with the file.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::Outcome;
 
-/// Faults that are told; what comes after them is mostly their consequence.
+/// The maximum of faults that are printed; later ones are mostly consequences of earlier ones.
 const TOLD: usize = 20;
 
-/// Messages that somebody saw in one room without a break: everything after `from`, up to `to`.
+/// Messages that somebody saw in one room without a gap: everything after `from`, up to `to`.
 #[derive(Debug, Clone)]
 pub(crate) struct Stay {
     pub(crate) who: String,
@@ -31,7 +31,7 @@ impl Stay {
         Self { who: who.to_owned(), room: room.to_owned(), from, to: from, seen: Vec::new() }
     }
 
-    /// Adds a message; one that was seen before must not come again.
+    /// Adds a message. A message that was already seen is a fault.
     pub(crate) fn see(&mut self, id: u64) -> Result<(), String> {
         if id <= self.to {
             return Err(format!("{} saw {id} in {} after {}", self.who, self.room, self.to));
@@ -42,17 +42,17 @@ impl Stay {
     }
 }
 
-/// All that is known.
+/// Everything that is known.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// A fingerprint of each message that anybody saw, by its id.
     messages: HashMap<u64, u64>,
     stays: Vec<Stay>,
-    /// What was said, by whom: the room and the text, in order.
+    /// What was said, by author: the room and the text, in order.
     said: BTreeMap<String, Vec<(String, String)>>,
     /// Private messages that arrived.
     private: HashSet<String>,
-    /// How often things were done or happened.
+    /// How often each action or event happened.
     counts: BTreeMap<String, u64>,
     faults: Vec<String>,
     more_faults: u64,
@@ -79,7 +79,8 @@ impl Ledger {
         }
     }
 
-    /// Notes a message that `who` was shown. Everybody else who is shown this id must be shown the same.
+    /// Records a message that `who` was shown. Everybody else who is shown this id must be shown
+    /// the same.
     pub(crate) fn message(&mut self, who: &str, event: &Value) -> u64 {
         let id = event["id"].as_u64().unwrap_or_default();
         let text = |field: &str| event[field].as_str().unwrap_or_default();
@@ -98,7 +99,7 @@ impl Ledger {
         }
     }
 
-    /// Notes what somebody has said and seen in all.
+    /// Records everything that somebody has said and seen.
     pub(crate) fn finished(&mut self, who: &str, said: Vec<(String, String)>, stays: Vec<Stay>) {
         self.said.insert(who.to_owned(), said);
         self.stays.extend(stays);
@@ -113,7 +114,7 @@ impl Ledger {
         summary
     }
 
-    /// Compares all of it with the file. Returns what was checked, and what is wrong.
+    /// Compares everything with the file. Returns what was checked, and the faults.
     pub(crate) fn check(mut self, path: &Path) -> Outcome<(String, Vec<String>)> {
         let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let integrity: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
@@ -152,7 +153,7 @@ impl Ledger {
         Ok((checked, self.faults))
     }
 
-    /// Checks that each line is stored once, and those of one person in one room in their order.
+    /// Checks that each line is stored once, and that those of one person in one room are in order.
     fn check_said(&mut self, places: &HashMap<String, Vec<u64>>) {
         let mut faults = Vec::new();
         for (who, said) in &self.said {
@@ -175,7 +176,8 @@ impl Ledger {
         }
     }
 
-    /// Checks that everybody saw everything of their rooms while they were there, and returns how much that was.
+    /// Checks that everybody saw every message of their rooms while they were there. Returns how
+    /// many messages that is.
     fn check_stays(&mut self, rooms: &HashMap<String, Vec<u64>>) -> usize {
         let mut deliveries = 0;
         for stay in std::mem::take(&mut self.stays) {
@@ -198,7 +200,7 @@ impl Ledger {
     }
 }
 
-/// Returns a number of the file, which has no unsigned ones.
+/// Converts a number of the file, which has no unsigned numbers.
 fn number(stored: i64) -> Outcome<u64> {
     Ok(u64::try_from(stored)?)
 }

@@ -1,8 +1,10 @@
-//! Fifty clients chat, reconnect, search, page, rename, go and come on a server that is killed once a minute; then what everybody
-//! saw is compared with what the file holds, and what the server used at the beginning with what it used at the end.
+//! Fifty clients chat, reconnect, search, page, rename, join and leave on a server that is killed
+//! once a minute. Then the benchmark compares what everybody saw with the file, and the server's
+//! resources at the beginning with those at the end.
 //!
-//! `cargo bench --bench soak -- [--quick] [--minutes N] [--seed N]`. It takes an hour, or a minute with `--quick`, and fails when
-//! anything was lost, doubled, reordered or refused, or when memory or descriptors have grown.
+//! `cargo bench --bench soak -- [--quick] [--minutes N] [--seed N]`. It takes an hour, or a minute
+//! with `--quick`. It fails if a message was lost, duplicated, reordered or rejected, or if memory
+//! or descriptors have grown.
 #![expect(clippy::print_stdout, reason = "the report is the product")]
 
 mod ledger;
@@ -32,48 +34,49 @@ use self::{
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Those who speak the protocol themselves, and those who are our own client in a pipe.
+/// Clients that implement the protocol themselves, and instances of our own client in a pipe.
 const PEOPLE: usize = 46;
 const PROGRAMS: usize = 4;
 
-/// Where they are: some rooms are busier than others.
+/// Their rooms: some are busier than others.
 const ROOMS: [&str; 4] = ["lobby", "lobby", "rust", "tea"];
 
-/// How long everybody may take to come to an end.
+/// How long everybody may take to finish.
 const ENDING: Duration = Duration::from_mins(1);
 
-/// Descriptors that a server opens once it has something to do: its threads open the database when they first read.
+/// Descriptors that a server opens once it has work: its threads open the database at their first
+/// read.
 const OPENED_LATER: u64 = 8;
 
-/// The server's memory and descriptors at the end may be so many hundredths of those before.
+/// The limit for the server's memory and descriptors at the end, in percent of those before.
 const GROWTH_PERCENT: u64 = 125;
 
-/// Chats for an hour on a server that is killed once a minute, and checks what everybody saw.
+/// Run clients for an hour on a server that is killed once a minute, and check what they saw.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// One minute, with a kill every ten seconds
+    /// Run for one minute, with a kill every ten seconds
     #[arg(long)]
     quick: bool,
-    /// How long people chat
+    /// How long the clients chat
     #[arg(long, value_name = "N", default_value_t = 60)]
     minutes: u64,
-    /// Repeats the choices of an earlier run, as far as they depend on chance alone
+    /// Repeat the random choices of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Is given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What everybody is to do.
+/// The task of all clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Chat,
-    /// Say nothing more, wait for the last echo, and read to the end.
+    /// Send nothing more, wait for the last echo, and read to the end.
     Finish,
 }
 
-/// What all clients share.
+/// State that all clients share.
 #[derive(Debug, Clone)]
 struct World {
     address: std::net::SocketAddr,
@@ -82,7 +85,7 @@ struct World {
 }
 
 impl World {
-    /// Does something with what is known so far.
+    /// Runs a function on the ledger.
     fn note<T>(&self, note: impl FnOnce(&mut Ledger) -> T) -> T {
         note(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -116,7 +119,7 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
 
     let (end, mut lives) = (Instant::now() + Duration::from_secs(length), Vec::new());
     loop {
-        // Never at the same moment of whatever a minute may mean to the server.
+        // Avoid a fixed phase: the server may do something once a minute, too.
         sleep(Duration::from_secs_f64(life * (0.8 + 0.4 * rng.f64()))).await;
         let usage = server.usage()?;
         let known = world.note(|ledger| ledger.summary());
@@ -152,8 +155,9 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     Err(format!("{} faults; repeat with --seed {seed}", faults.len()).into())
 }
 
-/// Compares what the server used in the third quarter of its lives with what it used in the last. Before that the file is small, and
-/// the caches of the database (16 MB for the thread that writes, 2 MB for each that reads) have not been filled.
+/// Compares the server's resources in the third quarter of its runs with those in the last. Before
+/// that, the file is small, and the caches of the database (16 MB for the thread that writes, 2 MB
+/// for each that reads) are not full.
 fn growth(lives: &[Usage]) -> Option<String> {
     let quarter = Some(lives.len() / 4).filter(|quarter| *quarter >= 2)?;
     let (first, last) = lives[lives.len() - 2 * quarter..].split_at(quarter);

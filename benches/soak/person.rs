@@ -1,5 +1,5 @@
-//! Somebody who speaks the protocol by the letter of `docs/protocol.md` and does what people do: talks, loses the connection,
-//! comes back, searches, pages, takes another nick, and goes from room to room.
+//! A client that follows `docs/protocol.md` and acts like a person: it chats, loses the connection,
+//! reconnects, searches, pages, changes its nick, and changes rooms.
 
 use std::{
     collections::VecDeque,
@@ -18,52 +18,52 @@ use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
 
 use crate::{Phase, World, ledger::Stay};
 
-/// Between two deeds of one person, on average.
+/// The average time between two actions of one person.
 const PACE: Duration = Duration::from_millis(800);
 
-/// A server that is there answers by then, and one that was killed is back.
+/// The deadline for an answer of a running server, and for the return of one that was killed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Lines under way at once, at the most.
+/// The maximum number of lines in flight.
 const WINDOW: usize = 4;
 
-/// Rooms to go to.
+/// The rooms.
 const ROOMS: [&str; 4] = ["lobby", "rust", "tea", "ops"];
 
-/// What is said and searched for.
+/// Words to say and to search for.
 const WORDS: [&str; 8] = ["deploy", "coffee", "kernel", "straße", "日本語", "latency", "tests", "naïve"];
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Somebody.
+/// A person.
 pub(crate) struct Person {
     name: String,
     nick: String,
-    /// The nick that was asked for last, which one may have by now.
+    /// The nick that was requested last, which the person may have by now.
     wanted: String,
     room: String,
     world: World,
     rng: fastrand::Rng,
     session: String,
-    /// Where the cursor belongs to, as the last `welcome` named it.
+    /// The history of the cursor, as the last `welcome` named it.
     epoch: Value,
     run: Value,
-    /// What was seen here without a break; none before the first `live`.
+    /// The messages seen here without a gap; none before the first `live`.
     stay: Option<Stay>,
-    /// What came before the first `live` of a stay.
+    /// Messages before the first `live` of a stay.
     early: Vec<u64>,
     stays: Vec<Stay>,
     said: Vec<(String, String)>,
-    /// Keys and events without an echo, in their order.
+    /// Keys and events without an echo, in order.
     unsent: VecDeque<(String, Value)>,
-    /// What was asked and is not answered, and since when.
+    /// Requests without an answer, and when each was sent.
     asked: VecDeque<(&'static str, Instant)>,
     /// The last id of the page or search that is being read.
     page: Option<u64>,
     live: bool,
-    /// Whether the connection is to end by itself, after which another begins.
+    /// Whether the person closes the connection, to open another one.
     goes: bool,
-    /// Whether one has left, so that the nick may be another's.
+    /// Whether the person has left, so that the nick may belong to somebody else.
     left: bool,
     privates: u64,
 }
@@ -95,7 +95,7 @@ impl Person {
         }
     }
 
-    /// Chats until it is time to finish, and notes what was said and seen.
+    /// Chats until it is time to finish, and records what was said and seen.
     pub(crate) async fn run(mut self) {
         let mut away_since = Instant::now();
         loop {
@@ -138,7 +138,7 @@ impl Person {
         opened.ok()?.ok().map(|(socket, _)| socket)
     }
 
-    /// Lives a connection's life. Returns whether all is said and seen.
+    /// Handles one connection. Returns whether everything is said and seen.
     async fn converse(&mut self, socket: &mut Socket) -> bool {
         let mut next = Instant::now() + PATIENCE;
         let mut finishing = false;
@@ -179,7 +179,7 @@ impl Person {
                             return false;
                         }
                     } else if finishing && self.unsent.is_empty() && self.asked.is_empty() {
-                        // One has seen everything up to the answer of the last question.
+                        // The answer to the last request comes after everything before it.
                         return true;
                     } else if !finishing && self.unsent.is_empty() {
                         finishing = true;
@@ -197,7 +197,7 @@ impl Person {
         }
     }
 
-    /// Does one of the things that people do.
+    /// Performs one random action.
     async fn act(&mut self, socket: &mut Socket) -> ControlFlow<()> {
         if self.goes {
             return Continue(());
@@ -240,10 +240,10 @@ impl Person {
                 let key = format!("{:016x}", self.rng.u64(..));
                 self.ask(socket, "private", json!({ "type": "msg", "to": to, "text": text, "key": key })).await
             }
-            // What is under way in one room must not end up in another.
+            // A message in flight in one room must not end up in another.
             87..=90 if self.unsent.is_empty() && self.asked.is_empty() => {
                 self.count("moves");
-                // Until the answer one is still where one was.
+                // Until the answer, the person is still in the old room.
                 self.live = false;
                 let room = ROOMS[self.rng.usize(..ROOMS.len())];
                 send(socket, &json!({ "type": "join", "room": room, "history": self.rng.u32(..100) })).await
@@ -265,7 +265,7 @@ impl Person {
         self.world.note(|ledger| ledger.count(what));
     }
 
-    /// Returns something that nobody has said before, of fewer than `most` words besides.
+    /// Returns a text that nobody has sent before, with fewer than `most` further words.
     fn line(&mut self, verb: &str, most: usize) -> String {
         let mut line = format!("{} {verb} {:06}", self.name, self.said.len());
         for _ in 0..self.rng.usize(..most) {
@@ -283,7 +283,7 @@ impl Person {
         self.store(socket, json!({ "type": kind, "text": text }), text).await
     }
 
-    /// Says something that is stored, under a key of its own.
+    /// Sends a message that is stored, with a new key.
     async fn store(&mut self, socket: &mut Socket, mut event: Value, text: String) -> ControlFlow<()> {
         let key = format!("{:016x}", self.rng.u64(..));
         event["key"] = key.clone().into();
@@ -297,7 +297,7 @@ impl Person {
         send(socket, &event).await
     }
 
-    /// Takes the answer to the oldest question of this kind off the list.
+    /// Removes the oldest request of this kind, which was answered.
     fn answered(&mut self, kinds: &[&str]) {
         if let Some(at) = self.asked.iter().position(|(what, _)| kinds.contains(what)) {
             self.asked.remove(at);
@@ -385,7 +385,7 @@ impl Person {
             self.unsent.remove(at);
         }
         match &mut self.stay {
-            // The echo of what was said before the connection was lost.
+            // The echo of a message that was sent before the connection was lost.
             Some(stay) if own.is_some() && id <= stay.to => {
                 if stay.from < id && stay.seen.binary_search(&id).is_err() {
                     self.fault(&format!("the echo {id} comes after later messages"));
@@ -400,7 +400,7 @@ impl Person {
         }
     }
 
-    /// Reads one event of a page, whose messages come in order over all its events.
+    /// Reads one event of a page. Its messages are in order over all its events.
     fn read_page(&mut self, event: &Value, kinds: &[&str], rising: bool) {
         for message in event["messages"].as_array().into_iter().flatten() {
             let id = self.world.note(|ledger| ledger.message(&self.name, message));
@@ -431,7 +431,7 @@ impl Person {
 }
 
 async fn send(socket: &mut Socket, event: &Value) -> ControlFlow<()> {
-    // A connection that has broken is found when it is read.
+    // A broken connection is detected when it is read.
     match timeout(PATIENCE, socket.send(Message::text(event.to_string()))).await {
         Ok(Ok(())) => Continue(()),
         _ => Break(()),

@@ -1,4 +1,4 @@
-//! Our own client in a pipe: what it prints is taken at its word.
+//! Our own client in a pipe. Its output is taken as what it saw.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -11,10 +11,10 @@ use tokio::{
 
 use crate::{Outcome, Phase, World, ledger::Stay};
 
-/// Between two lines.
+/// The time between two lines.
 const PACE: Duration = Duration::from_millis(700);
 
-/// A running client; it is killed when this is dropped.
+/// A running client. Dropping it kills it.
 pub(crate) struct Program {
     nick: String,
     room: String,
@@ -36,7 +36,7 @@ impl Program {
         Ok(Self { nick, room: room.to_owned(), world, child, said: Vec::new() })
     }
 
-    /// Says lines until it is time to finish, and reads until the client ends by itself.
+    /// Sends lines until it is time to finish, and reads until the client ends by itself.
     pub(crate) async fn run(mut self) {
         let stay = self.chat().await;
         let stay = stay.unwrap_or_else(|error| {
@@ -82,7 +82,8 @@ impl Program {
         match event["type"].as_str() {
             Some("message") => {
                 let id = self.world.note(|ledger| ledger.message(&self.nick, &event));
-                // What it asked for at first is its own affair; from the first message on nothing may be missing.
+                // The client chooses its first request itself; from the first message on nothing
+                // may be missing.
                 stay.get_or_insert_with(|| Stay::new(&self.nick, &self.room, id.saturating_sub(1))).see(id)?;
             }
             Some("connected") => self.world.note(|ledger| ledger.count("connections")),

@@ -1,4 +1,4 @@
-//! The server: started on a file, asked what it uses, killed and started again on the same port.
+//! The server: started on a file, measured, killed and started again on the same port.
 
 use std::{fmt, fs, net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
@@ -10,10 +10,10 @@ use tokio::{
 
 use crate::Outcome;
 
-/// By then a server is up, or down.
+/// The deadline for a start or a stop of the server.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the process uses.
+/// The resources that the process uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     /// Resident memory, in bytes.
@@ -29,7 +29,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// A running server; it is killed when this is dropped.
+/// A running server. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
@@ -47,7 +47,7 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
         let first = timeout(PATIENCE, lines.next_line()).await??.ok_or("the server said nothing")?;
         let address = first.rsplit("ws://").next().ok_or("the server said no address")?.parse()?;
-        // The rest is read away, so that the server never waits for us.
+        // Read and discard the rest, so that the server never waits for us.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { address, child })
     }
@@ -58,7 +58,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends it in good order.
+    /// Stops it cleanly.
     pub(crate) async fn stop(mut self) -> Outcome<()> {
         let id = self.child.id().ok_or("the server has ended by itself")?;
         Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
@@ -81,7 +81,8 @@ impl Server {
         })
     }
 
-    /// Returns what it uses once it has no more than `most` descriptors, as everybody has left, or after a while.
+    /// Returns its resources once it has at most `most` descriptors, because everybody has left, or
+    /// after a timeout.
     pub(crate) async fn usage_when_empty(&self, most: u64) -> Outcome<Usage> {
         let until = Instant::now() + PATIENCE;
         loop {

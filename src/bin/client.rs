@@ -1,4 +1,5 @@
-//! The chat client: arguments, the `select!` over input and link, and the one error printer.
+//! The client program: arguments, the `select!` over input and connection, and the only error
+//! printer.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -38,13 +39,14 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// Where a server is that was started without arguments.
+/// The address of a server that was started without arguments.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080";
 
-/// For input that is there and was not read yet, when nobody reads the output any more.
+/// How long to wait for input that has arrived but was not read yet, when the output has no reader
+/// any more.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// What `--help` ends with.
+/// The end of `--help`.
 const EXAMPLES: &str = "\
 Examples:
   client chat.example/rust                            chat in the room rust
@@ -53,9 +55,9 @@ Examples:
   client --json --since 0 < /dev/null > room.jsonl    back up a room
   client --format '{nick}: {text}' <f | ./bot >f      a bot; f is a fifo
 
-Each flag has a variable: CHAT_NICK is --nick. README.md tells more.";
+Each flag has an environment variable: --nick is CHAT_NICK. See README.md.";
 
-/// Chat on a broadcast-chat server, or on any that sends lines over WebSocket
+/// Chat on a broadcast-chat server, or any that sends lines over WebSocket
 #[derive(Debug, Parser)]
 #[command(version, term_width = 80, after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -67,24 +69,24 @@ struct Arguments {
         hide_env = true
     )]
     url: Option<Address>,
-    /// The nick you want [default: your login name]
+    /// Your nick [default: your login name]
     #[arg(help_heading = "Connection", long, value_name = "NAME", env = "CHAT_NICK", hide_env = true)]
     nick: Option<Nick>,
-    /// Wait for a server that is not there yet
+    /// Wait for a server that is not running yet
     #[arg(help_heading = "Connection", long, env = "CHAT_WAIT", hide_env = true,
         value_parser = FalseyValueParser::new())]
     wait: bool,
-    /// Earlier messages shown first, 0 to 1000 [in a pipe: 0]
-    #[arg(help_heading = "What is shown", long, value_name = "N", env = "CHAT_HISTORY", hide_env = true,
+    /// Earlier messages to show first, 0 to 1000 [in a pipe: 0]
+    #[arg(help_heading = "Output", long, value_name = "N", env = "CHAT_HISTORY", hide_env = true,
         value_parser = clap::value_parser!(u32).range(0..=i64::from(Limits::HISTORY)))]
     history: Option<u32>,
-    /// Begin after this message, or so long ago: 1h, 2d
-    #[arg(help_heading = "What is shown", long, value_name = "ID|AGE", env = "CHAT_SINCE", hide_env = true,
+    /// Start after this message, or this long ago: 1h, 2d
+    #[arg(help_heading = "Output", long, value_name = "ID|AGE", env = "CHAT_SINCE", hide_env = true,
         value_parser = since)]
     since: Option<Since>,
-    /// Colours: auto, always or never
+    /// Use colours: auto, always or never
     #[arg(
-        help_heading = "What is shown",
+        help_heading = "Output",
         long,
         value_name = "WHEN",
         env = "CHAT_COLOR",
@@ -93,18 +95,18 @@ struct Arguments {
         hide_possible_values = true
     )]
     color: Option<Colour>,
-    /// Tell the desktop of mentions while you look away
-    #[arg(help_heading = "What is shown", long, env = "CHAT_NOTIFY", hide_env = true,
+    /// Notify the desktop of mentions while unfocused
+    #[arg(help_heading = "Output", long, env = "CHAT_NOTIFY", hide_env = true,
         value_parser = FalseyValueParser::new())]
     notify: bool,
-    /// One line a message, also on a terminal
+    /// Print one line for each message, also on a terminal
     #[arg(help_heading = "Scripts", long, env = "CHAT_PLAIN", hide_env = true, value_parser = FalseyValueParser::new())]
     plain: bool,
-    /// The date and the time on every line
+    /// Print date and time on every line
     #[arg(help_heading = "Scripts", long, env = "CHAT_TIMESTAMPS", hide_env = true, conflicts_with = "json",
         value_parser = FalseyValueParser::new())]
     timestamps: bool,
-    /// Messages alone: {time} {nick} {text} {room} {id}
+    /// Print only messages: {time} {nick} {text} {room} {id}
     #[arg(
         help_heading = "Scripts",
         long,
@@ -114,17 +116,17 @@ struct Arguments {
         conflicts_with = "json"
     )]
     format: Option<Format>,
-    /// One JSON object a line, for all that happens
+    /// Print one JSON object for each event
     #[arg(help_heading = "Scripts", long, env = "CHAT_JSON", hide_env = true, value_parser = FalseyValueParser::new())]
     json: bool,
-    /// Send each line as it is, also one with a /
+    /// Send every line as it is, even if it begins with /
     #[arg(help_heading = "Scripts", long, env = "CHAT_NO_COMMANDS", hide_env = true,
         value_parser = FalseyValueParser::new())]
     no_commands: bool,
 }
 
 impl Arguments {
-    /// Returns what the command line says, and then the environment. What stands in a URL on the command line comes before the
+    /// Reads the command line, and then the environment. A URL on the command line overrides the
     /// environment.
     fn read() -> Self {
         let matches = Self::command().get_matches();
@@ -138,25 +140,25 @@ impl Arguments {
         arguments
     }
 
-    /// Returns whether the whole terminal is ours to draw on.
+    /// Returns whether the client uses the full screen.
     fn full_screen(&self) -> bool {
         let is_for_lines = self.plain || self.json || self.timestamps || self.format.is_some();
         can_draw() && io::stdin().is_terminal() && !is_for_lines
     }
 }
 
-/// Returns whether stdout shows colours, and takes a cursor that moves.
+/// Returns whether stdout is a terminal that supports colours and cursor movement.
 fn can_draw() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb" && !term.is_empty())
 }
 
-/// Returns in how many hours the locale tells the day.
+/// Returns whether the locale uses 12 or 24 hours.
 fn locale_clock() -> Clock {
     let locale = ["LC_ALL", "LC_TIME", "LANG"].map(variable).into_iter().find(|locale| !locale.is_empty());
     Clock::of_locale(&locale.unwrap_or_default())
 }
 
-/// Reads an id, which is a number, or a length of time, which has a unit.
+/// Parses an id, which is a number, or a duration, which has a unit.
 fn since(text: &str) -> Result<Since, String> {
     if let Ok(id) = text.parse() {
         return Ok(Since::Id(MessageId(id)));
@@ -166,7 +168,7 @@ fn since(text: &str) -> Result<Since, String> {
 }
 
 fn main() -> ExitCode {
-    /// The number of the signal that ended us.
+    /// The number of the signal that ended the program.
     static SIGNAL: OnceLock<u8> = OnceLock::new();
     let arguments = Arguments::read();
     let mut builder = if arguments.full_screen() {
@@ -175,15 +177,15 @@ fn main() -> ExitCode {
         builder.worker_threads(2);
         builder
     } else {
-        // Lines are read and written by threads of their own; to pass each through another one besides would cost more than all
-        // else that is done with it.
+        // Separate threads read and write the lines. Passing each line through one more thread
+        // would cost more than everything else that is done with it.
         tokio::runtime::Builder::new_current_thread()
     };
     let runtime = builder.enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments, &SIGNAL));
-            // A name that is being resolved cannot be cancelled, and need not be waited for.
+            // A name resolution cannot be cancelled, and the program need not wait for it.
             runtime.shutdown_background();
             result
         }
@@ -197,7 +199,7 @@ fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|| result.map_or_else(|error| error.exit_code(), |()| 0)))
 }
 
-/// Chats until it ends; a signal that ends it is left in `signal`.
+/// Chats until the end. Stores the number of a signal that ends it in `signal`.
 async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), Error> {
     let failed = |error: io::Error| Error::Start(os::reason(&error));
     let file = config::path().map(|path| SettingsFile::read(&path)).transpose()?.unwrap_or_default();
@@ -210,7 +212,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         Some(address) => address,
         None => DEFAULT_URL.parse().map_err(|_| Error::Task("the default address"))?,
     };
-    // A script wants to see what it says and what comes of it; what was said before it must be asked for.
+    // A script wants only its own messages and the answers. It must request earlier messages.
     let none_unasked = (!io::stdin().is_terminal() && arguments.since.is_none()).then_some(0);
     let settings = Settings {
         server: address.to_string(),
@@ -271,7 +273,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     let signals = os::end_requested().map_err(failed)?;
     tokio::select! {
         written = output.finish() => result.and(written),
-        // Somebody does not want to wait until a slow reader has taken the rest.
+        // On a second signal, do not wait until a slow reader has taken the rest.
         number = signals => {
             signal.get_or_init(|| number);
             result
@@ -279,7 +281,7 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
     }
 }
 
-/// The conversation with everything it is connected to.
+/// The chat with everything it is connected to.
 struct Chat {
     driver: Driver,
     view: View,
@@ -289,15 +291,16 @@ struct Chat {
     watch: Stopwatch,
     zone: ZoneWatch,
     cut: Option<Cut>,
-    /// Whether a server that is not there yet is waited for.
+    /// Whether to wait for a server that is not running yet.
     waits: bool,
 }
 
-/// That the output has ended before the conversation: what is at hand is said, since its echo needs no reader of the output.
+/// Set if the output ended before the chat. Pending input is still sent, since its echo needs no
+/// reader of the output.
 struct Cut {
-    /// How it ended.
+    /// How the output ended.
     result: Result<(), Error>,
-    /// Lines of the input that are still taken.
+    /// The number of input lines that are still accepted.
     lines: usize,
 }
 
@@ -315,7 +318,7 @@ impl Chat {
             }
             let event = tokio::select! {
                 () = self.driver.events(&mut heard) => None,
-                // A terminal is told why a line is not taken; a pipe waits.
+                // On a terminal, reject a line that is not accepted and say why; in a pipe, wait.
                 typed = self.input.next(), if input_open && (interactive || self.driver.app().wants_input()) => {
                     if let (Some(cut), Some(typed)) = (&mut self.cut, &typed) {
                         cut.lines -= typed.lines().min(cut.lines);
@@ -335,7 +338,8 @@ impl Chat {
                         }
                     }
                 }
-                // Before there is a connection nobody knows what there is to say; but it may be long in coming.
+                // Before the first connection it is unknown what there is to send. With `--wait`
+                // the connection may take long.
                 result = self.output.ended(), if self.cut.is_none() && (self.driver.has_connected() || self.waits) => {
                     let has_texts = self.driver.app().pending().next().is_some();
                     if !has_texts && !self.input.comes_within(MOMENT).await {
@@ -347,7 +351,7 @@ impl Chat {
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Some(Event::Woke),
                 () = self.stop.cancelled() => return self.stopped().await,
             };
-            // What is to be shown next is told by the time of where the user is.
+            // Render with the current time and the user's time zone.
             self.view.tell_time(Timestamp::now());
             if let Some(zone) = self.zone.look() {
                 self.view.change_zone(zone);
@@ -371,7 +375,8 @@ impl Chat {
         }
     }
 
-    /// Does what follows from all that was `heard`, so that it leaves in one block; returns how the program ends, if it does.
+    /// Handles all events in `heard`, so that the output is one block. Returns how the program
+    /// ends, if it does.
     async fn take(&mut self, now: Duration, heard: &mut Vec<ConnectionEvent>) -> Option<Result<(), Error>> {
         if heard.is_empty() {
             return Some(Err(Error::Task("the connection")));
@@ -388,7 +393,7 @@ impl Chat {
         None
     }
 
-    /// Does what follows from `event`; returns how the program ends, if it does.
+    /// Handles `event`. Returns how the program ends, if it does.
     async fn carry_out(&mut self, now: Duration, event: Event) -> Option<Result<(), Error>> {
         let Update { shown, finished } = self.driver.update(now, event);
         self.driver.flush().await;
@@ -414,7 +419,7 @@ impl Chat {
         })
     }
 
-    /// Counts with the lines that were not sent those that the app has not even seen.
+    /// Adds the lines that the app has not even seen to those that were not sent.
     fn finished(&mut self, result: Result<(), Failure>) -> Result<(), Error> {
         let cut = self.cut.take();
         let left = cut.as_ref().map(|_| "nobody reads the output any more").or(self.driver.app().left_behind());
@@ -422,7 +427,7 @@ impl Chat {
             (Err(Failure::Unsent { lines, doubtful, why }), waiting, _) => {
                 Err(Failure::Unsent { lines: lines + waiting, doubtful, why }.into())
             }
-            // That lines were refused has been told of each.
+            // Each rejected line has already been reported.
             (Ok(()) | Err(Failure::LinesRefused(_)), waiting @ 1.., Some(why)) => {
                 Err(Failure::Unsent { lines: waiting, doubtful: 0, why: why.to_owned() }.into())
             }
@@ -441,12 +446,13 @@ fn coloured(choice: Colour, can_colour: bool) -> bool {
     }
 }
 
-/// Returns how many colours the full screen may use, by what the terminal says of itself.
+/// Returns how many colours the full screen may use, according to the terminal's environment.
 fn depth(choice: Colour) -> Depth {
     if !coloured(choice, true) {
         return Depth::None;
     }
-    // What writes the colours heeds NO_COLOR by itself, and `--color always` does not.
+    // The library that writes the colours respects NO_COLOR by itself, but `--color always`
+    // overrides it.
     crossterm::style::force_color_output(true);
     Depth::of(&variable("TERM"), &variable("COLORTERM"), &variable("TERM_PROGRAM"))
 }
@@ -455,7 +461,7 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// Returns the login name as a nick; where it is none, one is a guest.
+/// Returns the login name as a nick; without a valid one the user is a guest.
 fn login_nick() -> Option<Nick> {
     Nick::of_login(&whoami::username().ok()?)
 }

@@ -1,4 +1,5 @@
-//! The server's command line: arguments, the listening socket, signals, and the one place that prints an error.
+//! The server program: arguments, the listening socket, signals, and the only place that prints an
+//! error.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -21,63 +22,67 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, level_filters::LevelFilter, warn};
 use tracing_subscriber::EnvFilter;
 
-/// What the log can come from: the library and this program.
+/// The log targets: the library and this program.
 const TARGETS: [&str; 2] = ["broadcast_chat", "server"];
 
-/// The `--db` that is no file.
+/// The `--db` value that is not a file.
 const MEMORY: &str = ":memory:";
 
 /// A chat server: one port for terminals, programs and browsers.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Arguments {
-    /// The address to listen on, HOST:PORT; port 0 takes a free one
+    /// Address to listen on, HOST:PORT; port 0 selects a free one
     #[arg(long, value_name = "ADDR", env = "CHAT_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: Listen,
-    /// The file in which history lives, created where there is none; :memory: keeps it until the server stops [default: chat.db
-    /// in the platform's data directory]
+    /// History file, created if missing; :memory: keeps history only until the server stops
+    /// [default: chat.db in the platform's data directory]
     #[arg(long, value_name = "PATH", env = "CHAT_DB")]
     db: Option<PathBuf>,
-    /// Saves what can be read of a damaged file in the new one of --db, and ends; the server that has it must be stopped
+    /// Copy what is readable of a damaged file into the new file of --db, and exit; stop its server
+    /// first
     #[arg(long, value_name = "FILE", requires = "db")]
     salvage: Option<PathBuf>,
-    /// How long messages are kept, an hour at least, such as 90d, 12h or 1y; for ever without it
+    /// How long messages are kept, such as 90d, 12h or 1y, at least 1h; for ever by default
     #[arg(long, value_name = "AGE", env = "CHAT_KEEP", value_parser = age)]
     keep: Option<Duration>,
-    /// How many messages of all rooms together are kept, besides those of the last ten minutes; 0, as without it, for all
+    /// How many messages are kept, over all rooms; those of the last ten minutes are always kept; 0
+    /// for all
     #[arg(long, value_name = "N", env = "CHAT_KEEP_MESSAGES")]
     keep_messages: Option<u64>,
-    /// Connections at one time; 0 for no cap
+    /// Maximum number of connections; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_MAX_CONNECTIONS", default_value_t = Limits::CONNECTIONS)]
     max_connections: u32,
-    /// Connections at one time from one address (an IPv6 /64 is one); 0 for no cap
+    /// Maximum number of connections from one address (an IPv6 /64 is one); 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_MAX_PER_ADDRESS", default_value_t = Limits::PER_ADDRESS)]
     max_per_address: u32,
-    /// Connections a second from one address, over 20 seconds; what comes faster is refused; 0 for no limit
+    /// New connections a second from one address, with a burst of 20 seconds' worth; further ones
+    /// are rejected; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_CONNECT_RATE", default_value_t = Limits::CONNECT_RATE)]
     connect_rate: u32,
-    /// Messages a second that one connection may say; what comes faster waits; 0 for no limit
+    /// Messages a second from one connection; further ones wait; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_RATE", default_value_t = Limits::RATE)]
     rate: u32,
-    /// Messages that one connection may say at once before --rate counts; 0 for no limit
+    /// Messages at once from one connection before --rate applies; 0 for no limit
     #[arg(long, value_name = "N", env = "CHAT_BURST", default_value_t = Limits::BURST)]
     burst: u32,
-    /// Lets web pages of this origin connect, such as `https://chat.example`; * for all; several with commas between, or several
-    /// times
+    /// Let web pages of this origin connect, such as `https://chat.example`; * for all; repeat it,
+    /// or separate several with commas
     #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<AllowedOrigin>,
-    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `broadcast_chat=debug`
+    /// Log level on stderr: error, warn, info, debug, trace, or a filter such as
+    /// `broadcast_chat=debug`
     #[arg(long, value_name = "FILTER", env = "CHAT_LOG", default_value = "info", value_parser = filter)]
     log: String,
 }
 
-/// Where to listen.
+/// The address to listen on.
 #[derive(Debug, Clone)]
 struct Listen {
-    /// As the resolver takes it.
+    /// In the form that the resolver accepts.
     host: String,
     port: u16,
-    /// As it was typed.
+    /// As the user typed it.
     typed: String,
 }
 
@@ -91,11 +96,11 @@ fn address(text: &str) -> Result<Listen, String> {
     Ok(Listen { host: read.resolvable(), port, typed: text.to_owned() })
 }
 
-/// What is kept for less is gone while people still read it.
+/// The shortest `--keep`: people still read messages that are younger.
 const SHORTEST_KEEP: Duration = Duration::from_hours(1);
 
 impl Arguments {
-    /// Returns how much history is kept. As with every other number here, 0 is no cap.
+    /// Returns how much history is kept. As for every other number here, 0 means no limit.
     fn keep(&self) -> Keep {
         Keep { age: self.keep, messages: self.keep_messages.filter(|most| *most > 0) }
     }
@@ -107,7 +112,7 @@ fn age(text: &str) -> Result<Duration, String> {
     when::length(text).filter(|length| *length >= SHORTEST_KEEP).ok_or_else(|| words.to_owned())
 }
 
-/// Reads a filter of the log. What names nothing of ours is refused: `--log nonsense` would turn the log off.
+/// Parses a log filter. Rejects a target that is not ours: `--log nonsense` would turn the log off.
 fn filter(text: &str) -> Result<String, String> {
     let is_level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
     let is_target = |text: &str| {
@@ -123,7 +128,7 @@ fn filter(text: &str) -> Result<String, String> {
         if !target.is_none_or(is_target) || !level.is_none_or(is_level) {
             return Err(format!(
                 "nothing is logged as {part:?}; expected off, error, warn, info, debug or trace, or with a part of the server, such \
-                 as {ours}=debug or {ours}::server::desk=trace, and commas between several",
+                 as {ours}=debug or {ours}::server::hub=trace, and commas between several",
                 ours = TARGETS[0],
             ));
         }
@@ -137,7 +142,7 @@ fn main() -> ExitCode {
         let message = format!("--salvage saves in a file, and --db {MEMORY} is none");
         Arguments::command().bin_name(env!("CARGO_BIN_NAME")).error(ErrorKind::ArgumentConflict, message).exit();
     }
-    // The chat goes on also when nobody reads stderr any more, or it cannot be written.
+    // The chat continues if nobody reads stderr, or if it cannot be written.
     let stderr = match LossyWriter::to(io::stderr()) {
         Ok(stderr) => stderr,
         Err(error) => {
@@ -168,12 +173,13 @@ async fn run(arguments: Arguments, stderr: LossyWriter) -> Result<(), Failure> {
         .with_ansi(ansi)
         .log_internal_errors(false)
         .init();
-    // A task: what main itself awaits is on a thread of its own, and every connection would be handed to another.
+    // Use a task: the future that main awaits runs on its own thread, so every new connection would
+    // be handed to another thread.
     let ended = tokio::spawn(serve(arguments)).await;
     ended.unwrap_or_else(|error| Err(format!("the server has failed: {error}").into()))
 }
 
-/// What the one error printer prints.
+/// An error, as the error printer prints it.
 struct Failure {
     message: String,
     hint: Option<&'static str>,
@@ -222,7 +228,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     };
     if let Some(limit) = files {
         let wanted = config.max_connections;
-        // The log is open by now.
+        // The store is open by now.
         match config.fit(limit.saturating_sub(os::open_descriptors())) {
             Fit::All => {}
             Fit::Fewer => {
@@ -254,7 +260,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     served.map_err(|error| error.to_string().into())
 }
 
-/// Opens the log, and returns it with the words for where it is.
+/// Opens the store, and returns it with a description of its location.
 fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Store, String), Failure> {
     if path.as_deref() == Some(Path::new(MEMORY)) {
         let mut epoch = [0; 8];
@@ -269,13 +275,14 @@ fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Store, String), Failur
     Ok((log, format!("in {}", path.display())))
 }
 
-/// Saves what can be read of a damaged file, and says how much that was. None at all is a failure.
+/// Saves what is readable of a damaged file, and prints how much that was. Fails if there is
+/// nothing.
 fn salvage(from: &Path, to: &Path) -> Result<(), Failure> {
     let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.salvage_hint() };
     let is_new = !to.exists();
     let salvaged = Store::salvage(from, to);
     if is_new && !salvaged.as_ref().is_ok_and(|salvaged| salvaged.messages > 0) {
-        // There is nothing in it, and it would be in the way of another try.
+        // The file is empty, and would prevent another attempt.
         drop(fs::remove_file(to));
     }
     let Salvaged { messages, holes } = salvaged.map_err(failed)?;
@@ -305,7 +312,7 @@ fn cannot_listen(address: &str, error: &io::Error) -> Failure {
     Failure { message: format!("cannot listen on {address}: {}", os::reason(error)), hint }
 }
 
-/// Says where the server is and how to join. Scripts read the first line.
+/// Prints where the server listens and how to join. Scripts read the first line.
 fn announce(bound: SocketAddr, place: &str, stored: u64) {
     let join = if bound.to_string() == "127.0.0.1:8080" {
         String::new()
@@ -321,7 +328,7 @@ fn announce(bound: SocketAddr, place: &str, stored: u64) {
     let messages = counted(stored, "message");
     let join = os::command("client", &join);
     let words = format!("listening on ws://{bound}\njoin with: {join}\nhistory is {place}: {messages}\n");
-    // A reader that has gone away, or takes nothing, does not stop the chat.
+    // If the reader is gone or blocked, the chat continues.
     drop(LossyWriter::to(io::stdout()).and_then(|mut stdout| stdout.write_all(words.as_bytes())));
 }
 

@@ -1,4 +1,5 @@
-//! A disk that loses its power: what a later sync covered is there, of the rest whatever chance lets through.
+//! A disk that loses power. Everything that a later sync covered is there; of the rest, chance
+//! decides.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,35 +8,36 @@ use std::{
 
 use crate::{support::seed::Chance, trace::Call};
 
-/// What a disk writes whole or not at all.
+/// The unit that a disk writes completely or not at all.
 const SECTOR: usize = 512;
 
-/// How many of a hundred sectors that no sync covered are on the disk all the same, of a disk that had begun to write them.
+/// Of a hundred sectors that no sync covered, how many are on the disk anyway, because it had begun
+/// to write them.
 const LUCK: u64 = 50;
 
-/// What somebody did to a file.
+/// A change to a file.
 enum Change {
     Write(usize, Vec<u8>),
     Truncate(usize),
     Delete,
 }
 
-/// Everything that was done to the files of one folder.
+/// All changes to the files of one directory.
 pub(crate) struct Disk {
     changes: Vec<Stored>,
 }
 
-/// A change, and when it is done and when it is durable.
+/// A change, with when it was done and when it was durable.
 struct Stored {
     file: String,
     change: Change,
     ended: usize,
-    /// When the first sync had ended that began after it.
+    /// When the first sync ended that began after the change.
     synced: Option<usize>,
 }
 
 impl Disk {
-    /// Returns what `calls` did to the files in `folder`.
+    /// Returns the changes that `calls` made to the files in `folder`.
     pub(crate) fn new(calls: &[Call], folder: &Path) -> Self {
         let prefix = format!("{}/", folder.display());
         let mut changes: Vec<_> = calls
@@ -47,7 +49,8 @@ impl Disk {
             .collect();
         for sync in calls.iter().filter(|call| is_sync(call)) {
             let Some(file) = sync.file.strip_prefix(&prefix) else { continue };
-            // A file system writes its names in order: a sync of any file makes durable what was deleted before it.
+            // A file system writes directory entries in order: a sync of any file makes earlier
+            // deletions durable.
             let covered = |stored: &&mut Stored| {
                 stored.ended < sync.begun && (stored.file == file || matches!(stored.change, Change::Delete))
             };
@@ -58,7 +61,8 @@ impl Disk {
         Self { changes }
     }
 
-    /// Returns each text of `length` bytes that begins with one of `nicks`, with when its first write was durable.
+    /// Returns each text of `length` bytes that begins with one of `nicks`, with the time at which
+    /// its first write was durable.
     pub(crate) fn texts(&self, nicks: &[&str], length: usize) -> HashMap<String, Option<usize>> {
         let mut texts = HashMap::new();
         for stored in &self.changes {
@@ -74,15 +78,16 @@ impl Disk {
         texts
     }
 
-    /// Returns how many changes there were to the file called `name`.
+    /// Returns the number of changes to the file `name`.
     pub(crate) fn changes_of(&self, name: &str) -> usize {
         self.changes.iter().filter(|stored| stored.file == name).count()
     }
 
-    /// Returns the files by name as they are after a power cut at `cut`; with `luck`, some of what was not synced is there too.
+    /// Returns the files by name after a power cut at `cut`. With `luck`, they include some data
+    /// that was not synced.
     pub(crate) fn after_power_cut(&self, cut: usize, mut luck: Option<&mut Chance>) -> BTreeMap<String, Vec<u8>> {
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        // A call under way at the cut may have done nothing.
+        // A call in progress at the cut may have done nothing.
         for Stored { file: name, change, synced, .. } in self.changes.iter().filter(|stored| stored.ended < cut) {
             let synced = synced.is_some_and(|synced| synced < cut);
             let mut is_kept = || synced || luck.as_mut().is_some_and(|chance| chance.percent(LUCK));

@@ -1,8 +1,8 @@
-//! What a power cut leaves: every byte of an echo leaves the server after the sync of its message, and a database made of nothing
-//! but synced writes has every message whose echo had left.
+//! The state after a power cut. Every byte of an echo leaves the server after the sync of its
+//! message. A database of only synced writes has every message whose echo was sent.
 //!
-//! The server runs under `strace`, which tells what was written, synced and sent, and in which order; the power is then cut
-//! wherever we like, as often as we like.
+//! The server runs under `strace`, which records what was written, synced and sent, and in which
+//! order. The test then simulates a power cut at any position, as often as it likes.
 
 mod disk;
 #[path = "../support/mod.rs"]
@@ -24,20 +24,21 @@ use support::{
 use tokio::sync::{mpsc, watch};
 use trace::Call;
 
-/// Messages that are said: enough that the database moves its write-ahead log into the database meanwhile, which it does every 1000
-/// pages.
+/// Number of messages: enough that the database checkpoints its write-ahead log meanwhile, which it
+/// does every 1000 pages.
 const MESSAGES: usize = 1200;
 
-/// Cuts just before an echo leaves, and as many at any moment, with luck for what was not synced.
+/// Number of cuts just before an echo is sent. The same number of cuts is at any position, with
+/// luck for data that was not synced.
 const CUTS: usize = 60;
 
-/// Who writes.
+/// The authors.
 const NICKS: [&str; 2] = ["ada", "bob"];
 
-/// A message whose echo has left.
+/// A message whose echo was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Echo {
-    /// When its first byte left.
+    /// When its first byte was sent.
     left: usize,
     id: i64,
     at: i64,
@@ -63,7 +64,7 @@ async fn whatever_anybody_was_shown_is_on_the_disk_when_the_power_is_cut() {
         assert!(durable < echo.left, "{echo:?} left before {durable}, when its write was durable");
     }
     let rebuilt = Folder::new();
-    // Just before an echo leaves nothing helps it but what is synced.
+    // Just before an echo is sent, only synced data counts.
     for _ in 0..CUTS {
         let echo = &echoes[chance.index(echoes.len())];
         check_database(&rebuilt, disk.after_power_cut(echo.left, None), &echoes, echo.left + 1);
@@ -76,7 +77,7 @@ async fn whatever_anybody_was_shown_is_on_the_disk_when_the_power_is_cut() {
     report(&disk, &echoes);
 }
 
-/// Returns whether there is `strace`, which CI must have.
+/// Returns whether `strace` is available; in CI it must be.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn has_strace() -> bool {
     let found = std::process::Command::new("strace").arg("--version").output().is_ok();
@@ -87,12 +88,13 @@ fn has_strace() -> bool {
     found
 }
 
-/// Returns the trace of a server in whose lobby two people have chatted, with its data in the folder `data`.
+/// Returns the trace of a server in whose lobby two people have chatted, with its data in the
+/// directory `data`.
 async fn traced_chat(folder: &Folder) -> String {
     let (data, trace) = (folder.file("data"), folder.file("trace"));
     std::fs::create_dir(&data).expect("a folder for the data");
     let mut command = tokio::process::Command::new("strace");
-    // The tracer stands aside, so that what we start, and kill, is the server.
+    // The tracer is detached, so that the process we start and kill is the server.
     command.args(["-D", "-f", "-y", "-xx", "-s", "1000000", "-o"]).arg(&trace).args([
         "-e",
         "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,ftruncate,rename,unlink,unlinkat",
@@ -129,14 +131,14 @@ async fn traced_chat(folder: &Folder) -> String {
     }
     server.signal(Signal::Kill).await;
     server.exit().await;
-    // The tracer has our pipes too, and has written everything when it lets go of them.
+    // The tracer shares our pipes. It has written everything when it closes them.
     server.stderr.rest().await;
     String::from_utf8_lossy(&std::fs::read(trace).expect("a trace")).into_owned()
 }
 
-/// Returns what was sent to anybody as a message, with the moment at which its first byte left.
+/// Returns everything that was sent as a message, with the time at which its first byte was sent.
 fn echoes(calls: &[Call]) -> Vec<Echo> {
-    // A socket's bytes, and for each the moment at which it left.
+    // The bytes of a socket, each with the time at which it was sent.
     let mut sockets: BTreeMap<&str, (Vec<u8>, Vec<usize>)> = BTreeMap::new();
     let sends = |call: &&Call| matches!(call.name.as_str(), "sendto" | "sendmsg" | "write" | "writev");
     for call in calls.iter().filter(|call| call.file.starts_with("socket:")).filter(sends) {
@@ -163,7 +165,7 @@ fn echoes(calls: &[Call]) -> Vec<Echo> {
     echoes
 }
 
-/// Returns where the payload of the server's frame at `at` begins and ends, if it is there.
+/// Returns the start and end of the payload of the server's frame at `at`, if it is complete.
 fn frame(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let (begin, length) = match *bytes.get(at + 1)? {
         126 => (at + 4, usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]))),
@@ -173,13 +175,15 @@ fn frame(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     (begin + length <= bytes.len()).then_some((begin, begin + length))
 }
 
-/// Checks that a database of these files is whole, and has every message whose echo left before `cut`.
+/// Checks that a database of these files is intact, and has every message whose echo was sent
+/// before `cut`.
 fn check_database(folder: &Folder, files: BTreeMap<String, Vec<u8>>, echoes: &[Echo], cut: usize) {
     let place: PathBuf = folder.file("rebuilt");
     std::fs::remove_dir_all(&place).ok();
     std::fs::create_dir(&place).expect("a folder for the database");
     for (name, bytes) in files {
-        // The index of the write-ahead log is shared memory: it does not outlive the machine, and is made anew.
+        // The index of the write-ahead log is shared memory: it does not survive the machine, and
+        // is rebuilt.
         if !name.ends_with("-shm") {
             std::fs::write(place.join(name), bytes).expect("a file of the database");
         }

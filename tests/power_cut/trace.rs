@@ -1,28 +1,29 @@
-//! What a program did to its files and sockets, as `strace -f -y -xx` tells it.
+//! A program's file and socket calls, as `strace -f -y -xx` prints them.
 
 use std::collections::HashMap;
 
 /// A system call that succeeded.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// When it began: before every other of a greater number, and after every call that ended with a lesser one.
+    /// When it began: before every call with a greater number, and after every call that ended with
+    /// a smaller one.
     pub(crate) begun: usize,
-    /// When it had ended.
+    /// When it ended.
     pub(crate) ended: usize,
     /// Its name.
     pub(crate) name: String,
-    /// The file or socket that its first argument is.
+    /// The file or socket in its first argument.
     pub(crate) file: String,
-    /// The strings among its arguments: names of files, or what was written.
+    /// The strings among its arguments: file names, or written data.
     pub(crate) bytes: Vec<Vec<u8>>,
     /// Its numbers, in order, without the first argument.
     pub(crate) numbers: Vec<u64>,
-    /// What it returned.
+    /// Its return value.
     pub(crate) returned: u64,
 }
 
 impl Call {
-    /// Returns what a call that writes has written.
+    /// Returns the data that a writing call has written.
     pub(crate) fn written(&self) -> Vec<u8> {
         let mut bytes = self.bytes.concat();
         bytes.truncate(usize::try_from(self.returned).unwrap_or(usize::MAX));
@@ -53,7 +54,7 @@ impl Call {
     }
 }
 
-/// Returns the calls of a trace that succeeded, in the order in which they ended.
+/// Returns the successful calls of a trace, in the order in which they ended.
 pub(crate) fn parse(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
@@ -75,7 +76,7 @@ pub(crate) fn parse(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// Returns the bytes of a string in which some or all are written `\xNN`.
+/// Returns the bytes of a string in which some or all are written as `\xNN`.
 fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() / 4);
     let mut rest = text.as_bytes();

@@ -1,7 +1,8 @@
-//! The examples of what our client prints: code blocks `client`.
+//! The examples of our client's output: code blocks `client`.
 //!
-//! `$ client …` starts one with these arguments, on a server of the block's own; `> text` is a line that is typed to the one
-//! started last, `< text` the next that it prints, and `! stop` asks the server to stop.
+//! `$ client …` starts a client with these arguments, on a server of the block's own. `> text` is a
+//! line typed into the client started last, `< text` the next line it prints, and `! stop` stops
+//! the server.
 
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ async fn every_example_of_what_the_client_prints_happens() {
     let document = document();
     let lines: Vec<_> = (1..).zip(document.lines()).collect();
     let mut blocks = lines.split(|(_, line)| *line == "```client");
-    // What stands before the first fence.
+    // The text before the first fence.
     blocks.next();
     let mut count = 0;
     for block in blocks {
@@ -58,7 +59,7 @@ async fn happens(block: &[(usize, &str)]) {
     }
 }
 
-/// Returns an event with the key of a message, which the client makes, as a fixed one.
+/// Returns an event in which the client's random message key is replaced by a fixed one.
 fn without_key(line: &str) -> String {
     let Ok(Value::Object(mut event)) = serde_json::from_str(line) else { return line.to_owned() };
     if let Some(key) = event.get_mut("key") {

@@ -1,21 +1,22 @@
-//! Compares what a document says with what a server said.
+//! Compares the text of a document with what a server sent.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-/// Fields whose values no document can know.
+/// Fields whose values a document cannot know.
 const FREE: [&str; 7] = ["at", "session", "epoch", "run", "nonce", "server", "retry_after_ms"];
 
-/// What the strings of the document stand for, as the server said them: a session token that is shown in a `welcome` and
-/// sent back in a later `hello` is the real one.
+/// Maps strings of the document to those the server really sent: a session token that the document
+/// shows in a `welcome` and in a later `hello` is the real one.
 #[derive(Default)]
 pub(crate) struct Stand {
     actual: HashMap<String, String>,
 }
 
 impl Stand {
-    /// Returns `text` as it is sent: with what the server really said in place of what the document shows.
+    /// Returns `text` as it is sent: with the server's real values in place of those of the
+    /// document.
     pub(crate) fn actual(&self, text: &str) -> String {
         let Some(mut fields) = object(text) else { return text.to_owned() };
         let mut replaced = false;
@@ -27,11 +28,11 @@ impl Stand {
                 replaced = true;
             }
         }
-        // What needs no replacement is sent byte by byte as it is written.
+        // A text without replacements is sent byte for byte.
         if replaced { Value::Object(fields).to_string() } else { text.to_owned() }
     }
 
-    /// Compares as JSON where both are objects, as text otherwise.
+    /// Compares as JSON if both are objects, otherwise as text.
     pub(crate) fn matches(&mut self, expected: &str, got: &str) -> Result<(), String> {
         match (object(expected), object(got)) {
             (Some(expected), Some(got)) => self.value("", &Value::Object(expected), &Value::Object(got)),

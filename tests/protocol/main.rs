@@ -1,8 +1,9 @@
-//! Every example of `docs/protocol.md` happens as it is written there, on our own server.
+//! Every example of `docs/protocol.md` works as written, on our own server.
 //!
-//! A code block `transcript` is a conversation of WebSocket connections, a code block `http` one or more requests with their
-//! answers, a code block `client` what our client prints; each begins with a fresh server. Other blocks are only read by people.
-//! See `transcript.rs` and `client.rs` for the form.
+//! A code block `transcript` is a conversation of WebSocket connections. A code block `http` is one
+//! or more requests with their responses. A code block `client` is the output of our client. Each
+//! block gets a fresh server. Other blocks are not tested. See `transcript.rs` and `client.rs` for
+//! the format.
 
 mod client;
 mod compare;
@@ -34,7 +35,7 @@ async fn every_example_of_the_protocol_happens() {
     assert!(!blocks.is_empty(), "{DOCUMENT} has no example: no code block `transcript` or `http`");
     let mut failures = Vec::new();
     for block in blocks {
-        // A task of its own, so that one example that fails does not hide the others.
+        // One task for each example, so that a failing example does not hide the others.
         let line = block.line;
         if let Err(failure) = tokio::spawn(happens(block)).await {
             let panic = failure.into_panic();
@@ -122,7 +123,7 @@ async fn a_transcript_runs_against_whatever_listens() {
     let server = support::textbook::TextbookServer::start().await;
     let document = "```transcript\nA> GET /\nB> GET /\nA> one\nA< one\nB> {\"at\":1,\"x\":[2]}\nA< {\"x\":[2],\"at\":9}\n\
                     B> two\nB| lines\nA< two\nA| lines\nA> close 1000 bye\nA< close 1000\n```\n";
-    // B may be subscribed later than A speaks, so nothing is expected of it.
+    // B may be subscribed after A sends, so nothing is expected of it.
     for block in transcript::parse(document).unwrap() {
         let Kind::Transcript(steps) = block.kind else { panic!("a transcript") };
         converse(server.address, steps).await;

@@ -1,30 +1,32 @@
-//! Reads the examples out of a Markdown document.
+//! Parses the examples of a Markdown document.
 //!
-//! In a block `transcript`, `# …` is a comment, `A> GET /rust?nick=ada` opens the connection A, with a subprotocol behind it
-//! where one is offered, `A> text` sends a text frame, `A< text` expects it as A's next, `A| text` goes on with the frame
-//! above on its next line, `A> close 1000 reason` and `A< close 1000 reason` are close frames.
+//! In a block `transcript`, `# …` is a comment. `A> GET /rust?nick=ada` opens the connection A; a
+//! subprotocol to offer follows it. `A> text` sends a text frame, `A< text` expects it as A's next
+//! frame, and `A| text` is the next line of the frame above. `A> close 1000 reason` and
+//! `A< close 1000 reason` are close frames.
 //!
-//! In a block `http`, `> ` begins the lines of a request and `< ` those of the answer: the status line, the headers that must
-//! be there and, after an empty line, the whole body. The next `> ` begins another request on another connection.
+//! In a block `http`, lines of a request begin with `> ` and lines of the response with `< `: the
+//! status line, the headers that must be present and, after an empty line, the whole body. The next
+//! `> ` begins another request on another connection.
 
 use std::collections::HashSet;
 
 /// One example.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// Where its fence stands.
+    /// The line of its fence.
     pub(crate) line: usize,
     pub(crate) kind: Kind,
 }
 
-/// What an example shows.
+/// The content of an example.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Transcript(Vec<Step>),
     Http(Vec<Exchange>),
 }
 
-/// One thing that one client does or sees.
+/// One step of one client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) line: usize,
@@ -32,7 +34,7 @@ pub(crate) struct Step {
     pub(crate) kind: StepKind,
 }
 
-/// What a client does or sees.
+/// What a client sends or receives.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StepKind {
     Open { target: String, subprotocol: Option<String> },
@@ -42,7 +44,7 @@ pub(crate) enum StepKind {
     ExpectClose(u16, String),
 }
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exchange {
     pub(crate) line: usize,
@@ -55,7 +57,7 @@ pub(crate) struct Exchange {
 /// Returns the examples of `document`.
 ///
 /// # Errors
-/// The number of the line that cannot be understood, and why.
+/// Returns the number of the line that cannot be parsed, and the reason.
 pub(crate) fn parse(document: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     let mut lines = document.lines().enumerate().map(|(index, line)| (index + 1, line));
@@ -125,7 +127,7 @@ fn steps(lines: &[(usize, &str)]) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-/// Returns code and reason of `close 1000 reason`; anything else is something said.
+/// Returns code and reason of `close 1000 reason`; any other text is a message.
 fn close(said: &str) -> Option<(u16, String)> {
     let (code, reason) = said.strip_prefix("close ").map(|rest| rest.split_once(' ').unwrap_or((rest, "")))?;
     Some((code.parse().ok().filter(|code| *code >= 1000)?, reason.to_owned()))
@@ -162,7 +164,8 @@ fn exchanges(lines: &[(usize, &str)]) -> Result<Vec<Exchange>, String> {
         }
     }
     for exchange in &mut exchanges {
-        // A head that the document leaves open is ended; whatever stands behind its empty line is a body and stays as it is.
+        // Completes a head that the document leaves open. Text after its empty line is a body and
+        // stays as it is.
         if !exchange.request.contains("\r\n\r\n") {
             let end = if exchange.request.ends_with("\r\n") { "\r\n" } else { "\r\n\r\n" };
             exchange.request.push_str(end);

@@ -1,8 +1,10 @@
-//! The whole chat in a simulated network: the real server and real clients while links part, stall and tear and the server
-//! crashes, and at the end everybody has seen the same, each line once and in order.
+//! The whole chat in a simulated network: the real server and real clients. Connections part, stall
+//! and break, and the server crashes. At the end everybody has seen the same lines, each once and
+//! in order.
 //!
-//! The log survives a crash as a disk does: what an append returned is there. Everything that chance decides comes from a seed;
-//! only the order in which `select!` looks at its branches does not, unless tokio is built with `--cfg tokio_unstable`.
+//! The store survives a crash as a disk does: an append that returned is there. All random choices
+//! come from a seed. Only the order in which `select!` polls its branches does not, unless tokio is
+//! built with `--cfg tokio_unstable`.
 
 mod network;
 mod person;
@@ -23,56 +25,58 @@ use network::{Fuse, Listener};
 use person::Person;
 use support::seed::{Chance, seeds};
 
-/// The name of the server's host.
+/// The host name of the server.
 const SERVER: &str = "server";
 
 const NAMES: [&str; 4] = ["ada", "bob", "eve", "joe"];
 
-/// One step of the simulation; nothing on a host is interrupted within it but by a [`Fuse`].
+/// One step of the simulation. Within a step, only a [`Fuse`] interrupts a host.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The longest way of a message through the network when nothing is wrong with it.
+/// The longest latency of a message when the network works.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// How long everybody may need until they are quiet once nothing is wrong any more: the longest wait of a client's backoff, and
-/// what it takes to notice that a connection is dead.
+/// How long everybody may need to become quiet once the network works again: the longest backoff of
+/// a client, and the time to detect a dead connection.
 const QUIET: Duration = Duration::from_mins(3);
 
-/// What goes wrong, with what it goes wrong for.
+/// A fault, with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// Nothing passes between a client and the server, and what was under way is lost.
+    /// Nothing passes between a client and the server, and data in flight is lost.
     Partition(usize),
     /// Nothing passes in one direction; `true` is towards the server.
     OneWay(usize, bool),
-    /// Everything waits, and comes when the link is released.
+    /// Everything is held, and arrives when the link is released.
     Hold(usize),
-    /// The client's connection is reset after so many bytes, whatever frame that is in the middle of.
+    /// The client's connection is reset after this many bytes, even if that is in the middle of a
+    /// frame.
     Reset(usize, usize),
     /// The network is slow.
     Slow,
-    /// The server's process dies; its system says goodbye for it.
+    /// The server's process dies; its operating system closes the connections.
     Crash,
-    /// The server's process dies after it has sent so many more bytes: between two clients, or inside a frame.
+    /// The server's process dies after it has sent this many more bytes: between two clients, or
+    /// inside a frame.
     CrashInside(usize),
-    /// The server's machine loses its power: nobody hears of it.
+    /// The server's machine loses power: no client is notified.
     PowerCut,
 }
 
-/// Everything that is simulated.
+/// The whole simulation.
 struct World {
     sim: turmoil::Sim<'static>,
     chance: Chance,
     log: Store,
     server_fuse: Fuse,
     people: Vec<Person>,
-    /// What each has typed.
+    /// The lines that each has typed.
     typed: Vec<Vec<String>>,
     /// When each types next.
     next_line: Vec<Duration>,
-    /// What is wrong, and until when.
+    /// The current faults, and when each ends.
     faults: Vec<(Fault, Duration)>,
-    /// How often something went wrong.
+    /// The number of faults so far.
     begun: usize,
 }
 
@@ -80,7 +84,8 @@ impl World {
     /// Returns a server and its clients, all of them live.
     fn new(seed: u64, people: usize) -> Self {
         let mut chance = Chance::new(seed);
-        // The clients' backoff draws from the generator of the thread, and the simulation is one thread.
+        // The clients' backoff uses the random generator of the thread, and the simulation is one
+        // thread.
         fastrand::seed(seed);
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
@@ -103,7 +108,7 @@ impl World {
                 }
             }
         });
-        // A first connection that fails is not tried again.
+        // A client does not retry a first connection that fails.
         while !server_fuse.is_ready() {
             sim.step().expect("the server starts");
         }
@@ -121,7 +126,7 @@ impl World {
         world
     }
 
-    /// Lets everybody type for `length`, while what `choose` chooses goes wrong.
+    /// Lets everybody type for `length`, with the faults that `choose` returns.
     fn chat(&mut self, length: Duration, mut choose: impl FnMut(&mut Chance, usize) -> (Fault, Duration)) {
         let end = self.sim.elapsed() + length;
         let mut next_fault = self.sim.elapsed();
@@ -137,7 +142,7 @@ impl World {
         }
     }
 
-    /// Begins `fault`, unless something is wrong there already.
+    /// Starts `fault`, unless there is one in that place already.
     fn begin(&mut self, fault: Fault, until: Duration) {
         let place = fault.place(&self.people);
         if self.faults.iter().any(|(other, _)| other.place(&self.people) == place || matches!(other, Fault::PowerCut)) {
@@ -166,7 +171,7 @@ impl World {
     /// Ends `fault`.
     fn end(&mut self, fault: Fault) {
         match fault {
-            // Release makes a link whole again, whatever was wrong with it.
+            // Release repairs a link after any fault.
             Fault::Partition(who) | Fault::OneWay(who, _) | Fault::Hold(who) => {
                 self.sim.release(self.people[who].name, SERVER);
             }
@@ -182,7 +187,7 @@ impl World {
         }
     }
 
-    /// Lets whoever has something to say type it: single lines, and now and then a burst.
+    /// Lets each client type when it is time: single lines, and now and then a burst.
     fn type_lines(&mut self, now: Duration) {
         for who in 0..self.people.len() {
             if self.next_line[who] > now {
@@ -199,9 +204,9 @@ impl World {
     }
 
     fn step(&mut self) {
-        // A client that ends is a failure; its words say which and why.
+        // A client that ends is a failure; its error says which and why.
         self.sim.step().unwrap_or_else(|error| panic!("at {:?}: {error}", self.sim.elapsed()));
-        // A host that dies inside a write dies now, before anything else of it runs.
+        // A host that dies inside a write dies now, before anything else on it runs.
         if self.server_fuse.is_blown() {
             self.sim.crash(SERVER);
             self.server_fuse.replace();
@@ -213,7 +218,8 @@ impl World {
         }
     }
 
-    /// Ends everything that is wrong, waits until everybody has seen everything and is quiet, and checks what they have seen.
+    /// Ends all faults, waits until everybody has seen everything and is quiet, and checks what
+    /// they have seen.
     fn settle(&mut self) {
         for (fault, _) in std::mem::take(&mut self.faults) {
             self.end(fault);
@@ -222,7 +228,7 @@ impl World {
         self.until("everybody has seen every line", |world| {
             world.all_are_live() && world.people.iter().all(|person| person.screen().messages.len() >= all)
         });
-        // Whatever would come a second time comes within this.
+        // A duplicate would arrive within this time.
         let quiet = self.sim.elapsed() + Duration::from_secs(5);
         while self.sim.elapsed() < quiet {
             self.step();
@@ -231,7 +237,7 @@ impl World {
         self.report();
     }
 
-    /// Says how much has been survived.
+    /// Prints how many faults were survived.
     #[expect(clippy::print_stderr, reason = "for whoever runs the tests with --nocapture")]
     fn report(&self) {
         let lines: usize = self.typed.iter().map(Vec::len).sum();
@@ -240,7 +246,7 @@ impl World {
         eprintln!("{lines} lines, {} faults, {reconnects} reconnects in {:?}", self.begun, self.sim.elapsed());
     }
 
-    /// Returns what each was told, for whoever looks for the cause of a failure.
+    /// Returns what each client was told, to find the cause of a failure.
     fn troubles(&self) -> Vec<(&str, Vec<String>)> {
         self.people.iter().map(|person| (person.name, person.screen().told.clone())).collect()
     }
@@ -295,7 +301,7 @@ impl World {
 }
 
 impl Fault {
-    /// Returns what it is wrong with; two faults of one place would end each other.
+    /// Returns the place of the fault; two faults in one place would end each other.
     fn place<'a>(&self, people: &'a [Person]) -> &'a str {
         match self {
             Self::Partition(who) | Self::OneWay(who, _) | Self::Hold(who) | Self::Reset(who, _) => people[*who].name,
@@ -305,7 +311,7 @@ impl Fault {
     }
 }
 
-/// Returns all that was ever said in the lobby.
+/// Returns all messages of the lobby.
 fn history(log: &Store) -> Vec<Arc<Message>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without a network");
     runtime.block_on(async {
@@ -390,7 +396,7 @@ fn whatever_goes_wrong_at_once_everybody_ends_with_the_same_history() {
 fn a_short_drop_is_no_news_to_anybody() {
     for seed in seeds(&[7]) {
         let mut world = World::new(seed, 3);
-        // Who came at the beginning is told within the digest.
+        // Joins at the beginning are reported within the presence digest.
         world
             .until("the first digests", |world| world.people.iter().any(|person| !person.screen().presence.is_empty()));
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! The simulated network as the chat sees it: a listener, a dialer, and streams that tear where the test wants them torn.
+//! The simulated network: a listener, a dialer, and streams that break where the test wants it.
 
 use std::{
     io,
@@ -18,8 +18,8 @@ use turmoil::net::{TcpListener, TcpStream};
 /// The port of the simulated server.
 pub(crate) const PORT: u16 = 8080;
 
-/// What the streams of one host have left before they tear, in bytes, whatever frame that is in the middle of. Clones are the
-/// same fuse.
+/// How many bytes the streams of one host may still send before they break, even if that is in the
+/// middle of a frame. Clones share the same fuse.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fuse(Arc<Mutex<State>>);
 
@@ -41,17 +41,17 @@ impl Fuse {
         *self.state() = State::default();
     }
 
-    /// Returns whether a server listens whose streams have this fuse.
+    /// Returns whether a server with this fuse listens.
     pub(crate) fn is_ready(&self) -> bool {
         self.state().ready
     }
 
-    /// Returns whether something wanted through after there was nothing left.
+    /// Returns whether a stream wanted to send after the fuse was used up.
     pub(crate) fn is_blown(&self) -> bool {
         self.state().blown
     }
 
-    /// Returns how many of `wanted` bytes may go through, none where the fuse is blown.
+    /// Returns how many of `wanted` bytes may be sent; none if the fuse is blown.
     fn allows(&self, wanted: usize) -> Option<usize> {
         let mut state = self.state();
         match state.left {
@@ -78,9 +78,9 @@ impl Fuse {
 /// What a stream does when its fuse is blown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tear {
-    /// It fails like a connection that was reset, and only this one: the next begins with a new fuse.
+    /// It fails like a reset connection, and only this one: the next begins with a new fuse.
     Reset,
-    /// It stands still, and so do all of the host: its process is dying between two instructions.
+    /// It stalls, and so do all streams of the host: its process is dying between two instructions.
     Freeze,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Returns how many of `wanted` bytes may go through now.
+    /// Returns how many of `wanted` bytes may be sent now.
     fn allows(&mut self, wanted: usize) -> Poll<io::Result<usize>> {
         if !self.torn {
             if let Some(allowed) = self.fuse.allows(wanted) {
@@ -142,7 +142,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// Where the simulated server gets its connections.
+/// The listener of the simulated server.
 pub(crate) struct Listener {
     listener: TcpListener,
     fuse: Fuse,
@@ -169,7 +169,7 @@ impl Listen for Listener {
     }
 }
 
-/// How a simulated client reaches its server.
+/// The dialer of a simulated client.
 pub(crate) struct Dialer(pub(crate) Fuse);
 
 impl Dial for Dialer {

@@ -1,4 +1,5 @@
-//! Somebody who chats: the client's own conversation and link, and in place of a screen a list of what was shown.
+//! A chatting user: the client's own chat and connection, and instead of a screen a list of what
+//! was shown.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,18 +18,18 @@ use tokio::{
 
 use super::network::{Dialer, Fuse, PORT};
 
-/// What somebody has been shown.
+/// What a user has been shown.
 #[derive(Debug, Default)]
 pub(crate) struct Screen {
-    /// The messages of the room, as they came.
+    /// The messages of the room, in order of arrival.
     pub(crate) messages: Vec<Arc<Message>>,
-    /// Who came, went or changed their name, in words.
+    /// Presence lines: joins, leaves and nick changes.
     pub(crate) presence: Vec<String>,
-    /// Everything else that is told, for whoever looks for the cause of a failure.
+    /// Everything else, to find the cause of a failure.
     pub(crate) told: Vec<String>,
-    /// Whether the last that happened to the connection is that it went live.
+    /// Whether the last event of the connection is that it went live.
     pub(crate) is_live: bool,
-    /// How often it did.
+    /// How often it went live.
     pub(crate) times_live: usize,
 }
 
@@ -36,14 +37,14 @@ pub(crate) struct Screen {
 pub(crate) struct Person {
     /// Its nick, and the name of its host.
     pub(crate) name: &'static str,
-    /// What tears its connections.
+    /// The fuse that breaks its connections.
     pub(crate) fuse: Fuse,
     lines: mpsc::UnboundedSender<String>,
     screen: Arc<Mutex<Screen>>,
 }
 
 impl Person {
-    /// Returns somebody, and the program that runs on their host.
+    /// Returns a user, and the program that runs on their host.
     pub(crate) fn new(name: &'static str) -> (Self, impl Future<Output = turmoil::Result> + 'static) {
         let (lines, typed) = mpsc::unbounded_channel();
         let fuse = Fuse::default();
@@ -52,7 +53,7 @@ impl Person {
         (Self { name, fuse, lines, screen }, program)
     }
 
-    /// Types a line, whether or not there is a connection.
+    /// Types a line, with or without a connection.
     pub(crate) fn types(&self, line: &str) {
         self.lines.send(line.to_owned()).expect("the client runs");
     }

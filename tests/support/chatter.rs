@@ -1,4 +1,4 @@
-//! Somebody at our own client program, who says numbered lines and remembers everything that was shown.
+//! A user of our client program, who sends numbered lines and remembers everything that was shown.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{process::Process, within};
 
-/// How long it may take until everything said has been shown: a client that lost several connections waits long before it
-/// tries again, and one whose connection is half open has to notice that first.
+/// How long it may take until all lines are shown. A client that lost several connections waits
+/// long before it retries, and one with a half-open connection has to detect that first.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running client.
@@ -16,31 +16,31 @@ pub struct Chatter {
     pub nick: &'static str,
     /// The program.
     pub process: Process,
-    /// What it has said, in order, as the others see it.
+    /// The lines it has sent, in order, as the others see them.
     pub said: Vec<String>,
-    /// What it was shown, in order: `nick: text`.
+    /// The lines it was shown, in order: `nick: text`.
     pub seen: Vec<String>,
-    /// Who came and went, in the words of the program, after its own arrival.
+    /// Presence lines, as the program prints them, after its own arrival.
     pub news: Vec<String>,
     json: bool,
 }
 
 impl Chatter {
-    /// Returns a client that is in the lobby of the server at `address`.
+    /// Returns a client in the lobby of the server at `address`.
     pub async fn plain(address: SocketAddr, nick: &'static str) -> Self {
         let mut process = Process::client(&[&address.to_string(), "--nick", nick]);
         process.stdout.line_with("#lobby").await;
         Self { nick, process, said: Vec::new(), seen: Vec::new(), news: Vec::new(), json: false }
     }
 
-    /// Returns a client with one event a line, in the lobby of the server at `address`.
+    /// Returns a client with JSON output, in the lobby of the server at `address`.
     pub async fn json(address: SocketAddr, nick: &'static str) -> Self {
         let mut process = Process::client(&[&address.to_string(), "--nick", nick, "--json"]);
         process.stdout.line_with("\"type\":\"live\"").await;
         Self { nick, process, said: Vec::new(), seen: Vec::new(), news: Vec::new(), json: true }
     }
 
-    /// Says the next numbered line.
+    /// Sends the next numbered line.
     pub async fn says(&mut self) {
         let line = format!("{} {}", self.nick, self.said.len());
         self.process.write_line(&line).await;
@@ -60,7 +60,7 @@ impl Chatter {
         all.unwrap_or_else(|_| panic!("{} saw {} of {count} lines in {PATIENCE:?}", self.nick, self.seen.len()));
     }
 
-    /// Waits until it says that the connection is lost.
+    /// Waits until the client reports that the connection is lost.
     pub async fn loses_connection(&mut self) {
         if self.json {
             let lost = async {
@@ -78,7 +78,8 @@ impl Chatter {
         }
     }
 
-    /// Ends the input, and returns when the program has ended with success and everything it has shown is taken.
+    /// Closes the input. Returns when the program has ended with success and all its output is
+    /// read.
     pub async fn finish(&mut self) {
         self.process.close_stdin();
         for line in self.process.stdout.rest().await {
@@ -96,7 +97,8 @@ impl Chatter {
                     let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
                     self.seen.push(format!("{}: {}", text("nick"), text("text")));
                 }
-                // A person who is back after the server was is told to programs, and is no news.
+                // A person who came back after a server restart is reported to programs, and is not
+                // presence news.
                 Some("presence") if ["joined", "left", "renamed"].iter().any(|what| event.get(what).is_some()) => {
                     self.news.push(line.to_owned());
                 }
@@ -105,16 +107,17 @@ impl Chatter {
         } else if line.starts_with("* ") {
             self.news.push(line.to_owned());
         } else if let Some((_, message)) = line.split_once(' ') {
-            // What comes before is the time.
+            // The time comes before it.
             self.seen.push(message.to_owned());
         }
     }
 }
 
-/// Checks that everybody has seen the same, each line of everybody once, and in the order its writer said it.
+/// Checks that everybody has seen the same lines, each line of everybody once, and in the order of
+/// its author.
 ///
 /// # Panics
-/// When they have not.
+/// Panics if they have not.
 pub fn check_views(people: &[Chatter]) {
     let first = &people[0];
     for person in people {
@@ -127,7 +130,7 @@ pub fn check_views(people: &[Chatter]) {
     assert_eq!(first.seen.len(), all, "nobody said anything else");
 }
 
-/// Waits until everybody has seen everything that anybody has said.
+/// Waits until everybody has seen all lines.
 pub async fn all_see_all(people: &mut [Chatter]) {
     let all = people.iter().map(|person| person.said.len()).sum();
     for person in people {
@@ -135,10 +138,10 @@ pub async fn all_see_all(people: &mut [Chatter]) {
     }
 }
 
-/// Checks that nobody was told that anybody came, left or changed their name after the beginning.
+/// Checks that nobody was told of a join, a leave or a nick change after the beginning.
 ///
 /// # Panics
-/// When somebody was.
+/// Panics if somebody was.
 pub fn check_no_news(people: &[Chatter], before: &[usize]) {
     for (person, before) in people.iter().zip(before) {
         assert_eq!(person.news[*before..], [] as [&str; 0], "{} was told of a lost connection", person.nick);

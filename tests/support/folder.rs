@@ -1,16 +1,16 @@
-//! A folder for the files of one test.
+//! A directory for the files of one test.
 
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// An empty folder; it and what is in it are deleted when this is dropped, but not when the test fails.
+/// An empty directory. Dropping it deletes it with its files, unless the test fails.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Returns a new folder.
+    /// Returns a new directory.
     pub fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -28,7 +28,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // What stays does no harm but for its place.
+            // A directory that remains only takes up space.
             drop(std::fs::remove_dir_all(&self.0));
         }
     }

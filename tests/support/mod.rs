@@ -1,6 +1,7 @@
-//! What the integration tests share: peers, servers and processes that speak for themselves when a fact does not come true.
+//! Shared by the integration tests: peers, servers and processes that print what they know if a
+//! condition does not come true.
 //!
-//! Everything waits for a fact under [`DEADLINE`] and panics with the name of what it waited for; nothing sleeps.
+//! Everything waits for a condition under [`DEADLINE`] and panics with its name; nothing sleeps.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test binary uses its own part of it")]
 
 pub mod chatter;
@@ -15,13 +16,14 @@ pub mod writer;
 
 use std::{future::Future, time::Duration};
 
-/// How long a fact may take to come true: far more than a loaded machine needs, far less than a person waits.
+/// How long a condition may take: far more than a loaded machine needs, far less than a person
+/// waits.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Returns what `future` resolves to.
+/// Returns the result of `future`.
 ///
 /// # Panics
-/// After [`DEADLINE`], naming `what` was awaited.
+/// Panics after [`DEADLINE`], naming `what` was awaited.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let value = tokio::time::timeout(DEADLINE, future).await;
     value.unwrap_or_else(|_| panic!("waited {} s for {what}", DEADLINE.as_secs()))

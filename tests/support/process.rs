@@ -1,4 +1,4 @@
-//! A program with its standard streams in our hands: one of our two binaries, or anything else.
+//! A program whose standard streams the test controls: one of our two binaries, or any other.
 
 use std::{net::SocketAddr, process::ExitStatus, process::Stdio};
 
@@ -14,32 +14,32 @@ use super::{DEADLINE, within};
 /// A signal that asks a program to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// What Ctrl-C sends.
+    /// Sent by Ctrl-C.
     Int,
-    /// What a service manager sends.
+    /// Sent by a service manager.
     Term,
-    /// What a terminal that goes away sends.
+    /// Sent when a terminal closes.
     Hup,
-    /// What no program can prepare for.
+    /// Cannot be caught.
     Kill,
     /// Any other, by its name without `SIG`.
     Named(&'static str),
 }
 
-/// A running program; it is killed when this is dropped.
+/// A running program. Dropping it kills it.
 pub struct Process {
     name: String,
     child: Child,
     stdin: Option<ChildStdin>,
-    /// What it writes to standard output.
+    /// Its standard output.
     pub stdout: Output,
-    /// What it writes to standard error.
+    /// Its standard error.
     pub stderr: Output,
 }
 
 impl Process {
-    /// Returns our `server`, started with `arguments`. Without `--db` among them it keeps nothing: no test may find what another,
-    /// or a person, has said.
+    /// Returns our `server`, started with `arguments`. Without `--db` among them it stores nothing:
+    /// no test may find messages of another test or of a user.
     pub fn server(arguments: &[&str]) -> Self {
         let db: &[&str] = if arguments.contains(&"--db") { &[] } else { &["--db", ":memory:"] };
         Self::start(Command::new(env!("CARGO_BIN_EXE_server")).args(arguments).args(db))
@@ -50,14 +50,15 @@ impl Process {
         Self::start(Command::new(env!("CARGO_BIN_EXE_client")).args(arguments))
     }
 
-    /// Returns `command`, started with piped streams and without the settings of whoever runs the tests.
+    /// Returns `command`, started with piped streams and without the settings of the user who runs
+    /// the tests.
     ///
-    /// The streams are read all the time, so that the program never waits for the test.
+    /// The streams are read all the time, so the program never waits for the test.
     pub fn start(command: &mut Command) -> Self {
         Self::start_with_stderr(command, Stdio::piped())
     }
 
-    /// Returns `command`, started as [`Self::start`] does but for its stderr.
+    /// Starts `command` like [`Self::start`], but leaves its stderr as it is.
     pub fn start_with_stderr(command: &mut Command, stderr: Stdio) -> Self {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let name = name.rsplit(std::path::MAIN_SEPARATOR).next().unwrap_or_default().to_owned();
@@ -66,7 +67,7 @@ impl Process {
                 command.env_remove(variable);
             }
         }
-        // Nobody's client.toml is there.
+        // No `client.toml` is found there.
         command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
         let mut child = command
             .stdin(Stdio::piped())
@@ -84,7 +85,7 @@ impl Process {
         Self { name, stdin: child.stdin.take(), child, stdout, stderr }
     }
 
-    /// Returns where a server listens, from the first line that it prints.
+    /// Returns the address of a server, from the first line that it prints.
     pub async fn address(&mut self) -> SocketAddr {
         let Some(line) = self.stdout.next().await else {
             let status = self.exit().await;
@@ -95,7 +96,7 @@ impl Process {
             .unwrap_or_else(|| panic!("expected `listening on ws://IP:PORT`, got {line:?}"))
     }
 
-    /// Returns the process id, of a process that has not been waited for.
+    /// Returns the process id. The process must not have been waited for.
     pub fn id(&self) -> u32 {
         self.child.id().expect("the process has not been waited for")
     }
@@ -116,7 +117,7 @@ impl Process {
         within(&what, write).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 
-    /// Ends standard input.
+    /// Closes standard input.
     pub fn close_stdin(&mut self) {
         drop(self.stdin.take());
     }
@@ -130,20 +131,21 @@ impl Process {
             Signal::Kill => "KILL",
             Signal::Named(name) => name,
         };
-        // The shell's own `kill`, which is there where no program of that name is.
+        // The shell's builtin `kill` is available even without a program of that name.
         let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().await;
         assert!(status.as_ref().is_ok_and(ExitStatus::success), "signal {}: {status:?}", self.name);
     }
 
-    /// Returns how the program ended; standard input is left as it is.
+    /// Returns how the program ended. Leaves standard input as it is.
     pub async fn exit(&mut self) -> ExitStatus {
         let what = format!("{} to exit", self.name);
-        // `wait` closes the standard input that the child still holds; ours was taken out of it at the start.
+        // `wait` closes the standard input that the child still holds; ours was taken out of it at
+        // the start.
         within(&what, self.child.wait()).await.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 }
 
-/// The lines of a stream, as they come.
+/// The lines of a stream, as they arrive.
 pub struct Output {
     name: String,
     lines: mpsc::UnboundedReceiver<String>,
@@ -158,7 +160,7 @@ impl Output {
             let mut line = Vec::new();
             while stream.read_until(b'\n', &mut line).await.is_ok_and(|count| count > 0) {
                 let text = String::from_utf8_lossy(&line);
-                // The test may look at nothing of it.
+                // The test may ignore all of it.
                 drop(sender.send(text.strip_suffix('\n').unwrap_or(&text).to_owned()));
                 line.clear();
             }
@@ -171,12 +173,12 @@ impl Output {
         within(&format!("the next line of {}", self.name), self.lines.recv()).await
     }
 
-    /// Returns the next line, or `None` at the end of the stream, for whoever has a deadline of their own. Cancel-safe.
+    /// Returns the next line, or `None` at the end of the stream, without a deadline. Cancel-safe.
     pub async fn recv(&mut self) -> Option<String> {
         self.lines.recv().await
     }
 
-    /// Returns the next line that contains `part`; what comes before it is skipped.
+    /// Returns the next line that contains `part`. Skips the lines before it.
     pub async fn line_with(&mut self, part: &str) -> String {
         let mut skipped = Vec::new();
         let search = async {
@@ -196,7 +198,7 @@ impl Output {
             .unwrap_or_else(|| panic!("{} ended without {part:?}: {skipped:#?}", self.name))
     }
 
-    /// Returns every line up to the end of the stream.
+    /// Returns all lines up to the end of the stream.
     pub async fn rest(&mut self) -> Vec<String> {
         within(&format!("the end of {}", self.name), async {
             let mut rest = Vec::new();

@@ -1,4 +1,4 @@
-//! A TCP proxy between our own programs that does to their connections what networks do.
+//! A TCP proxy between our programs that simulates the faults of networks.
 
 use std::{
     io,
@@ -13,33 +13,35 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What becomes of a connection.
+/// The fate of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It works.
     Pass,
-    /// Both ends are closed in order, as by a proxy that is restarted.
+    /// Both ends are closed cleanly, as by a proxy that is restarted.
     Drop,
     /// Both ends are reset.
     Reset,
     /// It is half open: both ends stay, nothing is read and nothing is sent.
     Stall,
-    /// The server may send so many bytes more, whatever frame that is in the middle of; then it is reset.
+    /// The server may send this many more bytes, even if that is in the middle of a frame; then it
+    /// is reset.
     CutAfterSent(usize),
-    /// The client may send so many bytes more, whatever frame that is in the middle of; then it is reset.
+    /// The client may send this many more bytes, even if that is in the middle of a frame; then it
+    /// is reset.
     CutAfterSaid(usize),
 }
 
-/// A running proxy; it and its connections end when this is dropped.
+/// A running proxy. Dropping it ends it and its connections.
 pub struct Proxy {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     target: SocketAddr,
     connections: Connections,
     accepting: Option<JoinHandle<()>>,
 }
 
-/// What the connections are told; the task behind one that has ended does not listen any more.
+/// Commands to the connections. The task of one that has ended does not receive them any more.
 type Connections = Arc<Mutex<Vec<watch::Sender<Fate>>>>;
 
 impl Proxy {
@@ -52,22 +54,23 @@ impl Proxy {
         proxy
     }
 
-    /// Decides the fate of every connection there is; later ones work.
+    /// Sets the fate of all existing connections; later ones work.
     pub fn decide(&self, fate: Fate) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|connection| connection.send(fate).is_ok());
     }
 
-    /// Refuses connections from now on; those that are there stay.
+    /// Refuses new connections from now on; existing ones stay.
     pub async fn refuse(&mut self) {
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
-            // The port is free when the task has ended, and it ends with an error because it was told to.
+            // The port is free when the task has ended. The task ends with an error because it was
+            // aborted.
             accepting.await.ok();
         }
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub async fn allow(&mut self) {
         if self.accepting.is_none() {
             let listener = TcpListener::bind(self.address).await.expect("the port is still ours");
@@ -96,10 +99,10 @@ impl Drop for Proxy {
     }
 }
 
-/// Carries one connection to its end; an error of either side ends both.
+/// Forwards one connection until it ends; an error of either side ends both.
 async fn carry(client: TcpStream, target: SocketAddr, fate: watch::Receiver<Fate>) {
     let Ok(server) = TcpStream::connect(target).await else {
-        // There is no server: the client is told by a reset, as it would be without us.
+        // There is no server: reset the client, as would happen without the proxy.
         drop(client.set_zero_linger());
         return;
     };

@@ -1,7 +1,7 @@
-//! A WebSocket peer and an HTTP client down to the byte, independent of the library that the programs use.
+//! A byte-exact WebSocket peer and HTTP client, independent of the library that the programs use.
 //!
-//! It can say whatever a peer must not say; it takes nothing on trust of what it hears: masked or reserved bits, fragmented
-//! control frames and text that is no UTF-8 are failures of the test.
+//! It can send anything that a peer must not send. It validates what it receives: masked frames,
+//! reserved bits, fragmented control frames and invalid UTF-8 fail the test.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -13,10 +13,11 @@ use tokio::{
 
 use super::{DEADLINE, within};
 
-/// The subprotocol of the JSON dialect, spelled out: a test of it must not take it from the code under test.
+/// The subprotocol of the JSON dialect as a literal: a test must not take it from the code under
+/// test.
 pub const SUBPROTOCOL: &str = "broadcast-chat.v1";
 
-/// The key and the answer to it of RFC 6455 section 1.3.
+/// The key of RFC 6455 section 1.3 and its answer.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -30,23 +31,23 @@ pub mod opcode {
     pub const PONG: u8 = 0xa;
 }
 
-/// An HTTP answer, as far as it came.
+/// An HTTP response, as far as it arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The first line, without its line break.
     pub status_line: String,
-    /// The status, 0 when nothing that looks like HTTP came.
+    /// The status, or 0 if the response did not look like HTTP.
     pub status: u16,
     /// The headers in their order.
     pub headers: Vec<(String, String)>,
     /// The body: `Content-Length` bytes, all chunks, or everything up to the end of the connection.
     pub body: Vec<u8>,
-    /// Whether the head ended and the body has the length that the head promised.
+    /// Whether the head is complete and the body has the length that the head announced.
     pub complete: bool,
 }
 
 impl Answer {
-    /// Returns the first header called `name`, in whatever case.
+    /// Returns the first header called `name`, ignoring case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -71,7 +72,7 @@ impl Answer {
     }
 }
 
-/// One WebSocket frame as it stands on the wire.
+/// One WebSocket frame as it is on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Whether it ends a message.
@@ -93,7 +94,8 @@ impl Frame {
         Self { fin, opcode, payload: payload.into() }
     }
 
-    /// Returns the bytes in which a client sends this frame: masked, in the shortest form of the length.
+    /// Returns the bytes of this frame as a client sends it: masked, with the shortest length
+    /// encoding.
     pub fn masked(&self) -> Vec<u8> {
         const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
         let length = self.payload.len();
@@ -113,7 +115,7 @@ impl Frame {
     }
 }
 
-/// What a server says, with the frames of a message put together and pings already answered.
+/// A received event, with the frames of a message joined and pings already answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// A text message.
@@ -122,16 +124,16 @@ pub enum Heard {
     Binary(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// A close frame; 1005 stands for one without a code (RFC 6455 section 7.1.5).
+    /// A close frame; 1005 means one without a code (RFC 6455 section 7.1.5).
     Close(u16, String),
-    /// The end of the connection; whether it was reset is not told.
+    /// The end of the connection, reset or not.
     End,
 }
 
-/// How a connection is opened.
+/// How to open a connection.
 #[derive(Debug, Clone, Default)]
 pub struct Opening<'a> {
-    /// The request target as it stands.
+    /// The request target, unchanged.
     pub target: &'a str,
     /// Subprotocols to offer.
     pub subprotocol: Option<&'a str>,
@@ -161,7 +163,7 @@ impl Opening<'_> {
 pub struct RawPeer {
     socket: TcpStream,
     unread: Vec<u8>,
-    /// The answer to the opening handshake.
+    /// The response to the opening handshake.
     pub answer: Answer,
 }
 
@@ -171,7 +173,7 @@ impl RawPeer {
         Self::must_open(address, Opening { target, ..Opening::default() }).await
     }
 
-    /// Returns a connection in the JSON dialect to `target`; the server's `hello` is still to be read.
+    /// Returns a connection in the JSON dialect to `target`. The server's `hello` is not read yet.
     pub async fn connect_json(address: SocketAddr, target: &str) -> Self {
         let subprotocol = Some(SUBPROTOCOL);
         let peer = Self::must_open(address, Opening { target, subprotocol, ..Opening::default() }).await;
@@ -179,7 +181,7 @@ impl RawPeer {
         peer
     }
 
-    /// Returns a connection in the JSON dialect that has said `hello` as `nick`, and the `welcome` it got.
+    /// Returns a connection in the JSON dialect that has sent `hello` as `nick`, and its `welcome`.
     pub async fn join(address: SocketAddr, target: &str, nick: &str) -> (Self, Value) {
         let mut peer = Self::connect_json(address, target).await;
         peer.event("hello").await;
@@ -194,7 +196,7 @@ impl RawPeer {
             .unwrap_or_else(|answer| panic!("opening {}: expected 101, got {answer:?}", opening.target))
     }
 
-    /// Returns an open connection, or the answer that refused it.
+    /// Returns an open connection, or the response that rejected it.
     pub async fn open(address: SocketAddr, opening: &Opening<'_>) -> Result<Self, Answer> {
         let what = format!("the answer to the opening handshake of {}", opening.target);
         let mut socket = connect(address).await;
@@ -218,33 +220,34 @@ impl RawPeer {
         self.say(&value.to_string()).await;
     }
 
-    /// Sends one frame, whatever it is.
+    /// Sends any frame.
     pub async fn send(&mut self, frame: &Frame) {
         self.send_bytes(&frame.masked()).await;
     }
 
-    /// Sends a close frame and goes on; see [`Self::closed`].
+    /// Sends a close frame and continues; see [`Self::closed`].
     pub async fn close(&mut self, code: u16, reason: &str) {
         let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
         self.send(&Frame::new(true, opcode::CLOSE, payload)).await;
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
         within("the server to take what was sent", self.socket.write_all(bytes)).await.expect("write to the server");
     }
 
-    /// Sends as much of `bytes` as the server takes within `patience`, and returns whether that was all.
+    /// Sends as much of `bytes` as the server takes within `patience`, and returns whether that was
+    /// everything.
     pub async fn try_send_bytes(&mut self, bytes: &[u8], patience: Duration) -> bool {
         matches!(tokio::time::timeout(patience, self.socket.write_all(bytes)).await, Ok(Ok(())))
     }
 
-    /// Returns the next frame as it stands, or `None` at the end of the connection.
+    /// Returns the next frame as it is, or `None` at the end of the connection.
     pub async fn frame(&mut self) -> Option<Frame> {
         within("the next frame", self.read_frame()).await
     }
 
-    /// Returns what the server says next.
+    /// Returns the next event from the server.
     pub async fn heard(&mut self) -> Heard {
         within("the next message", self.next()).await
     }
@@ -257,7 +260,7 @@ impl RawPeer {
         }
     }
 
-    /// Returns the next text message that contains `part`; what comes before it is skipped.
+    /// Returns the next text message that contains `part`. Skips the messages before it.
     pub async fn line_with(&mut self, part: &str) -> String {
         self.first(&format!("a text message with {part:?}"), |text| text.contains(part).then(|| text.to_owned())).await
     }
@@ -268,7 +271,7 @@ impl RawPeer {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"))
     }
 
-    /// Returns the next event of the type `name`; what comes before it is skipped.
+    /// Returns the next event of the type `name`. Skips the events before it.
     pub async fn event(&mut self, name: &str) -> Value {
         self.first(&format!("an event of type {name}"), |text| {
             serde_json::from_str::<Value>(text).ok().filter(|event| event["type"] == name)
@@ -276,7 +279,7 @@ impl RawPeer {
         .await
     }
 
-    /// Returns code and reason of the close frame; what comes before it is skipped.
+    /// Returns code and reason of the close frame. Skips what comes before it.
     pub async fn closed(&mut self) -> (u16, String) {
         within("a close frame", async {
             loop {
@@ -290,7 +293,7 @@ impl RawPeer {
         .await
     }
 
-    /// Waits for the end of the connection; what comes before it is skipped.
+    /// Waits for the end of the connection. Skips what comes before it.
     pub async fn ended(&mut self) {
         within("the end of the connection", async { while self.next().await != Heard::End {} }).await;
     }
@@ -300,7 +303,7 @@ impl RawPeer {
         within("our half to close", self.socket.shutdown()).await.expect("shut down our half");
     }
 
-    /// Returns the first text of which `wanted` makes something.
+    /// Returns the first text for which `wanted` returns something.
     async fn first<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
         let mut skipped = Vec::new();
         let search = async {
@@ -327,14 +330,14 @@ impl RawPeer {
         }
     }
 
-    /// Puts the frames of a message together and answers pings.
+    /// Joins the frames of a message and answers pings.
     async fn next(&mut self) -> Heard {
         let mut begun: Option<Frame> = None;
         loop {
             let Some(frame) = self.read_frame().await else { return Heard::End };
             match frame.opcode {
                 opcode::PING => {
-                    // The server may be gone already; that shows in what is read next.
+                    // The server may already be gone; the next read shows that.
                     let pong = Frame::new(true, opcode::PONG, frame.payload).masked();
                     drop(self.socket.write_all(&pong).await);
                 }
@@ -372,14 +375,14 @@ impl RawPeer {
     }
 }
 
-/// Returns the answer to `request`, a complete HTTP request or whatever else, sent as it is.
+/// Returns the response to `request`, a complete HTTP request or any other bytes, sent unchanged.
 ///
-/// It is written and read at the same time, because a server may answer before it has read everything.
+/// Reads and writes concurrently, because a server may respond before it has read everything.
 pub async fn http(address: SocketAddr, request: &[u8]) -> Answer {
     let first = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
     let (mut reader, mut writer) = connect(address).await.into_split();
     let write = async {
-        // What the server does not want to read shows in its answer.
+        // The response shows what the server did not read.
         drop(writer.write_all(request).await);
         std::future::pending::<()>().await;
     };
@@ -400,7 +403,7 @@ async fn connect(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Reads an answer; what follows it stays in `unread`.
+/// Reads a response. Bytes after it stay in `unread`.
 async fn read_answer(socket: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>) -> Answer {
     let head = loop {
         if let Some(at) = find(unread, b"\r\n\r\n") {
@@ -435,7 +438,8 @@ async fn read_answer(socket: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>
             return answer;
         }
         if !read_more(socket, unread).await {
-            // Without a length, the end of the connection is the end of the body (RFC 9112 section 6.3).
+            // Without a length, the end of the connection is the end of the body (RFC 9112 section
+            // 6.3).
             answer.complete = length.is_none() && !chunked;
             answer.body = std::mem::take(unread);
             return answer;
@@ -443,7 +447,7 @@ async fn read_answer(socket: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>
     }
 }
 
-/// Returns whether more came; `false` at the end of the connection, however it ended.
+/// Returns whether more data arrived; `false` at the end of the connection, however it ended.
 async fn read_more(socket: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>) -> bool {
     match socket.read_buf(unread).await {
         Ok(count) => count > 0,
@@ -456,7 +460,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Returns the body and how many bytes its chunks took (RFC 9112 section 7.1), or `None` when its end has not come.
+/// Returns the body and the length of its chunks (RFC 9112 section 7.1), or `None` if it is
+/// incomplete.
 fn dechunk(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
@@ -474,7 +479,7 @@ fn dechunk(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// Returns the first frame and its length on the protocol, or `None` when it is not all there.
+/// Returns the first frame and its length on the wire, or `None` if it is incomplete.
 fn parse_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     let [first, second, rest @ ..] = bytes else { return None };
     let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);

@@ -1,14 +1,15 @@
-//! Chance that can be had again: a random test prints its seed, and `CHAT_SEED` runs it once more with that seed alone.
+//! Reproducible randomness: a random test prints its seed, and `CHAT_SEED` repeats the test with
+//! only that seed.
 
 use std::ops::Range;
 
-/// The environment variable that replays a seed.
+/// The environment variable that repeats a seed.
 const VARIABLE: &str = "CHAT_SEED";
 
-/// Returns the seeds of a test: the `fixed` ones and a new one, or the only one that `CHAT_SEED` asks for.
+/// Returns the seeds of a test: the `fixed` ones and a new one, or only the one in `CHAT_SEED`.
 ///
 /// # Panics
-/// When `CHAT_SEED` is no number.
+/// Panics if `CHAT_SEED` is not a number.
 pub fn seeds(fixed: &[u64]) -> Vec<u64> {
     match std::env::var(VARIABLE) {
         Ok(asked) => vec![asked.parse().unwrap_or_else(|error| panic!("{VARIABLE}={asked}: {error}"))],
@@ -17,23 +18,23 @@ pub fn seeds(fixed: &[u64]) -> Vec<u64> {
     }
 }
 
-/// Returns one seed for a test that is too slow for several: a new one, or the one that `CHAT_SEED` asks for.
+/// Returns one seed for a test that is too slow for several: a new one, or the one in `CHAT_SEED`.
 pub fn seed() -> u64 {
     seeds(&[])[0]
 }
 
-/// Says how to replay `seed`; the test runner shows it where the test fails.
+/// Prints how to repeat `seed`; the test runner shows it if the test fails.
 #[expect(clippy::print_stderr, reason = "a seed that nobody reads cannot be replayed")]
 pub fn announce(seed: u64) {
     eprintln!("replay with {VARIABLE}={seed}");
 }
 
-/// The choices of a test, all of them from its seed.
+/// The random choices of a test, all derived from its seed.
 #[derive(Debug, Clone)]
 pub struct Chance(fastrand::Rng);
 
 impl Chance {
-    /// Returns the choices of `seed`, and says how to replay them.
+    /// Returns the choices of `seed`, and prints how to repeat them.
     pub fn new(seed: u64) -> Self {
         announce(seed);
         Self(fastrand::Rng::with_seed(seed))
@@ -44,17 +45,17 @@ impl Chance {
         self.0.u64(range)
     }
 
-    /// Returns an index of a list with `length` entries.
+    /// Returns an index into a list with `length` entries.
     pub fn index(&mut self, length: usize) -> usize {
         self.0.usize(..length)
     }
 
-    /// Returns whether something happens that happens `times` of a hundred.
+    /// Returns true with a probability of `times` in a hundred.
     pub fn percent(&mut self, times: u64) -> bool {
         self.0.u64(..100) < times
     }
 
-    /// Returns the choices of somebody else, who makes them without changing ours.
+    /// Returns an independent generator, whose choices do not change ours.
     pub fn fork(&mut self) -> Self {
         Self(self.0.fork())
     }

@@ -1,18 +1,18 @@
-//! Our own server, for tests of what it says.
+//! Our own server, for tests of its protocol.
 
 use std::net::SocketAddr;
 
 use super::process::Process;
 
-/// A running server; it is killed when this is dropped.
+/// A running server. Dropping it kills it.
 pub struct Server {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     /// The program itself.
     pub process: Process,
 }
 
-/// Returns a server on a free port with the settings nobody has changed.
+/// Returns a server on a free port with default settings.
 pub async fn start() -> Server {
     start_with(&[]).await
 }

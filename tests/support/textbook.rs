@@ -1,6 +1,7 @@
-//! The chat of the tutorials: a server and a client that know neither our subprotocol nor our lines.
+//! The chat of the tutorials: a server and a client that know neither our subprotocol nor our line
+//! format.
 //!
-//! Ours must get along with both. They are as short as such programs are, and as careless.
+//! Ours must work with both. They are as short and as careless as such programs are.
 
 use std::net::SocketAddr;
 
@@ -15,15 +16,15 @@ use tokio_websockets::{ClientBuilder, Message, ServerBuilder};
 
 use super::{DEADLINE, within};
 
-/// A running textbook server; it ends when this is dropped.
+/// A running textbook server. Dropping it stops it.
 pub struct TextbookServer {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl TextbookServer {
-    /// Returns a server on a free port: whatever text one client sends, all get, the sender included.
+    /// Returns a server on a free port: it sends every text to all clients, including the sender.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a free port");
         let address = listener.local_addr().expect("a bound port has an address");
@@ -71,7 +72,7 @@ async fn serve(stream: TcpStream, everyone: broadcast::Sender<String>) {
     }
 }
 
-/// A connected textbook client; it ends when this is dropped.
+/// A connected textbook client. Dropping it closes it.
 pub struct TextbookClient {
     lines: mpsc::Sender<String>,
     seen: mpsc::Receiver<String>,
@@ -119,7 +120,7 @@ impl TextbookClient {
         within("a text at the textbook client", self.seen.recv()).await.expect("the textbook client is still there")
     }
 
-    /// Returns the next text that contains `part`; what comes before it is skipped.
+    /// Returns the next text that contains `part`. Skips the texts before it.
     pub async fn line_with(&mut self, part: &str) -> String {
         let mut skipped = Vec::new();
         let search = async {

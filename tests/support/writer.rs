@@ -1,5 +1,5 @@
-//! A client by the letter of `docs/protocol.md`, apart from ours: it keeps session, epoch, run, cursor and keys, says numbered lines
-//! without a pause, comes back at once, and remembers what it saw.
+//! An independent client that follows `docs/protocol.md`. It keeps session, epoch, run, cursor and
+//! keys, sends numbered lines without a pause, reconnects at once, and remembers what it saw.
 
 use std::{
     collections::VecDeque,
@@ -19,28 +19,28 @@ use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
 
 use super::raw::SUBPROTOCOL;
 
-/// Lines under way at once.
+/// Lines in flight.
 const WINDOW: usize = 4;
 
-/// What all writers are to do.
+/// The task of all writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Say one line after the other.
+    /// Send one line after the other.
     Talk,
-    /// Say no more than what is said already.
+    /// Send no new lines.
     Stop,
-    /// Stop where so many messages have been seen.
+    /// Stop after this many messages have been seen.
     SeeAll(usize),
 }
 
-/// What a writer tells the test while it goes on.
+/// A writer's reports to the test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     /// It has sent a line.
     Said,
-    /// It has read the echo of a line, just now.
+    /// It has just read the echo of a line.
     Echoed,
-    /// Everything it has said is echoed: so many lines.
+    /// All its lines are echoed: so many.
     Quiet(usize),
 }
 
@@ -49,30 +49,30 @@ pub enum Moment {
 pub struct Seen {
     /// Its id.
     pub id: u64,
-    /// When it was said, as the server has it.
+    /// When it was sent, according to the server.
     pub at: u64,
-    /// Who said it.
+    /// Its author.
     pub nick: String,
-    /// What.
+    /// Its text.
     pub text: String,
 }
 
-/// What a writer keeps, whatever happens to its connections.
+/// A writer's state, which survives its connections.
 #[derive(Debug)]
 pub struct Writer {
     /// Its nick.
     pub nick: String,
-    /// What it has said, in order.
+    /// The lines it has sent, in order.
     pub said: Vec<String>,
-    /// What it has seen, in order.
+    /// The messages it has seen, in order.
     pub seen: Vec<Seen>,
-    /// How often it has been welcomed.
+    /// How many welcomes it has received.
     pub welcomes: usize,
     session: Option<Value>,
     epoch: Option<Value>,
     run: Option<Value>,
     cursor: u64,
-    /// What has no echo yet: the key, and the text.
+    /// Lines without an echo: the key, and the text.
     unsent: VecDeque<(String, String)>,
     live: bool,
     told_quiet: bool,
@@ -84,7 +84,7 @@ pub struct Writer {
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Writer {
-    /// Returns a writer that has not connected yet; it looks for the server again whenever `address` is told anew.
+    /// Returns a writer that has not connected yet. It connects again whenever `address` changes.
     pub fn new(
         nick: &str,
         address: watch::Receiver<SocketAddr>,
@@ -96,7 +96,7 @@ impl Writer {
             said: Vec::new(),
             seen: Vec::new(),
             welcomes: 0,
-            // Its own from the start: a welcome that is lost does not cost the nick.
+            // Its own token from the start: a lost welcome does not cost the nick.
             session: Some(format!("{:032x}", fastrand::u128(..)).into()),
             epoch: None,
             run: None,
@@ -110,7 +110,7 @@ impl Writer {
         }
     }
 
-    /// Writes until it has seen all.
+    /// Writes until it has seen everything.
     pub async fn run(mut self) -> Self {
         loop {
             let address = *self.address.borrow_and_update();
@@ -128,7 +128,7 @@ impl Writer {
         }
     }
 
-    /// Does whatever is next on a connection that stands.
+    /// Handles the next event on an open connection.
     async fn converse(&mut self, socket: &mut Socket) -> ControlFlow<()> {
         if self.has_seen_all() {
             return Break(());
@@ -137,7 +137,7 @@ impl Writer {
             self.talk(socket).await?;
         }
         tokio::select! {
-            // The server goes first, so that an echo is told as soon as it is read.
+            // Poll the server first, so that an echo is reported as soon as it is read.
             biased;
             message = socket.next() => match message {
                 Some(Ok(message)) => match message.as_text() {
@@ -148,7 +148,7 @@ impl Writer {
                     None if message.is_close() => Break(()),
                     None => Continue(()),
                 },
-                // However it ended, it may have ended at any byte.
+                // The connection may have ended at any byte.
                 Some(Err(_)) | None => Break(()),
             },
             changed = self.task.changed() => if changed.is_ok() { Continue(()) } else { Break(()) },
@@ -158,7 +158,7 @@ impl Writer {
     async fn talk(&mut self, socket: &mut Socket) -> ControlFlow<()> {
         let task = *self.task.borrow_and_update();
         while task == Task::Talk && self.unsent.len() < WINDOW {
-            // All of one length, so that none is the beginning of another.
+            // All of the same length, so that none is a prefix of another.
             let text = format!("{} {:06}", self.nick, self.said.len());
             let key = format!("key-{}", self.said.len());
             self.said.push(text.clone());
@@ -215,7 +215,7 @@ impl Writer {
             self.unsent.remove(at);
             self.tell(Moment::Echoed);
         }
-        // What is sent again with its key may be echoed again; it has been seen.
+        // A message that was sent again with its key may be echoed again; it is already seen.
         if seen.id > self.cursor {
             self.cursor = seen.id;
             self.seen.push(seen);
@@ -232,7 +232,7 @@ impl Writer {
     }
 
     fn tell(&self, moment: Moment) {
-        // The test may have heard enough.
+        // The test may have stopped listening.
         drop(self.moments.send(moment));
     }
 
@@ -245,7 +245,7 @@ async fn send(socket: &mut Socket, value: &Value) -> ControlFlow<()> {
     if socket.send(Message::text(value.to_string())).await.is_ok() { Continue(()) } else { Break(()) }
 }
 
-/// Returns a connection, or none if it broke before it stood; an error where nobody listens.
+/// Returns a connection, or none if it broke while opening; an error if nobody listens.
 async fn open(address: SocketAddr) -> io::Result<Option<Socket>> {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,

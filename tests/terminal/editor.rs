@@ -1,10 +1,10 @@
-//! The draft in the user's own editor, which here is a script that has the terminal as one has.
+//! The draft in the user's editor. Here the editor is a script that uses the terminal.
 
 use std::path::{Path, PathBuf};
 
 use super::{pty::Pty, support::raw::RawPeer, support::server::Server, support::server::start};
 
-/// Shows what it was given, and adds a line that is typed.
+/// Prints the file it was given, and appends a line that is typed.
 const ADDS: &str = r#"
     echo "$1" > "$HOME/path"
     echo "given: $(cat "$1")"
@@ -12,7 +12,7 @@ const ADDS: &str = r#"
     echo "$line" >> "$1"
 "#;
 
-/// Returns a client of ada's, live in the lobby, whose editor is `script`.
+/// Returns a client of ada that is live in the lobby and whose editor is `script`.
 async fn with_editor(server: &Server, script: &str) -> Pty {
     let script = format!("sh -c '{}' edit", script.trim());
     let visual = format!("VISUAL={script}");
@@ -24,7 +24,7 @@ async fn with_editor(server: &Server, script: &str) -> Pty {
     client
 }
 
-/// Returns where the file was that the editor had.
+/// Returns the path of the editor's file.
 fn path(client: &Pty) -> PathBuf {
     Path::new(std::fs::read_to_string(client.home().file("path")).expect("the editor's word").trim()).to_owned()
 }
@@ -35,7 +35,7 @@ async fn the_draft_goes_to_the_editor_and_what_is_said_meanwhile_is_kept() {
     let mut client = with_editor(&server, ADDS).await;
     let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
     client.shows("2 here").await;
-    // A terminal with kitty's keyboard: the editor finds it as it was.
+    // A terminal with kitty's keyboard protocol: it must be reset for the editor.
     client.write("\u{1b}[?0u\u{1b}[?62c");
     client.writes("\u{1b}[>5u", 1).await;
     client.write("one\u{18}\u{5}");

@@ -1,4 +1,4 @@
-//! What a terminal answers and how it tells keys, as bytes.
+//! A terminal's answers and key encodings, as bytes.
 
 use super::{
     joined,
@@ -6,7 +6,8 @@ use super::{
     support::{raw::RawPeer, server::start},
 };
 
-/// What terminals answer to the question for kitty's keyboard, and to the last one (DA1).
+/// The answers of terminals to the query for kitty's keyboard protocol, and to the last query
+/// (DA1).
 const KITTY: &str = "\u{1b}[?0u";
 const ATTRIBUTES: &str = "\u{1b}[?62;22c";
 
@@ -62,7 +63,7 @@ async fn the_ground_is_asked_for_again_and_where_none_is_told_the_colours_are_fo
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;
     client.writes("\u{1b}]11;?", 1).await;
-    // Grey on dark, on either, and on light.
+    // Grey on dark, on an unknown background, and on light.
     client.writes("38;5;248", 1).await;
     client.write(ATTRIBUTES);
     client.writes("38;5;243", 1).await;
@@ -111,7 +112,8 @@ async fn keys_of_six_terminals_do_what_they_say() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;
     let (left, right) = (
-        // xterm and most, rxvt, xterm with modifyCursorKeys 1, kitty, and xterm with modifyCursorKeys 0
+        // xterm and most, rxvt, xterm with modifyCursorKeys 1, kitty, and xterm with
+        // modifyCursorKeys 0
         ["\u{1b}[1;5D", "\u{1b}Od", "\u{1b}[5D", "\u{1b}[1;5:1D", "\u{1b}O5D"],
         ["\u{1b}[1;5C", "\u{1b}Oc", "\u{1b}[5C", "\u{1b}[1;5:1C", "\u{1b}O5C"],
     );
@@ -127,7 +129,8 @@ async fn keys_of_six_terminals_do_what_they_say() {
         client.write("\u{3}");
         client.typed(">").await;
     }
-    // xterm, rxvt, the Linux console and screen, xterm's application mode; and what erases: plain, with Shift, rxvt's with Shift.
+    // xterm, rxvt, the Linux console and screen, xterm's application mode; then the delete keys:
+    // plain, with Shift, rxvt's with Shift.
     for (home, end) in [
         ("\u{1b}[H", "\u{1b}[F"),
         ("\u{1b}[7~", "\u{1b}[8~"),
@@ -171,7 +174,8 @@ async fn an_answer_is_never_typed_wherever_a_network_cuts_it() {
         for at in 2..answer.len() {
             let before = client.count("\u{1b}");
             client.write(&answer[..at]);
-            // The redraw of another size is a fact to wait for: what was written has been read by then.
+            // The redraw after a resize can be waited for: everything written before has been read
+            // by then.
             rows = 47 - rows;
             client.resize(80, rows);
             client.writes("\u{1b}", before + 1).await;

@@ -1,4 +1,4 @@
-//! Links, as the bytes that a terminal gets.
+//! Links, as the bytes that a terminal receives.
 
 use super::{
     joined,
@@ -6,7 +6,7 @@ use super::{
     support::{raw::RawPeer, server::start},
 };
 
-/// What ends a link.
+/// The end of a link.
 const CLOSED: &str = "\u{1b}]8;;\u{1b}\\";
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The client on a terminal, as its user has it: the real program in a pseudo-terminal.
+//! The client on a terminal, as its user sees it: the real program in a pseudo-terminal.
 
 mod editor;
 mod keyboard;
@@ -46,7 +46,7 @@ async fn a_server_that_is_not_there_is_waited_for() {
     client.shows("1 unsent").await;
     let mut server = Process::server(&["--listen", &address]);
     let listening = server.address().await;
-    // An empty line tries again at once.
+    // Enter on an empty line retries at once.
     client.write("\r");
     client.shows("1 here").await;
     let mut peer = RawPeer::connect(listening, "/?nick=bob&history=10").await;
@@ -95,7 +95,7 @@ async fn what_was_not_sent_to_a_server_is_not_sent_to_another() {
     let mut again = Process::server(&["--listen", &first.address.to_string()]);
     again.address().await;
     client.write("/connect \t\r");
-    // Its history is another one now.
+    // The server now has another history.
     client.shows("not sent the last time").await;
     client.typed("> for the first alone").await;
 }
@@ -105,7 +105,7 @@ async fn a_room_is_a_tab_and_a_draft_stays_in_it() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;
     client.write("/join rust\r");
-    // The name is there at once; that somebody is, as soon as the server has said so.
+    // The name appears at once; the people as soon as the server has sent them.
     client
         .wait("the room to be entered", |screen| {
             screen.contents().lines().any(|row| row.contains("─ #rust") && row.contains("1 here"))
@@ -171,7 +171,7 @@ async fn after_a_storm_of_resizes_the_screen_is_as_if_drawn_anew() {
     client.write("x");
     client.typed("> x").await;
     let mut shown = client.rows();
-    // Everything is drawn anew, and then the next key.
+    // Everything is redrawn, and then comes the next key.
     client.write("\u{c}y");
     client.typed("> xy").await;
     let mut anew = client.rows();
@@ -206,21 +206,21 @@ async fn a_paste_that_nobody_announced_waits_for_enter() {
     let server = start().await;
     let mut client = joined(&server, 80, 24).await;
     let mut peer = RawPeer::connect(server.address, "/?nick=bob").await;
-    // The Linux console sends what is pasted as if it were typed.
+    // The Linux console sends a paste as if it were typed.
     client.write("one\r/quit\r");
     client.shows("  /quit").await;
     client.write("\u{3}");
     client.typed(">").await;
-    // More of it than is read at a time.
+    // More data than one read returns.
     client.write("word\r".repeat(500));
     client.shows("insert 500 lines").await;
     client.write("\u{1b}");
     client.shows("not inserted: 500 lines").await;
-    // All of a long line or nothing of it, although its beginning alone would be one.
+    // A long line is inserted completely or not at all, although its beginning alone would fit.
     client.write("word ".repeat(20_000));
     client.shows("not inserted: 100000 bytes").await;
     client.typed(">").await;
-    // One line with its Enter is what a slow network makes of typing.
+    // A slow network can deliver a typed line and its Enter in one read.
     client.write("said by hand\r");
     assert_eq!(peer.line_with("ada: ").await, "ada: said by hand");
     client.write("two\rlines");
@@ -261,12 +261,12 @@ async fn nothing_that_is_pasted_becomes_a_command() {
     client.shows("   ok").await;
     client.write("\u{3}");
     client.typed(">").await;
-    // Nor what comes without brackets, whatever its colours are.
+    // Nor does text without brackets, whatever its colours are.
     client.write("/quit\r\u{1b}[31mred\u{1b}[0m\r\u{1b}[Inext");
     client.shows("  next").await;
     client.write("\u{3}");
     client.typed(">").await;
-    // Text with a string for a terminal in it keeps all that is seen of it.
+    // Visible text around a control string stays.
     client.write("\u{1b}[200~see \u{1b}] and \u{1b}]8;;u\u{7}link\u{1b}]8;;\u{7} more\u{1b}[201~");
     client.typed("> see  and link more").await;
     client.write("\r");
@@ -300,7 +300,7 @@ async fn what_is_no_key_takes_no_key_with_it() {
     client.wait("all of it", |screen| screen.contents().contains('!')).await;
     client.write("\r");
     assert_eq!(peer.line_with("ole").await, "ada: caf\u{fffd} ole\u{fffd}!");
-    // A paste without its end is one after a while, and the keyboard lives.
+    // An unterminated paste ends after a while, and the keyboard still works.
     client.write("\u{1b}[200~pasted");
     client.typed("> pasted").await;
     client.write(" and typed");
@@ -328,7 +328,7 @@ async fn the_wheel_scrolls_and_leaves_the_draft() {
     client.shows("line 49.").await;
     client.write("!");
     client.typed("> a draft!").await;
-    // Some send the arrows one by one, as a hand presses them.
+    // Some terminals send the arrows one by one, like key presses.
     client.write("\u{1b}[A");
     client.shows("Ctrl-R searches").await;
     client.typed("> a draft!").await;
@@ -344,7 +344,7 @@ async fn a_key_that_comes_in_two_reads_is_still_a_key() {
     let mut client = joined(&server, 80, 24).await;
     client.write("one two");
     client.typed("> one two").await;
-    // A read may end behind the escape: nothing is shown for it, so there is no fact to wait for.
+    // A read may end after the escape. Nothing is drawn for that, so there is nothing to wait for.
     for _ in 0..3 {
         client.write("\u{1b}");
         tokio::task::yield_now().await;
@@ -378,7 +378,7 @@ async fn the_terminal_is_given_back_after_quit_and_after_signals() {
 async fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
     let server = start().await;
     let client = format!("'{}' {} --nick ada", env!("CARGO_BIN_EXE_client"), server.address);
-    // The shell asks for a line before it goes on.
+    // The shell reads a line before it continues.
     let script = format!("set -m; {client}; echo stopped; read line; echo \"$line\"; fg");
     let mut shell = Pty::start(100, 30, &["sh", "-c", &script]);
     shell.shows("─ #lobby").await;
@@ -414,7 +414,7 @@ async fn rooms_are_open_again_where_reading_stopped() {
     shell.shows("2 #rust 1").await;
     shell.write("\u{1b}2");
     shell.shows("bob: not seen").await;
-    // What was read comes from the server, to be above it.
+    // Messages that were read come from the server, to appear above it.
     shell.shows("bob: seen").await;
     let rows = shell.rows();
     let at = |text: &str| rows.iter().position(|row| row.contains(text));
@@ -440,7 +440,7 @@ async fn what_was_not_sent_is_told_when_the_screen_is_gone() {
 #[tokio::test]
 async fn a_client_whose_terminal_is_gone_ends_though_the_leader_of_its_session_lives() {
     let server = start().await;
-    // The leader hears of it alone, and does not mind.
+    // Only the session leader gets the signal, and it ignores it.
     let script = r#"trap "" HUP; "$0" "$@"; echo $? > "$HOME/code"; exit 7"#;
     let address = server.address.to_string();
     let mut leader = Pty::start(80, 24, &["sh", "-c", script, env!("CARGO_BIN_EXE_client"), &address, "--nick", "ada"]);
@@ -462,7 +462,7 @@ async fn the_terminal_is_given_back_when_the_program_panics() {
     assert_eq!(program.ended().await, 101);
 }
 
-/// Not a test by itself: the program in the terminal of the one above.
+/// Not a test by itself: the program in the terminal of the test above.
 #[tokio::test]
 #[ignore = "it panics on purpose"]
 async fn a_program_that_panics() {

@@ -1,4 +1,4 @@
-//! A terminal with a program in it: what is typed goes in, and the screen can be looked at.
+//! A pseudo-terminal with a program in it. A test can type into it and read its screen.
 
 use std::{
     io::{Read as _, Write},
@@ -15,40 +15,40 @@ use tokio::sync::watch;
 
 use super::support::{DEADLINE, folder::Folder};
 
-/// A terminal; the program in it is killed when this is dropped.
+/// A terminal. Dropping it kills the program in it.
 pub(crate) struct Pty {
     screen: Arc<Mutex<vt100::Parser>>,
-    /// All that the program has written.
+    /// Everything the program has written.
     bytes: Arc<Mutex<Vec<u8>>>,
     /// How many bytes the program has written.
     written: watch::Receiver<usize>,
     writer: Box<dyn Write + Send>,
     master: Option<Box<dyn MasterPty + Send>>,
-    /// Whether the terminal is to be closed, as soon as the program writes something.
+    /// Whether to close the terminal as soon as the program writes something.
     closing: Arc<AtomicBool>,
     child: Box<dyn Child + Send + Sync>,
     home: Arc<Folder>,
 }
 
 impl Pty {
-    /// Returns a terminal with our client in it.
+    /// Returns a terminal that runs our client.
     pub(crate) fn client(columns: u16, rows: u16, arguments: &[&str]) -> Self {
         let mut command = vec![env!("CARGO_BIN_EXE_client")];
         command.extend(arguments);
         Self::start(columns, rows, &command)
     }
 
-    /// Returns a terminal with `command` in it, which has none of the settings of whoever runs the tests.
+    /// Returns a terminal that runs `command`, without the settings of the user who runs the tests.
     pub(crate) fn start(columns: u16, rows: u16, command: &[&str]) -> Self {
         Self::start_in(Arc::new(Folder::new()), columns, rows, command)
     }
 
-    /// Returns the home of the program, in which another may be started later.
+    /// Returns the program's home directory, in which another program can be started later.
     pub(crate) fn home(&self) -> Arc<Folder> {
         Arc::clone(&self.home)
     }
 
-    /// Does as [`Self::start`], with a home where others have been.
+    /// Does the same as [`Self::start`], with an existing home directory.
     pub(crate) fn start_in(home: Arc<Folder>, columns: u16, rows: u16, command: &[&str]) -> Self {
         let mut builder = CommandBuilder::new(command[0]);
         builder.args(&command[1..]);
@@ -74,7 +74,7 @@ impl Pty {
         let closes = Arc::clone(&closing);
         std::thread::spawn(move || {
             let mut chunk = vec![0; 64 * 1024];
-            // The end of a pseudo-terminal is an error on Linux.
+            // On Linux, reading a pseudo-terminal whose program has ended returns an error.
             while let Ok(length @ 1..) = reader.read(&mut chunk) {
                 log.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..length]);
                 shown.lock().unwrap_or_else(PoisonError::into_inner).process(&chunk[..length]);
@@ -97,19 +97,19 @@ impl Pty {
         self.look(rows)
     }
 
-    /// Returns what `look` sees on the screen.
+    /// Returns the result of `look` on the screen.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
         look(self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen())
     }
 
-    /// Waits until `is_it` holds of the screen.
+    /// Waits until `is_it` is true for the screen.
     ///
     /// # Panics
-    /// After the deadline, with what is on the screen instead.
+    /// Panics after the deadline, and prints the screen.
     pub(crate) async fn wait(&mut self, what: &str, is_it: impl Fn(&vt100::Screen) -> bool) {
         let waiting = async {
             while !self.look(&is_it) {
-                // A program that has ended writes no more, and then the deadline says so.
+                // A program that has ended writes no more; the deadline reports it.
                 if self.written.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -126,7 +126,7 @@ impl Pty {
         String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).matches(bytes).count()
     }
 
-    /// Waits until the program has written `bytes` so many times.
+    /// Waits until the program has written `bytes` that many times.
     pub(crate) async fn writes(&mut self, bytes: &str, times: usize) {
         let log = Arc::clone(&self.bytes);
         let count =
@@ -139,7 +139,7 @@ impl Pty {
         self.wait(&format!("{text:?}"), |screen| rows(screen).join("\n").contains(text)).await;
     }
 
-    /// Waits until the row in which the cursor stands is `text`.
+    /// Waits until the row with the cursor is `text`.
     pub(crate) async fn typed(&mut self, text: &str) {
         self.wait(&format!("{text:?} to be the text being typed"), |screen| {
             rows(screen).get(usize::from(screen.cursor_position().0)).is_some_and(|row| row == text)
@@ -147,13 +147,13 @@ impl Pty {
         .await;
     }
 
-    /// Takes the terminal away while the program lives.
+    /// Closes the terminal while the program runs.
     ///
     /// # Panics
-    /// When the program does not draw what is typed.
+    /// Panics if the program does not draw what is typed.
     pub(crate) async fn hang_up(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
-        // It draws something new, which wakes the thread that reads it.
+        // The program draws something new, which wakes the thread that reads it.
         self.write("x");
         let reader_ends = async { while self.written.changed().await.is_ok() {} };
         tokio::time::timeout(DEADLINE, reader_ends).await.expect("the program draws what is typed");
@@ -161,24 +161,24 @@ impl Pty {
         self.master = None;
     }
 
-    /// Gives the terminal another size.
+    /// Resizes the terminal.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen_mut().set_size(side(rows), side(columns));
         let master = self.master.as_ref().expect("the terminal is there");
         master.resize(size(columns, rows)).expect("resize the terminal");
     }
 
-    /// Sends the signal of this name to the program.
+    /// Sends the signal with this name to the program.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.process_id().expect("the program runs");
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
         assert!(status.is_ok_and(|status| status.success()), "signal {name}");
     }
 
-    /// Waits until the program has ended; returns the exit code.
+    /// Waits until the program has ended, and returns the exit code.
     ///
     /// # Panics
-    /// When it goes on.
+    /// Panics if it does not end.
     pub(crate) async fn exit(&mut self) -> u32 {
         let mut killer = self.child.clone_killer();
         let child = &mut self.child;
@@ -197,10 +197,10 @@ impl Pty {
         code
     }
 
-    /// Waits until the program has ended, and the terminal is as it was found; returns the exit code.
+    /// Waits until the program has ended and has restored the terminal, and returns the exit code.
     ///
     /// # Panics
-    /// When it is not.
+    /// Panics if the terminal is not restored.
     pub(crate) async fn ended(&mut self) -> u32 {
         let code = self.exit().await;
         self.wait("the terminal to be given back", |screen| {
@@ -229,7 +229,7 @@ impl Drop for Pty {
     }
 }
 
-/// Returns the rows of `screen`, without the blanks at their ends.
+/// Returns the rows of `screen` without trailing blanks.
 fn rows(screen: &vt100::Screen) -> Vec<String> {
     let columns = screen.size().1.get();
     screen.rows(0, columns).map(|row| row.trim_end().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! What was typed and not sent outlives the client.
+//! Drafts and unsent lines survive the client.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -80,7 +80,7 @@ async fn a_line_that_was_not_echoed_outlives_kill_minus_nine_and_goes_out_once()
     assert_eq!(peer.line_with("not yet sent").await, "ada: not yet sent");
     after.shows("sent now: \"not yet sent\"").await;
     after.typed("> half a li").await;
-    // What was entered before can be called back.
+    // Earlier input can be recalled.
     after.write("\u{15}\u{1b}[A");
     after.typed("> not yet sent").await;
     after.write("\u{1b}[A");
@@ -88,7 +88,7 @@ async fn a_line_that_was_not_echoed_outlives_kill_minus_nine_and_goes_out_once()
     after.write("\u{15}");
     kept(&home, "\"unsent\"", false).await;
     after.write("the end\r");
-    // Nothing came between.
+    // Nothing arrived in between.
     assert_eq!(peer.line_with("ada: ").await, "ada: the end");
 }
 
@@ -180,7 +180,7 @@ async fn a_draft_in_another_room_outlives_the_end() {
     after.typed("> half a line").await;
 }
 
-/// Leaves a file of a client that ended `age` seconds ago, with two lines that it saw no echo of.
+/// Writes the file of a client that ended `age` seconds ago, with two lines without an echo.
 fn leave(home: &Folder, server: &Server, age: u64) {
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
     let line = |text: &str| serde_json::json!({"type": "say", "key": format!("key-of-{text}"), "text": text});
@@ -212,7 +212,7 @@ async fn lines_get_no_younger_while_no_server_is_met() {
     let mut server = start().await;
     leave(&home, &server, 3600);
     stop(&mut server).await;
-    // Somebody accepts and answers nothing.
+    // A server that accepts the connection and answers nothing.
     let silent = tokio::net::TcpListener::bind(server.address).await.expect("the port is free");
     let mut meanwhile = client(&server, &home);
     meanwhile.shows(">").await;
@@ -234,7 +234,7 @@ async fn what_cannot_be_kept_is_told_in_full() {
     client.shows("#lobby").await;
     stop(&mut server).await;
     client.shows("offline").await;
-    // Where the folder was is a file: nothing more can be written there.
+    // A file replaces the directory: nothing more can be written there.
     let folder = home.file(".local/state/broadcast-chat/unsent");
     fs::remove_dir_all(&folder).expect("the folder");
     fs::write(&folder, "").expect("a file");

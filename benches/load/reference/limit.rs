@@ -1,5 +1,6 @@
-//! The practical limit: one thread, bare epoll, and everything that one turn of the loop brought a room leaves as one buffer of
-//! finished frames in one `send` a socket. It forgets and checks nothing; nothing that chats can need less.
+//! The practical limit: one thread with bare epoll. Each loop iteration sends everything that
+//! arrived for a room as one buffer of finished frames, with one `send` for each socket. It stores
+//! nothing and checks nothing; no chat server can do less.
 
 use std::{
     collections::HashMap,
@@ -16,11 +17,11 @@ const LISTENER: Token = Token(usize::MAX);
 
 struct Peer {
     stream: TcpStream,
-    /// Bytes that are no whole request or frame yet.
+    /// Bytes that are no complete request or frame yet.
     partial: Vec<u8>,
-    /// What the socket did not take.
+    /// Bytes that the socket did not take.
     backlog: Vec<u8>,
-    /// Its room, once the opening handshake is done.
+    /// Its room, after the opening handshake.
     room: Option<usize>,
     name: String,
 }
@@ -28,7 +29,7 @@ struct Peer {
 #[derive(Default)]
 struct Room {
     members: Vec<usize>,
-    /// What this turn brought.
+    /// The frames of this iteration.
     turn: Vec<u8>,
 }
 
@@ -37,11 +38,11 @@ struct Room {
 struct Rooms {
     numbers: HashMap<String, usize>,
     all: Vec<Room>,
-    /// Those that this turn brought something.
+    /// The rooms with frames of this iteration.
     told: Vec<usize>,
 }
 
-/// Serves for ever; says where on stdout.
+/// Serves for ever; prints its address on stdout.
 pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(address)?;
@@ -101,7 +102,7 @@ impl Rooms {
         }
     }
 
-    /// Returns what this turn brought the room, to be added to.
+    /// Returns the room's buffer of this iteration, to append to.
     fn turn(&mut self, room: usize) -> &mut Vec<u8> {
         let turn = &mut self.all[room].turn;
         if turn.is_empty() {
@@ -129,7 +130,8 @@ fn accept(listener: &TcpListener, poll: &Poll, peers: &mut Vec<Option<Peer>>, fr
     }
 }
 
-/// Reads what there is and appends what the peer said to the turn of its room; returns whether it is still there.
+/// Reads available data and appends the peer's messages to its room's buffer. Returns whether the
+/// peer is still connected.
 fn read(peer: &mut Peer, slot: usize, buffer: &mut [u8], rooms: &mut Rooms) -> bool {
     loop {
         let length = match peer.stream.read(buffer) {
@@ -137,7 +139,7 @@ fn read(peer: &mut Peer, slot: usize, buffer: &mut [u8], rooms: &mut Rooms) -> b
             Ok(length) => length,
             Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
         };
-        // The usual case: whole frames, and nothing before them.
+        // The usual case: complete frames, and nothing buffered before them.
         let mut joined = std::mem::take(&mut peer.partial);
         let mut bytes: &mut [u8] = if joined.is_empty() {
             &mut buffer[..length]
@@ -184,7 +186,8 @@ fn read(peer: &mut Peer, slot: usize, buffer: &mut [u8], rooms: &mut Rooms) -> b
     }
 }
 
-/// Sends `bytes`, or keeps what the socket does not take; returns whether the peer is still there.
+/// Sends `bytes`, or keeps what the socket does not take. Returns whether the peer is still
+/// connected.
 fn send(peer: &mut Peer, mut bytes: &[u8]) -> bool {
     if peer.backlog.is_empty() {
         match peer.stream.write(bytes) {

@@ -1,4 +1,4 @@
-//! What we are measured against: written for the purpose, each in a process of its own.
+//! The servers to compare with: written for this benchmark, each in its own process.
 
 mod limit;
 mod textbook;
@@ -10,7 +10,7 @@ use std::{
 
 use crate::Outcome;
 
-/// Serves as the reference of that name, for ever.
+/// Runs the reference server of that name, for ever.
 pub(crate) fn serve(name: &str) -> Outcome<()> {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     match name {
@@ -20,7 +20,7 @@ pub(crate) fn serve(name: &str) -> Outcome<()> {
     }
 }
 
-/// Says what our server says in its first line.
+/// Prints the same first line as our server.
 fn say_where(address: SocketAddr) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "listening on ws://{address}")?;

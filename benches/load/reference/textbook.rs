@@ -1,5 +1,6 @@
-//! The chat of the tutorials, with what its readers forget most often: `TCP_NODELAY`, and a ring that is large enough. One task a
-//! client, a `tokio::sync::broadcast` between them, a `send` a message.
+//! The chat of the tutorials, plus two things that its readers most often forget: `TCP_NODELAY`,
+//! and a channel that is large enough. One task for each client, a `tokio::sync::broadcast` channel
+//! between them, one `send` for each message.
 
 use std::net::SocketAddr;
 
@@ -12,10 +13,11 @@ use tokio_websockets::{Message, ServerBuilder};
 
 use crate::Outcome;
 
-/// Messages in flight at the most in any measurement, and then some: a chat that loses messages is not measured.
+/// More than the maximum number of messages in flight in any measurement: a chat that loses
+/// messages is not measured.
 const RING: usize = 4096;
 
-/// Serves for ever; says where on stdout.
+/// Serves for ever; prints its address on stdout.
 pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
@@ -41,7 +43,7 @@ async fn client(stream: TcpStream, number: usize, everyone: broadcast::Sender<St
             incoming = socket.next() => match incoming {
                 Some(Ok(message)) => {
                     if let Some(text) = message.as_text() {
-                        // Nobody there is no error.
+                        // Without receivers it returns an error, which does not matter.
                         everyone.send(format!("guest-{number}: {text}")).ok();
                     }
                 }

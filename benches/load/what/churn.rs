@@ -1,4 +1,4 @@
-//! What coming and going costs, those who do it and those who stay.
+//! The cost of connecting and leaving, for the clients that do it and for the others.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     bystanders(report)
 }
 
-/// Connect and close, again and again.
+/// Connects and closes, again and again.
 fn cycles(report: &mut Report) -> Outcome<()> {
     let title = "Cycles: connect and close, one at a time";
     if !report.wants(title) {
@@ -37,7 +37,7 @@ fn cycles(report: &mut Report) -> Outcome<()> {
     for _ in 0..rounds {
         for (server, fleet, speech, costs) in &mut servers {
             let before = server.cpu()?;
-            // One at a time: nobody else is there to be told.
+            // One at a time: no other client is there to be notified.
             for _ in 0..cycles {
                 fleet.call_all([Caller::new(*speech)])?;
                 fleet.dismiss(0)?;
@@ -57,7 +57,7 @@ fn cycles(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Many join one room and leave it: what one of them costs must not grow with how many they are.
+/// Many clients join one room and leave it. The cost of each must not grow with their number.
 fn crowds(report: &mut Report) -> Outcome<()> {
     let title = "Crowds join one room and leave";
     if !report.wants(title) {
@@ -82,7 +82,7 @@ fn crowds(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Two people talk while thousands come in: how long does what they say take?
+/// Two people chat while thousands join. Measures the latency of their messages.
 fn bystanders(report: &mut Report) -> Outcome<()> {
     let newcomers: u32 = report.choose(5_000, 1_000);
     let title = format!(
@@ -123,7 +123,8 @@ fn bystanders(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Lets so many come in, five every millisecond, and returns how long it took, and the connections.
+/// Connects this many clients, five every millisecond. Returns the time it took, and the
+/// connections.
 fn storm(server: std::net::SocketAddr, newcomers: u32) -> Outcome<(Duration, Fleet)> {
     let begin = Instant::now();
     let mut fleet = Fleet::new(server)?;

@@ -1,4 +1,4 @@
-//! The client: how fast lines go through it, what it keeps in memory, and how soon it is there.
+//! The client: how many lines it can process, its memory, and its startup time.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -81,14 +81,14 @@ fn start(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Starts a client that calls `listener`, with a stdin that says nothing and does not end.
+/// Starts a client that connects to `listener`, with a stdin that stays open and empty.
 fn client(listener: &TcpListener, flags: &[&str], stdout: Stdio) -> Outcome<Child> {
     let url = format!("ws://{}", listener.local_addr()?);
     let mut command = Command::new(env!("CARGO_BIN_EXE_client"));
     Ok(command.args(flags).arg(url).stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::null()).spawn()?)
 }
 
-/// Does what a server does until its client is in.
+/// Acts as a server until its client has joined.
 fn welcome(listener: &TcpListener) -> Outcome<TcpStream> {
     let (mut stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;

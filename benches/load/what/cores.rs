@@ -1,5 +1,6 @@
-//! Whether more cores deliver more. The generator needs the cores, too, so it does as little as it can: one client listens, the
-//! kernel throws away what the others get, and between two looks the generator sleeps, so that no write has to wake it.
+//! Whether more cores deliver more. The generator needs cores, too, so it does as little as it can:
+//! one client listens, the kernel discards what the others receive, and the generator sleeps
+//! between two polls, so that no write has to wake it.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,16 @@ use crate::{
     report::{Report, number},
 };
 
-/// Between two looks: what is said meanwhile is less than what is under way, and fits the sockets.
+/// The time between two polls: fewer messages arrive meanwhile than are in flight, and they fit in
+/// the sockets.
 pub(super) const NAP: Duration = Duration::from_micros(500);
 
 #[derive(Debug, Clone, Copy)]
 struct Talk {
     senders: usize,
     readers: usize,
-    /// How many messages of each sender are under way: said, and not yet heard by the one who listens.
+    /// How many messages of each sender are in flight: sent, and not yet received by the client
+    /// that listens.
     window: u32,
 }
 
@@ -32,12 +35,12 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     for (name, talk) in [
         ("1 to 1,000, 1,024 under way", Talk { senders: 1, readers: 1_000, window: 1024 }),
         ("100 to 1,000, 16 each", Talk { senders: 100, readers: 1_000, window: 16 }),
-        // Too little for two cores: they are done before the generator looks again.
+        // Too few for two cores: they are done before the generator polls again.
         ("100 to 100, 16 each", Talk { senders: 100, readers: 100, window: 16 }),
         ("100 to 100, 32 each", Talk { senders: 100, readers: 100, window: 32 }),
     ] {
         let mut stages = [Cores::One, Cores::All].map(|cores| (cores, Vec::new()));
-        // One after the other: the generator is where the server is not.
+        // One after the other: the generator runs on the cores that the server does not use.
         for _ in 0..rounds {
             for (cores, samples) in &mut stages {
                 let server = Server::start(Kind::Memory, *cores)?;
@@ -63,7 +66,8 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Lets the senders talk for `length`, and until everybody has got as many bytes as the one who listens.
+/// Makes the senders send for `length`, and until every client has received as many bytes as the
+/// one that listens.
 fn play(server: &Server, fleet: &mut Fleet, talk: Talk, length: Duration) -> Outcome<Sample> {
     let (cpu, begin) = (server.cpu()?, Instant::now());
     let mut heard: Vec<u32> = (0..talk.senders).map(|sender| fleet.number(sender)).collect();

@@ -1,4 +1,4 @@
-//! What a server does when nobody says anything: pings, spread over their interval.
+//! The cost of an idle server: pings, spread over their interval.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     let readers = report.choose(10_000, 2_000);
-    // Longer than the interval of the pings.
+    // Longer than the ping interval.
     let length = Duration::from_secs(report.choose(60, 6));
     Report::table(&format!("CPU of an idle server, {readers} connections, {length:?}"), &["of a core"]);
     for speech in [Speech::Text, Speech::Json] {

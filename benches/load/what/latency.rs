@@ -1,4 +1,4 @@
-//! How long a message is on its way, at a pace that everybody can keep.
+//! The latency of a message, at a rate that all servers can keep.
 
 use std::{
     io::Write as _,
@@ -12,7 +12,7 @@ use crate::{
     report::{Report, median, percentile},
 };
 
-/// A pace.
+/// A message rate.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     senders: usize,
@@ -23,8 +23,9 @@ struct Pace {
 
 const KINDS: [Kind; 4] = [Kind::Limit, Kind::Memory, Kind::Disk, Kind::Textbook];
 
-/// Of so many readers two crowds are more than one process may hold, so that servers are measured one after the other. Where there
-/// are fewer, all stay, and have many short turns: whatever else the machine does then falls on each of them.
+/// With this many readers, one process cannot hold two groups, so the servers are measured one
+/// after the other. With fewer, all stay connected and alternate in many short rounds, so that
+/// other load on the machine affects each of them.
 const CROWD: usize = 4_000;
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
@@ -88,7 +89,8 @@ fn set(kind: Kind, pace: Pace) -> Outcome<(Server, Fleet)> {
     Ok((server, fleet))
 }
 
-/// Returns how long it takes to write two pages to the end of a file and to sync them, at the pace at which messages come.
+/// Returns how long it takes to write two pages to the end of a file and to sync them, at the
+/// message rate.
 fn syncs_at(pace: Pace, length: Duration) -> Outcome<Vec<f64>> {
     let mut file = tempfile::tempfile()?;
     let (begin, mut took) = (Instant::now(), Vec::new());
@@ -102,7 +104,8 @@ fn syncs_at(pace: Pace, length: Duration) -> Outcome<Vec<f64>> {
     Ok(took)
 }
 
-/// Lets the senders speak by turns at their pace, whatever comes back, and returns how long each delivery took, in seconds.
+/// Makes the senders send in turn at the given rate, whatever comes back. Returns the latency of
+/// each delivery, in seconds.
 fn keep_pace(fleet: &mut Fleet, pace: Pace, length: Duration) -> Outcome<Vec<f64>> {
     let between = Duration::from_secs(1) / pace.rate;
     let first: Vec<u32> = (0..pace.senders).map(|sender| fleet.number(sender)).collect();

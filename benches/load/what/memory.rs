@@ -1,4 +1,4 @@
-//! What a connection that only listens keeps in memory.
+//! The memory of a connection that only listens.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     report::{Report, number},
 };
 
-/// Messages that every newcomer is shown.
+/// The number of messages that every new client is shown.
 const HISTORY: u32 = 50;
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
@@ -56,7 +56,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     full_house(report)
 }
 
-/// Each person in a room of their own: what a connection and a small room take together.
+/// Each person is in a room of their own: the memory of a connection and a small room together.
 fn alone(report: &mut Report) -> Outcome<()> {
     let readers: usize = report.choose(10_000, 2_000);
     Report::table("Resident memory a connection, each alone in a room", &["idle"]);
@@ -73,7 +73,7 @@ fn alone(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// As many as one process may hold.
+/// As many as one process can hold.
 fn full_house(report: &Report) -> Outcome<()> {
     let readers = report.choose(19_000, 3_000);
     Report::table("A full house", &["connections", "resident"]);

@@ -1,4 +1,4 @@
-//! What is measured, one file each.
+//! The measurements, one file each.
 
 mod churn;
 mod client;
@@ -11,10 +11,10 @@ mod throughput;
 
 use crate::{Outcome, report::Report};
 
-/// Measures something and prints it.
+/// Runs a measurement and prints it.
 pub(crate) type Measure = fn(&mut Report) -> Outcome<()>;
 
-/// Everything, by name.
+/// All measurements, by name.
 pub(crate) const ALL: [(&str, Measure); 8] = [
     ("throughput", throughput::measure),
     ("latency", latency::measure),

@@ -1,4 +1,5 @@
-//! Whether a delivery costs the same among ten and among ten thousand, and in one room and in a thousand.
+//! Whether a delivery costs the same with ten and with ten thousand readers, and in one room and in
+//! a thousand.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::{
     report::{Report, median, number},
 };
 
-/// People in each room.
+/// The number of people in each room.
 const AT_HOME: usize = 10;
 
 pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
@@ -21,7 +22,8 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     rooms(report)
 }
 
-/// Among few, a message costs what it takes to read it; so the limit is shown beside.
+/// With few readers, a message costs mostly what it takes to read it; so the limit is shown beside
+/// it.
 fn readers(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
     let title = "Readers: one speaks, 64 under way";
@@ -31,7 +33,7 @@ fn readers(report: &mut Report) -> Outcome<()> {
     Report::table(title, &["deliveries/s", "CPU s/M", "limit: CPU s/M", "of the limit"]);
     for readers in report.choose(vec![10, 100, 1_000, 10_000], vec![10, 1_000]) {
         let talk = Talk { senders: 1, readers, window: 64, length: 100, speech: Speech::Text };
-        // One after the other: two of the largest crowds are more than one process may hold.
+        // One after the other: one process cannot hold two of the largest groups.
         let limit = in_turns(&mut [Stage::set(Kind::Limit, Cores::One, talk)?], rounds, length)?;
         let samples = in_turns(&mut [Stage::set(Kind::Memory, Cores::One, talk)?], rounds, length)?;
         let (rate, cost) = (middle(&samples[0], |s| s.rate), middle(&samples[0], |s| s.cost));
@@ -48,8 +50,8 @@ fn readers(report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// In every room ten people, and one of them speaks soon after they have heard themselves: between two looks the generator sleeps, or
-/// the server would wake it for each of so many short writes.
+/// Ten people in every room. One of them sends again soon after its own echo. The generator sleeps
+/// between two polls; otherwise the server would wake it for each of the many short writes.
 fn rooms(report: &mut Report) -> Outcome<()> {
     let (rounds, length) = (report.choose(5, 2), Duration::from_millis(report.choose(1500, 300)));
     let title = "Rooms: ten people each, one message a room under way";
@@ -58,7 +60,7 @@ fn rooms(report: &mut Report) -> Outcome<()> {
     }
     Report::table(title, &["deliveries/s", "CPU s/M", "limit: CPU s/M", "of the limit"]);
     for rooms in report.choose(vec![1, 10, 100, 1_000], vec![1, 100]) {
-        // One after the other: two of the largest crowds are more than one process may hold.
+        // One after the other: one process cannot hold two of the largest groups.
         let (_, limit) = in_rooms(Kind::Limit, rooms, rounds, length)?;
         let (rate, cost) = in_rooms(Kind::Memory, rooms, rounds, length)?;
         let cells = [
@@ -78,7 +80,7 @@ fn rooms(report: &mut Report) -> Outcome<()> {
 fn in_rooms(kind: Kind, rooms: usize, rounds: usize, length: Duration) -> Outcome<(f64, f64)> {
     let server = Server::start(kind, Cores::One)?;
     let mut fleet = Fleet::new(server.address)?;
-    // The first of each room come first, so that the senders are the first clients.
+    // The first client of each room connects first, so that the senders are the first clients.
     let callers = (0..rooms * AT_HOME).map(|number| Caller::new(Speech::Text).room(format!("room-{}", number % rooms)));
     fleet.call_all(callers)?;
     fleet.settle(Duration::from_millis(300))?;

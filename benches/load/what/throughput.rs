@@ -1,5 +1,5 @@
-//! As much as goes through: every sender keeps so many messages under way, and what a delivery costs the server is asked of the
-//! kernel. CPU a delivery is the figure that is stable on a machine that others use too.
+//! Maximum throughput. Every sender keeps a fixed number of messages in flight, and the kernel
+//! reports the server's CPU time. CPU a delivery is the figure that is stable on a shared machine.
 
 use std::time::{Duration, Instant};
 
@@ -10,27 +10,27 @@ use crate::{
     report::{Report, median, number},
 };
 
-/// Without a single echo for so long, something is lost.
+/// If no echo arrives for this long, a message is lost.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Who talks to whom.
+/// The shape of the traffic.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Talk {
     pub(crate) senders: usize,
     pub(crate) readers: usize,
-    /// How many messages of each sender are under way: said, and not yet echoed to it.
+    /// How many messages of each sender are in flight: sent, and not yet echoed to it.
     pub(crate) window: u32,
     /// Bytes of text.
     pub(crate) length: usize,
     pub(crate) speech: Speech,
 }
 
-/// What one round has shown.
+/// The result of one round.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sample {
     /// Deliveries a second.
     pub(crate) rate: f64,
-    /// Seconds of the server's CPU time a million deliveries.
+    /// CPU seconds of the server for a million deliveries.
     pub(crate) cost: f64,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts a server and lets everybody in.
+    /// Starts a server and connects all clients.
     pub(crate) fn set(kind: Kind, cores: Cores, talk: Talk) -> Outcome<Self> {
         let server = Server::start(kind, cores)?;
         let mut fleet = Fleet::new(server.address)?;
@@ -51,7 +51,7 @@ impl Stage {
         Ok(Self { server, fleet, talk })
     }
 
-    /// Lets everybody talk for `length`, and until all of it has arrived everywhere.
+    /// Makes the senders send for `length`, and until everything has arrived everywhere.
     pub(crate) fn play(&mut self, length: Duration) -> Outcome<Sample> {
         let (cpu, begin) = (self.server.cpu()?, Instant::now());
         let deliveries = talk(&mut self.fleet, self.talk, length)?;
@@ -61,7 +61,7 @@ impl Stage {
     }
 }
 
-/// Lets the senders talk, and returns how many deliveries there were.
+/// Makes the senders send, and returns the number of deliveries.
 pub(crate) fn talk(fleet: &mut Fleet, talk: Talk, length: Duration) -> Outcome<u64> {
     let begin = Instant::now();
     let first: Vec<u32> = (0..talk.senders).map(|sender| fleet.number(sender)).collect();
@@ -96,7 +96,7 @@ pub(crate) fn talk(fleet: &mut Fleet, talk: Talk, length: Duration) -> Outcome<u
     }
 }
 
-/// Lets several servers play in turns, and returns the samples of each.
+/// Runs several servers in alternation, and returns the samples of each.
 pub(crate) fn in_turns(stages: &mut [Stage], rounds: usize, length: Duration) -> Outcome<Vec<Vec<Sample>>> {
     let mut samples = vec![Vec::new(); stages.len()];
     for stage in stages.iter_mut() {
@@ -115,10 +115,11 @@ pub(crate) fn middle(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64
     median(&samples.iter().map(figure).collect::<Vec<_>>())
 }
 
-/// What JSON puts around a text of ours, in bytes: the limit knows no JSON, so it is given frames of the same length.
+/// How many bytes JSON adds to a text of ours. The limit knows no JSON, so it is given frames of
+/// the same length.
 const FRAME_OVERHEAD: usize = 125;
 
-/// The talks of the table.
+/// The rows of the table.
 const TALKS: [(&str, Talk); 8] = [
     ("1 to 1,000", Talk { senders: 1, readers: 1000, window: 64, length: 100, speech: Speech::Text }),
     ("1 to 1,000, 1 KiB", Talk { senders: 1, readers: 1000, window: 64, length: 1024, speech: Speech::Text }),

@@ -12,7 +12,7 @@
 //! tabs: a chat and a connection each ─┴→ fullscreen → tabs / view::tui → screen
 //! ```
 //!
-//! [`chat`], [`view`], and the parts that take what is typed ([`keys`], [`editor`], [`completion`]), are pure: no tokio, no clock.
+//! [`chat`], [`view`], and the parts that take what is typed ([`keys`](terminal::keys), [`editor`], [`completion`]), are pure: no tokio, no clock.
 
 pub mod address;
 pub mod chat;

@@ -80,7 +80,7 @@ impl App {
     }
 
     /// Returns the last message of the room that was shown, and of which history it is: with this as
-    /// [`Settings::resume`](super::Settings::resume), a later conversation goes on there.
+    /// [`Settings::saved_position`](super::Settings::saved_position), a later conversation goes on there.
     #[must_use]
     pub fn cursor(&self) -> Option<Bookmark> {
         let (epoch, id) = self.epoch.zip(self.cursor)?;

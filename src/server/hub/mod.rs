@@ -5,4 +5,5 @@ mod coalesce;
 pub(super) mod fanout;
 pub(super) mod handle;
 pub(super) mod mailbox;
+mod state;
 pub(super) mod task;

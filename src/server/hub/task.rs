@@ -5,25 +5,23 @@
 
 use std::time::Duration;
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 use tracing::debug;
 
 use super::coalesce::Coalescer;
 use crate::server::{
     hub::fanout::Fanout,
-    hub::handle::{Ask, Hub, Leaving, Membership, Outgoing, Request, RoomSubscription},
+    hub::handle::{Ask, Hub, Leaving, Membership, Request, RoomSubscription},
     hub::mailbox::Mailboxes,
+    hub::state::{Change, Command, Effect, Item, Outcome, PendingBatch, Stamp, State, evicted},
 };
 use crate::{
     protocol::{
-        Author, Body, ErrorCode, Failure, IdempotencyKey, Kind, Limits, MessageId, Nick, Private, RoomName, RoomView,
-        ServerMessage, Timestamp, Topic, TopicBy, Whois,
+        Author, ErrorCode, Failure, Kind, Limits, MessageId, Nick, RoomName, RoomView, ServerMessage, Timestamp, Topic,
+        TopicBy, Whois,
     },
-    rooms::{Arrival, Full, Kept, Known, MemberId, Notice, Rooms, Sender, To},
-    store::{Appended, Clock, Complaints, Draft, MembershipChange, Reading, Store},
+    rooms::{Arrival, Kept, Known, MemberId, Rooms},
+    store::{Appended, Clock, Complaints, MembershipChange, Reading, Store},
 };
 
 /// Messages that are committed together, past which a turn does so before it goes on.
@@ -45,35 +43,11 @@ pub(crate) fn open(
     (Hub::new(requests), task.run(incoming))
 }
 
-/// One turn's work, in the order in which it came.
-enum Item {
-    /// So many things to commit, and whose they are.
-    Drafts(MemberId, usize),
-    Notice(Notice),
-}
-
-#[derive(Default)]
-struct PendingBatch {
-    items: Vec<Item>,
-    drafts: Vec<Draft>,
-    /// Whether a topic is among them.
-    sets_topic: bool,
-    /// Who wants to know when they are committed.
-    barriers: Vec<oneshot::Sender<()>>,
-    /// Who spoke last, if nobody has moved since: whoever says much says it in a row.
-    speaker: Option<Speaker>,
-}
-
-struct Speaker {
-    member: MemberId,
-    nick: Nick,
-    author: Author,
-    room: RoomName,
-}
-
 /// Everything that only the hub may touch.
 struct HubTask {
-    rooms: Rooms,
+    state: State,
+    /// What follows from the command that is applied.
+    effects: Vec<Effect>,
     fanout: Fanout,
     mail: Mailboxes,
     store: Store,
@@ -83,14 +57,13 @@ struct HubTask {
     last: MessageId,
     started: Instant,
     clock: Clock,
-    /// The time of the latest turn.
-    latest: Timestamp,
 }
 
 impl HubTask {
     fn new(store: Store, last: MessageId, at: Timestamp, requests: mpsc::WeakSender<Request>, rooms: Rooms) -> Self {
         Self {
-            rooms,
+            state: State { rooms },
+            effects: Vec::new(),
             fanout: Fanout::default(),
             mail: Mailboxes::default(),
             store,
@@ -99,7 +72,6 @@ impl HubTask {
             last,
             started: Instant::now(),
             clock: Clock::new(at, Reading::now()),
-            latest: at,
         }
     }
 
@@ -118,12 +90,12 @@ impl HubTask {
             let crate::store::Membership { author, room, nick, person } = member;
             Kept { author, room, nick, person }
         });
-        self.rooms.restore(self.store.runs().before() << WITHIN_RUN, people);
+        self.state.rooms.restore(self.store.runs().before() << WITHIN_RUN, people);
     }
 
     /// Keeps who is where now for the next start.
     async fn keep_memberships(&mut self) {
-        let changed = self.rooms.changed_memberships();
+        let changed = self.state.rooms.changed_memberships();
         if !changed.is_empty() {
             let change = |((author, room), who)| MembershipChange { author, room, who };
             // It is closed only when the server has ended.
@@ -136,116 +108,98 @@ impl HubTask {
         let mut waiting = Vec::with_capacity(Limits::HUB_QUEUE);
         let mut coalescer = Coalescer::default();
         loop {
-            let due = self.rooms.next_due().map(|due| self.started + due);
+            let due = self.state.rooms.next_due().map(|due| self.started + due);
             tokio::select! {
                 biased;
                 received = incoming.recv_many(&mut waiting, Limits::HUB_QUEUE) => if received == 0 { break },
                 () = tokio::time::sleep_until(due.unwrap_or(self.started)), if due.is_some() => {}
             }
             coalescer.complete(&mut incoming, &mut waiting).await;
-            let now = self.now();
-            self.latest = self.clock.time(Reading::now());
-            let mut turn = PendingBatch::default();
+            let stamp = self.stamp();
+            let mut batch = PendingBatch::default();
             for request in waiting.drain(..) {
-                self.handle(request, now, &mut turn).await;
-                if turn.drafts.len() >= MAX_COMMIT {
-                    self.commit(std::mem::take(&mut turn)).await;
+                self.handle(request, stamp, &mut batch).await;
+                if batch.drafts.len() >= MAX_COMMIT {
+                    self.commit(std::mem::take(&mut batch)).await;
                 }
             }
-            turn.items.extend(self.rooms.due(self.now()).into_iter().map(Item::Notice));
-            self.tell_undelivered();
-            self.commit(turn).await;
+            let stamp = self.stamp();
+            self.command(Change::Expire, stamp, &mut batch).await;
+            self.commit(batch).await;
             self.keep_memberships().await;
             self.close_empty_rooms();
         }
     }
 
-    fn now(&self) -> Duration {
-        self.started.elapsed()
+    /// Returns the time now, for the commands that are ordered now.
+    fn stamp(&mut self) -> Stamp {
+        Stamp { elapsed: self.started.elapsed(), at: self.clock.time(Reading::now()) }
     }
 
-    async fn handle(&mut self, request: Request, now: Duration, turn: &mut PendingBatch) {
-        if !matches!(request, Request::Say(..)) {
-            turn.speaker = None;
-        }
+    /// Orders a request, which gives it its place and its time, applies it, and answers. Questions are
+    /// answered from the state as it is then.
+    async fn handle(&mut self, request: Request, stamp: Stamp, batch: &mut PendingBatch) {
+        // Whoever asked may have gone meanwhile, so each answer may be lost.
         match request {
+            Request::Say(member, said) => drop(self.command(Change::Say(member, said), stamp, batch).await),
             Request::Arrive(arrival, reply) => {
-                // Whoever has gone meanwhile gives the seat back by this.
-                drop(reply.send(self.arrive(arrival, now)));
+                // If nobody takes the answer, dropping it gives the membership back.
+                drop(reply.send(self.arrive(arrival, stamp, batch).await));
             }
-            Request::Say(member, said) => self.say(member, said, turn),
-            Request::Barrier(reply) => turn.barriers.push(reply),
             Request::Go(member, room, reply) => {
-                // What was said before is in the ring that is left behind.
-                self.commit(std::mem::take(turn)).await;
-                if let Some(evicted) = self.rooms.go(member, &room, now) {
-                    self.mail.evict(evicted);
-                    self.hand_over_from(member);
-                }
+                self.command(Change::Go(member, room.clone()), stamp, batch).await;
                 drop(reply.send(self.place(room)));
             }
-            Request::LearnTopic(member, room, topic) => self.rooms.learn_topic(member, &room, topic),
-            Request::Rename(member, to, reply) => drop(reply.send(self.rename(member, &to, now))),
-            Request::Ask(member, ask, reply) => {
-                // The answer may tell a topic that was set just before.
-                if turn.sets_topic && !matches!(ask, Ask::Tell { .. }) {
-                    self.commit(std::mem::take(turn)).await;
-                }
-                drop(reply.send(self.answer(member, ask)));
+            Request::LearnTopic(member, room, topic) => {
+                self.command(Change::LearnTopic(member, room, topic), stamp, batch).await;
             }
-            Request::Rooms(member, reply) => drop(reply.send(self.rooms.rooms_of(member))),
+            Request::Rename(member, to, reply) => {
+                if let Outcome::Renamed(renamed) = self.command(Change::Rename(member, to), stamp, batch).await {
+                    drop(reply.send(renamed));
+                }
+            }
+            Request::Ask(member, ask, reply) => drop(reply.send(self.ask(member, ask, stamp, batch).await)),
+            Request::Rooms(member, reply) => drop(reply.send(self.state.rooms.rooms_of(member))),
             Request::Confirm(member, count) => {
-                if let Some(author) = self.rooms.confirm(member, count) {
-                    self.hand_over(author);
-                }
+                self.command(Change::Confirm(member, count), stamp, batch).await;
             }
-            Request::Leave { member, for_good } => self.leave(member, for_good, now),
+            Request::Leave { member, for_good } => {
+                self.command(Change::Leave { member, for_good }, stamp, batch).await;
+            }
+            Request::Barrier(reply) => batch.barriers.push(reply),
         }
     }
 
-    fn leave(&mut self, member: MemberId, for_good: bool, now: Duration) {
-        let author = self.rooms.whereabouts(member).map(|(_, author, _)| author);
-        self.mail.close(member);
-        if for_good {
-            self.rooms.leave(member, now);
-        } else {
-            self.rooms.lose(member, now);
+    /// Applies a command, and carries out what follows from it.
+    async fn command(&mut self, change: Change, stamp: Stamp, batch: &mut PendingBatch) -> Outcome {
+        if change.follows_commit(batch) {
+            self.commit(std::mem::take(batch)).await;
         }
-        // Another connection of the same person may take what this one did not.
-        if let Some(author) = author {
-            self.hand_over(author);
-        }
-    }
-
-    /// Gives what is owed to the person of this seat to the connection that is there.
-    fn hand_over_from(&mut self, member: MemberId) {
-        if let Some((_, author, _)) = self.rooms.whereabouts(member) {
-            self.hand_over(author);
-        }
-    }
-
-    fn hand_over(&mut self, author: Author) {
-        let mail = &self.mail;
-        self.rooms.hand_over(author, |member, event| mail.deliver(member, event.clone()));
-    }
-
-    /// Tells those who said something privately that nobody took.
-    fn tell_undelivered(&mut self) {
-        for (author, failure) in self.rooms.undelivered() {
-            // Who is not here any more need not know, nor can who takes nothing: of [`Limits::UNCONFIRMED`] things that wait for
-            // them, none is given up for this one.
-            if self.rooms.owe(author, ServerMessage::Error(failure), None).is_ok() {
-                self.hand_over(author);
+        let outcome = self.state.apply(Command { stamp, change }, batch, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Evict(member) => self.mail.evict(member),
+                Effect::Close(member) => self.mail.close(member),
+                Effect::HandOver(author) => hand_over(&mut self.state.rooms, &self.mail, author),
+                Effect::Deliver(member, event) => drop(self.mail.deliver(member, event)),
+                Effect::MustDeliver(member, event) => self.mail.must_deliver(member, event),
             }
         }
+        outcome
     }
 
-    fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<(Membership, RoomView), Failure> {
+    async fn arrive(
+        &mut self,
+        arrival: Arrival,
+        stamp: Stamp,
+        batch: &mut PendingBatch,
+    ) -> Result<(Membership, RoomView), Failure> {
         let (room, can_return, author) = (arrival.room.clone(), arrival.can_return, arrival.author);
-        let joined = self.rooms.arrive(arrival, now)?;
-        if let Some(evicted) = joined.evicted {
-            self.mail.evict(evicted);
-        }
+        let outcome = self.command(Change::Arrive(arrival), stamp, batch).await;
+        let Outcome::Arrived(joined) = outcome else {
+            return Err(Failure::new(ErrorCode::Unavailable, "the server has failed"));
+        };
+        let joined = joined?;
         let (place, view) = self.place(room);
         let member = Membership {
             id: joined.member,
@@ -257,159 +211,66 @@ impl HubTask {
             mailbox: self.mail.open(joined.member),
             leaving: Leaving::new(self.requests.clone(), joined.member, !can_return),
         };
-        self.hand_over(author);
+        hand_over(&mut self.state.rooms, &self.mail, author);
         Ok((member, view))
     }
 
     /// Returns a place in a room that somebody has just entered, and the room as they find it.
     fn place(&mut self, room: RoomName) -> (RoomSubscription, RoomView) {
-        let view = self.rooms.view(&room);
-        let knows_topic = self.rooms.knows_topic(&room);
+        let view = self.state.rooms.view(&room);
+        let knows_topic = self.state.rooms.knows_topic(&room);
         let receiver = self.fanout.subscribe(&room);
         (RoomSubscription { room, receiver, last: self.last, knows_topic }, view)
     }
 
-    fn say(&mut self, member: MemberId, said: Vec<Outgoing>, turn: &mut PendingBatch) {
-        if turn.speaker.as_ref().is_none_or(|speaker| speaker.member != member) {
-            // Who has lost the seat is told so by the mailbox, and says it again on the newer connection.
-            let Some((nick, author, room)) = self.rooms.whereabouts(member) else { return };
-            let speaker = Speaker { member, nick: nick.clone(), author, room: room.clone() };
-            self.rooms.spoke(member);
-            self.rooms.is_active(member, self.started.elapsed());
-            turn.items.extend(self.rooms.flush(&speaker.room).map(Item::Notice));
-            turn.speaker = Some(speaker);
-        }
-        let Some(Speaker { nick, author, room, .. }) = &turn.speaker else { return };
-        turn.items.push(Item::Drafts(member, said.len()));
-        turn.sets_topic |= said.iter().any(|said| said.kind == Kind::Topic);
-        turn.drafts.extend(said.into_iter().map(|Outgoing { kind, text, key }| Draft {
-            room: room.clone(),
-            at: self.latest,
-            nick: nick.clone(),
-            author: *author,
-            kind,
-            text,
-            key,
-        }));
-    }
-
-    fn rename(&mut self, member: MemberId, to: &Nick, now: Duration) -> Result<(), Failure> {
-        for member in self.rooms.rename(member, to, now)? {
-            self.mail.must_deliver(member, ServerMessage::Nick { nick: to.clone() });
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, member: MemberId, ask: Ask) -> ServerMessage {
-        let Some((nick, _, room)) = self.rooms.whereabouts(member) else {
-            return ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"));
+    /// Does what is asked where that is a command, and answers it where it is a question.
+    async fn ask(&mut self, member: MemberId, ask: Ask, stamp: Stamp, batch: &mut PendingBatch) -> ServerMessage {
+        let change = match ask {
+            Ask::Tell { to, text, key } => Change::Tell { from: member, to, text, key },
+            Ask::Away(text) => Change::Away(member, text),
+            Ask::Names => return self.answer(member, Question::Names, stamp, batch).await,
+            Ask::Whois(nick) => return self.answer(member, Question::Whois(nick), stamp, batch).await,
+            Ask::Rooms => return self.answer(member, Question::Rooms, stamp, batch).await,
+            Ask::Topic => return self.answer(member, Question::Topic, stamp, batch).await,
         };
-        match ask {
-            Ask::Names => ServerMessage::Names(self.rooms.names(room)),
-            Ask::Whois(nick) => match self.rooms.known(member, &nick) {
-                Ok(known) => ServerMessage::Whois(self.whois(known)),
-                Err(failure) => ServerMessage::Error(failure),
-            },
-            Ask::Away(text) => {
-                let text = self.rooms.set_away(member, text, self.now());
-                ServerMessage::Away { nick: None, text }
-            }
-            Ask::Rooms => {
-                let (rooms, total) = self.rooms.list();
-                ServerMessage::Rooms { rooms, total, more: false }
-            }
-            Ask::Topic if !self.rooms.knows_topic(room) => {
-                ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "the topic cannot be read at the moment"))
-            }
-            Ask::Topic => {
-                let RoomView { topic, topic_by, .. } = self.rooms.view(room);
-                ServerMessage::Topic { room: room.clone(), topic, topic_by }
-            }
-            Ask::Tell { to, text, key } => {
-                let from = nick.clone();
-                self.tell(member, from, &to, text, key.clone())
-                    .unwrap_or_else(|failure| ServerMessage::Error(failure.about(key)))
-            }
+        match self.command(change, stamp, batch).await {
+            Outcome::Answer(answer) => answer,
+            Outcome::Arrived(_) | Outcome::Renamed(_) | Outcome::Done => evicted(),
         }
     }
 
-    /// Returns what is told of a person, in the time of the server's clock.
-    fn whois(&self, known: Known) -> Whois {
-        let (at, now) = (self.latest, self.now());
-        let ago = |then: Duration| {
-            let ago = now.saturating_sub(then).as_millis();
-            Timestamp(at.0.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX)))
-        };
-        let Known { nick, rooms, since, active, away } = known;
-        Whois { nick, rooms, at, since: ago(since), active: ago(active), away }
-    }
-
-    /// Delivers a private message and returns the sender's own copy.
-    fn tell(
+    /// Answers a question. It changes nothing.
+    async fn answer(
         &mut self,
         member: MemberId,
-        from: Nick,
-        to: &To,
-        text: Body,
-        key: Option<IdempotencyKey>,
-    ) -> Result<ServerMessage, Failure> {
-        self.rooms.spoke(member);
-        self.rooms.is_active(member, self.now());
-        let addressee = self.rooms.addressee(to)?;
-        let earlier = key.as_ref().and_then(|key| self.rooms.earlier_private(member, key));
-        let id = earlier.unwrap_or_else(|| self.rooms.number_private());
-        let private = Private {
-            peer: self.rooms.person(member),
-            id: Some(id),
-            from,
-            to: addressee.nick.clone(),
-            at: self.latest,
-            text,
-            key: None,
-        };
-        let copy = Private { peer: Some(addressee.id), key: key.clone(), ..private.clone() };
-        let copy = ServerMessage::Private(copy);
-        if earlier.is_none() {
-            // To oneself there is one copy, the echo.
-            if addressee.member != member {
-                self.give(member, addressee.author, private, key, id)?;
-            } else if let Some(key) = key {
-                self.rooms.note_private(member, key, id);
+        question: Question,
+        stamp: Stamp,
+        batch: &mut PendingBatch,
+    ) -> ServerMessage {
+        // The answer may tell a topic that was set just before.
+        if batch.sets_topic() {
+            self.commit(std::mem::take(batch)).await;
+        }
+        let rooms = &self.state.rooms;
+        let Some((_, _, room)) = rooms.whereabouts(member) else { return evicted() };
+        match question {
+            Question::Names => ServerMessage::Names(rooms.names(room)),
+            Question::Whois(nick) => match rooms.known(member, &nick) {
+                Ok(known) => ServerMessage::Whois(whois(known, stamp)),
+                Err(failure) => ServerMessage::Error(failure),
+            },
+            Question::Rooms => {
+                let (rooms, total) = rooms.list();
+                ServerMessage::Rooms { rooms, total, more: false }
             }
-            // The echo goes first. Where there is no room for this, it was told before.
-            if addressee.member != member
-                && let Some(text) = self.rooms.tell_away(member, addressee.id)
-            {
-                self.mail.deliver(member, ServerMessage::Away { nick: Some(addressee.nick), text: Some(text) });
+            Question::Topic if !rooms.knows_topic(room) => {
+                ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "the topic cannot be read at the moment"))
+            }
+            Question::Topic => {
+                let RoomView { topic, topic_by, .. } = rooms.view(room);
+                ServerMessage::Topic { room: room.clone(), topic, topic_by }
             }
         }
-        Ok(copy)
-    }
-
-    /// Gives somebody a private message, which is theirs until they have confirmed it.
-    fn give(
-        &mut self,
-        from: MemberId,
-        to: Author,
-        private: Private,
-        key: Option<IdempotencyKey>,
-        id: u64,
-    ) -> Result<(), Failure> {
-        let nick = private.to.clone();
-        let sender = self.rooms.whereabouts(from).map(|(_, author, _)| Sender { author, key: key.clone() });
-        self.rooms.owe(to, ServerMessage::Private(private), sender).map_err(|full| {
-            let words = match full {
-                Full::Recipient => format!("{nick} takes nothing at the moment; try again"),
-                Full::Sender => "too much that you told others has not reached them yet; try again".to_owned(),
-            };
-            Failure::new(ErrorCode::Unreachable, words)
-        })?;
-        // Before it can turn out that nobody takes it.
-        if let Some(key) = key {
-            self.rooms.note_private(from, key, id);
-        }
-        self.hand_over(to);
-        Ok(())
     }
 
     async fn commit(&mut self, turn: PendingBatch) {
@@ -444,7 +305,7 @@ impl HubTask {
                         if message.kind == Kind::Topic {
                             let topic = message.text.as_ref().and_then(|text| Topic::new(text.as_str()).ok());
                             let by = Some(message.nick.clone());
-                            self.rooms.set_topic(&message.room, topic.map(|topic| TopicBy { topic, by }));
+                            self.state.rooms.set_topic(&message.room, topic.map(|topic| TopicBy { topic, by }));
                         }
                         self.fanout.message(message);
                     }
@@ -468,10 +329,33 @@ impl HubTask {
     }
 
     fn close_empty_rooms(&mut self) {
-        if self.fanout.count() > self.rooms.count() + KEEP_EMPTY_ROOMS {
-            self.fanout.close(|room| !self.rooms.is_open(room));
+        if self.fanout.count() > self.state.rooms.count() + KEEP_EMPTY_ROOMS {
+            self.fanout.close(|room| !self.state.rooms.is_open(room));
         }
     }
+}
+
+/// What changes nothing.
+enum Question {
+    Names,
+    Whois(Nick),
+    Rooms,
+    Topic,
+}
+
+/// Gives what is owed to a person to one of their connections.
+fn hand_over(rooms: &mut Rooms, mail: &Mailboxes, author: Author) {
+    rooms.hand_over(author, |member, event| mail.deliver(member, event.clone()));
+}
+
+/// Returns what is told of a person, in the time of the server's clock.
+fn whois(known: Known, stamp: Stamp) -> Whois {
+    let ago = |then: Duration| {
+        let ago = stamp.elapsed.saturating_sub(then).as_millis();
+        Timestamp(stamp.at.0.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX)))
+    };
+    let Known { nick, rooms, since, active, away } = known;
+    Whois { nick, rooms, at: stamp.at, since: ago(since), active: ago(active), away }
 }
 
 #[cfg(test)]

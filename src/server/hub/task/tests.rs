@@ -1,9 +1,16 @@
 //! Turns: what they take together, and what is left of an empty room.
 
+use proptest::prelude::*;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::*;
-use crate::{protocol::Hex, rooms::IfTaken};
+use crate::{
+    protocol::{Body, Dialect, Hex, IdempotencyKey},
+    rooms::{IfTaken, To},
+    server::hub::{fanout::RoomReceiver, handle::Outgoing, mailbox::Mailbox},
+};
+
+const START: Stamp = Stamp { elapsed: Duration::ZERO, at: Timestamp(0) };
 
 fn arrival(room: RoomName) -> Arrival {
     Arrival {
@@ -54,14 +61,15 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
     for number in 0..2 * KEEP_EMPTY_ROOMS {
         let room = RoomName::new(&format!("room-{number}")).unwrap();
         for known in [None, Some(tea.clone())] {
-            let (member, _) = task.arrive(arrival(room.clone()), Duration::ZERO).unwrap();
+            let (member, _) = task.arrive(arrival(room.clone()), START, &mut PendingBatch::default()).await.unwrap();
             assert!(!member.place.knows_topic);
             assert_eq!(task.store.topic(&room).await.unwrap().map(|topic| topic.topic), known);
             let said = Outgoing { kind: Kind::Topic, text: Some(Body::new("tea").unwrap()), key: None };
             let mut turn = PendingBatch::default();
-            task.say(member.id, vec![said], &mut turn);
+            task.handle(Request::Say(member.id, vec![said]), START, &mut turn).await;
             task.commit(turn).await;
-            task.leave(member.id, true, Duration::ZERO);
+            task.command(Change::Leave { member: member.id, for_good: true }, START, &mut PendingBatch::default())
+                .await;
             task.close_empty_rooms();
             assert!(task.fanout.count() <= KEEP_EMPTY_ROOMS, "{}", task.fanout.count());
         }
@@ -147,11 +155,11 @@ async fn what_was_said_is_settled_when_it_is_in_the_ring_and_costs_no_turn_of_it
         ),
         "tea",
     );
-    let (mut member, _) = task.arrive(arrival(RoomName::lobby()), Duration::ZERO).unwrap();
+    let (mut member, _) = task.arrive(arrival(RoomName::lobby()), START, &mut PendingBatch::default()).await.unwrap();
     let (reply, mut settled) = oneshot::channel();
     let mut turn = PendingBatch::default();
-    task.handle(topic(member.id, tea), Duration::ZERO, &mut turn).await;
-    task.handle(Request::Barrier(reply), Duration::ZERO, &mut turn).await;
+    task.handle(topic(member.id, tea), START, &mut turn).await;
+    task.handle(Request::Barrier(reply), START, &mut turn).await;
     assert!(settled.try_recv().is_err() && turn.drafts.len() == 1, "others may still say something in this turn");
     task.commit(turn).await;
     assert_eq!(settled.try_recv(), Ok(()));
@@ -211,16 +219,227 @@ async fn a_restart_changes_nobodys_number_and_gives_none_again() {
         let mut task =
             HubTask::new(store.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade(), Rooms::default());
         task.restore().await;
-        let ada = task.arrive(person(2, "ada"), Duration::ZERO).unwrap().0;
+        let ada = task.arrive(person(2, "ada"), START, &mut PendingBatch::default()).await.unwrap().0;
         // Who is not kept has a number too.
-        let gone = task.arrive(person(stranger, "gone"), Duration::ZERO).unwrap().0;
-        ids.push((task.rooms.person(ada.id).unwrap(), task.rooms.person(gone.id).unwrap()));
-        privates.push(task.rooms.number_private());
-        task.leave(gone.id, true, Duration::ZERO);
+        let gone = task.arrive(person(stranger, "gone"), START, &mut PendingBatch::default()).await.unwrap().0;
+        ids.push((task.state.rooms.person(ada.id).unwrap(), task.state.rooms.person(gone.id).unwrap()));
+        privates.push(task.state.rooms.number_private());
+        task.command(Change::Leave { member: gone.id, for_good: true }, START, &mut PendingBatch::default()).await;
         task.keep_memberships().await;
         store.close().await;
     }
     assert_eq!(ids[0].0, ids[1].0, "an answer that was typed before reaches her");
     assert!(privates[0] < privates[1], "{privates:?}");
     assert!(ids[0].0 < ids[0].1 && ids[0].1 < ids[1].1, "{ids:?}");
+}
+
+/// What one of a few people does in a generated history.
+#[derive(Debug, Clone)]
+enum Deed {
+    Arrives(u8, u8),
+    Says(u8, u8),
+    SetsTopic(u8, u8),
+    Tells(u8, u8),
+    Renames(u8, u8),
+    Goes(u8, u8),
+    Leaves(u8, bool),
+    IsAway(u8),
+    Confirms(u8, u8),
+    Expires,
+}
+
+fn deed() -> impl Strategy<Value = (Deed, u16)> {
+    let (who, what) = (|| 0..4_u8, || 0..3_u8);
+    let deed = prop_oneof![
+        3 => (who(), what()).prop_map(|(who, room)| Deed::Arrives(who, room)),
+        6 => (who(), what()).prop_map(|(who, key)| Deed::Says(who, key)),
+        1 => (who(), what()).prop_map(|(who, topic)| Deed::SetsTopic(who, topic)),
+        2 => (who(), who()).prop_map(|(who, to)| Deed::Tells(who, to)),
+        1 => (who(), what()).prop_map(|(who, nick)| Deed::Renames(who, nick)),
+        2 => (who(), what()).prop_map(|(who, room)| Deed::Goes(who, room)),
+        2 => (who(), any::<bool>()).prop_map(|(who, for_good)| Deed::Leaves(who, for_good)),
+        1 => who().prop_map(Deed::IsAway),
+        1 => (who(), what()).prop_map(|(who, count)| Deed::Confirms(who, count)),
+        2 => Just(Deed::Expires),
+    ];
+    (deed, prop_oneof![4 => Just(0_u16), 2 => 1..500_u16, 1 => 500..40_000_u16])
+}
+
+fn room(number: u8) -> RoomName {
+    RoomName::new(&format!("room-{number}")).unwrap()
+}
+
+/// A hub to which commands are given, and everything that came out of it.
+struct Observed {
+    task: HubTask,
+    batch: PendingBatch,
+    /// The current connection of each of the four people.
+    members: [Option<MemberId>; 4],
+    /// What each room is told, in order. Nobody is subscribed so early in a server; who comes later reads the store first.
+    receivers: Vec<RoomReceiver>,
+    mailboxes: Vec<(MemberId, Mailbox)>,
+    /// Never dropped: each drop would give the membership back.
+    leaving: Vec<Leaving>,
+    outcomes: Vec<String>,
+}
+
+impl Observed {
+    fn new() -> Self {
+        let store = Store::memory(Hex([1; 8]));
+        let requests = mpsc::channel(1).0.downgrade();
+        let mut task = HubTask::new(store, MessageId(0), Timestamp(0), requests, Rooms::new(2));
+        let receivers = (0..3).map(|number| task.fanout.subscribe(&room(number))).collect();
+        Self {
+            task,
+            receivers,
+            batch: PendingBatch::default(),
+            members: [None; 4],
+            mailboxes: Vec::new(),
+            leaving: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    async fn commit(&mut self) {
+        self.task.commit(std::mem::take(&mut self.batch)).await;
+    }
+
+    async fn apply(&mut self, deed: Deed, stamp: Stamp) {
+        let member = |who: u8, members: &[Option<MemberId>; 4]| members[usize::from(who)];
+        let said = |kind, text: &str, key: Option<u8>| Outgoing {
+            kind,
+            text: Some(Body::new(text).unwrap()),
+            key: key.map(|key| IdempotencyKey::new(&format!("k{key}")).unwrap()),
+        };
+        let change = match deed {
+            Deed::Arrives(who, number) => {
+                let arrival = Arrival {
+                    author: Hex([who; 16]),
+                    address: std::net::Ipv4Addr::LOCALHOST.into(),
+                    nick: Some(Nick::new(&format!("p{}", who % 3)).unwrap()),
+                    if_taken: if who == 3 { IfTaken::Refuse } else { IfTaken::Next },
+                    room: room(number),
+                    can_return: true,
+                    returning: false,
+                };
+                let arrived = self.task.arrive(arrival, stamp, &mut self.batch).await;
+                self.outcomes.push(match arrived {
+                    Ok((Membership { id, nick, resumed, mailbox, leaving, .. }, view)) => {
+                        self.members[usize::from(who)] = Some(id);
+                        self.mailboxes.push((id, mailbox));
+                        self.leaving.push(leaving);
+                        format!("{id:?} {nick} {resumed} {view:?}")
+                    }
+                    Err(failure) => format!("{failure:?}"),
+                });
+                return;
+            }
+            Deed::Goes(who, number) => {
+                let Some(id) = member(who, &self.members) else { return };
+                let change = Change::Go(id, room(number));
+                self.task.command(change, stamp, &mut self.batch).await;
+                let (_, view) = self.task.place(room(number));
+                self.outcomes.push(format!("{view:?}"));
+                return;
+            }
+            Deed::Says(who, key) => {
+                let Some(id) = member(who, &self.members) else { return };
+                // Keys come again, so some messages are duplicates.
+                Change::Say(id, vec![said(Kind::Say, "hi", Some(key)), said(Kind::Say, "ho", None)])
+            }
+            Deed::SetsTopic(who, topic) => {
+                let Some(id) = member(who, &self.members) else { return };
+                Change::Say(id, vec![said(Kind::Topic, &format!("topic {topic}"), None)])
+            }
+            Deed::Tells(who, to) => {
+                let Some(from) = member(who, &self.members) else { return };
+                let to = To { nick: Nick::new(&format!("p{}", to % 3)).unwrap(), peer: None };
+                Change::Tell { from, to, text: Body::new("psst").unwrap(), key: None }
+            }
+            Deed::Renames(who, nick) => {
+                let Some(id) = member(who, &self.members) else { return };
+                Change::Rename(id, Nick::new(&format!("p{nick}")).unwrap())
+            }
+            Deed::Leaves(who, for_good) => {
+                let Some(member) = self.members[usize::from(who)].take() else { return };
+                Change::Leave { member, for_good }
+            }
+            Deed::IsAway(who) => {
+                let Some(id) = member(who, &self.members) else { return };
+                Change::Away(id, None)
+            }
+            Deed::Confirms(who, count) => {
+                let Some(id) = member(who, &self.members) else { return };
+                Change::Confirm(id, count.into())
+            }
+            Deed::Expires => Change::Expire,
+        };
+        let outcome = self.task.command(change, stamp, &mut self.batch).await;
+        self.outcomes.push(format!("{outcome:?}"));
+    }
+
+    /// Returns all that anybody could see, then or by asking.
+    async fn seen(mut self) -> Vec<String> {
+        self.commit().await;
+        let mut seen = self.outcomes;
+        for receiver in &mut self.receivers {
+            let mut bytes = Vec::new();
+            while let Ok(batch) = receiver.try_recv() {
+                // Nobody has this number, so nobody is left out.
+                bytes.extend_from_slice(&batch.unseen(Dialect::Json, MemberId::numbered(u64::MAX), MessageId(0)));
+            }
+            seen.push(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        for (member, mut mailbox) in self.mailboxes {
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            while let std::task::Poll::Ready(event) = mailbox.poll_next(&mut cx) {
+                let is_closed = event.is_err();
+                // The echo of a duplicate comes with the commit, if its connection is still there.
+                if !matches!(&event, Ok(event) if matches!(**event, ServerMessage::Message(_))) {
+                    seen.push(format!("{member:?} {event:?}"));
+                }
+                if is_closed {
+                    break;
+                }
+            }
+        }
+        for number in 0..3 {
+            let page = self.task.store.page(&room(number), MessageId(0), 1000).await.unwrap();
+            seen.push(format!("{:?} {:?}", self.task.state.rooms.view(&room(number)), page.messages));
+        }
+        for member in self.members.into_iter().flatten() {
+            let nicks = (0..3).map(|number| Nick::new(&format!("p{number}")).unwrap());
+            let known = nicks.map(|nick| self.task.state.rooms.known(member, &nick));
+            seen.extend(known.flatten().map(|known| format!("{} {:?} {:?}", known.nick, known.since, known.active)));
+        }
+        seen.push(format!("{:?} {:?}", self.task.state.rooms.list(), self.task.state.rooms.changed_memberships()));
+        seen
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn however_commands_are_cut_into_turns_the_outcome_is_the_same(
+        deeds in prop::collection::vec(deed(), 1..40),
+        cuts in prop::collection::vec(any::<bool>(), 40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (whole, cut) = runtime.block_on(async {
+            let (mut whole, mut cut) = (Observed::new(), Observed::new());
+            let mut stamp = START;
+            for ((deed, later), cuts) in deeds.into_iter().zip(cuts) {
+                stamp.elapsed += Duration::from_millis(later.into());
+                stamp.at.0 += u64::from(later);
+                whole.apply(deed.clone(), stamp).await;
+                cut.apply(deed, stamp).await;
+                if cuts {
+                    cut.commit().await;
+                }
+            }
+            (whole.seen().await, cut.seen().await)
+        });
+        prop_assert_eq!(whole, cut);
+    }
 }

@@ -49,7 +49,8 @@ impl Bot {
                     return vec![];
                 }
                 let text = event["text"].as_str().and_then(|text| text.strip_prefix("!echo "));
-                // The same question has the same key, so an answer that is sent twice is stored once.
+                // The same question has the same key, so an answer that is sent twice is stored
+                // once.
                 let answer =
                     text.map(|text| json!({"type": "say", "key": format!("answer-{}", event["id"]), "text": text}));
                 self.answers.extend(answer.clone().map(|answer| (format!("answer-{}", event["id"]), answer)));

@@ -1,4 +1,5 @@
-//! broadcast-chat: two binaries, one port, and no message that anybody has seen is ever lost, doubled or reordered.
+//! broadcast-chat: two binaries, one port, and no message that anybody has seen is ever lost,
+//! doubled or reordered.
 //!
 //! Data flows one way:
 //!
@@ -8,9 +9,9 @@
 //!          connection ─┴→ chat.update → effects → connection / view
 //! ```
 //!
-//! `protocol` and `os` import nothing of ours. `rooms` imports `protocol`; `store` and `client` import
-//! `protocol` and `os`; `server` imports all of these but the client. Server and client never import
-//! each other.
+//! `protocol` and `os` import nothing of ours. `rooms` imports `protocol`; `store` and `client`
+//! import `protocol` and `os`; `server` imports all of these but the client. Server and client
+//! never import each other.
 
 pub mod client;
 pub mod os;

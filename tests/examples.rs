@@ -1,7 +1,7 @@
 //! The bots of `examples/` answer each question once, also through a crash of the server.
 //!
-//! The Python bot is skipped where python3 or its package `websockets` is missing; a failure there when `CI` is set, because CI
-//! installs them.
+//! The Python bot is skipped where python3 or its package `websockets` is missing; a failure there
+//! when `CI` is set, because CI installs them.
 
 mod support;
 

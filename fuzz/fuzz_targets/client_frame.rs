@@ -1,4 +1,5 @@
-//! Whatever a client sends: decoding never panics, and what gets through is what it would be if it were sent again.
+//! Whatever a client sends: decoding never panics, and what gets through is what it would be if it
+//! were sent again.
 #![no_main]
 
 use broadcast_chat::protocol::{Body, IdempotencyKey, Limits, Nick, RoomName, Topic, command, json, sanitize};

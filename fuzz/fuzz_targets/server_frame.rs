@@ -1,4 +1,5 @@
-//! Whatever a server sends: decoding never panics, every name in it can be shown, and what is shown of it is printable.
+//! Whatever a server sends: decoding never panics, every name in it can be shown, and what is shown
+//! of it is printable.
 #![no_main]
 
 use broadcast_chat::protocol::{Nick, RoomName, json, text};

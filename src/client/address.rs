@@ -115,8 +115,8 @@ impl Address {
         self.query.history
     }
 
-    /// Returns words about what was understood otherwise than it was written, and about a part of the query that means nothing
-    /// here, and perhaps something to another server.
+    /// Returns words about what was understood otherwise than it was written, and about a part of
+    /// the query that means nothing here, and perhaps something to another server.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         let unknown = self.query.unknown.as_ref().map(|name| {
@@ -188,7 +188,8 @@ impl FromStr for Address {
         if port == 0 {
             return Err(AddressError::Port);
         }
-        // What goes to the server has no zone, which means something on this machine alone (RFC 6874 section 1).
+        // What goes to the server has no zone, which means something on this machine alone (RFC
+        // 6874 section 1).
         let bracketed = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
         let parsed: Authority = bracketed.parse().map_err(|_| AddressError::Form)?;
         if parsed.host() != bracketed {

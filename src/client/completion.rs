@@ -1,7 +1,7 @@
 //! What Tab makes of the word before the cursor, and what the hint line says of a command. Pure.
 //!
-//! A `/` begins a command, a `#` a room, a `:` an emoji, an `@` a nick; what a command takes first says what its first argument can
-//! be; all else is a nick.
+//! A `/` begins a command, a `#` a room, a `:` an emoji, an `@` a nick; what a command takes first
+//! says what its first argument can be; all else is a nick.
 
 use std::{fmt, iter, ops::Range};
 
@@ -32,13 +32,15 @@ pub struct Completion {
     pub options: Vec<String>,
 }
 
-/// Returns what the word before `cursor`, a byte of `text`, can become; nothing when nothing begins like it.
+/// Returns what the word before `cursor`, a byte of `text`, can become; nothing when nothing begins
+/// like it.
 #[must_use]
 pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Option<Completion> {
     let before = text.get(..cursor)?;
     let start = before.rfind(char::is_whitespace).map_or(0, |at| before.ceil_char_boundary(at + 1));
     let word = &before[start..];
-    // A blank that stands there already is not doubled, and none comes before what ends a clause or closes what is open.
+    // A blank that stands there already is not doubled, and none comes before what ends a clause or
+    // closes what is open.
     let behind = &text[cursor..];
     let closes = |c: char| c.is_whitespace() || ",.;:!?)]}>\"'’”»、。，）」』".contains(c);
     let blank = if behind.starts_with(closes) { "" } else { " " };
@@ -69,8 +71,9 @@ pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Optio
     if options.is_empty() { None } else { Some(Completion { range: at..cursor, options }) }
 }
 
-/// Returns where a name could begin in a word, the longest first: at its beginning, and behind what opens or parts something. A nick
-/// may contain such signs, so they part nothing by themselves. In a link stands no name.
+/// Returns where a name could begin in a word, the longest first: at its beginning, and behind what
+/// opens or parts something. A nick may contain such signs, so they part nothing by themselves. In
+/// a link stands no name.
 fn parts(word: &str) -> impl Iterator<Item = usize> {
     let is_link = word.contains("://");
     let begins = |(at, c): (usize, char)| {
@@ -85,7 +88,8 @@ fn parts(word: &str) -> impl Iterator<Item = usize> {
     iter::once(0).filter(move |_| !is_link).chain(inner.filter(|at| *at > 0))
 }
 
-/// What belongs where the word stands. All but the text is completed even where nothing is typed yet.
+/// What belongs where the word stands. All but the text is completed even where nothing is typed
+/// yet.
 enum CompletionContext {
     Command,
     /// The name of a command, without its slash.
@@ -155,8 +159,8 @@ fn literals(word: &str, words: &[&str]) -> Vec<String> {
     words.iter().filter(|known| begins(known, word)).map(|known| (*known).to_owned()).collect()
 }
 
-/// Returns the emoji that `:name` or `:name:` means: what has just this name, then what begins like it, then what has such a word in
-/// its name.
+/// Returns the emoji that `:name` or `:name:` means: what has just this name, then what begins like
+/// it, then what has such a word in its name.
 fn emoji(word: &str, blank: &str) -> Vec<String> {
     let typed = word.trim_start_matches(':');
     let is_closed = typed.ends_with(':');
@@ -218,8 +222,9 @@ struct Cycle {
 }
 
 impl Completer {
-    /// Returns which bytes of `text` Tab replaces, and by what: the first option for the word before `cursor`, or, where the last
-    /// one still stands there untouched, the one after it, `backwards` the one before it.
+    /// Returns which bytes of `text` Tab replaces, and by what: the first option for the word
+    /// before `cursor`, or, where the last one still stands there untouched, the one after it,
+    /// `backwards` the one before it.
     pub fn press(
         &mut self,
         text: &str,

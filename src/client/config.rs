@@ -1,4 +1,5 @@
-//! What the user chose once and for all: `client.toml` in the platform's configuration directory. Flags and environment come first.
+//! What the user chose once and for all: `client.toml` in the platform's configuration directory.
+//! Flags and environment come first.
 
 use std::{
     fs, io,

@@ -1,6 +1,8 @@
-//! A draft as a file, for as long as an editor has it: for its owner alone, in a folder of its own, and removed with the value.
+//! A draft as a file, for as long as an editor has it: for its owner alone, in a folder of its own,
+//! and removed with the value.
 //!
-//! A client that is killed cannot remove its file; the next draft that becomes a file removes what such clients have left.
+//! A client that is killed cannot remove its file; the next draft that becomes a file removes what
+//! such clients have left.
 
 use std::{
     fs::{self, File},
@@ -84,7 +86,8 @@ impl Drop for DraftFile {
     }
 }
 
-/// Removes the folders of clients that have ended without doing so. A folder that was kept has no lock, and stays.
+/// Removes the folders of clients that have ended without doing so. A folder that was kept has no
+/// lock, and stays.
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {

@@ -116,7 +116,8 @@ impl Driver {
         update
     }
 
-    /// Waits until the connection has taken every command. Not cancel-safe: the command that waits is lost.
+    /// Waits until the connection has taken every command. Not cancel-safe: the command that waits
+    /// is lost.
     pub async fn flush(&mut self) {
         while let Some(command) = self.waiting.pop_front() {
             self.connection.order(command).await;

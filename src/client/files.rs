@@ -1,5 +1,6 @@
-//! Files of ours that several clients of one user share: each is replaced as a whole under a lock, and what cannot be read is kept
-//! aside. They may block: where others wait, they are called on a thread of their own.
+//! Files of ours that several clients of one user share: each is replaced as a whole under a lock,
+//! and what cannot be read is kept aside. They may block: where others wait, they are called on a
+//! thread of their own.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -14,7 +15,8 @@ use crate::os;
 /// Broken files that are kept; it takes a person to break one.
 const ASIDE: usize = 9;
 
-/// For another client to give a lock back: it has it for as long as a file takes to be written, unless it was stopped meanwhile.
+/// For another client to give a lock back: it has it for as long as a file takes to be written,
+/// unless it was stopped meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_millis(5);
 
@@ -41,7 +43,8 @@ pub(super) fn read(path: &Path, most: u64) -> Result<String, Unread> {
     if length as u64 > most { Err(Unread::Broken) } else { Ok(text) }
 }
 
-/// Puts `bytes` in the place of the file at `path`, whole or not at all, for its owner alone. Nobody else may do so meanwhile.
+/// Puts `bytes` in the place of the file at `path`, whole or not at all, for its owner alone.
+/// Nobody else may do so meanwhile.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("tmp");
     let written = os::open_private(&beside).and_then(|mut file| {
@@ -57,8 +60,9 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Returns the lock that goes with the file at `path`, in a folder that is made where there is none, once nobody else has it, or an
-/// error after 2 s. It is given back with the file that is returned, also by the end of the program.
+/// Returns the lock that goes with the file at `path`, in a folder that is made where there is
+/// none, once nobody else has it, or an error after 2 s. It is given back with the file that is
+/// returned, also by the end of the program.
 pub(super) fn lock(path: &Path) -> io::Result<File> {
     let (lock, began) = (lock_file(path)?, Instant::now());
     loop {
@@ -91,7 +95,8 @@ fn lock_file(path: &Path) -> io::Result<File> {
     os::open_private(&lock_path(path))
 }
 
-/// Gives the file at `path` a name under which nothing overwrites it, beside the one that it has; returns that name.
+/// Gives the file at `path` a name under which nothing overwrites it, beside the one that it has;
+/// returns that name.
 pub(super) fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let names = (1..=ASIDE).map(|number| match number {

@@ -1,8 +1,9 @@
-//! The lines entered before, kept from one run to the next: one file a server, which all clients of its user add to. What begins
-//! with a secret is never among them.
+//! The lines entered before, kept from one run to the next: one file a server, which all clients of
+//! its user add to. What begins with a secret is never among them.
 //!
-//! The file has a JSON string a line, the oldest first. A line is added at its end under a lock; what a crash leaves of one is
-//! skipped. Once there are too many, the latest take the place of all.
+//! The file has a JSON string a line, the oldest first. A line is added at its end under a lock;
+//! what a crash leaves of one is skipped. Once there are too many, the latest take the place of
+//! all.
 
 use std::{
     collections::VecDeque,
@@ -169,7 +170,8 @@ fn end_of(mut file: fs::File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the lines in the text of a file, the latest first, within bounds and without what is none.
+/// Returns the lines in the text of a file, the latest first, within bounds and without what is
+/// none.
 fn lines(text: &str) -> Vec<Arc<str>> {
     let mut left = BYTES;
     let mut lines: Vec<Arc<str>> = Vec::new();

@@ -1,8 +1,9 @@
 //! Whose words are not shown. Pure.
 //!
-//! The server does not tell persons, so they are known by their nicks: by all that look alike (UTS 39), by the numbers that a
-//! server gives to those whose nick is taken, and by the nick that they change to. That one is another's as soon as they have left
-//! it, so it counts only while they are seen to have it.
+//! The server does not tell persons, so they are known by their nicks: by all that look alike (UTS
+//! 39), by the numbers that a server gives to those whose nick is taken, and by the nick that they
+//! change to. That one is another's as soon as they have left it, so it counts only while they are
+//! seen to have it.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::protocol::{Limits, Nick, Presence, RoomName};
 /// How often a number is taken off a nick; nobody gets `eve-2-2-2-2` by chance.
 const NUMBERS: usize = 4;
 
-/// How long before a change of nick is told its new nick may have spoken: a server gathers who came and went ([`Limits::PRESENCE`]),
-/// and what it tells takes its time.
+/// How long before a change of nick is told its new nick may have spoken: a server gathers who came
+/// and went ([`Limits::PRESENCE`]), and what it tells takes its time.
 const UNTOLD: Duration = Duration::from_secs(1);
 
 /// Changed nicks that are followed; past it the first is forgotten.
@@ -93,7 +94,8 @@ impl Ignored {
         self.chosen(nick).or_else(|| Some(&self.followed.iter().find(|one| one.nick == *nick)?.of))
     }
 
-    /// Returns by which of the chosen nicks somebody is ignored who had another one, `nick`, at that time.
+    /// Returns by which of the chosen nicks somebody is ignored who had another one, `nick`, at
+    /// that time.
     #[must_use]
     pub fn as_whom_at(&self, nick: &Nick, at: Moment) -> Option<&Nick> {
         Some(&self.followed.iter().find(|one| one.nick == *nick && one.since <= at)?.of)
@@ -112,8 +114,8 @@ impl Ignored {
         Toggled::Ignored
     }
 
-    /// Takes note of who came, went and changed their nick; returns who of the ignored has another nick for the first time, and
-    /// which.
+    /// Takes note of who came, went and changed their nick; returns who of the ignored has another
+    /// nick for the first time, and which.
     pub fn follow(&mut self, presence: &Presence, now: Moment) -> Vec<(Nick, Nick)> {
         let since = now.checked_sub(UNTOLD).unwrap_or(now);
         let changed = presence.renamed.iter().filter_map(|rename| {
@@ -198,8 +200,8 @@ pub fn share(one: &Nick, other: &Nick) -> bool {
     }
 }
 
-/// Returns the nick without the number that a server puts behind one that is taken, if it can be a nick, and the number. A guest's
-/// number is all the name they have.
+/// Returns the nick without the number that a server puts behind one that is taken, if it can be a
+/// nick, and the number. A guest's number is all the name they have.
 fn numbered(nick: &Nick) -> Option<(Option<Nick>, u64)> {
     let (base, digits) = nick.as_str().rsplit_once('-')?;
     let number =

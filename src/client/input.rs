@@ -1,4 +1,5 @@
-//! Lines from a pipe, or from a terminal that edits its lines itself: read by a thread, because tokio's own stdin keeps a process alive until stdin ends.
+//! Lines from a pipe, or from a terminal that edits its lines itself: read by a thread, because
+//! tokio's own stdin keeps a process alive until stdin ends.
 
 use std::{
     borrow::Cow,
@@ -64,7 +65,8 @@ impl Input {
         Ok(Self { typed, waiting })
     }
 
-    /// Returns what comes next; nothing after the last line, or when stdin cannot be read any more. Cancel-safe.
+    /// Returns what comes next; nothing after the last line, or when stdin cannot be read any more.
+    /// Cancel-safe.
     pub async fn next(&mut self) -> Option<Typed> {
         let typed = self.typed.recv().await?;
         self.waiting.fetch_sub(typed.lines(), Ordering::Relaxed);
@@ -122,7 +124,8 @@ fn read(sender: &mpsc::Sender<Typed>, waiting: &AtomicUsize) {
     }
 }
 
-/// Cuts bytes into lines, and a line longer than [`Limits::MESSAGE`] into pieces, so that no input fills the memory.
+/// Cuts bytes into lines, and a line longer than [`Limits::MESSAGE`] into pieces, so that no input
+/// fills the memory.
 #[derive(Debug, Default)]
 struct Lines {
     partial: Vec<u8>,
@@ -185,7 +188,8 @@ impl Lines {
     }
 }
 
-/// Returns how many of `bytes` are there without the beginning of a character whose end is still to come.
+/// Returns how many of `bytes` are there without the beginning of a character whose end is still to
+/// come.
 fn whole_characters(bytes: &[u8]) -> usize {
     // A character has at most four bytes: where it begins is among the last three.
     let tail = bytes.len().saturating_sub(3);

@@ -1,4 +1,5 @@
-//! The chat client: what is typed and what arrives become effects, and those become frames and lines.
+//! The chat client: what is typed and what arrives become effects, and those become frames and
+//! lines.
 //!
 //! ```text
 //!      input ┐
@@ -12,7 +13,8 @@
 //! tabs: a chat and a connection each ─┴→ fullscreen → tabs / view::tui → screen
 //! ```
 //!
-//! [`chat`], [`view`], and the parts that take what is typed ([`keys`](terminal::keys), [`editor`], [`completion`]), are pure: no tokio, no clock.
+//! [`chat`], [`view`], and the parts that take what is typed ([`keys`](terminal::keys), [`editor`],
+//! [`completion`]), are pure: no tokio, no clock.
 
 pub mod address;
 pub mod chat;

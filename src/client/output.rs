@@ -1,5 +1,5 @@
-//! What is shown leaves here: a channel with a thread behind it, so that a terminal or a pipe that takes nothing for a while does
-//! not keep the connection from living.
+//! What is shown leaves here: a channel with a thread behind it, so that a terminal or a pipe that
+//! takes nothing for a while does not keep the connection from living.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Error, view::Block};
 use crate::os::{self, StdoutWatch};
 
-/// Blocks that wait to be written; past it, whoever writes waits. With [`GATHERED`] it bounds what a slow reader makes us hold.
+/// Blocks that wait to be written; past it, whoever writes waits. With [`GATHERED`] it bounds what
+/// a slow reader makes us hold.
 const BLOCKS: usize = 32;
 
-/// What one block gathers at the most, in bytes, before the last lines, and one write before the last block.
+/// What one block gathers at the most, in bytes, before the last lines, and one write before the
+/// last block.
 const GATHERED: usize = 64 * 1024;
 
 /// Where blocks go.
@@ -23,7 +25,8 @@ pub struct Output {
     ended: oneshot::Receiver<Result<(), Error>>,
     /// Whether the end has been told.
     told: bool,
-    /// Closed when the thread has ended: what goes to stderr is written to the last, also where nobody reads stdout.
+    /// Closed when the thread has ended: what goes to stderr is written to the last, also where
+    /// nobody reads stdout.
     done: oneshot::Receiver<()>,
     watch: Option<StdoutWatch>,
 }
@@ -50,8 +53,8 @@ impl Output {
         Ok(Self { blocks, gathered: Block::default(), ended, told: false, done, watch })
     }
 
-    /// Gives `block` to be written, at the next [`Self::flush`] or where much has gathered before; it is dropped when the output
-    /// has ended, or with this future.
+    /// Gives `block` to be written, at the next [`Self::flush`] or where much has gathered before;
+    /// it is dropped when the output has ended, or with this future.
     pub async fn write(&mut self, block: Block) {
         if self.gathered.aside != block.aside {
             self.flush().await;
@@ -117,7 +120,8 @@ impl Output {
     }
 }
 
-/// Writes what comes, and calls `end` with what became of stdout: at the latest when nothing comes any more.
+/// Writes what comes, and calls `end` with what became of stdout: at the latest when nothing comes
+/// any more.
 fn write_all(
     mut blocks: mpsc::Receiver<Block>,
     is_terminal: bool,

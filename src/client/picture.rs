@@ -11,7 +11,8 @@ const LONGEST: usize = 2083;
 /// The first version of VTE that survives links (0.50).
 const VTE: u32 = 5000;
 
-/// What a URI has as `%20` and the like (RFC 3986): here, everything that a terminal would not take as a character of one.
+/// What a URI has as `%20` and the like (RFC 3986): here, everything that a terminal would not take
+/// as a character of one.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ');
 
 /// What is drawn beside the cells.
@@ -21,7 +22,8 @@ pub struct Picture {
     pub cursor: Option<Position>,
     /// Which cells are links; none overlap.
     pub links: Vec<LinkSpan>,
-    /// The rows that go on in the next row, so that the terminal selects both as one line. Ascending.
+    /// The rows that go on in the next row, so that the terminal selects both as one line.
+    /// Ascending.
     pub wrapped: Vec<u16>,
 }
 
@@ -32,7 +34,8 @@ pub struct LinkSpan {
     pub y: u16,
     /// The columns.
     pub x: Range<u16>,
-    /// What its parts have in common, and no other link on the screen has: which entry it is in, and which of the links there.
+    /// What its parts have in common, and no other link on the screen has: which entry it is in,
+    /// and which of the links there.
     pub id: (i64, u16),
     /// The whole link, as it was said.
     pub text: Arc<str>,
@@ -59,7 +62,8 @@ impl Picture {
     }
 }
 
-/// Returns the URI that a terminal opens for this link; none for one that it is not told of, because what opens it might do harm.
+/// Returns the URI that a terminal opens for this link; none for one that it is not told of,
+/// because what opens it might do harm.
 pub(super) fn uri(link: &str) -> Option<String> {
     let (scheme, _) = link.split_once(':')?;
     let is_known = ["http", "https", "mailto"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
@@ -67,8 +71,8 @@ pub(super) fn uri(link: &str) -> Option<String> {
     (uri.len() <= LONGEST).then_some(uri)
 }
 
-/// Returns whether a terminal is told of links, by what the environment says of it: `TERM`, whether tmux stands between, and
-/// `VTE_VERSION`. All but a few pass over what they do not know.
+/// Returns whether a terminal is told of links, by what the environment says of it: `TERM`, whether
+/// tmux stands between, and `VTE_VERSION`. All but a few pass over what they do not know.
 #[must_use]
 pub fn bears_links(term: &str, tmux: bool, vte: &str) -> bool {
     let is_old =

@@ -1,6 +1,7 @@
-//! What the program remembers from one run to the next: what was changed by commands, and where reading stopped. It lives in
-//! the platform's directory for state, for its owner alone, who may have several clients: each writes only what it has changed.
-//! Nothing depends on it: what cannot be read is kept aside, and what cannot be written is told once.
+//! What the program remembers from one run to the next: what was changed by commands, and where
+//! reading stopped. It lives in the platform's directory for state, for its owner alone, who may
+//! have several clients: each writes only what it has changed. Nothing depends on it: what cannot
+//! be read is kept aside, and what cannot be written is told once.
 
 use std::{
     fs, io,
@@ -23,7 +24,8 @@ use crate::{
 /// The largest file that is read: all that is written fits many times.
 const FILE: u64 = 1024 * 1024;
 
-/// People ignored, words that `/highlight` changed, and servers remembered; what is oldest goes first.
+/// People ignored, words that `/highlight` changed, and servers remembered; what is oldest goes
+/// first.
 const IGNORED: usize = 500;
 const HIGHLIGHTS: usize = 100;
 const SERVERS: usize = 50;
@@ -78,7 +80,8 @@ pub struct OpenRoom {
 impl State {
     /// Returns what the file at `path` remembers, and what is to be told about it.
     ///
-    /// A value that is none is left out. A file with such values, or one that cannot be read at all, is kept under another name.
+    /// A value that is none is left out. A file with such values, or one that cannot be read at
+    /// all, is kept under another name.
     #[must_use]
     pub fn read(path: &Path) -> (Self, Option<String>) {
         if fs::exists(path).is_ok_and(|exists| !exists) {
@@ -186,8 +189,8 @@ impl State {
         self.servers.push(visit);
     }
 
-    /// Changes the file at `path` as `before` was changed to this, whatever others have written meanwhile. Blocks while another
-    /// does so.
+    /// Changes the file at `path` as `before` was changed to this, whatever others have written
+    /// meanwhile. Blocks while another does so.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -1,4 +1,5 @@
-//! The time since the program began, as the app and the view count it: with what the machine has slept.
+//! The time since the program began, as the app and the view count it: with what the machine has
+//! slept.
 
 use std::time::Duration;
 
@@ -6,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::os;
 
-/// A clock that began to run with the program. Timers of the runtime stand still while the machine sleeps, so what is due by this
-/// clock is asked for anew after each wait.
+/// A clock that began to run with the program. Timers of the runtime stand still while the machine
+/// sleeps, so what is due by this clock is asked for anew after each wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch {
     /// How long the machine was up then.

@@ -1,5 +1,6 @@
-//! Writes what is to be remembered, beside everything else: a slow disk keeps neither keys nor the connection waiting. What is given
-//! while something is being written waits, and only the last of it is written.
+//! Writes what is to be remembered, beside everything else: a slow disk keeps neither keys nor the
+//! connection waiting. What is given while something is being written waits, and only the last of
+//! it is written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +10,8 @@ use tokio::{
     time::timeout,
 };
 
-/// At the end, for a disk that is slow; what it has not taken by then is not worth a program that does not end.
+/// At the end, for a disk that is slow; what it has not taken by then is not worth a program that
+/// does not end.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Writes values of one kind, each in the place of the one before it.
@@ -21,8 +23,9 @@ pub struct Writer<T> {
 }
 
 impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
-    /// Starts with `initial`, which counts as written. `write` gets what was written last and what is to be written now, on a
-    /// thread where it may block, and returns words for people where it fails; it is tried again with the next change.
+    /// Starts with `initial`, which counts as written. `write` gets what was written last and what
+    /// is to be written now, on a thread where it may block, and returns words for people where it
+    /// fails; it is tried again with the next change.
     pub fn start(initial: T, write: impl Fn(&T, &T) -> Result<(), String> + Send + Sync + 'static) -> Self {
         let written = Arc::new(initial);
         let (latest, changes) = watch::channel(Arc::clone(&written));
@@ -71,7 +74,8 @@ impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
     }
 }
 
-/// Writes what changes until nobody can change it any more. Returns whether the last of it is written.
+/// Writes what changes until nobody can change it any more. Returns whether the last of it is
+/// written.
 async fn write_all<T: Send + Sync + 'static>(
     mut written: Arc<T>,
     mut changes: watch::Receiver<Arc<T>>,

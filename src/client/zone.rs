@@ -1,4 +1,5 @@
-//! The time zone where the user is, which can change while the program runs: a traveller's computer learns of it.
+//! The time zone where the user is, which can change while the program runs: a traveller's computer
+//! learns of it.
 
 use std::time::Duration;
 

@@ -1,14 +1,15 @@
 //! How many files, sockets among them, the program may have open.
 
-/// Raises the limit on open files as far as the system lets a program do that by itself, and returns what it is now; none where there
-/// is no such limit.
+/// Raises the limit on open files as far as the system lets a program do that by itself, and
+/// returns what it is now; none where there is no such limit.
 #[must_use]
 pub fn raise_descriptors() -> Option<u64> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
-        // Where it is not to be had, as some systems have a lower one besides, it stays what it was.
+        // Where it is not to be had, as some systems have a lower one besides, it stays what it
+        // was.
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
         getrlimit(Resource::Nofile).current
     }

@@ -1,6 +1,7 @@
 //! The user's own editor, which has the terminal for a while.
 //!
-//! It runs in our process group, as it would under `git commit`: the terminal's Ctrl-Z stops both, and the shell continues both.
+//! It runs in our process group, as it would under `git commit`: the terminal's Ctrl-Z stops both,
+//! and the shell continues both.
 
 use std::{
     env, io,
@@ -21,7 +22,8 @@ const DEFAULT: &str = if cfg!(windows) { "notepad" } else { "vi" };
 /// How long an editor may take to end when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The terminal sends an interrupt to the editor and to us at once. The end of the editor may be seen first.
+/// The terminal sends an interrupt to the editor and to us at once. The end of the editor may be
+/// seen first.
 const LATE: Duration = Duration::from_millis(200);
 
 /// Who the terminal's interrupts are for.
@@ -35,7 +37,8 @@ enum Interrupts {
     OursFrom(Instant),
 }
 
-/// Returns whether a signal of this number is the terminal's Ctrl-C or Ctrl-\ for an editor, and not for us.
+/// Returns whether a signal of this number is the terminal's Ctrl-C or Ctrl-\ for an editor, and
+/// not for us.
 pub(super) fn is_for_editor(number: u8) -> bool {
     /// SIGINT and SIGQUIT; elsewhere than on Unix, Ctrl-C counts as the first.
     const INTERRUPTS_BY_KEY: [u8; 2] = [2, 3];
@@ -59,7 +62,8 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// Returns the command of the user's editor: what `VISUAL` or else `EDITOR` says, or what the system has.
+    /// Returns the command of the user's editor: what `VISUAL` or else `EDITOR` says, or what the
+    /// system has.
     #[must_use]
     pub fn command() -> String {
         let said = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| env::var(name).ok());
@@ -68,11 +72,12 @@ impl Editor {
             .unwrap_or_else(|| DEFAULT.to_owned())
     }
 
-    /// Runs `command`, which may have arguments, for the file at `path`. The terminal must have been given back. It wants a runtime
-    /// of tokio.
+    /// Runs `command`, which may have arguments, for the file at `path`. The terminal must have
+    /// been given back. It wants a runtime of tokio.
     ///
     /// # Errors
-    /// When it cannot be started. On Unix a shell is started first, and a program that there is not ends with code 127.
+    /// When it cannot be started. On Unix a shell is started first, and a program that there is not
+    /// ends with code 127.
     pub fn start(command: &str, path: &Path) -> io::Result<Self> {
         let child = runs(command).arg(path).kill_on_drop(true).spawn()?;
         interrupts_are_for(Interrupts::Editors);
@@ -108,7 +113,8 @@ impl Drop for Editor {
     }
 }
 
-/// Returns what runs `command` as a shell would: it may quote, and set variables before the name of the program.
+/// Returns what runs `command` as a shell would: it may quote, and set variables before the name of
+/// the program.
 #[cfg(unix)]
 fn runs(command: &str) -> Command {
     let mut shell = Command::new("sh");

@@ -22,9 +22,9 @@ pub fn last_words(lines: &str) {
     }
 }
 
-/// Writes lines to a stream by a thread of its own. Nobody waits for the stream: a line that finds too many before it, or that the
-/// stream refuses, is dropped, and the next line that can be written is preceded by one that tells how many were. Clones write to
-/// the same stream.
+/// Writes lines to a stream by a thread of its own. Nobody waits for the stream: a line that finds
+/// too many before it, or that the stream refuses, is dropped, and the next line that can be
+/// written is preceded by one that tells how many were. Clones write to the same stream.
 ///
 /// Each write is one or several whole lines.
 #[derive(Clone)]
@@ -54,7 +54,8 @@ impl LossyWriter {
     pub fn to(stream: impl Write + Send + 'static) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
-        // It may wait for its stream for ever, so its end is awaited by nobody; `finish` waits for what it writes.
+        // It may wait for its stream for ever, so its end is awaited by nobody; `finish` waits for
+        // what it writes.
         thread::Builder::new().name("lossy writer".to_owned()).spawn(move || theirs.write_to(stream))?;
         Ok(Self(shared))
     }

@@ -1,4 +1,5 @@
-//! What differs between operating systems, and what people are told about its errors. The only place with `cfg(unix)`.
+//! What differs between operating systems, and what people are told about its errors. The only
+//! place with `cfg(unix)`.
 
 mod descriptors;
 mod editor;
@@ -24,8 +25,9 @@ pub use self::program::command;
 pub use self::signals::Signals;
 pub use self::terminal::{TerminalBytes, TerminalWaker, stay_raw};
 
-/// Connections that the kernel keeps until they are accepted; more than its own limit counts as that. A restart brings everybody
-/// back within a second, and whoever does not fit waits a second for the next try.
+/// Connections that the kernel keeps until they are accepted; more than its own limit counts as
+/// that. A restart brings everybody back within a second, and whoever does not fit waits a second
+/// for the next try.
 const BACKLOG: u32 = 4096;
 
 /// Binds a listening socket to the first of the addresses of `host` that can be had.
@@ -45,19 +47,21 @@ pub async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // So that a server which was just stopped can be started again. On Windows it would let two have the same port.
+    // So that a server which was just stopped can be started again. On Windows it would let two
+    // have the same port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Writes as much of `bytes` as the socket takes at once, and returns how many bytes that was. They leave with what is written next or
-/// with the end of the stream, which must be soon: with it they are one segment instead of two.
+/// Writes as much of `bytes` as the socket takes at once, and returns how many bytes that was. They
+/// leave with what is written next or with the end of the stream, which must be soon: with it they
+/// are one segment instead of two.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when the socket takes nothing now, [`io::ErrorKind::Unsupported`] but on Linux, and whatever else
-/// send(2) has.
+/// [`io::ErrorKind::WouldBlock`] when the socket takes nothing now, [`io::ErrorKind::Unsupported`]
+/// but on Linux, and whatever else send(2) has.
 pub fn send_before_end(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(target_os = "linux")]
     {
@@ -72,8 +76,9 @@ pub fn send_before_end(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Returns how long the machine has been up, or since some moment before the first call: a clock that nobody sets. On Linux it counts
-/// what the machine slept; where it does not, a machine that wakes seems to be one whose time of day was set ahead.
+/// Returns how long the machine has been up, or since some moment before the first call: a clock
+/// that nobody sets. On Linux it counts what the machine slept; where it does not, a machine that
+/// wakes seems to be one whose time of day was set ahead.
 #[must_use]
 pub fn uptime() -> Duration {
     #[cfg(target_os = "linux")]
@@ -88,9 +93,10 @@ pub fn uptime() -> Duration {
     }
 }
 
-/// Returns what resolves with the number of the signal that asks the program to end: SIGHUP, and whatever stops a service, on Unix,
-/// Ctrl-C as SIGINT elsewhere. From this call on they do not end the program by themselves. Cancel-safe. An interrupt by the key of a
-/// terminal that an [`Editor`] has is not among them.
+/// Returns what resolves with the number of the signal that asks the program to end: SIGHUP, and
+/// whatever stops a service, on Unix, Ctrl-C as SIGINT elsewhere. From this call on they do not end
+/// the program by themselves. Cancel-safe. An interrupt by the key of a terminal that an [`Editor`]
+/// has is not among them.
 ///
 /// What was started to outlive its terminal, as by `nohup`, is left alone by SIGHUP.
 ///
@@ -124,8 +130,8 @@ pub fn end_requested() -> io::Result<impl Future<Output = u8> + Send> {
     })
 }
 
-/// Returns whether the program was started with SIGHUP ignored. Elsewhere than on Linux nobody tells, and it counts as ignored
-/// where nobody is at a terminal.
+/// Returns whether the program was started with SIGHUP ignored. Elsewhere than on Linux nobody
+/// tells, and it counts as ignored where nobody is at a terminal.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     if cfg!(target_os = "linux") {
@@ -139,8 +145,8 @@ fn ignores_hangup() -> bool {
     }
 }
 
-/// Tells when the terminal on stdin is gone, also where the leader of its session lives on, so that no SIGHUP comes: what reads keys
-/// may not notice. On Linux; elsewhere it tells nothing.
+/// Tells when the terminal on stdin is gone, also where the leader of its session lives on, so that
+/// no SIGHUP comes: what reads keys may not notice. On Linux; elsewhere it tells nothing.
 #[derive(Debug)]
 pub struct TerminalWatch {
     #[cfg(target_os = "linux")]
@@ -148,7 +154,8 @@ pub struct TerminalWatch {
 }
 
 impl TerminalWatch {
-    /// Starts to watch; where it cannot be watched, nothing is ever told. It wants a runtime of tokio.
+    /// Starts to watch; where it cannot be watched, nothing is ever told. It wants a runtime of
+    /// tokio.
     #[must_use]
     pub fn new() -> Self {
         #[cfg(target_os = "linux")]
@@ -156,7 +163,8 @@ impl TerminalWatch {
             use std::os::fd::AsFd as _;
             use tokio::net::unix::pipe::Receiver;
             let stdin = io::stdin().as_fd().try_clone_to_owned();
-            // Unchecked, because it is no pipe, and the check makes it non-blocking; nothing is read here.
+            // Unchecked, because it is no pipe, and the check makes it non-blocking; nothing is
+            // read here.
             Self { stdin: stdin.and_then(Receiver::from_owned_fd_unchecked).ok() }
         }
         #[cfg(not(target_os = "linux"))]
@@ -213,8 +221,9 @@ impl Continued {
     }
 }
 
-/// Stops the program and what it was started with, as Ctrl-Z does where a terminal is not in raw mode; resolves when it goes on.
-/// Where nobody could make it go on, or there is no such thing, it does not stop.
+/// Stops the program and what it was started with, as Ctrl-Z does where a terminal is not in raw
+/// mode; resolves when it goes on. Where nobody could make it go on, or there is no such thing, it
+/// does not stop.
 pub async fn suspend() {
     #[cfg(unix)]
     {
@@ -226,8 +235,8 @@ pub async fn suspend() {
     }
 }
 
-/// Watches whether anybody can still read what is written to stdout, so that a program in a pipe ends when the next one has,
-/// and not only when it writes again.
+/// Watches whether anybody can still read what is written to stdout, so that a program in a pipe
+/// ends when the next one has, and not only when it writes again.
 #[derive(Debug)]
 pub struct StdoutWatch {
     #[cfg(target_os = "linux")]
@@ -235,7 +244,8 @@ pub struct StdoutWatch {
 }
 
 impl StdoutWatch {
-    /// Returns the watch; where stdout is nothing that can be watched, such as a file, it never sees anything.
+    /// Returns the watch; where stdout is nothing that can be watched, such as a file, it never
+    /// sees anything.
     #[must_use]
     pub fn new() -> Self {
         #[cfg(target_os = "linux")]
@@ -243,7 +253,8 @@ impl StdoutWatch {
             use std::os::fd::AsFd as _;
             use tokio::net::unix::pipe::Sender;
             let stdout = io::stdout().as_fd().try_clone_to_owned();
-            // Unchecked, because the check makes stdout non-blocking, for whoever else has it too; nothing is written here.
+            // Unchecked, because the check makes stdout non-blocking, for whoever else has it too;
+            // nothing is written here.
             Self { stdout: stdout.and_then(Sender::from_owned_fd_unchecked).ok() }
         }
         #[cfg(not(target_os = "linux"))]
@@ -268,8 +279,9 @@ impl Default for StdoutWatch {
     }
 }
 
-/// Opens the file at `path` to read and write, and creates it where there is none, so that only its owner may read it (mode
-/// 0600 on Unix). What is in it stays, and so does the mode of a file that is there.
+/// Opens the file at `path` to read and write, and creates it where there is none, so that only its
+/// owner may read it (mode 0600 on Unix). What is in it stays, and so does the mode of a file that
+/// is there.
 ///
 /// # Errors
 /// When it cannot be opened or created.
@@ -281,8 +293,8 @@ pub fn open_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Creates the directory at `path`, and those above it, where there are none; what is created only its owner may enter (mode
-/// 0700 on Unix).
+/// Creates the directory at `path`, and those above it, where there are none; what is created only
+/// its owner may enter (mode 0700 on Unix).
 ///
 /// # Errors
 /// When it cannot be created.

@@ -2,7 +2,8 @@
 
 use std::io;
 
-/// Signals that are watched for: they no longer end the program by themselves, and one that comes before anybody waits is remembered.
+/// Signals that are watched for: they no longer end the program by themselves, and one that comes
+/// before anybody waits is remembered.
 #[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
@@ -13,8 +14,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Watches for whatever asks a service to stop: on Unix for SIGINT, SIGTERM and every other signal that would end it, except those
-    /// of a defect and SIGHUP; elsewhere for Ctrl-C.
+    /// Watches for whatever asks a service to stop: on Unix for SIGINT, SIGTERM and every other
+    /// signal that would end it, except those of a defect and SIGHUP; elsewhere for Ctrl-C.
     ///
     /// # Errors
     /// When the signals cannot be watched; they end the program then, as they always do.
@@ -42,8 +43,8 @@ impl Signals {
         Ok(Self { has_interrupt: true })
     }
 
-    /// Watches for SIGHUP on Unix, for nothing elsewhere. A file that has reached its limit no longer ends the program either
-    /// (SIGXFSZ): whoever writes to it gets an error.
+    /// Watches for SIGHUP on Unix, for nothing elsewhere. A file that has reached its limit no
+    /// longer ends the program either (SIGXFSZ): whoever writes to it gets an error.
     ///
     /// # Errors
     /// When the signals cannot be watched.

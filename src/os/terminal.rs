@@ -2,7 +2,8 @@
 
 use std::{io, time::Duration};
 
-/// What is typed, byte by byte as the terminal sends it; nothing between it and us has an opinion on what a key is.
+/// What is typed, byte by byte as the terminal sends it; nothing between it and us has an opinion
+/// on what a key is.
 #[derive(Debug)]
 pub struct TerminalBytes {
     #[cfg(unix)]
@@ -17,7 +18,8 @@ pub struct TerminalWaker {
 }
 
 impl TerminalBytes {
-    /// Returns the bytes of the terminal on stdin, and what ends their reading; nothing where terminals send no bytes, as on Windows.
+    /// Returns the bytes of the terminal on stdin, and what ends their reading; nothing where
+    /// terminals send no bytes, as on Windows.
     ///
     /// # Errors
     /// When there are no descriptors left.
@@ -31,8 +33,8 @@ impl TerminalBytes {
         Ok(None)
     }
 
-    /// Waits for bytes, for so long at the most, and takes as many of them as there are and fit; returns how many, none when none came.
-    /// It blocks.
+    /// Waits for bytes, for so long at the most, and takes as many of them as there are and fit;
+    /// returns how many, none when none came. It blocks.
     ///
     /// # Errors
     /// When the terminal is gone or cannot be read, and when the reading was ended.
@@ -71,8 +73,9 @@ impl TerminalBytes {
     }
 }
 
-/// Puts the terminal on stdin into raw mode again, in one step: a shell may have taken it out of raw mode. Between two steps a key
-/// would be changed by the terminal, as Enter to Ctrl-J. Does nothing on Windows.
+/// Puts the terminal on stdin into raw mode again, in one step: a shell may have taken it out of
+/// raw mode. Between two steps a key would be changed by the terminal, as Enter to Ctrl-J. Does
+/// nothing on Windows.
 ///
 /// # Errors
 /// When stdin is not a terminal, or its mode cannot be set.

@@ -17,16 +17,19 @@ pub struct ClientHello {
     /// The room wanted, in place of the URL's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
-    /// The token of an earlier `welcome`, or 128 random bits of one's own: whose connection this is.
+    /// The token of an earlier `welcome`, or 128 random bits of one's own: whose connection this
+    /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
     /// The epoch that [`Self::after`] belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// The run of the `welcome` under which [`Self::after`] was seen; without it, only a cursor that is past the end is recognised.
+    /// The run of the `welcome` under which [`Self::after`] was seen; without it, only a cursor
+    /// that is past the end is recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// The cursor: everything after this id is wanted. Counts only as far as it is of the server's own history.
+    /// The cursor: everything after this id is wanted. Counts only as far as it is of the server's
+    /// own history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<MessageId>,
     /// Without a cursor: the messages of the last so many seconds are wanted.
@@ -129,8 +132,8 @@ pub enum ClientMessage {
     },
     /// Searches the room.
     Search {
-        /// Words, each of which begins a word of the message; in double quotes a phrase that stands in it. Filters say who said it and
-        /// when (`search`).
+        /// Words, each of which begins a word of the message; in double quotes a phrase that stands
+        /// in it. Filters say who said it and when (`search`).
         query: Query,
         /// How many messages are wanted.
         #[serde(default, skip_serializing_if = "Option::is_none")]

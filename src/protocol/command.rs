@@ -250,7 +250,8 @@ fn word<'a>(spec: &'static Spec, rest: &'a str) -> Result<&'a str, CommandError>
     Some(rest.trim()).filter(|word| !word.is_empty()).ok_or(CommandError::Usage(spec))
 }
 
-/// Returns the definition among `all` that a typed command, without its slash, is of, and what follows the name.
+/// Returns the definition among `all` that a typed command, without its slash, is of, and what
+/// follows the name.
 #[must_use]
 pub fn find<'a, C>(all: &'static [Definition<C>], typed: &'a str) -> Option<(&'static Definition<C>, &'a str)> {
     let (name, rest) = split(typed);
@@ -261,8 +262,9 @@ fn split(typed: &str) -> (&str, &str) {
     typed.split_once(char::is_whitespace).unwrap_or((typed, ""))
 }
 
-/// The commands that take a secret, those of other programs among them: no line that begins with one is kept. Private messages are
-/// kept, as a shell keeps what it is given: who calls one back wants to say it again.
+/// The commands that take a secret, those of other programs among them: no line that begins with
+/// one is kept. Private messages are kept, as a shell keeps what it is given: who calls one back
+/// wants to say it again.
 const SECRETS: [&str; 13] = [
     "auth",
     "identify",
@@ -370,7 +372,8 @@ impl From<NameError> for CommandError {
 }
 
 impl CommandError {
-    /// Returns the error for a name that none of `commands` has, with the nearest that one of them has.
+    /// Returns the error for a name that none of `commands` has, with the nearest that one of them
+    /// has.
     pub fn unknown(name: &str, commands: impl Iterator<Item = &'static Spec>) -> Self {
         let name: String = super::sanitize::line(name).chars().take(Limits::NICK_CHARS).collect();
         let typed = name.to_lowercase();
@@ -394,7 +397,8 @@ impl Spec {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// Returns whether `name`, without the slash, is the name of this command, or another name for it.
+    /// Returns whether `name`, without the slash, is the name of this command, or another name for
+    /// it.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         self.names().any(|own| own.eq_ignore_ascii_case(name))
@@ -466,8 +470,9 @@ pub fn explained(
     found.map(Some).ok_or_else(|| CommandError::unknown(name, commands.by_ref()))
 }
 
-/// Returns what is wrong with `line` where it is a text, and was perhaps meant to be a command: others would read what is for one
-/// person alone. What nobody sees in it does not count. `is_command` knows the names of commands, `is_nick` who is there.
+/// Returns what is wrong with `line` where it is a text, and was perhaps meant to be a command:
+/// others would read what is for one person alone. What nobody sees in it does not count.
+/// `is_command` knows the names of commands, `is_nick` who is there.
 pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&str) -> bool) -> Option<String> {
     if line.starts_with('/') {
         return None;
@@ -488,7 +493,8 @@ pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&s
         '/' if is_word => Some("it begins with an unseen sign".to_owned()),
         // Input methods write the wide one.
         '／' | '⁄' | '∕' if is_word => Some(format!("it begins with {first}")),
-        // The keys beside the slash, and those that are a slash with Shift, on many keyboards: in its place, or before it.
+        // The keys beside the slash, and those that are a slash with Shift, on many keyboards: in
+        // its place, or before it.
         '\\' | '.' | '-' | '7' | ':' | '`' | '\'' | '>' | '!' | '?'
             // A single letter behind such a sign is more often a smiley or an option.
             if name.len() > 1 && is_command(name.strip_prefix('/').unwrap_or(name)) =>
@@ -499,7 +505,8 @@ pub fn nearly(line: &str, is_command: impl Fn(&str) -> bool, is_nick: impl Fn(&s
     }
 }
 
-/// Returns whether a line of `text` begins with a command that takes a secret, or with what is nearly one.
+/// Returns whether a line of `text` begins with a command that takes a secret, or with what is
+/// nearly one.
 #[must_use]
 pub fn is_secret(text: &str) -> bool {
     text.lines().any(|line| {

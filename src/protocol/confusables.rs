@@ -1,13 +1,16 @@
-//! What a text looks like, so that two that look alike can be told to be the same, and a letter from what is drawn like punctuation. Pure.
+//! What a text looks like, so that two that look alike can be told to be the same, and a letter
+//! from what is drawn like punctuation. Pure.
 
 use std::sync::LazyLock;
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::mixed_script::AugmentedScriptSet;
 
-/// Returns the UTS 39 section 4 skeleton of `text`, in lower case: two texts with the same one look alike.
+/// Returns the UTS 39 section 4 skeleton of `text`, in lower case: two texts with the same one look
+/// alike.
 pub(super) fn skeleton(text: &str) -> String {
-    // Most names are ASCII, whose characters are looked at one by one, and the rules for all others take many times as long.
+    // Most names are ASCII, whose characters are looked at one by one, and the rules for all others
+    // take many times as long.
     static ASCII: LazyLock<[String; 128]> = LazyLock::new(|| {
         std::array::from_fn(|code| {
             let c = u8::try_from(code).map_or('\0', char::from);
@@ -21,16 +24,19 @@ fn by_tables(text: &str) -> String {
     look(text).to_lowercase()
 }
 
-/// The punctuation that no nick may have: that which our lines and commands give a meaning, and that which other chat protocols do.
+/// The punctuation that no nick may have: that which our lines and commands give a meaning, and
+/// that which other chat protocols do.
 pub(super) const REFUSED: &str = ":*/#@,<>\"!?$%&+~";
 
 /// Characters that look like [`REFUSED`] and are not in the tables of UTS 39.
 const ALSO_ALIKE: &str = "«»〈〉《》⟨⟩⟪⟫،؟、✢✣✤✥✱✲✳✺✻✼✽﹡⁑⧆⊛⊕⊞";
 
-/// Returns whether a character of `nick` is one of [`REFUSED`] or looks like one (UTS 39 section 4).
+/// Returns whether a character of `nick` is one of [`REFUSED`] or looks like one (UTS 39 section
+/// 4).
 ///
-/// Letters and marks of many scripts do, such as the visarga of Devanagari, a colon to the eye, and the ノ of Katakana, a slash. They
-/// are themselves where the whole nick is in their script (UTS 39 section 5.1) and has a letter of it that looks like none.
+/// Letters and marks of many scripts do, such as the visarga of Devanagari, a colon to the eye, and
+/// the ノ of Katakana, a slash. They are themselves where the whole nick is in their script (UTS 39
+/// section 5.1) and has a letter of it that looks like none.
 pub(super) fn has_refused_punctuation(nick: &str) -> bool {
     static LOOKS: LazyLock<Vec<String>> =
         LazyLock::new(|| REFUSED.chars().map(|c| look(c.encode_utf8(&mut [0; 4]))).collect());
@@ -60,7 +66,8 @@ pub(super) fn has_refused_punctuation(nick: &str) -> bool {
     !alike.all(is_a_letter) || AugmentedScriptSet::for_str(nick).is_empty() || !has_context()
 }
 
-/// Returns whether `c` is drawn like the lines, arrows and blocks that a screen is made of, or like a space with a line through it.
+/// Returns whether `c` is drawn like the lines, arrows and blocks that a screen is made of, or like
+/// a space with a line through it.
 pub(super) fn is_drawn_by_screens(c: char) -> bool {
     matches!(c,
         '\u{2190}'..='\u{21ff}' | '\u{239b}'..='\u{23bd}' | '\u{23d0}' | '\u{2400}'..='\u{243f}' | '\u{2500}'..='\u{259f}'
@@ -69,7 +76,8 @@ pub(super) fn is_drawn_by_screens(c: char) -> bool {
         | '\u{2b5a}'..='\u{2bbf}' | '\u{303f}' | '\u{1f800}'..='\u{1f8ff}' | '\u{1fb00}'..='\u{1fbff}')
 }
 
-/// Returns whether a nick may begin with `c`: a letter, a digit, ASCII or an emoji, but no dash, dot or mark that looks like ours.
+/// Returns whether a nick may begin with `c`: a letter, a digit, ASCII or an emoji, but no dash,
+/// dot or mark that looks like ours.
 pub(super) fn may_begin(c: char) -> bool {
     c.is_ascii()
         || c.is_alphanumeric()

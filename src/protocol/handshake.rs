@@ -1,4 +1,5 @@
-//! What both ends need of the opening handshake: the headers of a head, and the answer to a key (RFC 6455 section 4). Pure.
+//! What both ends need of the opening handshake: the headers of a head, and the answer to a key
+//! (RFC 6455 section 4). Pure.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::HeaderName;
@@ -15,7 +16,8 @@ impl<'a> Headers<'a> {
         self.0.iter().filter(has_name).map(|header| header.value)
     }
 
-    /// Returns the value of a header that may come only once (RFC 6455 section 11.3), or `None` if it came otherwise.
+    /// Returns the value of a header that may come only once (RFC 6455 section 11.3), or `None` if
+    /// it came otherwise.
     #[must_use]
     pub fn only(self, name: &HeaderName) -> Option<&'a [u8]> {
         let mut values = self.all(name);
@@ -30,7 +32,8 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Returns the `Sec-WebSocket-Accept` that answers `key`, as it stands in the header (RFC 6455 section 4.2.2).
+/// Returns the `Sec-WebSocket-Accept` that answers `key`, as it stands in the header (RFC 6455
+/// section 4.2.2).
 #[must_use]
 pub fn accept(key: &[u8]) -> String {
     /// RFC 6455 section 1.3.

@@ -1,5 +1,5 @@
-//! Random bytes as they travel: `N` bytes, written as `2N` lower-case hexadecimal digits. Pure; whoever makes one brings the
-//! randomness.
+//! Random bytes as they travel: `N` bytes, written as `2N` lower-case hexadecimal digits. Pure;
+//! whoever makes one brings the randomness.
 
 use std::{fmt, str::FromStr};
 
@@ -10,11 +10,12 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hex<const N: usize>(pub [u8; N]);
 
-/// Which history a server has: born with its log, so that another epoch means that ids mean something else.
+/// Which history a server has: born with its log, so that another epoch means that ids mean
+/// something else.
 pub type Epoch = Hex<8>;
 
-/// A stretch of a history: from one start of the server on its log to the next. A log that was restored from a copy keeps its epoch, but
-/// what it gives ids to from then on is another run.
+/// A stretch of a history: from one start of the server on its log to the next. A log that was
+/// restored from a copy keeps its epoch, but what it gives ids to from then on is another run.
 pub type Run = Hex<8>;
 
 /// What the server's `hello` brings, for a later proof of who the client is.
@@ -72,13 +73,14 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
-/// The secret that makes connections those of one person: whoever has it has the nick. Never logged.
+/// The secret that makes connections those of one person: whoever has it has the nick. Never
+/// logged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionToken(pub Hex<16>);
 
-/// Who stands behind a session: what is left of a [`SessionToken`] when it must be stored or compared, or drawn at random where there
-/// is none. No secret.
+/// Who stands behind a session: what is left of a [`SessionToken`] when it must be stored or
+/// compared, or drawn at random where there is none. No secret.
 pub type Author = Hex<16>;
 
 impl SessionToken {

@@ -1,4 +1,5 @@
-//! A host and a port, as people write them: for the client's address and the server's `--listen`. Pure.
+//! A host and a port, as people write them: for the client's address and the server's `--listen`.
+//! Pure.
 
 // The addresses alone; what connects is in `std::net`.
 use core::net::Ipv6Addr;
@@ -37,10 +38,11 @@ pub enum HostError {
 }
 
 impl HostPort {
-    /// Reads HOST, HOST:PORT, an IPv6 address with or without brackets, or \[IPV6\]:PORT. An IPv6 address may have a zone behind a
-    /// `%`, or behind `%25` as in a URL (RFC 6874).
+    /// Reads HOST, HOST:PORT, an IPv6 address with or without brackets, or \[IPV6\]:PORT. An IPv6
+    /// address may have a zone behind a `%`, or behind `%25` as in a URL (RFC 6874).
     ///
-    /// Without brackets, a last group of four decimal digits or more is a port, where an address is left without it.
+    /// Without brackets, a last group of four decimal digits or more is a port, where an address is
+    /// left without it.
     ///
     /// # Errors
     /// A [`HostError`] when it is none of these.

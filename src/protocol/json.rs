@@ -1,6 +1,7 @@
 //! The subprotocol `broadcast-chat.v1`: one JSON object a text frame. Pure.
 //!
-//! Unknown fields are ignored and an unknown type is an error that names it, so that versions can differ.
+//! Unknown fields are ignored and an unknown type is an error that names it, so that versions can
+//! differ.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use strum::VariantNames as _;
@@ -30,10 +31,12 @@ pub fn decode_client(frame: &str) -> Result<ClientMessage, Failure> {
     serde_json::from_str(frame).map_err(|error| explain(frame, &error))
 }
 
-/// Returns what `frame` says if it begins as `beginning`, which says what it is. serde keeps every field of a frame in memory
-/// before it looks at its type; most frames are of one type, and for them that would be most of the work.
+/// Returns what `frame` says if it begins as `beginning`, which says what it is. serde keeps every
+/// field of a frame in memory before it looks at its type; most frames are of one type, and for
+/// them that would be most of the work.
 ///
-/// Whatever is wrong with a frame is left for the long way to find; a second `type` is an unknown field.
+/// Whatever is wrong with a frame is left for the long way to find; a second `type` is an unknown
+/// field.
 fn at_once<T: DeserializeOwned>(frame: &str, beginning: &str) -> Option<T> {
     if frame.starts_with(beginning) { serde_json::from_str(frame).ok() } else { None }
 }
@@ -64,8 +67,8 @@ fn explain(frame: &str, error: &serde_json::Error) -> Failure {
     failure.about(key)
 }
 
-/// Returns serde's words without the place, which means nothing to whoever cannot see the frame, and without the peer's own
-/// text at any length.
+/// Returns serde's words without the place, which means nothing to whoever cannot see the frame,
+/// and without the peer's own text at any length.
 fn reason(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or_default();

@@ -14,7 +14,8 @@ fn nicks() -> [Nick; 2] {
         .map(|nick| Nick::new(&nick).unwrap())
 }
 
-/// Texts of so many bytes: plain, full of escapes, of short lines, of empty ones, of wide characters.
+/// Texts of so many bytes: plain, full of escapes, of short lines, of empty ones, of wide
+/// characters.
 fn texts(length: usize) -> Vec<String> {
     ["x", "\"", "\t\\", "\na", "\n\n\n\n\n\n\na", "\u{10ffff}\u{1f33b}"]
         .into_iter()
@@ -35,7 +36,8 @@ fn failure(nick: &Nick, words: &str) -> Failure {
     Failure { key: Some(key()), free: Some(nick.clone()), ..Failure::new(ErrorCode::UnexpectedHello, words) }
 }
 
-/// Returns every event that has this nick and this text in it, which is cut where it must be shorter.
+/// Returns every event that has this nick and this text in it, which is cut where it must be
+/// shorter.
 fn events(nick: &Nick, words: &str) -> Vec<ServerMessage> {
     let body = Body::new(words).unwrap();
     let topic = Topic::read(words);

@@ -1,7 +1,8 @@
 //! What both ends say. Pure: no tokio, no clock, no I/O.
 //!
-//! A line of a peer becomes a [`ClientMessage`] (by [`json::decode_client`] or [`command::parse`]), an event of the server is a
-//! [`ServerMessage`] and leaves as [`json::encode`] or [`text::encode`]. `docs/protocol.md` is the normative text.
+//! A line of a peer becomes a [`ClientMessage`] (by [`json::decode_client`] or [`command::parse`]),
+//! an event of the server is a [`ServerMessage`] and leaves as [`json::encode`] or
+//! [`text::encode`]. `docs/protocol.md` is the normative text.
 
 mod client;
 pub mod command;
@@ -38,8 +39,9 @@ pub use self::{
     },
 };
 
-/// The close code of a connection whose place in the room a newer connection of the same person has. The client must not connect
-/// again by itself (RFC 6455 section 7.4.2: 4000 to 4999 are for private use).
+/// The close code of a connection whose place in the room a newer connection of the same person
+/// has. The client must not connect again by itself (RFC 6455 section 7.4.2: 4000 to 4999 are for
+/// private use).
 pub const CLOSE_TAKEN_OVER: u16 = 4000;
 
 /// The subprotocol (RFC 6455 section 1.9) that selects [`Dialect::Json`].
@@ -60,7 +62,8 @@ pub enum Dialect {
 pub enum Kind {
     /// `* ada waves`
     Me,
-    /// The text is the new topic of the room; none clears it, which is told by [`Message::text`] being absent.
+    /// The text is the new topic of the room; none clears it, which is told by [`Message::text`]
+    /// being absent.
     Topic,
     /// `ada: hello`; and what a later version has another word for.
     #[default]
@@ -76,7 +79,8 @@ impl Kind {
     }
 }
 
-/// One entry of the log: it has an id, so it is stored, and everyone in the room sees it once, in the order of ids.
+/// One entry of the log: it has an id, so it is stored, and everyone in the room sees it once, in
+/// the order of ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Its place in the server's one order.

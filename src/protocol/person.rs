@@ -4,8 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// A person, whatever their nick: `p12` on the wire. In one history, numbers are given in order and never twice: who
-/// writes to one reaches that person or nobody. In another history a number may be somebody else's.
+/// A person, whatever their nick: `p12` on the wire. In one history, numbers are given in order and
+/// never twice: who writes to one reaches that person or nobody. In another history a number may be
+/// somebody else's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PersonId(pub u64);
 

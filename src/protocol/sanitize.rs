@@ -1,9 +1,10 @@
 //! Where control characters die: turns any text of a peer into printable text. Pure.
 //!
-//! What is removed: escape sequences (whole), C0 and C1 controls, bidi embeddings, overrides and isolates (they reach past
-//! the text they stand in, UAX 9 section 2), invisible formatting, and combining marks past [`Limits::COMBINING_MARKS`].
-//! What stays, because scripts and emoji need it: ZWJ, ZWNJ, LRM, RLM, one variation selector behind what has variants, and the tag
-//! characters of a flag. Anywhere else the latter two show nothing, and carry a text that people do not see.
+//! What is removed: escape sequences (whole), C0 and C1 controls, bidi embeddings, overrides and
+//! isolates (they reach past the text they stand in, UAX 9 section 2), invisible formatting, and
+//! combining marks past [`Limits::COMBINING_MARKS`]. What stays, because scripts and emoji need it:
+//! ZWJ, ZWNJ, LRM, RLM, one variation selector behind what has variants, and the tag characters of
+//! a flag. Anywhere else the latter two show nothing, and carry a text that people do not see.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,8 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::Limits;
 
-/// Returns `text` with nothing in it but printable characters, tabs and `\n`; every kind of line break becomes `\n`.
+/// Returns `text` with nothing in it but printable characters, tabs and `\n`; every kind of line
+/// break becomes `\n`.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     // To the end in any case: so the compiler takes many bytes at a time.
@@ -51,8 +53,8 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Returns `text` without the strings for a terminal (OSC, DCS, APC, PM and SOS, ECMA-48 section 5.6) in it. One that has no end on its
-/// line is none: nothing is lost but what begins it.
+/// Returns `text` without the strings for a terminal (OSC, DCS, APC, PM and SOS, ECMA-48 section
+/// 5.6) in it. One that has no end on its line is none: nothing is lost but what begins it.
 fn without_strings(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -84,14 +86,16 @@ pub(super) fn deserialize_line<'de, D: Deserializer<'de>>(deserializer: D) -> Re
     Ok(line(&Cow::<'de, str>::deserialize(deserializer)?))
 }
 
-/// Returns whether `c` may stand in a line as it is: neither a control nor something that misleads. A tab and `\n` may not.
+/// Returns whether `c` may stand in a line as it is: neither a control nor something that misleads.
+/// A tab and `\n` may not.
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }
 
-/// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it, or carry another text: what Unicode
-/// lets a screen ignore and no script needs, and what is no character (`Noncharacter_Code_Point`, UAX 44).
+/// Returns whether `c` shows nothing by itself and can mislead whoever reads the text round it, or
+/// carry another text: what Unicode lets a screen ignore and no script needs, and what is no
+/// character (`Noncharacter_Code_Point`, UAX 44).
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}'
@@ -106,8 +110,9 @@ fn is_tag(c: char) -> bool {
     matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
-/// Returns the tag characters with which `text` begins, if they make a flag of the black one before it: of a region, which has up to
-/// six letters and digits (UTS 51 section 1.4.9), with the end of a tag.
+/// Returns the tag characters with which `text` begins, if they make a flag of the black one before
+/// it: of a region, which has up to six letters and digits (UTS 51 section 1.4.9), with the end of
+/// a tag.
 fn tags_of_flag(text: &str) -> &str {
     let is_spelling = |c: &char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
     let length: usize = text.chars().take(6).take_while(is_spelling).map(char::len_utf8).sum();
@@ -117,8 +122,9 @@ fn tags_of_flag(text: &str) -> &str {
     }
 }
 
-/// Returns whether `c` selects a variant of what is `before` it, or is no variation selector: a Mongolian letter has those of its
-/// script, an ideograph has many, and whatever is seen may be a picture or not.
+/// Returns whether `c` selects a variant of what is `before` it, or is no variation selector: a
+/// Mongolian letter has those of its script, an ideograph has many, and whatever is seen may be a
+/// picture or not.
 fn may_select(before: Option<char>, c: char) -> bool {
     match c {
         '\u{180b}'..='\u{180d}' | '\u{180f}' => before.is_some_and(|c| matches!(c, '\u{1820}'..='\u{18aa}')),
@@ -130,8 +136,9 @@ fn may_select(before: Option<char>, c: char) -> bool {
     }
 }
 
-/// Returns whether `c` leaves the place empty where it stands: a space, a control, what Unicode lets a screen ignore
-/// (`Default_Ignorable_Code_Point`, UAX 44), or a character whose picture is blank, such as U+2800.
+/// Returns whether `c` leaves the place empty where it stands: a space, a control, what Unicode
+/// lets a screen ignore (`Default_Ignorable_Code_Point`, UAX 44), or a character whose picture is
+/// blank, such as U+2800.
 pub(super) fn is_blank(c: char) -> bool {
     // Most characters are ASCII.
     if c.is_ascii() {

@@ -1,6 +1,7 @@
 //! What a search asks for besides words: who said it, and when. Pure.
 //!
-//! `from:ada`, `before:2026-11-01` and `after:7d` stand anywhere in a query; in double quotes they are words like others.
+//! `from:ada`, `before:2026-11-01` and `after:7d` stand anywhere in a query; in double quotes they
+//! are words like others.
 
 use jiff::tz::TimeZone;
 

@@ -74,14 +74,17 @@ pub struct Welcome {
     pub session: Option<SessionToken>,
     /// Which history this is.
     pub epoch: Epoch,
-    /// Which run of the server this is; none of a server that does not tell. Belongs to the cursor, as the epoch does.
+    /// Which run of the server this is; none of a server that does not tell. Belongs to the cursor,
+    /// as the epoch does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// Up to which id the history that the client knows is this one, 0 where they have nothing in common that is known. Absent
-    /// where all that the client may have seen is of this history; a cursor greater than it is of another.
+    /// Up to which id the history that the client knows is this one, 0 where they have nothing in
+    /// common that is known. Absent where all that the client may have seen is of this history; a
+    /// cursor greater than it is of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<MessageId>,
-    /// Whether an earlier connection of the same person in this room has lost its place to this one.
+    /// Whether an earlier connection of the same person in this room has lost its place to this
+    /// one.
     #[serde(default)]
     pub resumed: bool,
     /// Where one is.
@@ -106,7 +109,8 @@ pub struct RoomEntry {
 }
 
 impl RoomEntry {
-    /// Returns the most bytes that it takes in an event of JSON, which at worst doubles a topic and a nick.
+    /// Returns the most bytes that it takes in an event of JSON, which at worst doubles a topic and
+    /// a nick.
     #[must_use]
     pub fn size(&self) -> usize {
         let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
@@ -137,8 +141,9 @@ pub struct Presence {
     /// Who came and is not spelled out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_joined: usize,
-    /// Who came back after the server was restarted, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES). Only programs care: for people they
-    /// were never away.
+    /// Who came back after the server was restarted, up to
+    /// [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES). Only programs care: for people
+    /// they were never away.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Nick>,
     /// Who came back and is not spelled out.
@@ -170,7 +175,8 @@ pub enum Fate<'a> {
 }
 
 impl Presence {
-    /// Returns what became of whoever was called `nick` before, if anything is told. Somebody else may be called so now.
+    /// Returns what became of whoever was called `nick` before, if anything is told. Somebody else
+    /// may be called so now.
     #[must_use]
     pub fn fate(&self, nick: &Nick) -> Option<Fate<'_>> {
         let renamed = self.renamed.iter().find(|rename| rename.from == *nick).map(|rename| Fate::Renamed(&rename.to));
@@ -186,7 +192,8 @@ impl Presence {
 
 #[cfg(test)]
 impl Presence {
-    /// Returns that nobody has moved in `room`, where there are so many `people`: tests add who has.
+    /// Returns that nobody has moved in `room`, where there are so many `people`: tests add who
+    /// has.
     pub(crate) const fn unmoved(room: RoomName, people: usize) -> Self {
         Self {
             room,
@@ -211,10 +218,12 @@ fn is_zero(count: &usize) -> bool {
 /// A message to one person alone; it is not kept in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Private {
-    /// The other person as the reader sees it: who said it, or in the sender's copy to whom. An earlier version does not tell.
+    /// The other person as the reader sees it: who said it, or in the sender's copy to whom. An
+    /// earlier version does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<PersonId>,
-    /// The same in every copy of it, and no other's in this history. An earlier version does not tell.
+    /// The same in every copy of it, and no other's in this history. An earlier version does not
+    /// tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u64>,
     /// Who said it.
@@ -249,8 +258,9 @@ pub enum ErrorCode {
     NickTaken,
     /// Nobody of that nick is here.
     NoSuchNick,
-    /// A private message was not delivered, or not for certain: the person's connections are lost or take nothing, they have gone before
-    /// they had it, or too much that its sender told others has not arrived yet.
+    /// A private message was not delivered, or not for certain: the person's connections are lost
+    /// or take nothing, they have gone before they had it, or too much that its sender told others
+    /// has not arrived yet.
     Unreachable,
     /// One is in as many rooms as one person may be in.
     TooManyRooms,
@@ -318,10 +328,12 @@ pub enum ServerMessage {
         /// Where.
         #[serde(deserialize_with = "read")]
         room: RoomName,
-        /// Everything up to here has been sent, or was not asked for: come back with this until a later message has been seen.
+        /// Everything up to here has been sent, or was not asked for: come back with this until a
+        /// later message has been seen.
         cursor: MessageId,
     },
-    /// Messages between the cursor and the next message have been deleted from the log and cannot be sent.
+    /// Messages between the cursor and the next message have been deleted from the log and cannot
+    /// be sent.
     Gap {
         /// Where.
         #[serde(deserialize_with = "read")]
@@ -349,7 +361,8 @@ pub enum ServerMessage {
         messages: Vec<Arc<Message>>,
         /// Whether another event of the same search follows.
         more: bool,
-        /// Whether the search was cut short, so that there may be more to find. Only in the last event.
+        /// Whether the search was cut short, so that there may be more to find. Only in the last
+        /// event.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         incomplete: bool,
         /// Whether all rooms that the person is in were searched.
@@ -368,7 +381,8 @@ pub enum ServerMessage {
     Presence(Presence),
     /// Who is in the room.
     Names(RoomView),
-    /// Which rooms have people in them, the fullest first, up to [`Limits::ROOMS`](super::Limits::ROOMS).
+    /// Which rooms have people in them, the fullest first, up to
+    /// [`Limits::ROOMS`](super::Limits::ROOMS).
     Rooms {
         /// The rooms.
         rooms: Vec<RoomEntry>,
@@ -407,7 +421,8 @@ pub enum ServerMessage {
         #[serde(deserialize_with = "read")]
         nick: Nick,
     },
-    /// One's messages come too fast: this one is kept and taken at its turn; send the next after that.
+    /// One's messages come too fast: this one is kept and taken at its turn; send the next after
+    /// that.
     Slow {
         /// How long to wait, in milliseconds.
         retry_after_ms: u64,

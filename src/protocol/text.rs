@@ -1,22 +1,26 @@
 //! Lines for people: what a bare WebSocket client sees. Pure.
 //!
-//! A line begins with the speaker's nick and a colon; with `~` and the nick of who does something; with `*` when the server
-//! tells something, or with `!` when it refuses something. No nick has a space or a `*`, and a line break inside a message comes
-//! out as an indented line: so nobody can forge another's line.
+//! A line begins with the speaker's nick and a colon; with `~` and the nick of who does something;
+//! with `*` when the server tells something, or with `!` when it refuses something. No nick has a
+//! space or a `*`, and a line break inside a message comes out as an indented line: so nobody can
+//! forge another's line.
 
 use std::{borrow::Cow, collections::HashSet, fmt::Write as _, time::Duration};
 
 use super::{Body, Kind, Message, Nick, Presence, Private, Query, RoomView, ServerMessage, Welcome, Whois, when};
 
-/// What a line break inside a message becomes, unless an empty line follows: that cannot be taken for anything.
+/// What a line break inside a message becomes, unless an empty line follows: that cannot be taken
+/// for anything.
 pub const CONTINUATION: &str = "\n    ";
 
 /// What is shown of a topic in the list of rooms, in characters: a line.
 const TOPIC_CHARS: usize = 80;
-/// What is said of a search that is incomplete: its time is [`Limits::SEARCH`](super::Limits::SEARCH).
+/// What is said of a search that is incomplete: its time is
+/// [`Limits::SEARCH`](super::Limits::SEARCH).
 pub const CUT_SHORT: &str = "the search was cut short: more words make it quicker";
 
-/// Returns the lines that `event` shows, without a final line break, or `None` for what only programs need.
+/// Returns the lines that `event` shows, without a final line break, or `None` for what only
+/// programs need.
 #[must_use]
 pub fn encode(event: &ServerMessage) -> Option<String> {
     Some(match event {
@@ -183,8 +187,8 @@ fn row(names: &[String], all: usize) -> String {
     out
 }
 
-/// Returns who came and went, a line a kind of change, or `None` when nothing did. A nick may have gone from one person to another
-/// meanwhile, so who left comes first.
+/// Returns who came and went, a line a kind of change, or `None` when nothing did. A nick may have
+/// gone from one person to another meanwhile, so who left comes first.
 #[must_use]
 pub fn presence(presence: &Presence) -> Option<String> {
     let mut lines = Vec::new();

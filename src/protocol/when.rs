@@ -1,4 +1,5 @@
-//! A moment as people write it: a date, a time of day, or how long ago. Pure: what is now, and where, is given.
+//! A moment as people write it: a date, a time of day, or how long ago. Pure: what is now, and
+//! where, is given.
 
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use super::Timestamp;
 /// What can be written, in words for whoever wrote something else.
 pub const FORMS: &str = "2026-11-01, 09:30, 7d, 2h, today or yesterday";
 
-/// Returns the moment that `text` means in `zone`: `2026-11-01` and `2026-11-01T09:30`, `today` and `yesterday` (at their beginning),
-/// `09:30` (the last time that it was so), or as long ago as a [`length`] says; `None` where it is none of these.
+/// Returns the moment that `text` means in `zone`: `2026-11-01` and `2026-11-01T09:30`, `today` and
+/// `yesterday` (at their beginning), `09:30` (the last time that it was so), or as long ago as a
+/// [`length`] says; `None` where it is none of these.
 #[must_use]
 pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
@@ -38,9 +40,9 @@ pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> 
     Some(Timestamp(u64::try_from(moment.as_millisecond()).unwrap_or_default()))
 }
 
-/// Returns the length of time that `text` means, such as `90s`, `30m`, `12h`, `7d`, `2w` or `1y`, as jiff reads them; `None` for
-/// anything else, and for what lies in the future. A day has 24 hours, a month and a year the days that they have from the first
-/// of January 2001 on.
+/// Returns the length of time that `text` means, such as `90s`, `30m`, `12h`, `7d`, `2w` or `1y`,
+/// as jiff reads them; `None` for anything else, and for what lies in the future. A day has 24
+/// hours, a month and a year the days that they have from the first of January 2001 on.
 #[must_use]
 pub fn length(text: &str) -> Option<Duration> {
     // jiff reads more: `09:30:00`, `+1d` and `P1D`.

@@ -1,6 +1,7 @@
 //! Who is away, and what else others may know of a person. Pure.
 //!
-//! A person is away in all rooms, through each lost connection that comes back, until they say that they are back or have gone.
+//! A person is away in all rooms, through each lost connection that comes back, until they say that
+//! they are back or have gone.
 
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ impl Rooms {
         }
     }
 
-    /// Notes that the person who sits there is away; without a text, who is away is back, and who is not is away. Returns what is
-    /// so now.
+    /// Notes that the person who sits there is away; without a text, who is away is back, and who
+    /// is not is away. Returns what is so now.
     pub fn set_away(&mut self, member: MemberId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
         let author = self.memberships.get(&member)?.author;
         let person = self.people.get_mut(&author)?;
@@ -61,7 +62,8 @@ impl Rooms {
         RoomView { away, ..self.view(name) }
     }
 
-    /// Returns what whoever sits there may know of the person who is called `nick`: of their rooms, those that both are in.
+    /// Returns what whoever sits there may know of the person who is called `nick`: of their rooms,
+    /// those that both are in.
     ///
     /// # Errors
     /// [`ErrorCode::NoSuchNick`].
@@ -97,8 +99,8 @@ impl Rooms {
         rooms
     }
 
-    /// Returns what the person who sits there is to be told who has just written to `to`: that they are away, unless that was the
-    /// last that was told and is so still.
+    /// Returns what the person who sits there is to be told who has just written to `to`: that they
+    /// are away, unless that was the last that was told and is so still.
     pub fn tell_away(&mut self, member: MemberId, to: PersonId) -> Option<AwayText> {
         let Away { text, since } = self.people.get(self.numbers.get(&to)?)?.away.clone()?;
         let author = self.memberships.get(&member)?.author;

@@ -86,7 +86,8 @@ impl Owed {
 }
 
 impl Rooms {
-    /// Owes somebody a private message, or that theirs was not delivered, until a connection of theirs has confirmed it.
+    /// Owes somebody a private message, or that theirs was not delivered, until a connection of
+    /// theirs has confirmed it.
     ///
     /// # Errors
     /// [`Full`]: nothing more is owed to somebody who is not here, or takes nothing, nor of somebody whose messages do not arrive.
@@ -121,8 +122,9 @@ impl Rooms {
         }
     }
 
-    /// Gives what is owed to somebody, and is with no connection that is there, to the one that spoke or arrived last. `deliver`
-    /// returns whether it took it; what it does not take is given once something before it is confirmed.
+    /// Gives what is owed to somebody, and is with no connection that is there, to the one that
+    /// spoke or arrived last. `deliver` returns whether it took it; what it does not take is given
+    /// once something before it is confirmed.
     pub fn hand_over(&mut self, to: Author, mut deliver: impl FnMut(MemberId, &ServerMessage) -> bool) {
         let Some(member) = self.people.get(&to).and_then(|person| self.live_seat(person)) else { return };
         let Some(person) = self.people.get_mut(&to) else { return };
@@ -193,10 +195,12 @@ impl Rooms {
         }
     }
 
-    /// Returns whom a private message goes to: of that person's connections that are not lost, the one that spoke or arrived last.
+    /// Returns whom a private message goes to: of that person's connections that are not lost, the
+    /// one that spoke or arrived last.
     ///
     /// # Errors
-    /// [`ErrorCode::NoSuchNick`], or [`ErrorCode::Unreachable`] while all connections of that person are lost.
+    /// [`ErrorCode::NoSuchNick`], or [`ErrorCode::Unreachable`] while all connections of that
+    /// person are lost.
     pub fn addressee(&self, to: &To) -> Result<Addressee, Failure> {
         let To { nick, peer } = to;
         let author = match peer {
@@ -235,7 +239,8 @@ impl Rooms {
         self.privates_seen
     }
 
-    /// Returns the id of the private message that this person sent lately with `key`, if there is one.
+    /// Returns the id of the private message that this person sent lately with `key`, if there is
+    /// one.
     #[must_use]
     pub fn earlier_private(&self, member: MemberId, key: &IdempotencyKey) -> Option<u64> {
         let person = self.people.get(&self.memberships.get(&member)?.author)?;

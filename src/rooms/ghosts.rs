@@ -13,7 +13,8 @@ use crate::protocol::Limits;
 /// When a connection was lost, and where it sat.
 type Lost = (Duration, MemberId);
 
-/// The lost connections. Each is charged to the address it came from, so that those of one address cannot end the grace of others.
+/// The lost connections. Each is charged to the address it came from, so that those of one address
+/// cannot end the grace of others.
 #[derive(Debug)]
 pub(super) struct Ghosts {
     /// From one address, 0 for no cap.
@@ -68,8 +69,8 @@ impl Ghosts {
         }
     }
 
-    /// Returns which one has to go now that `address` has one more, if any: the oldest of that address if it has too many, else
-    /// the oldest of the address that has most.
+    /// Returns which one has to go now that `address` has one more, if any: the oldest of that
+    /// address if it has too many, else the oldest of the address that has most.
     pub(super) fn surplus(&self, address: IpAddr) -> Option<MemberId> {
         let its = self.by_address.get(&address)?;
         let (_, member) = if self.per_address > 0 && its.len() > self.per_address {

@@ -1,12 +1,14 @@
 //! What a place in a room is called. Pure.
 
-/// One connection's place in one room. A connection that takes the place of an earlier one has another seat.
+/// One connection's place in one room. A connection that takes the place of an earlier one has
+/// another seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(pub(super) u64);
 
 impl MemberId {
-    /// Returns a share of some period, from 0 up to 1, for what is not to happen at all seats at the same time. Seats given one
-    /// after the other get shares far apart: they are the fractions of multiples of the golden ratio.
+    /// Returns a share of some period, from 0 up to 1, for what is not to happen at all seats at
+    /// the same time. Seats given one after the other get shares far apart: they are the fractions
+    /// of multiples of the golden ratio.
     #[must_use]
     pub fn share(self) -> f64 {
         /// 2^32 divided by the golden ratio.

@@ -1,9 +1,12 @@
-//! Who is where, under which name, and what the others are told of it. Pure: no tokio, no clock, no randomness.
+//! Who is where, under which name, and what the others are told of it. Pure: no tokio, no clock, no
+//! randomness.
 //!
-//! Every method takes what happened and, where it matters, `now`: the time since the server started. What must be said to a
-//! room without anybody asking comes out of [`Rooms::due`] and [`Rooms::flush`].
+//! Every method takes what happened and, where it matters, `now`: the time since the server
+//! started. What must be said to a room without anybody asking comes out of [`Rooms::due`] and
+//! [`Rooms::flush`].
 //!
-//! A person is whoever has one session token. They have one nick, and a seat in each room that they have a connection to.
+//! A person is whoever has one session token. They have one nick, and a seat in each room that they
+//! have a connection to.
 
 mod away;
 mod direct_messages;
@@ -60,10 +63,11 @@ pub struct Arrival {
     pub if_taken: IfTaken,
     /// Where to.
     pub room: RoomName,
-    /// Whether another connection can show later that it is the same person: without a token nobody can.
+    /// Whether another connection can show later that it is the same person: without a token nobody
+    /// can.
     pub can_return: bool,
-    /// Whether they were here before, so far as they can know. Within [`Limits::GRACE`] of its start a server takes their word
-    /// for it: a restart is nobody's coming.
+    /// Whether they were here before, so far as they can know. Within [`Limits::GRACE`] of its
+    /// start a server takes their word for it: a restart is nobody's coming.
     pub returning: bool,
 }
 
@@ -106,7 +110,8 @@ struct Member {
 struct Person {
     id: PersonId,
     nick: Nick,
-    /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived last is the last.
+    /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived
+    /// last is the last.
     memberships: Vec<MemberId>,
     /// The keys of private messages that were sent lately, with their ids.
     private_keys: VecDeque<(IdempotencyKey, u64)>,
@@ -129,7 +134,8 @@ struct Room {
     due: Option<Duration>,
 }
 
-/// The topic of a room. Who comes into an empty room finds nobody who would know it; then it is in the log.
+/// The topic of a room. Who comes into an empty room finds nobody who would know it; then it is in
+/// the log.
 #[derive(Debug, Default)]
 enum RoomTopic {
     #[default]
@@ -153,12 +159,13 @@ pub struct Rooms {
     numbers: HashMap<PersonId, Author>,
     people_seen: u64,
     privates_seen: u64,
-    /// What each has said privately that waits for others, those included who have gone meanwhile; nobody of whom nothing does.
+    /// What each has said privately that waits for others, those included who have gone meanwhile;
+    /// nobody of whom nothing does.
     under_way: HashMap<Author, Load>,
     /// What nobody took, for those who said it.
     undelivered: Vec<(Author, Failure)>,
-    /// Seats of those who can come back that changed since they were last kept, with the nick of who has them and
-    /// what others know them by.
+    /// Seats of those who can come back that changed since they were last kept, with the nick of
+    /// who has them and what others know them by.
     changed: BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>>,
     memberships: HashMap<MemberId, Member>,
     seats_given: u64,
@@ -171,19 +178,21 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Returns rooms that keep the places of so many lost connections from one address, 0 for no cap, and of [`Limits::GHOSTS`] in
-    /// all. Past that an address gives up its own oldest place, and never another's while it has most itself.
+    /// Returns rooms that keep the places of so many lost connections from one address, 0 for no
+    /// cap, and of [`Limits::GHOSTS`] in all. Past that an address gives up its own oldest place,
+    /// and never another's while it has most itself.
     #[must_use]
     pub fn new(lost_per_address: u32) -> Self {
         let per_address = usize::try_from(lost_per_address).unwrap_or(usize::MAX);
         Self { ghosts: Ghosts::new(per_address, Limits::GHOSTS), ..Self::default() }
     }
 
-    /// Seats `arrival`, and tells the room unless it is somebody who has a seat there: that seat loses its place.
+    /// Seats `arrival`, and tells the room unless it is somebody who has a seat there: that seat
+    /// loses its place.
     ///
     /// # Errors
-    /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`] for a person who has
-    /// [`Limits::SEATS`] connections that are not lost.
+    /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`]
+    /// for a person who has [`Limits::SEATS`] connections that are not lost.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Joined, Failure> {
         let Arrival { author, address, nick, if_taken, room, can_return, returning } = arrival;
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
@@ -204,8 +213,8 @@ impl Rooms {
         Ok(Joined { member, nick, evicted: None })
     }
 
-    /// Gives somebody who was not here a nick, and returns it. They are known to others by `known` from an earlier run, unless that is
-    /// somebody else.
+    /// Gives somebody who was not here a nick, and returns it. They are known to others by `known`
+    /// from an earlier run, unless that is somebody else.
     fn introduce(
         &mut self,
         author: Author,
@@ -243,7 +252,8 @@ impl Rooms {
         Ok(nick)
     }
 
-    /// Makes sure that this person may have one more seat: of those whose connection is lost, the oldest is let go.
+    /// Makes sure that this person may have one more seat: of those whose connection is lost, the
+    /// oldest is let go.
     fn make_room(&mut self, author: Author, now: Duration) -> Result<(), Failure> {
         let Some(person) = self.people.get(&author).filter(|person| person.memberships.len() >= Limits::SEATS) else {
             return Ok(());
@@ -261,7 +271,8 @@ impl Rooms {
         Ok(())
     }
 
-    /// Moves somebody to another room. Returns their other connection there, which has lost its place.
+    /// Moves somebody to another room. Returns their other connection there, which has lost its
+    /// place.
     pub fn go(&mut self, member: MemberId, to: &RoomName, now: Duration) -> Option<MemberId> {
         let place = self.memberships.get_mut(&member).filter(|place| place.room != *to)?;
         let from = std::mem::replace(&mut place.room, to.clone());
@@ -296,7 +307,8 @@ impl Rooms {
         }
     }
 
-    /// Gives the person who sits there another nick, in every room. Returns all their seats: each is to be told.
+    /// Gives the person who sits there another nick, in every room. Returns all their seats: each
+    /// is to be told.
     ///
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick.
@@ -325,7 +337,8 @@ impl Rooms {
         Ok(memberships)
     }
 
-    /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and nobody is told.
+    /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and
+    /// nobody is told.
     pub fn lose(&mut self, member: MemberId, now: Duration) {
         let Some(place) = self.memberships.get_mut(&member).filter(|place| place.dropped.is_none()) else { return };
         place.dropped = Some(now);
@@ -336,8 +349,8 @@ impl Rooms {
         }
     }
 
-    /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing happens if the place has gone
-    /// to a newer connection.
+    /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing
+    /// happens if the place has gone to a newer connection.
     pub fn leave(&mut self, member: MemberId, now: Duration) {
         if let Some(room) = self.memberships.get(&member).map(|place| place.room.clone()) {
             self.keep(member, &room, None);
@@ -388,8 +401,9 @@ impl Rooms {
         self.open.get(room).is_some_and(|room| matches!(room.topic, RoomTopic::Known(_)))
     }
 
-    /// Takes what `member` has read of the topic of `room`, if it is unknown and the seat is still there. What was set meanwhile is
-    /// newer; and who has left may have read before a topic was set and the room became empty.
+    /// Takes what `member` has read of the topic of `room`, if it is unknown and the seat is still
+    /// there. What was set meanwhile is newer; and who has left may have read before a topic was
+    /// set and the room became empty.
     pub fn learn_topic(&mut self, member: MemberId, room: &RoomName, topic: Option<TopicBy>) {
         let is_there = self.memberships.get(&member).is_some_and(|place| place.room == *room);
         if is_there && !self.knows_topic(room) {

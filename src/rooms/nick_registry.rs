@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::protocol::{Author, Nick};
 
-/// How many numbers are tried in order before one that is surely rare is taken, so that ten thousand people of one name cost
-/// O(N) together.
+/// How many numbers are tried in order before one that is surely rare is taken, so that ten
+/// thousand people of one name cost O(N) together.
 const IN_ORDER: u64 = 50;
 
 /// The same for nicks that take long to make.

@@ -1,11 +1,13 @@
-//! Who came, went and changed their nick in a room since it was last told: what cancels out is never told. Pure.
+//! Who came, went and changed their nick in a room since it was last told: what cancels out is
+//! never told. Pure.
 
 use std::collections::BTreeMap;
 
 use super::MemberId;
 use crate::protocol::{Author, Limits, Nick, Presence, Rename, RoomName};
 
-/// The changes of one room that it has not been told yet. A person is known by the author: a namesake is another one.
+/// The changes of one room that it has not been told yet. A person is known by the author: a
+/// namesake is another one.
 #[derive(Debug, Default)]
 pub(super) struct PresenceBuffer {
     changes: BTreeMap<Author, Change>,
@@ -20,7 +22,8 @@ struct Change {
     before: Option<Nick>,
     /// The nick they have, if they are here.
     now: Option<Nick>,
-    /// Whether they came back after a restart: for people they were never away, but programs do not know them yet.
+    /// Whether they came back after a restart: for people they were never away, but programs do not
+    /// know them yet.
     returned: bool,
 }
 

@@ -19,9 +19,10 @@ pub struct Kept {
 }
 
 impl Rooms {
-    /// Begins with the people of an earlier run, as those whose connections are lost. They are charged to no address: their number is
-    /// bounded by what the earlier run kept. What was numbered then has numbers up to `numbered`: people who come are numbered after
-    /// it and after all of these, private messages after it.
+    /// Begins with the people of an earlier run, as those whose connections are lost. They are
+    /// charged to no address: their number is bounded by what the earlier run kept. What was
+    /// numbered then has numbers up to `numbered`: people who come are numbered after it and after
+    /// all of these, private messages after it.
     pub fn restore(&mut self, numbered: u64, memberships: impl IntoIterator<Item = Kept>) {
         (self.people_seen, self.privates_seen) = (numbered, numbered);
         for Kept { author, room, nick, person } in memberships {
@@ -43,8 +44,8 @@ impl Rooms {
         }
     }
 
-    /// Returns what changed since this was last asked: the author and the room of a seat, and the nick of who has it
-    /// and what others know them by, if anybody has it.
+    /// Returns what changed since this was last asked: the author and the room of a seat, and the
+    /// nick of who has it and what others know them by, if anybody has it.
     pub fn changed_memberships(&mut self) -> BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>> {
         std::mem::take(&mut self.changed)
     }

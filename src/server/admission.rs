@@ -1,5 +1,5 @@
-//! Who may come in: caps on connections, in all and from one address, and how often one address may try. Pure: the time is an
-//! argument.
+//! Who may come in: caps on connections, in all and from one address, and how often one address may
+//! try. Pure: the time is an argument.
 
 use std::{
     collections::HashMap,
@@ -129,8 +129,8 @@ impl ConnectionLimiter {
 }
 
 impl Counts {
-    /// Forgets the addresses that say nothing, whenever there are twice as many as were left the last time: that keeps them few,
-    /// and costs each connection the same.
+    /// Forgets the addresses that say nothing, whenever there are twice as many as were left the
+    /// last time: that keeps them few, and costs each connection the same.
     fn sweep(&mut self, now: Duration) {
         const FEW: usize = 1024;
         if self.by_address.len() < self.sweep_at.max(FEW) {
@@ -156,8 +156,8 @@ impl Drop for Permit {
     }
 }
 
-/// Refusals that are to be logged: one line a kind, at once and then once a minute at most, so that a crowd that is refused does not
-/// fill the disk.
+/// Refusals that are to be logged: one line a kind, at once and then once a minute at most, so that
+/// a crowd that is refused does not fill the disk.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals([Refused; 3]);
 
@@ -202,7 +202,8 @@ impl Refusals {
     }
 }
 
-/// Returns what one subscriber has: an IPv4 address, or the /64 that is the least an IPv6 network is given (RFC 6177).
+/// Returns what one subscriber has: an IPv4 address, or the /64 that is the least an IPv6 network
+/// is given (RFC 6177).
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

@@ -38,7 +38,8 @@ use crate::{
     store::{Complaints, Store, StoreError, wall_clock},
 };
 
-/// A last message that was said so long from now is worth a word: the clock is wrong now, or was wrong then.
+/// A last message that was said so long from now is worth a word: the clock is wrong now, or was
+/// wrong then.
 const TOLD_AHEAD: Duration = Duration::from_mins(1);
 
 /// What an operator may choose.
@@ -46,9 +47,11 @@ const TOLD_AHEAD: Duration = Duration::from_mins(1);
 pub struct Config {
     /// Connections at one time, 0 for no cap.
     pub max_connections: u32,
-    /// Connections at one time from one address (an IPv6 /64 is one), and as many lost ones that keep their places; 0 for no cap.
+    /// Connections at one time from one address (an IPv6 /64 is one), and as many lost ones that
+    /// keep their places; 0 for no cap.
     pub max_per_address: u32,
-    /// Connections a second from one address, 0 for no limit; [`Limits::CONNECT_BURST`] seconds' worth may come at once.
+    /// Connections a second from one address, 0 for no limit; [`Limits::CONNECT_BURST`] seconds'
+    /// worth may come at once.
     pub connect_rate: u32,
     /// Connections past the caps that may at one time be told so with an answer.
     pub refusals: usize,
@@ -75,8 +78,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Lowers the caps to what so many descriptors suffice for, so that who does not fit is told so: a connection that the system
-    /// refuses would wait without a word.
+    /// Lowers the caps to what so many descriptors suffice for, so that who does not fit is told
+    /// so: a connection that the system refuses would wait without a word.
     pub fn fit(&mut self, descriptors: u64) -> Fit {
         /// For what the log opens besides, and for a connection that is accepted to be closed.
         const OWN: u64 = 16;
@@ -118,8 +121,9 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         None
     }
 
-    /// Writes as much of `bytes` as it takes at once, and returns how many bytes that was. They may be held back until more is written
-    /// or the stream ends, which must be soon: then they leave together.
+    /// Writes as much of `bytes` as it takes at once, and returns how many bytes that was. They may
+    /// be held back until more is written or the stream ends, which must be soon: then they leave
+    /// together.
     ///
     /// # Errors
     /// Whatever the system says; [`io::ErrorKind::Unsupported`] where bytes cannot be held back.
@@ -147,8 +151,8 @@ pub trait Accepted: Send + 'static {
     /// What HTTP and WebSocket are spoken over.
     type Stream: Transport;
 
-    /// Does the handshake of the layer above TCP, such as TLS. The task of the connection runs it after admission; it shares the
-    /// deadline of the HTTP request, [`Limits::HANDSHAKE`].
+    /// Does the handshake of the layer above TCP, such as TLS. The task of the connection runs it
+    /// after admission; it shares the deadline of the HTTP request, [`Limits::HANDSHAKE`].
     ///
     /// # Errors
     /// Whatever the handshake says; the connection is then closed without an answer.
@@ -168,7 +172,8 @@ pub trait Listen: Send + Sync {
     /// A connection.
     type Accepted: Accepted;
 
-    /// Returns the next connection and the address of its peer. Waits for nothing that the peer sends. Cancel-safe.
+    /// Returns the next connection and the address of its peer. Waits for nothing that the peer
+    /// sends. Cancel-safe.
     ///
     /// # Errors
     /// Whatever the system says; the next call may succeed.
@@ -180,7 +185,8 @@ impl Listen for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = Self::accept(self).await?;
-        // Without it the kernel holds small writes back for up to 40 ms. It fails only for a peer that is gone already.
+        // Without it the kernel holds small writes back for up to 40 ms. It fails only for a peer
+        // that is gone already.
         stream.set_nodelay(true).ok();
         Ok((stream, peer))
     }
@@ -197,13 +203,14 @@ pub enum Error {
     Hub,
 }
 
-/// Serves connections of `listener` over `log` until `shutdown` resolves, then tells everyone, and returns when all sessions
-/// have ended or [`Limits::DRAIN`] has passed.
+/// Serves connections of `listener` over `log` until `shutdown` resolves, then tells everyone, and
+/// returns when all sessions have ended or [`Limits::DRAIN`] has passed.
 ///
 /// Not cancel-safe: dropping the future leaves the sessions without a goodbye.
 ///
 /// # Errors
-/// An [`Error`] when the server cannot begin or go on. An error of `accept` is none: it is logged, and the server waits a little.
+/// An [`Error`] when the server cannot begin or go on. An error of `accept` is none: it is logged,
+/// and the server waits a little.
 pub async fn serve(
     listener: impl Listen,
     config: Config,
@@ -252,7 +259,8 @@ pub async fn serve(
     sessions.close();
     let drained = timeout(Limits::DRAIN, async {
         sessions.wait().await;
-        // The hub ends by itself when nobody can ask it anything any more. Why it ended, if by a defect, is said already.
+        // The hub ends by itself when nobody can ask it anything any more. Why it ended, if by a
+        // defect, is said already.
         if served.is_ok() {
             drop((&mut task).await);
         }
@@ -263,7 +271,8 @@ pub async fn serve(
     served
 }
 
-/// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is waited out.
+/// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is
+/// waited out.
 async fn accept(
     listener: &impl Listen,
     door: &ConnectionLimiter,

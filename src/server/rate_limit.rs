@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one moment says it all.
+/// A token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one moment says it
+/// all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     /// Between two at the steady rate.
@@ -14,7 +15,8 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// Returns a rate of so many a second and so many at once, or `None` for no limit when either is 0.
+    /// Returns a rate of so many a second and so many at once, or `None` for no limit when either
+    /// is 0.
     pub(crate) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(per_second)?;
         Some(Self { interval, tolerance: interval * burst.checked_sub(1)?, full_at: Duration::ZERO })
@@ -25,8 +27,8 @@ impl Rate {
         self.reserve_many(1, now)
     }
 
-    /// Takes so many tokens, and returns how long to wait until the first of them is there. The others are owed: what costs more than a
-    /// burst has is late, and not impossible.
+    /// Takes so many tokens, and returns how long to wait until the first of them is there. The
+    /// others are owed: what costs more than a burst has is late, and not impossible.
     pub(crate) fn reserve_many(&mut self, tokens: u32, now: Duration) -> Duration {
         let wait = self.full_at.saturating_sub(now + self.tolerance);
         self.full_at = self.full_at.max(now) + self.interval * tokens;

@@ -1,5 +1,6 @@
-//! Whose turn it is to have the log read for a while: so many at one time, and those who wait take turns, an address at a time. So who
-//! asks for everything keeps each of the others waiting for one page, not for all of theirs.
+//! Whose turn it is to have the log read for a while: so many at one time, and those who wait take
+//! turns, an address at a time. So who asks for everything keeps each of the others waiting for one
+//! page, not for all of theirs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -58,7 +59,8 @@ impl Turns {
         })))
     }
 
-    /// Returns when it is the turn of somebody at `address`. Cancel-safe: who goes away while they wait is skipped.
+    /// Returns when it is the turn of somebody at `address`. Cancel-safe: who goes away while they
+    /// wait is skipped.
     pub(crate) async fn take(&self, purpose: Purpose, address: IpAddr) -> Turn {
         let waiting = {
             let mut state = lock(&self.0);
@@ -68,7 +70,8 @@ impl Turns {
             }
             state.queue(purpose).push(address)
         };
-        // It is never dropped unsent: whoever has a turn keeps these alive. Were it so, nobody would have one.
+        // It is never dropped unsent: whoever has a turn keeps these alive. Were it so, nobody
+        // would have one.
         waiting.await.unwrap_or_else(|_| self.turn())
     }
 
@@ -79,7 +82,8 @@ impl Turns {
         [&state.catch_ups, &state.questions].iter().flat_map(|queue| queue.waiting.values()).map(VecDeque::len).sum()
     }
 
-    /// Returns the share of `time` that one of this purpose has, and each address of those who wait, but not less than `least`.
+    /// Returns the share of `time` that one of this purpose has, and each address of those who
+    /// wait, but not less than `least`.
     pub(crate) fn share(&self, purpose: Purpose, time: Duration, least: Duration) -> Duration {
         let addresses = lock(&self.0).queue(purpose).waiting.len();
         (time / u32::try_from(addresses.saturating_add(1)).unwrap_or(u32::MAX)).max(least)
@@ -177,7 +181,8 @@ mod tests {
         Ipv4Addr::new(10, 0, 0, number).into()
     }
 
-    /// Lets all who are named wait, in this order, and returns the order in which they have their turn.
+    /// Lets all who are named wait, in this order, and returns the order in which they have their
+    /// turn.
     fn served(turns: &Turns, waiting: &[(Purpose, u8)]) -> Vec<u8> {
         let first = turns.take(Purpose::Question, address(0)).now_or_never().unwrap();
         let mut waiting: Vec<Option<(u8, LocalBoxFuture<'_, Turn>)>> = waiting

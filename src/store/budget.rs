@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of text that are looked at between two looks at the clock: less than a millisecond of work.
+/// Bytes of text that are looked at between two looks at the clock: less than a millisecond of
+/// work.
 const SLICE: usize = 64 * 1024;
 
 /// A time until which somebody may work, if nobody says before that it is in vain.
@@ -28,7 +29,8 @@ impl Budget {
         Instant::now() >= self.until || self.in_vain.is_cancelled()
     }
 
-    /// Notes that one more message is to be looked at, of so many bytes, and returns whether it is time to end instead.
+    /// Notes that one more message is to be looked at, of so many bytes, and returns whether it is
+    /// time to end instead.
     pub(super) fn is_spent_before(&mut self, bytes: usize) -> bool {
         /// What a message costs besides its text.
         const MESSAGE: usize = 64;

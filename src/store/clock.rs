@@ -1,18 +1,20 @@
-//! The time of day, as far as it can be believed. Pure: what the clocks of the machine say is an argument.
+//! The time of day, as far as it can be believed. Pure: what the clocks of the machine say is an
+//! argument.
 //!
-//! The wall clock is set by people and by programs, and they err: for a second it may be a hundred days ahead. The uptime is set by
-//! nobody. So the wall clock is believed while it goes evenly with the uptime, and a jump of it only once it has stood for a while.
+//! The wall clock is set by people and by programs, and they err: for a second it may be a hundred
+//! days ahead. The uptime is set by nobody. So the wall clock is believed while it goes evenly with
+//! the uptime, and a jump of it only once it has stood for a while.
 
 use std::time::Duration;
 
 use crate::protocol::Timestamp;
 
-/// A jump ahead that has stood for so long is believed: longer than a clock takes to be set right again, short enough that a time that
-/// is set right after the start is told soon.
+/// A jump ahead that has stood for so long is believed: longer than a clock takes to be set right
+/// again, short enough that a time that is set right after the start is told soon.
 const BELIEVED: Duration = Duration::from_mins(1);
 
-/// Two clocks go evenly while they come apart by no more than this, and by a thousandth of the time between two looks: twice as
-/// much as the system moves a clock that it corrects without a jump.
+/// Two clocks go evenly while they come apart by no more than this, and by a thousandth of the time
+/// between two looks: twice as much as the system moves a clock that it corrects without a jump.
 const APART: Duration = Duration::from_secs(1);
 
 /// What the clocks of the machine say at one moment.
@@ -47,16 +49,18 @@ struct Look {
 }
 
 impl Clock {
-    /// Returns a clock that tells no time before `told`. There is nothing yet to compare the wall clock with, so it is believed.
+    /// Returns a clock that tells no time before `told`. There is nothing yet to compare the wall
+    /// clock with, so it is believed.
     #[must_use]
     pub fn new(told: Timestamp, reading: Reading) -> Self {
         let look = Look::of(reading);
         Self { told, believed: look, trusted: look, seen: look, even_since: reading.uptime }
     }
 
-    /// Returns the time at this reading. Where the wall clock has jumped ahead, the time goes on as before until the jump has stood for
-    /// a minute; where it has gone back, the time stands still until the wall clock has reached it again. One that was back for less than a
-    /// minute is believed at once when it is right again.
+    /// Returns the time at this reading. Where the wall clock has jumped ahead, the time goes on as
+    /// before until the jump has stood for a minute; where it has gone back, the time stands still
+    /// until the wall clock has reached it again. One that was back for less than a minute is
+    /// believed at once when it is right again.
     pub fn time(&mut self, reading: Reading) -> Timestamp {
         let look = Look::of(reading);
         if !look.is_even_with(self.seen) {
@@ -76,7 +80,8 @@ impl Clock {
         self.told
     }
 
-    /// Returns for how long, at this reading, which must have been told the time of, the wall clock has gone evenly.
+    /// Returns for how long, at this reading, which must have been told the time of, the wall clock
+    /// has gone evenly.
     #[must_use]
     pub fn even_for(&self, reading: Reading) -> Duration {
         reading.uptime.saturating_sub(self.even_since)
@@ -112,7 +117,8 @@ mod tests {
     /// The true time when the machine was started, in milliseconds.
     const START: i64 = 1_700_000_000_000;
 
-    /// Returns what the clocks say so many seconds after the start, when the wall clock is `wrong` by so many milliseconds.
+    /// Returns what the clocks say so many seconds after the start, when the wall clock is `wrong`
+    /// by so many milliseconds.
     fn at(seconds: u64, wrong: i64) -> Reading {
         let uptime = Duration::from_secs(seconds);
         Reading { wall: time(seconds).map(|time| time + wrong), uptime }

@@ -1,4 +1,5 @@
-//! What the log could not do, on its way to the operator: the same is said once a minute, however many meet it.
+//! What the log could not do, on its way to the operator: the same is said once a minute, however
+//! many meet it.
 
 use std::{
     collections::HashMap,
@@ -14,7 +15,8 @@ use super::StoreError;
 /// Between two lines that say the same.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// What was said, and when. Bounded, because what is said of each kind of error is one of a few constants.
+/// What was said, and when. Bounded, because what is said of each kind of error is one of a few
+/// constants.
 #[derive(Debug, Default)]
 pub(crate) struct Complaints(Mutex<HashMap<(&'static str, Discriminant<StoreError>), Said>>);
 
@@ -35,7 +37,8 @@ impl Complaints {
         }
     }
 
-    /// Notes that it happened at `now`. Returns, if it is to be said, how often it happened since it was said.
+    /// Notes that it happened at `now`. Returns, if it is to be said, how often it happened since
+    /// it was said.
     fn note(&self, what: &'static str, error: &StoreError, now: Instant) -> Option<u64> {
         // Nothing that can panic is done under the lock.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

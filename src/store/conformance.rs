@@ -193,7 +193,8 @@ async fn emoji_and_signs_are_found(store: Store) {
     }
 }
 
-/// Returns the ids that a search for `words` in all of `rooms` finds; `change` says what else is wanted.
+/// Returns the ids that a search for `words` in all of `rooms` finds; `change` says what else is
+/// wanted.
 async fn found(store: &Store, rooms: &[&str], words: &str, change: impl FnOnce(&mut Search)) -> Found {
     let filters = Filters { words: words.to_owned(), ..Filters::default() };
     let rooms = rooms.iter().map(|room| RoomName::new(room).unwrap()).collect();

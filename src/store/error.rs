@@ -46,7 +46,8 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            // Without a code: a column is missing or of another type, because somebody has changed the tables.
+            // Without a code: a column is missing or of another type, because somebody has changed
+            // the tables.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Self::Damaged(error.to_string()),
             Some(_) => Self::Failed(error.to_string()),
         }
@@ -159,7 +160,8 @@ impl OpenError {
         }
     }
 
-    /// Returns what an error of the system means while something that is not there is created for `path`.
+    /// Returns what an error of the system means while something that is not there is created for
+    /// `path`.
     pub(super) fn of_system(path: &Path, error: &io::Error) -> Self {
         let path = path.to_path_buf();
         match error.kind() {

@@ -15,7 +15,8 @@ use crate::protocol::{
     Author, Epoch, IdempotencyKey, Kind, Limits, Message, MessageId, RoomName, Timestamp, Topic, TopicBy,
 };
 
-/// Messages in the order of their ids, and what is derived from them: each room's ids, and which keys were used.
+/// Messages in the order of their ids, and what is derived from them: each room's ids, and which
+/// keys were used.
 #[derive(Debug)]
 pub struct Memory {
     epoch: Epoch,
@@ -135,7 +136,8 @@ impl Memory {
 
     pub(super) fn page(&self, room: &RoomName, after: MessageId, limit: u32) -> Page {
         let Some(room) = self.rooms.get(room) else {
-            // Whether this very room lost messages is not known any more: better one gap too many than one unsaid.
+            // Whether this very room lost messages is not known any more: better one gap too many
+            // than one unsaid.
             return Page { messages: Vec::new(), more: false, gap: after < self.pruned_up_to };
         };
         let start = room.ids.partition_point(|id| *id <= after);
@@ -195,8 +197,8 @@ impl Memory {
     }
 }
 
-/// Returns what is wanted. Blocks while it looks at each message, and holds the lock only to take a few of them: looking takes
-/// longer than those may wait who say something.
+/// Returns what is wanted. Blocks while it looks at each message, and holds the lock only to take a
+/// few of them: looking takes longer than those may wait who say something.
 pub(super) fn search(memory: &Mutex<Memory>, wanted: &Wanted, budget: &Budget) -> Found {
     /// Messages taken at one time: some 10 µs.
     const SLICE: usize = 256;

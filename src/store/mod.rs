@@ -1,5 +1,5 @@
-//! The ordered log: the only place where an id is born. A draft goes in, a message with its place in the order comes out, and
-//! only then may anybody see it.
+//! The ordered log: the only place where an id is born. A draft goes in, a message with its place
+//! in the order comes out, and only then may anybody see it.
 //!
 //! One enum over the kinds of log, and one suite of tests (`conformance`) that every kind passes.
 
@@ -104,7 +104,8 @@ pub struct MembershipChange {
     pub who: Option<(Nick, PersonId)>,
 }
 
-/// How much history a log on disk keeps; what is past either is deleted, the oldest first. The default keeps everything.
+/// How much history a log on disk keeps; what is past either is deleted, the oldest first. The
+/// default keeps everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Messages older than this are deleted.
@@ -173,11 +174,11 @@ impl Store {
         Self::Memory(Arc::new(Mutex::new(Memory::new(epoch))))
     }
 
-    /// Opens the log in the file at `path`, and creates the file and its directory where they are not there: only their owner may
-    /// read them. While it is open, nobody else can open it.
+    /// Opens the log in the file at `path`, and creates the file and its directory where they are
+    /// not there: only their owner may read them. While it is open, nobody else can open it.
     ///
-    /// Blocks while it reads and writes a few pages of the file, or recovers what a crash left; so it is called before there is
-    /// anything else to do.
+    /// Blocks while it reads and writes a few pages of the file, or recovers what a crash left; so
+    /// it is called before there is anything else to do.
     ///
     /// # Errors
     /// An [`OpenError`] when the file cannot be a log, cannot be written, or is in use.
@@ -185,7 +186,8 @@ impl Store {
         Ok(Self::Sqlite(Arc::new(Sqlite::open(path, keep)?)))
     }
 
-    /// Writes what can be read of the damaged log at `from` into a new file at `to`. Blocks while it does.
+    /// Writes what can be read of the damaged log at `from` into a new file at `to`. Blocks while
+    /// it does.
     ///
     /// # Errors
     /// An [`OpenError`] when there is a file at `to` already, or nothing can be saved.
@@ -193,8 +195,8 @@ impl Store {
         Sqlite::salvage(from, to)
     }
 
-    /// Returns where the platform wants a program to keep such a file, such as `~/.local/share/broadcast-chat/chat.db`, or nothing
-    /// where there is no home directory.
+    /// Returns where the platform wants a program to keep such a file, such as
+    /// `~/.local/share/broadcast-chat/chat.db`, or nothing where there is no home directory.
     #[must_use]
     pub fn default_path() -> Option<PathBuf> {
         let directories = directories::ProjectDirs::from("", "", "broadcast-chat")?;
@@ -223,7 +225,8 @@ impl Store {
         }
     }
 
-    /// Returns the seats that were kept, at most [`Limits::GHOSTS`]. A log in memory keeps none. Cancel-safe.
+    /// Returns the seats that were kept, at most [`Limits::GHOSTS`]. A log in memory keeps none.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
@@ -238,7 +241,8 @@ impl Store {
         }
     }
 
-    /// Keeps who is where for the next start, soon: it is not waited for, and a power cut may take the last of it back.
+    /// Keeps who is where for the next start, soon: it is not waited for, and a power cut may take
+    /// the last of it back.
     ///
     /// # Errors
     /// A [`StoreError`] when the log is closed.
@@ -253,7 +257,8 @@ impl Store {
         }
     }
 
-    /// Stores `drafts` together and in their order, and returns what became of each. All of them are stored or none.
+    /// Stores `drafts` together and in their order, and returns what became of each. All of them
+    /// are stored or none.
     ///
     /// Not cancel-safe: whether the drafts are stored is unknown if the future is dropped.
     ///
@@ -273,8 +278,8 @@ impl Store {
         }
     }
 
-    /// Returns the messages of `room` after the cursor, at most `limit` of them and at most `Limits::BATCH` bytes of text, but
-    /// at least one where there is one. Cancel-safe.
+    /// Returns the messages of `room` after the cursor, at most `limit` of them and at most
+    /// `Limits::BATCH` bytes of text, but at least one where there is one. Cancel-safe.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
@@ -289,8 +294,8 @@ impl Store {
         }
     }
 
-    /// Returns the cursor after which the last `count` messages of `room` follow, or the last `count` before `before`.
-    /// Cancel-safe.
+    /// Returns the cursor after which the last `count` messages of `room` follow, or the last
+    /// `count` before `before`. Cancel-safe.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
@@ -340,7 +345,8 @@ impl Store {
         }
     }
 
-    /// Returns what the room's last topic message says, and whose it is where the file knows. Cancel-safe.
+    /// Returns what the room's last topic message says, and whose it is where the file knows.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
@@ -370,7 +376,8 @@ impl Store {
         }
     }
 
-    /// Returns the cursor after which those messages of `room` follow that were said at `at` or later. Like
+    /// Returns the cursor after which those messages of `room` follow that were said at `at` or
+    /// later. Like
     /// [`cursor`](Self::cursor), it does not ask for what is deleted. Cancel-safe.
     ///
     /// # Errors
@@ -386,10 +393,12 @@ impl Store {
         }
     }
 
-    /// Returns the messages of `room` in which all words of `query` are, newest first, at most `limit` of them and at most
-    /// [`Limits::HISTORY`]. A message's words may go on after those of the query, but not after a phrase in double quotes; case
-    /// and diacritics do not count. A query without a word finds nothing. It takes no longer than [`Limits::SEARCH`], and none of
-    /// that on a thread of the async runtime. Cancel-safe: it ends soon after the future is dropped.
+    /// Returns the messages of `room` in which all words of `query` are, newest first, at most
+    /// `limit` of them and at most [`Limits::HISTORY`]. A message's words may go on after those of
+    /// the query, but not after a phrase in double quotes; case and diacritics do not count. A
+    /// query without a word finds nothing. It takes no longer than [`Limits::SEARCH`], and none of
+    /// that on a thread of the async runtime. Cancel-safe: it ends soon after the future is
+    /// dropped.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
@@ -412,8 +421,9 @@ impl Store {
         self.find(time, Search { rooms: vec![room.clone()], filters, limit, ..Search::default() }).await
     }
 
-    /// Returns what is looked for, newest first, within a time; see [`Self::search`]. Where there is neither a word nor a filter, it
-    /// finds nothing. Cancel-safe: it ends soon after the future is dropped.
+    /// Returns what is looked for, newest first, within a time; see [`Self::search`]. Where there
+    /// is neither a word nor a filter, it finds nothing. Cancel-safe: it ends soon after the future
+    /// is dropped.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read.
@@ -435,8 +445,9 @@ impl Store {
         }
     }
 
-    /// Deletes at once what need not be kept, and completes the index for searches; what is said meanwhile waits. Otherwise
-    /// both are done in the background, a little at a time. Not cancel-safe: it goes on if the future is dropped.
+    /// Deletes at once what need not be kept, and completes the index for searches; what is said
+    /// meanwhile waits. Otherwise both are done in the background, a little at a time. Not
+    /// cancel-safe: it goes on if the future is dropped.
     ///
     /// # Errors
     /// A [`StoreError`] when the log cannot be read or written.
@@ -451,11 +462,12 @@ impl Store {
         }
     }
 
-    /// Closes the log for all its clones, and returns when what was asked before is done and the file is released. What is asked
-    /// later fails with [`StoreError::Closed`]. A log in memory has nothing to close.
+    /// Closes the log for all its clones, and returns when what was asked before is done and the
+    /// file is released. What is asked later fails with [`StoreError::Closed`]. A log in memory has
+    /// nothing to close.
     ///
-    /// A log that is dropped does the same in the background; nothing that was returned is lost if the process ends before. Not
-    /// cancel-safe: it goes on closing if the future is dropped.
+    /// A log that is dropped does the same in the background; nothing that was returned is lost if
+    /// the process ends before. Not cancel-safe: it goes on closing if the future is dropped.
     pub async fn close(&self) {
         if let Self::Sqlite(sqlite) = self {
             sqlite.close().await;
@@ -478,12 +490,14 @@ pub fn wall_clock() -> Timestamp {
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A panic elsewhere while the lock was held leaves a log that is still in order: every change is made whole before it returns.
+/// A panic elsewhere while the lock was held leaves a log that is still in order: every change is
+/// made whole before it returns.
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns what a message counts for in a page and in memory: its text and, roughly, what surrounds it.
+/// Returns what a message counts for in a page and in memory: its text and, roughly, what surrounds
+/// it.
 fn size(message: &Message) -> usize {
     128 + message.text_len()
 }

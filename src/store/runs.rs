@@ -1,8 +1,9 @@
 //! The runs of a history, and which part of it a client has in common with this log. Pure.
 //!
-//! A log that is put back to an earlier state keeps its epoch and gives ids again that it has given before. So each start of the
-//! server on a log begins a run, and which ids a run gave is known from where the next one began: of two histories that were one
-//! once, each knows the runs up to where they part, and what came after only its own.
+//! A log that is put back to an earlier state keeps its epoch and gives ids again that it has given
+//! before. So each start of the server on a log begins a run, and which ids a run gave is known
+//! from where the next one began: of two histories that were one once, each knows the runs up to
+//! where they part, and what came after only its own.
 
 use crate::protocol::{Epoch, MessageId, Run};
 
@@ -39,7 +40,8 @@ impl Runs {
         Self::new(epoch, Vec::new(), (epoch, MessageId(1)), 1)
     }
 
-    /// Returns the runs of a history, each with the first id that it may have given; the present one is the `number`th.
+    /// Returns the runs of a history, each with the first id that it may have given; the present
+    /// one is the `number`th.
     pub(super) fn new(epoch: Epoch, earlier: Vec<(Run, MessageId)>, present: (Run, MessageId), number: u64) -> Self {
         Self { epoch, earlier, present: present.0, first: present.1, number }
     }
@@ -50,14 +52,16 @@ impl Runs {
         self.present
     }
 
-    /// Returns how many runs there were before the present one, those that are not remembered included.
+    /// Returns how many runs there were before the present one, those that are not remembered
+    /// included.
     #[must_use]
     pub fn before(&self) -> u64 {
         self.number.saturating_sub(1)
     }
 
-    /// Returns up to which id the history that a client knows is this one, whose `last` id is given: 0 where nothing of it is known
-    /// to be. Nothing is returned where the client may go on where it was.
+    /// Returns up to which id the history that a client knows is this one, whose `last` id is
+    /// given: 0 where nothing of it is known to be. Nothing is returned where the client may go on
+    /// where it was.
     #[must_use]
     pub fn shared(&self, known: Known, last: MessageId) -> Option<MessageId> {
         let Known { epoch, run, after } = known;
@@ -79,8 +83,8 @@ impl Runs {
         self.earlier.get(number).map(|(run, _)| *run)
     }
 
-    /// Returns the last id of an earlier run, or of those before it, that no later one may have given again: a log that was cut goes
-    /// on below where it was.
+    /// Returns the last id of an earlier run, or of those before it, that no later one may have
+    /// given again: a log that was cut goes on below where it was.
     fn end(&self, run: Run) -> Option<MessageId> {
         let at = self.earlier.iter().rposition(|(earlier, _)| *earlier == run)?;
         let next = self.earlier.iter().skip(at + 1).map(|(_, first)| *first).fold(self.first, MessageId::min);
@@ -99,7 +103,8 @@ mod tests {
         Hex([name; 8])
     }
 
-    /// Returns what is shared with who has seen `after` in the run `name`; the runs are a to c, of 40, 20 and, so far, 90 ids.
+    /// Returns what is shared with who has seen `after` in the run `name`; the runs are a to c, of
+    /// 40, 20 and, so far, 90 ids.
     fn shared(name: Option<u8>, after: Option<u64>) -> Option<u64> {
         let earlier = vec![(run(b'a'), MessageId(1)), (run(b'b'), MessageId(41))];
         let runs = Runs::new(EPOCH, earlier, (run(b'c'), MessageId(61)), 3);

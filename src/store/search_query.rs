@@ -1,23 +1,27 @@
 //! What a search means: which words a text is made of, and whether a query finds it. Pure.
 //!
-//! Every log searches by these rules, whether it looks at each text or at an index made of [`indexed`] texts, so that they find
-//! the same. Case and diacritics do not count, and `ß` is `ss`. Scripts that put no space between words are taken character by
-//! character, and so are emoji. Other signs part words; where a query has some that are part of a name, such as `C++`, `C#` and
-//! `.env`, it is found by its words first, and then by a look at the text. Why it is so is told in
-//! `docs/decisions/0001-signs-in-searches.md`.
+//! Every log searches by these rules, whether it looks at each text or at an index made of
+//! [`indexed`] texts, so that they find the same. Case and diacritics do not count, and `ß` is
+//! `ss`. Scripts that put no space between words are taken character by character, and so are
+//! emoji. Other signs part words; where a query has some that are part of a name, such as `C++`,
+//! `C#` and `.env`, it is found by its words first, and then by a look at the text. Why it is so is
+//! told in `docs/decisions/0001-signs-in-searches.md`.
 
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use crate::protocol::RoomName;
 
-/// Characters of a word that count; what is longer is an address or a blob, and its beginning tells it apart.
+/// Characters of a word that count; what is longer is an address or a blob, and its beginning tells
+/// it apart.
 const WORD: usize = 64;
 
-/// Words of a query that count; nobody remembers more of what they look for, and each costs the server a look at an index.
+/// Words of a query that count; nobody remembers more of what they look for, and each costs the
+/// server a look at an index.
 const QUERY: usize = 16;
 
-/// Characters of a [`room_mark`]. The index for beginnings of words is made for so many and one, two and three more.
+/// Characters of a [`room_mark`]. The index for beginnings of words is made for so many and one,
+/// two and three more.
 const ROOM_MARK: usize = 8;
 
 /// What is looked for: a text is found if all terms are in it.
@@ -45,8 +49,8 @@ struct Literal {
 }
 
 impl Query {
-    /// Returns what `text` asks for, or nothing if there is no word in it: words that texts may go on with, and phrases in double
-    /// quotes that they may not.
+    /// Returns what `text` asks for, or nothing if there is no word in it: words that texts may go
+    /// on with, and phrases in double quotes that they may not.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut terms: Vec<Term> = Vec::new();
         let mut room = QUERY;
@@ -88,7 +92,8 @@ impl Query {
         self.terms.iter().all(|term| term.is_in(&words)) && self.finds_literals(text)
     }
 
-    /// Returns whether there is something to be looked for in the text itself, which an index of words does not know.
+    /// Returns whether there is something to be looked for in the text itself, which an index of
+    /// words does not know.
     pub(super) fn has_literals(&self) -> bool {
         self.terms.iter().any(|term| term.literal.is_some())
     }
@@ -102,8 +107,8 @@ impl Query {
         self.terms.iter().filter_map(|term| term.literal.as_ref()).all(|literal| literal.is_in(&text))
     }
 
-    /// Returns the terms as an FTS5 expression for what is said in any of `rooms`. Words are letters, digits and emoji, so that nothing
-    /// in them needs an escape.
+    /// Returns the terms as an FTS5 expression for what is said in any of `rooms`. Words are
+    /// letters, digits and emoji, so that nothing in them needs an escape.
     pub(super) fn expression(&self, rooms: &[RoomName]) -> String {
         let in_room = |room: &RoomName| {
             let mark = room_mark(room.as_str());
@@ -142,10 +147,12 @@ impl Term {
 impl Literal {
     /// Signs that belong to the word behind them, such as in `.env`, `#rust`, `$HOME` and `+1`.
     const BEFORE: [char; 4] = ['.', '#', '$', '+'];
-    /// Signs that belong to the word before them, such as in `C++`, `C#` and `50%`. A full stop ends a sentence.
+    /// Signs that belong to the word before them, such as in `C++`, `C#` and `50%`. A full stop
+    /// ends a sentence.
     const BEHIND: [char; 3] = ['+', '#', '%'];
 
-    /// Returns what is to be looked for in texts, if `part` of a query begins or ends with such a sign.
+    /// Returns what is to be looked for in texts, if `part` of a query begins or ends with such a
+    /// sign.
     fn of(part: &str, open: bool) -> Option<Self> {
         let part: String = folded(part).collect();
         let part = part.trim_start_matches(|c: char| !c.is_alphanumeric() && !Self::BEFORE.contains(&c));
@@ -186,8 +193,9 @@ fn begins_in(text: &str, word: &str) -> bool {
     false
 }
 
-/// Returns the words of `text`, said in `room`, as an index has them: folded, each with the mark of the room before it, and one space
-/// between them. So those of one room are side by side in the index, and how many others have words like them costs nothing.
+/// Returns the words of `text`, said in `room`, as an index has them: folded, each with the mark of
+/// the room before it, and one space between them. So those of one room are side by side in the
+/// index, and how many others have words like them costs nothing.
 pub(super) fn indexed(room: &str, text: &str) -> String {
     marked(&room_mark(room), &words(text))
 }
@@ -204,8 +212,8 @@ fn marked(mark: &str, words: &[String]) -> String {
     marked
 }
 
-/// Returns what the words of a room begin with in an index. Rooms that share one, which somebody may have looked for, are searched
-/// together, so what is found must be looked at for its room.
+/// Returns what the words of a room begin with in an index. Rooms that share one, which somebody
+/// may have looked for, are searched together, so what is found must be looked at for its room.
 fn room_mark(room: &str) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     Sha256::digest(room.as_bytes())
@@ -267,15 +275,15 @@ fn split(chars: impl Iterator<Item = char>) -> Vec<String> {
     words
 }
 
-/// Returns whether `c` is a mark that people leave out when they search: Latin, Greek, Cyrillic, Hebrew and Arabic ones. The vowel
-/// signs of other scripts make other words.
+/// Returns whether `c` is a mark that people leave out when they search: Latin, Greek, Cyrillic,
+/// Hebrew and Arabic ones. The vowel signs of other scripts make other words.
 fn is_diacritic(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}')
         && is_combining_mark(c)
 }
 
-/// Returns whether `c` is an emoji, or another picture that stands for a word. Skin tones only change the one before, so they do not
-/// count; of a family or a flag, each part does.
+/// Returns whether `c` is an emoji, or another picture that stands for a word. Skin tones only
+/// change the one before, so they do not count; of a family or a flag, each part does.
 fn is_pictograph(c: char) -> bool {
     matches!(c, '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{2bff}' | '\u{1f000}'..='\u{1f3fa}' | '\u{1f400}'..='\u{1faff}')
 }

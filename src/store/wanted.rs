@@ -1,4 +1,5 @@
-//! What a search takes, what it has found, and how it counts. Pure but for the clock, by which it ends.
+//! What a search takes, what it has found, and how it counts. Pure but for the clock, by which it
+//! ends.
 
 use std::{sync::Arc, time::Instant};
 
@@ -101,7 +102,8 @@ impl<'a> Finding<'a> {
         Self { wanted, messages: Vec::new(), count: 0, lacks: false, until: None }
     }
 
-    /// Returns what becomes of what is found next. With the page full, a search goes on for [`Limits::COUNT`] at the most.
+    /// Returns what becomes of what is found next. With the page full, a search goes on for
+    /// [`Limits::COUNT`] at the most.
     pub(super) fn next(&mut self) -> Next {
         if self.messages.len() < self.wanted.limit {
             return Next::Wanted;
@@ -129,7 +131,8 @@ impl<'a> Finding<'a> {
         self.lacks = true;
     }
 
-    /// Returns what was found. A search that `is_complete` has seen all; another may have counted less than there is.
+    /// Returns what was found. A search that `is_complete` has seen all; another may have counted
+    /// less than there is.
     pub(super) fn end(self, is_complete: bool) -> Found {
         let most = Limits::FOUND_COUNTED;
         let total = Total { count: self.count.min(most), or_more: !is_complete || self.lacks || self.count > most };

@@ -1,4 +1,5 @@
-//! What becomes of a conversation without a connection: why there is none, when the next try is made, and what was missed. Pure.
+//! What becomes of a conversation without a connection: why there is none, when the next try is
+//! made, and what was missed. Pure.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ impl App {
         effects.push(Effect::Show(ViewEvent::Disconnected { reason }));
     }
 
-    /// Takes that the next try to connect is made so much later. Why the last one failed is not said again for each.
+    /// Takes that the next try to connect is made so much later. Why the last one failed is not
+    /// said again for each.
     pub(super) fn waits(
         &mut self,
         now: Duration,

@@ -1,10 +1,12 @@
-//! A line that is perhaps a command gone wrong, where somebody types lines without a screen that could ask. Pure.
+//! A line that is perhaps a command gone wrong, where somebody types lines without a screen that
+//! could ask. Pure.
 
 use super::{App, Effect, ViewEvent};
 use crate::protocol::command;
 
 impl App {
-    /// Refuses a line that would be said and is nearly a command; entered again, it is meant. Returns whether it refuses it.
+    /// Refuses a line that would be said and is nearly a command; entered again, it is meant.
+    /// Returns whether it refuses it.
     pub(super) fn doubts(&mut self, line: &str, effects: &mut Vec<Effect>) -> bool {
         let before = self.doubted.take();
         if !self.settings.interactive || self.settings.no_commands || before.as_deref() == Some(line) {

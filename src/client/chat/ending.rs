@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{App, Effect, Failure, Phase, notice};
 use crate::protocol::{ClientMessage, Dialect, json};
 
-/// After the end of input, or with no room for more of it, without anything being acknowledged: longer than a reconnect takes on a
-/// network that comes back.
+/// After the end of input, or with no room for more of it, without anything being acknowledged:
+/// longer than a reconnect takes on a network that comes back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// After `/quit`: somebody sits there and waits.
@@ -72,8 +72,8 @@ impl App {
         self.end(Ending::quit(now));
     }
 
-    /// Takes note that a `/join` was refused. What a program has written behind it is for the people of another room than this, so
-    /// that nothing more is said.
+    /// Takes note that a `/join` was refused. What a program has written behind it is for the
+    /// people of another room than this, so that nothing more is said.
     pub(super) fn join_refused(&mut self, now: Duration) {
         if self.settings.piped {
             self.left_behind = Some(AFTER_JOIN);
@@ -142,8 +142,8 @@ impl App {
         self.finish(result, effects);
     }
 
-    /// Returns the success of a conversation whose texts are all said, unless lines of a pipe were refused: who wrote them does not
-    /// read what we say of each.
+    /// Returns the success of a conversation whose texts are all said, unless lines of a pipe were
+    /// refused: who wrote them does not read what we say of each.
     fn all_taken(&self) -> Result<(), Failure> {
         if self.unsaid > 0 {
             return Err(Failure::Unsent { lines: self.unsaid, doubtful: 0, why: AFTER_JOIN.to_owned() });

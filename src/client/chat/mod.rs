@@ -1,7 +1,8 @@
-//! The conversation as a value: an event and the time go in, effects come out. Pure: no tokio, no clock, no randomness.
+//! The conversation as a value: an event and the time go in, effects come out. Pure: no tokio, no
+//! clock, no randomness.
 //!
-//! The echo is the acknowledgement: what was typed stays in the outbox until the server has sent it back or refused it, and
-//! after a reconnect it is sent again with the same key.
+//! The echo is the acknowledgement: what was typed stays in the outbox until the server has sent it
+//! back or refused it, and after a reconnect it is sent again with the same key.
 
 mod absence;
 mod doubt;
@@ -44,24 +45,30 @@ pub struct Settings {
     pub server: String,
     /// The nick wanted; without one the server gives a guest's.
     pub nick: Option<Nick>,
-    /// How many of the latest messages are wanted when a room is entered; without a number the server's default.
+    /// How many of the latest messages are wanted when a room is entered; without a number the
+    /// server's default.
     pub history: Option<u32>,
     /// Where the first room is read from, in place of [`Self::history`].
     pub since: Option<Since>,
     /// Whether somebody sits there who wants to see that what they typed waits.
     pub interactive: bool,
-    /// Whether what is typed comes from a program: it waits where there is no room, and sees how we end instead of what we show.
+    /// Whether what is typed comes from a program: it waits where there is no room, and sees how we
+    /// end instead of what we show.
     pub piped: bool,
     /// Whether every line is a text, also one with a leading slash.
     pub no_commands: bool,
     /// Whether a server that is not there yet is waited for, however long that takes.
     pub wait: bool,
-    /// Random bytes that make the keys of this conversation its own: no two conversations may have the same.
+    /// Random bytes that make the keys of this conversation its own: no two conversations may have
+    /// the same.
     pub secret: [u8; 16],
-    /// The token that this conversation shares with others of the same person; without one it has its own, made of the secret.
+    /// The token that this conversation shares with others of the same person; without one it has
+    /// its own, made of the secret.
     pub session: Option<SessionToken>,
-    /// Where an earlier conversation in the first room was, in place of [`Self::since`] and [`Self::history`]: what
-    /// [`App::cursor`] returned. What came since is shown, but of a long absence only the latest [`Limits::HISTORY`].
+    /// Where an earlier conversation in the first room was, in place of [`Self::since`] and
+    /// [`Self::history`]: what
+    /// [`App::cursor`] returned. What came since is shown, but of a long absence only the latest
+    /// [`Limits::HISTORY`].
     pub saved_position: Option<Bookmark>,
 }
 
@@ -110,11 +117,13 @@ pub enum Event {
         /// How long that is.
         length: Duration,
     },
-    /// The user wants a new connection now: that the next try is made at once or, where there is a connection, that it is left.
+    /// The user wants a new connection now: that the next try is made at once or, where there is a
+    /// connection, that it is left.
     Reconnect,
     /// The user has entered a line.
     Line(String),
-    /// The user has entered this for one person alone, in whatever room. `peer` tells which person, where the server told that.
+    /// The user has entered this for one person alone, in whatever room. `peer` tells which person,
+    /// where the server told that.
     Tell {
         /// By which nick.
         to: Nick,
@@ -123,14 +132,16 @@ pub enum Event {
         /// What is said.
         text: String,
     },
-    /// The view asks something for itself: history, a search, names, rooms or the topic. It is asked as soon as there is a server
-    /// to ask, and what comes of it is a [`ViewEvent::Answer`]; the same question is not asked twice at a time.
+    /// The view asks something for itself: history, a search, names, rooms or the topic. It is
+    /// asked as soon as there is a server to ask, and what comes of it is a [`ViewEvent::Answer`];
+    /// the same question is not asked twice at a time.
     Ask(ClientMessage),
     /// The line before goes on: it was too long to be read at once.
     Continued(String),
     /// The user wants to hear nothing of these people, and to answer none of them unawares.
     Ignore(Arc<Ignored>),
-    /// Texts of an earlier conversation that were not echoed there, with their keys: they are sent before all others.
+    /// Texts of an earlier conversation that were not echoed there, with their keys: they are sent
+    /// before all others.
     Resend(Vec<ClientMessage>),
     /// There is no more input.
     InputEnded,
@@ -240,7 +251,8 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
-    /// Lines of a pipe that were no commands, or that the server did not take; why was told of each.
+    /// Lines of a pipe that were no commands, or that the server did not take; why was told of
+    /// each.
     #[error("{} refused", counted(*.0))]
     LinesRefused(usize),
     /// The server took the connection and then did not answer.
@@ -275,7 +287,8 @@ enum Phase {
     Offline,
     /// It stands; the server has not welcomed us.
     Greeting { until: Duration },
-    /// What is older is being sent; what is typed waits, because the echo of an earlier sending may be among it.
+    /// What is older is being sent; what is typed waits, because the echo of an earlier sending may
+    /// be among it.
     Replaying,
     /// What was asked for has been sent.
     Live,
@@ -329,7 +342,8 @@ pub struct App {
     waiting_since: Option<Duration>,
     /// When the next try to connect is made, until it is.
     retry_at: Option<Duration>,
-    /// How many messages came after the cursor in this replay; none where there was no cursor to come after.
+    /// How many messages came after the cursor in this replay; none where there was no cursor to
+    /// come after.
     missed: Option<usize>,
     /// Why the replay may not be all that was missed.
     incomplete: Option<&'static str>,
@@ -349,7 +363,8 @@ pub struct App {
     trouble: Option<String>,
     /// Lines that were refused, by us or by the server.
     refused: usize,
-    /// Lines that were taken and are not said, because they stand behind a `/join` that was refused.
+    /// Lines that were taken and are not said, because they stand behind a `/join` that was
+    /// refused.
     unsaid: usize,
     /// Why the rest of the input is not taken, once it is not.
     left_behind: Option<&'static str>,
@@ -449,7 +464,8 @@ impl App {
         !self.outbox.is_full() && self.ending.is_none()
     }
 
-    /// Returns why lines of a pipe that were not taken are not said; nothing as long as they may be.
+    /// Returns why lines of a pipe that were not taken are not said; nothing as long as they may
+    /// be.
     #[must_use]
     pub fn left_behind(&self) -> Option<&'static str> {
         self.left_behind.filter(|_| self.settings.piped)
@@ -496,14 +512,16 @@ impl App {
     }
 
     fn hello(&self) -> ClientMessage {
-        // What the user asked for counts for the first room alone, and only until it has been read. Later, what is shown without
-        // a cursor is what was missed, if the server has another history then.
+        // What the user asked for counts for the first room alone, and only until it has been read.
+        // Later, what is shown without a cursor is what was missed, if the server has another
+        // history then.
         let since = self.settings.since.filter(|_| self.epoch.is_none());
         let history = self.settings.history.filter(|_| self.epoch.is_none());
         // All that was said after a cursor may be too much where that is days old.
         let resumes = self.settings.saved_position.is_some();
         ClientMessage::Hello(ClientHello {
-            // A name that the server gave us and that our rules refuse would not be the one it knows.
+            // A name that the server gave us and that our rules refuse would not be the one it
+            // knows.
             nick: self.nick.clone().filter(Nick::is_whole),
             room: self.room.clone(),
             session: Some(self.session),
@@ -587,14 +605,16 @@ impl App {
         }
     }
 
-    /// Returns a key that nobody can guess before they have seen it: else another could acknowledge a text of ours.
+    /// Returns a key that nobody can guess before they have seen it: else another could acknowledge
+    /// a text of ours.
     fn key(&mut self) -> Option<IdempotencyKey> {
         self.keys_made += 1;
         secret::key(self.settings.secret, self.keys_made)
     }
 }
 
-/// Returns what became of lines that were never echoed, as the beginning of a sentence that says why.
+/// Returns what became of lines that were never echoed, as the beginning of a sentence that says
+/// why.
 fn never_echoed(lines: usize, doubtful: usize) -> String {
     let many = if doubtful == 1 { "line" } else { "lines" };
     match (lines, doubtful) {

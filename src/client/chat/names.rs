@@ -1,5 +1,5 @@
-//! One copy of each name that comes again and again: a room and a nick of its own for each message take more memory than most of
-//! what is said. Pure.
+//! One copy of each name that comes again and again: a room and a nick of its own for each message
+//! take more memory than most of what is said. Pure.
 
 use std::sync::Arc;
 

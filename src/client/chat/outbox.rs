@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 
 use crate::protocol::{Body, ClientMessage, IdempotencyKey};
 
-/// Entries the outbox takes before input has to wait: at the server's default rate, a minute and a half of sending.
+/// Entries the outbox takes before input has to wait: at the server's default rate, a minute and a
+/// half of sending.
 const CAPACITY: usize = 1000;
 
-/// Entries under way at once: enough that the way there and back costs nothing, few enough to be the server's to hold.
+/// Entries under way at once: enough that the way there and back costs nothing, few enough to be
+/// the server's to hold.
 const WINDOW: usize = 16;
 
-/// The queue of everything that wants an answer: an entry leaves it when the answer is there, not when it was sent.
+/// The queue of everything that wants an answer: an entry leaves it when the answer is there, not
+/// when it was sent.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     entries: VecDeque<Entry>,
@@ -83,8 +86,8 @@ impl Outbox {
 
     /// Returns what is to be sent next, if anything may be now, and counts it as sent.
     ///
-    /// A change of room stands alone: what was typed before it belongs to the old room and must be answered there, what
-    /// was typed after it waits for the new one.
+    /// A change of room stands alone: what was typed before it belongs to the old room and must be
+    /// answered there, what was typed after it waits for the new one.
     pub(super) fn next(&mut self) -> Option<&ClientMessage> {
         let joins = |entry: &Entry| matches!(entry.message, ClientMessage::Join { .. });
         let under_way = self.entries.iter().filter(|entry| entry.sent).count();
@@ -112,8 +115,8 @@ impl Outbox {
         self.remove(|entry| entry.message.key() == Some(wanted)).map(|entry| entry.message)
     }
 
-    /// Takes out the oldest request under way that is no text and that `is_it` says the answer belongs to, and returns it and
-    /// whose it was.
+    /// Takes out the oldest request under way that is no text and that `is_it` says the answer
+    /// belongs to, and returns it and whose it was.
     pub(super) fn answered(&mut self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
         self.remove(|entry| is_under_way(entry, &is_it)).map(|entry| (entry.asker, entry.message))
     }
@@ -124,7 +127,8 @@ impl Outbox {
         Some((entry.asker, entry.message.clone()))
     }
 
-    /// Makes the text with this key, which the server has not taken, wait for its turn again; returns whether there is one.
+    /// Makes the text with this key, which the server has not taken, wait for its turn again;
+    /// returns whether there is one.
     pub(super) fn retry(&mut self, wanted: &IdempotencyKey) -> bool {
         let entry = self.entries.iter_mut().find(|entry| entry.message.key() == Some(wanted));
         entry.map(|entry| (entry.sent, entry.tried) = (false, false)).is_some()

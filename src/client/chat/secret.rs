@@ -1,7 +1,9 @@
-//! What is made of the secret of a conversation: its session token, and the keys of its texts. Pure.
+//! What is made of the secret of a conversation: its session token, and the keys of its texts.
+//! Pure.
 //!
-//! All are digests of it, so none tells another, although everybody sees the keys. Several conversations may share a session
-//! token, and the server tells keys apart by their token alone; but each has a secret of its own, and so keys of its own.
+//! All are digests of it, so none tells another, although everybody sees the keys. Several
+//! conversations may share a session token, and the server tells keys apart by their token alone;
+//! but each has a secret of its own, and so keys of its own.
 
 use std::fmt::Write as _;
 

@@ -22,7 +22,8 @@ const FELT: Duration = Duration::from_secs(5);
 /// The longest that a server can make us wait before we try again.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Rooms that are gathered from the parts of one list; our server lists [`Limits::ROOMS`] at the most.
+/// Rooms that are gathered from the parts of one list; our server lists [`Limits::ROOMS`] at the
+/// most.
 const MOST_LISTED: usize = 10 * Limits::ROOMS;
 
 /// What is told where the server's history is not the one that was seen.
@@ -134,7 +135,8 @@ impl App {
         }
     }
 
-    /// Says that an event cannot be read, and goes on without it: what it answers would be answered the same if it were asked again.
+    /// Says that an event cannot be read, and goes on without it: what it answers would be answered
+    /// the same if it were asked again.
     pub(super) fn unreadable(&mut self, now: Duration, unreadable: Unreadable, effects: &mut Vec<Effect>) {
         let Unreadable { kind, key, reason } = unreadable;
         let reason = sanitize::line(&reason);
@@ -184,7 +186,8 @@ impl App {
         self.session = welcome.session.unwrap_or(self.session);
         (self.epoch, self.run) = (Some(welcome.epoch), welcome.run);
         self.room = Some(welcome.view.room.clone());
-        // Only after a cursor is a replay what was missed; without one it is the history that was asked for.
+        // Only after a cursor is a replay what was missed; without one it is the history that was
+        // asked for.
         self.missed = self.cursor.map(|_| 0);
         let nick = welcome.nick.clone();
         let quiet = !first && same_room;
@@ -203,8 +206,8 @@ impl App {
         }
     }
 
-    /// Forgets who is who: the people of another history are others, though their numbers may be the same. What waits to be sent to
-    /// one of those before would come to somebody else.
+    /// Forgets who is who: the people of another history are others, though their numbers may be
+    /// the same. What waits to be sent to one of those before would come to somebody else.
     fn forget_people(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.last_private_sender = None;
         self.privates.forget();
@@ -223,7 +226,8 @@ impl App {
         if self.room.as_ref().is_some_and(|room| *room != message.room) {
             return;
         }
-        // A replay and the live messages overlap, and so do two connections: what has been shown is not shown again.
+        // A replay and the live messages overlap, and so do two connections: what has been shown is
+        // not shown again.
         if self.cursor.unwrap_or(MessageId(0)) >= message.id {
             return;
         }
@@ -237,7 +241,8 @@ impl App {
             .push(Effect::Show(ViewEvent::Event { event: ServerMessage::Message(Arc::clone(message)), quiet: false }));
     }
 
-    /// Returns whether it is to be shown: one that came on a connection that was lost may come again on the next.
+    /// Returns whether it is to be shown: one that came on a connection that was lost may come
+    /// again on the next.
     fn private(&mut self, now: Duration, private: &Private) -> bool {
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
         if echo || private.key.is_some() {
@@ -255,8 +260,8 @@ impl App {
         true
     }
 
-    /// Follows a change of nick of who wrote to us last. Where the server does not tell persons apart, somebody who left is answered
-    /// no more: the nick may be another's next.
+    /// Follows a change of nick of who wrote to us last. Where the server does not tell persons
+    /// apart, somebody who left is answered no more: the nick may be another's next.
     fn follow_correspondent(&mut self, presence: &Presence) {
         let Some((nick, peer)) = &mut self.last_private_sender else { return };
         if peer.is_none() && presence.left.contains(nick) {
@@ -308,8 +313,8 @@ impl App {
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }
 
-    /// Returns which question an error without a key is about, as far as that can be known: the server answers in order, but for
-    /// a change of nick.
+    /// Returns which question an error without a key is about, as far as that can be known: the
+    /// server answers in order, but for a change of nick.
     fn question_failed(&mut self, now: Duration, code: ErrorCode) -> Option<(Asker, ClientMessage)> {
         let fits = |request: &ClientMessage| match (code, request) {
             (ErrorCode::NickTaken, request) => matches!(request, ClientMessage::Nick { .. }),
@@ -367,7 +372,8 @@ impl App {
         ours
     }
 
-    /// Notes that something is answered, so that it need not be asked again. Returns what, and whose question it was.
+    /// Notes that something is answered, so that it need not be asked again. Returns what, and
+    /// whose question it was.
     fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
         let asked = self.outbox.answered(is_it);
         if asked.is_some() {

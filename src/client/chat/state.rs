@@ -20,7 +20,8 @@ pub enum Connection<'a> {
         since: Duration,
         /// Why, in words that may be the server's.
         reason: &'a str,
-        /// When the next try to make one is made, after the start of the program; nothing while one is being made.
+        /// When the next try to make one is made, after the start of the program; nothing while one
+        /// is being made.
         retry_at: Option<Duration>,
     },
 }
@@ -79,8 +80,9 @@ impl App {
         self.phase == Phase::Offline && self.retry_at.is_some()
     }
 
-    /// Returns the last message of the room that was shown, and of which history it is: with this as
-    /// [`Settings::saved_position`](super::Settings::saved_position), a later conversation goes on there.
+    /// Returns the last message of the room that was shown, and of which history it is: with this
+    /// as [`Settings::saved_position`](super::Settings::saved_position), a later conversation goes
+    /// on there.
     #[must_use]
     pub fn cursor(&self) -> Option<Bookmark> {
         let (epoch, id) = self.epoch.zip(self.cursor)?;
@@ -94,7 +96,8 @@ impl App {
         self.session
     }
 
-    /// Returns our texts that have not been echoed, oldest first, with the keys that make them count once.
+    /// Returns our texts that have not been echoed, oldest first, with the keys that make them
+    /// count once.
     pub fn unsent(&self) -> impl Iterator<Item = &ClientMessage> {
         self.outbox.texts()
     }

@@ -128,7 +128,8 @@ impl App {
         self.ask(now, request, effects);
     }
 
-    /// Returns what the filters of a search mean where the user is, or nothing of times where that is not known.
+    /// Returns what the filters of a search mean where the user is, or nothing of times where that
+    /// is not known.
     fn filters(&self, now: Duration, query: &str) -> Result<Filters, FilterError> {
         match &self.clock {
             Some((told, time)) => {
@@ -144,8 +145,8 @@ impl App {
         if self.outbox.is_empty() {
             self.progressed(now);
         }
-        // An answer is wanted now or not at all. What changes something waits in its place, or else what is typed after
-        // a /join would be said in the wrong room.
+        // An answer is wanted now or not at all. What changes something waits in its place, or else
+        // what is typed after a /join would be said in the wrong room.
         if only_asks(&request) && matches!(self.connection(), Connection::Offline { .. }) {
             self.refuse("not connected; try again when the connection is back", effects);
         } else if self.outbox.is_full() {
@@ -159,7 +160,8 @@ impl App {
         }
     }
 
-    /// Asks something that nobody typed. It changes nothing, so it may wait for the connection, and nobody need be told.
+    /// Asks something that nobody typed. It changes nothing, so it may wait for the connection, and
+    /// nobody need be told.
     pub(super) fn ask_for_view(&mut self, question: ClientMessage) {
         debug_assert!(only_asks(&question), "a view only asks");
         if only_asks(&question) && self.ending.is_none() && !self.outbox.is_full() {
@@ -167,7 +169,8 @@ impl App {
         }
     }
 
-    /// Says everything that waits to a server that knows lines only; there is no acknowledgement to wait for.
+    /// Says everything that waits to a server that knows lines only; there is no acknowledgement to
+    /// wait for.
     pub(super) fn send_lines(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let mut requests = self.outbox.drain();
         while let Some(request) = requests.next() {

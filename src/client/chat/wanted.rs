@@ -1,12 +1,13 @@
-//! The nick that the user wants while somebody else has it: it is asked for again as soon as it is free, and nobody is told of the
-//! tries. Pure.
+//! The nick that the user wants while somebody else has it: it is asked for again as soon as it is
+//! free, and nobody is told of the tries. Pure.
 
 use std::time::Duration;
 
 use super::{App, Phase, outbox::Asker};
 use crate::protocol::{ClientMessage, Dialect, Nick, Presence};
 
-/// How often we ask for it where we do not see who has it: seldom enough to cost the server nothing.
+/// How often we ask for it where we do not see who has it: seldom enough to cost the server
+/// nothing.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 impl App {

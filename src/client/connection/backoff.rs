@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-/// The first wait, and the last that doubling reaches: a pipe that gives up after 30 s has tried again at least once before.
+/// The first wait, and the last that doubling reaches: a pipe that gives up after 30 s has tried
+/// again at least once before.
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// The last wait for a server on this machine: somebody has just started it, or is about to, and its clients are few.
+/// The last wait for a server on this machine: somebody has just started it, or is about to, and
+/// its clients are few.
 const LONGEST_HERE: Duration = Duration::from_secs(2);
 
 /// A connection that stood for so long was a good one: what failed before it counts no more.
 pub(super) const HEALTHY: Duration = Duration::from_mins(1);
 
-/// Waits that double from 0.5 s to 15 s, each shortened by chance to between a half and the whole of it, so that the clients
-/// of a server that was restarted do not all come back at once.
+/// Waits that double from 0.5 s to 15 s, each shortened by chance to between a half and the whole
+/// of it, so that the clients of a server that was restarted do not all come back at once.
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
     /// Whether the server is on this machine.
@@ -39,8 +41,9 @@ impl Backoff {
         self.waited
     }
 
-    /// Takes note that a connection stood for `length`. One that stood longer than the wait before it was worth that wait, and the
-    /// next is shorter: over a network that cuts each connection, more time is spent connected than waiting.
+    /// Takes note that a connection stood for `length`. One that stood longer than the wait before
+    /// it was worth that wait, and the next is shorter: over a network that cuts each connection,
+    /// more time is spent connected than waiting.
     pub fn connected_for(&mut self, length: Duration) {
         if length >= HEALTHY {
             self.failures = 0;

@@ -117,7 +117,8 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
     let candidates: Vec<_> = self::resolved(resolved)?.collect();
     let mut last = io::Error::other("the host has no address");
     for (tried, candidate) in candidates.iter().enumerate() {
-        // What is left is shared by those that are left, so that one dead address does not hide a living one.
+        // What is left is shared by those that are left, so that one dead address does not hide a
+        // living one.
         let share = u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX);
         let patience = until.saturating_duration_since(Instant::now()) / share;
         match timeout(patience, TcpStream::connect(candidate)).await.map_err(late).flatten() {

@@ -1,5 +1,6 @@
-//! Our half of the opening handshake (RFC 6455 section 4.1): the request, and an answer that is read under [`Limits`] and may be
-//! anything. But for the words of a refusal it has no deadline of its own.
+//! Our half of the opening handshake (RFC 6455 section 4.1): the request, and an answer that is
+//! read under [`Limits`] and may be anything. But for the words of a refusal it has no deadline of
+//! its own.
 
 use std::{io, time::Duration};
 
@@ -31,7 +32,8 @@ pub(super) struct Established<S> {
 /// What is read ahead: the usual answer, and few enough bytes that most later reads go past it.
 const AHEAD: usize = 1024;
 
-/// What is read of the words of a refusal, in bytes, what is shown of them, in characters, and how long they may take.
+/// What is read of the words of a refusal, in bytes, what is shown of them, in characters, and how
+/// long they may take.
 const WORDS: usize = 1024;
 const SHOWN: usize = 300;
 const SOON: Duration = Duration::from_secs(1);
@@ -89,7 +91,8 @@ fn request(address: &Address, key: &str) -> String {
     )
 }
 
-/// Reads the head of the answer, and leaves what is behind it in the stream; of a refusal the words too.
+/// Reads the head of the answer, and leaves what is behind it in the stream; of a refusal the words
+/// too.
 async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> Result<Dialect, String> {
     let mut head = Vec::with_capacity(AHEAD);
     loop {
@@ -121,7 +124,8 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
     }
 }
 
-/// Returns the length of the head that `bytes` begin with and what it says, or nothing as long as more is needed.
+/// Returns the length of the head that `bytes` begin with and what it says, or nothing as long as
+/// more is needed.
 ///
 /// # Errors
 /// Why it is no head, or says what it must not, for people.
@@ -223,7 +227,8 @@ mod tests {
     const GRANTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
-    /// Returns what becomes of an answer that comes in pieces of `size` bytes, and what is behind it.
+    /// Returns what becomes of an answer that comes in pieces of `size` bytes, and what is behind
+    /// it.
     fn told(bytes: &[u8], size: usize) -> Result<(Dialect, Vec<u8>), String> {
         let mut stream = BufReader::with_capacity(size, bytes);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -338,7 +343,8 @@ mod tests {
             size in 1..3000_usize,
         ) {
             let bytes = [start.as_bytes(), &parts.concat()].concat();
-            // A head that is granted is within its limits, and what is behind it is there to the last byte.
+            // A head that is granted is within its limits, and what is behind it is there to the
+            // last byte.
             if let Ok((_, behind)) = told(&bytes, size) {
                 prop_assert!(bytes.ends_with(&behind) && bytes.len() - behind.len() <= Limits::HEAD);
             }

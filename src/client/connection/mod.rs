@@ -1,7 +1,8 @@
-//! The connection to the server: one task with a channel in and a channel out, that connects, pumps frames, and connects again.
+//! The connection to the server: one task with a channel in and a channel out, that connects, pumps
+//! frames, and connects again.
 //!
-//! It knows nothing of what the frames say. Everything it waits for has a deadline, and it never waits for its reader and its
-//! peer in turn: while one of them is slow, orders are still taken.
+//! It knows nothing of what the frames say. Everything it waits for has a deadline, and it never
+//! waits for its reader and its peer in turn: while one of them is slow, orders are still taken.
 
 mod backoff;
 mod connect;
@@ -33,10 +34,12 @@ use crate::{
     protocol::{Dialect, Limits},
 };
 
-/// Frames larger than we take, each soon after a new connection, after which it is no use to come back for the same again.
+/// Frames larger than we take, each soon after a new connection, after which it is no use to come
+/// back for the same again.
 const TOO_BIG: u32 = 3;
 
-/// Events that wait for their reader; with [`Limits::INBOUND`] it bounds what a fast server can make us hold.
+/// Events that wait for their reader; with [`Limits::INBOUND`] it bounds what a fast server can
+/// make us hold.
 const EVENTS: usize = 64;
 
 /// Orders that wait for the link: the client's window and a few more.
@@ -66,7 +69,8 @@ pub enum ConnectionEvent {
     },
     /// There is no connection, and the link waits before it tries again.
     Waiting {
-        /// Why the last try failed, for people; it may have words of the server in it. Nothing where it was a connection.
+        /// Why the last try failed, for people; it may have words of the server in it. Nothing
+        /// where it was a connection.
         reason: Option<String>,
         /// What the user can do about it.
         hint: Option<String>,
@@ -80,7 +84,8 @@ pub enum ConnectionEvent {
 /// What the link is to do.
 #[derive(Debug)]
 pub struct ConnectionCommand {
-    /// For which connection it is meant; on another it means nothing, and is dropped, but for [`CommandKind::Retry`].
+    /// For which connection it is meant; on another it means nothing, and is dropped, but for
+    /// [`CommandKind::Retry`].
     pub connection: u64,
     /// What is to be done.
     pub what: CommandKind,
@@ -109,7 +114,8 @@ pub struct Connection {
 impl Connection {
     /// Starts to connect to `address`.
     ///
-    /// When the first connection cannot be made, [`ConnectionEvent::GaveUp`] comes; after it every failure is tried again.
+    /// When the first connection cannot be made, [`ConnectionEvent::GaveUp`] comes; after it every
+    /// failure is tried again.
     #[must_use]
     pub fn start(address: Address) -> Self {
         Self::start_over(Tcp, address)
@@ -121,7 +127,8 @@ impl Connection {
         Self::start_policy(dialer, address, false)
     }
 
-    /// Starts to connect to `address`, and goes on trying also where the first connection cannot be made.
+    /// Starts to connect to `address`, and goes on trying also where the first connection cannot be
+    /// made.
     #[must_use]
     pub fn keep_trying(address: Address) -> Self {
         Self::start_policy(Tcp, address, true)
@@ -140,7 +147,8 @@ impl Connection {
         self.events.recv().await
     }
 
-    /// Appends the next event and those that wait behind it to `into`; none when the link has ended. Cancel-safe.
+    /// Appends the next event and those that wait behind it to `into`; none when the link has
+    /// ended. Cancel-safe.
     pub async fn events(&mut self, into: &mut Vec<ConnectionEvent>) {
         self.events.recv_many(into, EVENTS).await;
     }
@@ -150,8 +158,8 @@ impl Connection {
         self.events.poll_recv(cx)
     }
 
-    /// Gives an order now, or gives it back where the link has no room for it: it takes more before its next event at the
-    /// latest. It is dropped when the link has ended.
+    /// Gives an order now, or gives it back where the link has no room for it: it takes more before
+    /// its next event at the latest. It is dropped when the link has ended.
     ///
     /// # Errors
     /// The order, where there is no room for it.
@@ -163,14 +171,15 @@ impl Connection {
         }
     }
 
-    /// Gives an order; it is dropped when the link has ended. The link takes orders also while its events are not read, so this
-    /// waits no longer than one write may take.
+    /// Gives an order; it is dropped when the link has ended. The link takes orders also while its
+    /// events are not read, so this waits no longer than one write may take.
     pub async fn order(&self, order: ConnectionCommand) {
         // An ended link has said why in its last event.
         drop(self.orders.send(order).await);
     }
 
-    /// Sends what was ordered, closes the connection as it should be, and waits for that, within a deadline.
+    /// Sends what was ordered, closes the connection as it should be, and waits for that, within a
+    /// deadline.
     pub async fn close(mut self) {
         self.stop.cancel();
         self.events.close();
@@ -243,7 +252,8 @@ impl<D: Dial> Policy<D> {
         }
     }
 
-    /// Serves a connection until it ends; leaves in `heard` how long the machine was up at the last sign of life.
+    /// Serves a connection until it ends; leaves in `heard` how long the machine was up at the last
+    /// sign of life.
     async fn serve(
         &mut self,
         connection: u64,
@@ -263,8 +273,8 @@ impl<D: Dial> Policy<D> {
         self.tell(ConnectionEvent::GaveUp(error)).await;
     }
 
-    /// Tells `event`, and meanwhile drops orders, which are all for connections that are gone: whoever gives one must not wait
-    /// for us while we wait for them.
+    /// Tells `event`, and meanwhile drops orders, which are all for connections that are gone:
+    /// whoever gives one must not wait for us while we wait for them.
     async fn tell(&mut self, event: ConnectionEvent) {
         tokio::select! {
             biased;

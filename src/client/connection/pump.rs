@@ -20,11 +20,12 @@ use crate::{
 /// Without a sign of life for so long, we ask for one.
 const PROBE_AFTER: Duration = Duration::from_secs(20);
 
-/// Without one for so long, the connection is dead: a server that lives has pinged, or answered our ping.
+/// Without one for so long, the connection is dead: a server that lives has pinged, or answered our
+/// ping.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// Frames that are taken at one go while more are there: enough that to wait for one and to wake its reader costs nothing a frame,
-/// few enough that orders and the end need not wait.
+/// Frames that are taken at one go while more are there: enough that to wait for one and to wake
+/// its reader costs nothing a frame, few enough that orders and the end need not wait.
 const BURST: usize = 64;
 
 /// How a connection ended.
@@ -40,7 +41,8 @@ pub(super) enum Ended {
     Dropped(String),
 }
 
-/// Moves frames both ways until the connection ends. Leaves in `alive` how long the machine was up when something came last.
+/// Moves frames both ways until the connection ends. Leaves in `alive` how long the machine was up
+/// when something came last.
 pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     connection: u64,
     mut stream: WebSocketStream<S>,
@@ -113,7 +115,8 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
 enum Farewell {
     /// The rest of the close handshake.
     Close,
-    /// Only what the library has to say to it: a 1000 of ours would say that its person has left for good.
+    /// Only what the library has to say to it: a 1000 of ours would say that its person has left
+    /// for good.
     Flush,
     Nothing,
 }
@@ -128,8 +131,8 @@ impl Farewell {
     }
 }
 
-/// Takes `item` and what is there behind it, without waiting, up to a burst: text frames are to be `held`. Returns how the
-/// connection has ended, if it has.
+/// Takes `item` and what is there behind it, without waiting, up to a burst: text frames are to be
+/// `held`. Returns how the connection has ended, if it has.
 async fn take<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut WebSocketStream<S>,
     mut item: Option<Result<Message, tokio_websockets::Error>>,
@@ -138,7 +141,8 @@ async fn take<S: AsyncRead + AsyncWrite + Unpin>(
     for taken in 1.. {
         match item {
             Some(Ok(message)) if message.is_ping() => {
-                // The library has queued the pong; unflushed, a flood of pings would fill that queue.
+                // The library has queued the pong; unflushed, a flood of pings would fill that
+                // queue.
                 if let Err(ended) = flush(stream).await {
                     return Some((ended, Farewell::Nothing));
                 }
@@ -217,14 +221,16 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
     close(&mut stream).await;
 }
 
-/// Does the close handshake, or what is left of it, under a deadline; whether the server took part makes no difference to us.
+/// Does the close handshake, or what is left of it, under a deadline; whether the server took part
+/// makes no difference to us.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>) {
     let until = Instant::now() + Limits::CLOSE;
     drop(timeout_at(until, stream.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""))).await);
     drop(timeout_at(until, async { while let Some(Ok(_)) = stream.next().await {} }).await);
 }
 
-/// Returns what the server said before the connection broke under a write: its close frame may lie unread.
+/// Returns what the server said before the connection broke under a write: its close frame may lie
+/// unread.
 async fn last_words<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>) -> Option<Ended> {
     timeout(Limits::CLOSE, async {
         while let Some(Ok(message)) = stream.next().await {

@@ -29,7 +29,8 @@ async fn accept(listener: &TcpListener) -> WebSocketStream<TcpStream> {
     soon(ServerBuilder::new().accept(stream)).await.unwrap().1
 }
 
-/// Starts a peer that answers every connection with `answer` and then waits to be left; returns what the link says of it.
+/// Starts a peer that answers every connection with `answer` and then waits to be left; returns
+/// what the link says of it.
 async fn told_by(answer: impl Into<Vec<u8>>) -> String {
     let (listener, address) = listen().await;
     let answer = answer.into();

@@ -35,12 +35,14 @@ pub(super) struct History {
     bytes: usize,
     /// How far back the line in the editor lies; 0 is the draft, which was not entered yet.
     age: usize,
-    /// The draft, and lines changed since they were called back, by age. The one in the editor is there, not here.
+    /// The draft, and lines changed since they were called back, by age. The one in the editor is
+    /// there, not here.
     changed: BTreeMap<usize, String>,
 }
 
 impl History {
-    /// Returns the line one further back, or one less far; `leaving` is what the editor holds now and will come back.
+    /// Returns the line one further back, or one less far; `leaving` is what the editor holds now
+    /// and will come back.
     pub(super) fn step(&mut self, back: bool, leaving: &str) -> Option<String> {
         let age = if back { self.age + 1 } else { self.age.checked_sub(1)? };
         self.go(age, leaving)
@@ -65,8 +67,8 @@ impl History {
         }
     }
 
-    /// Takes an entered line; returns the draft that was left for an older line, so that it is not lost. What begins with a secret
-    /// does not come back.
+    /// Takes an entered line; returns the draft that was left for an older line, so that it is not
+    /// lost. What begins with a secret does not come back.
     pub(super) fn enter(&mut self, line: &str) -> String {
         let draft = self.leave();
         self.retain(|known| !known.is_own || *known.text != *line);
@@ -124,7 +126,8 @@ impl History {
         self.lines.iter().filter(|line| line.is_own).map(|line| &*line.text)
     }
 
-    /// Puts these lines, the latest first, in the place of those given back before; they come before all others.
+    /// Puts these lines, the latest first, in the place of those given back before; they come
+    /// before all others.
     pub(super) fn restore(&mut self, lines: Vec<String>) {
         self.retain(|line| !line.is_own);
         for line in lines.into_iter().take(OWN).collect::<Vec<_>>().into_iter().rev() {
@@ -134,7 +137,8 @@ impl History {
         }
     }
 
-    /// Goes back to the draft without the line in the editor; returns it where it is not that line itself.
+    /// Goes back to the draft without the line in the editor; returns it where it is not that line
+    /// itself.
     pub(super) fn leave(&mut self) -> String {
         let draft = if self.age > 0 { self.changed.remove(&0) } else { None };
         self.changed.clear();
@@ -197,7 +201,8 @@ impl Search {
         self.found = history.find(&self.query, self.found.map_or(1, |found| found.age));
     }
 
-    /// Takes the last cluster back and begins again at the latest line; returns whether there was one.
+    /// Takes the last cluster back and begins again at the latest line; returns whether there was
+    /// one.
     pub(super) fn shorten(&mut self, history: &History) -> bool {
         let Some((at, _)) = self.query.grapheme_indices(true).next_back() else { return false };
         self.query.truncate(at);
@@ -217,7 +222,8 @@ impl Search {
         older.is_some()
     }
 
-    /// Returns the line found and the place of the query in it, for the editor to hold instead of `leaving`.
+    /// Returns the line found and the place of the query in it, for the editor to hold instead of
+    /// `leaving`.
     pub(super) fn accept(&self, history: &mut History, leaving: &str) -> Option<(String, usize)> {
         let found = self.found?;
         Some((history.go(found.age, leaving)?, found.at))

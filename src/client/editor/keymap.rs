@@ -62,7 +62,8 @@ impl Action {
 fn of_character(c: char, control: bool, alt: bool) -> Option<Action> {
     Some(match (control, alt, c.to_ascii_lowercase()) {
         (false, false, _) if may_stand(c) => Action::Insert(c),
-        // AltGr is Ctrl and Alt together on Windows, and what it types is more than a letter of ASCII.
+        // AltGr is Ctrl and Alt together on Windows, and what it types is more than a letter of
+        // ASCII.
         (true, true, lower) if !lower.is_ascii_alphanumeric() && may_stand(c) => Action::Insert(c),
         (true, false, 'a') => Action::Go(Motion::LineStart),
         (true, false, 'e') => Action::Go(Motion::LineEnd),
@@ -88,7 +89,8 @@ fn of_character(c: char, control: bool, alt: bool) -> Option<Action> {
     })
 }
 
-/// Returns whether `c` may be typed; a separator of lines or paragraphs is a line break, and these have a key.
+/// Returns whether `c` may be typed; a separator of lines or paragraphs is a line break, and these
+/// have a key.
 fn may_stand(c: char) -> bool {
     sanitize::is_printable(c) && !matches!(c, '\u{2028}' | '\u{2029}')
 }

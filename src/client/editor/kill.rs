@@ -10,7 +10,8 @@ const PIECES: usize = 16;
 pub(super) struct KillRing(VecDeque<String>);
 
 impl KillRing {
-    /// Keeps `piece`. One that `follows` another kill becomes one piece with it, on the side where it stood.
+    /// Keeps `piece`. One that `follows` another kill becomes one piece with it, on the side where
+    /// it stood.
     pub(super) fn keep(&mut self, piece: &str, backwards: bool, follows: bool) {
         match self.0.front_mut().filter(|_| follows) {
             Some(latest) if backwards => latest.insert_str(0, piece),

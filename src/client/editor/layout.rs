@@ -1,7 +1,8 @@
 //! The text as rows of the screen. Pure.
 //!
-//! Rows are broken after blanks and between wide clusters, within a word only where it fills a row alone. A cluster that is wider
-//! than the whole area is shown as `…`, so no row is ever wider than the area.
+//! Rows are broken after blanks and between wide clusters, within a word only where it fills a row
+//! alone. A cluster that is wider than the whole area is shown as `…`, so no row is ever wider than
+//! the area.
 
 use std::ops::Range;
 
@@ -16,7 +17,8 @@ const TOO_WIDE: &str = "…";
 pub struct Layout {
     /// The rows in sight, at least one, none wider than was asked for.
     pub rows: Vec<String>,
-    /// The column and the row of the cursor, counted from the first row in sight. It stands on a cell of the area.
+    /// The column and the row of the cursor, counted from the first row in sight. It stands on a
+    /// cell of the area.
     pub cursor: (u16, u16),
     /// Rows out of sight above the first.
     pub above: usize,
@@ -24,8 +26,8 @@ pub struct Layout {
     pub below: usize,
 }
 
-/// Returns the rows round `cursor`, as many as there are and at most `rows`, each at most `width` columns wide. Neither is
-/// taken to be less than 1.
+/// Returns the rows round `cursor`, as many as there are and at most `rows`, each at most `width`
+/// columns wide. Neither is taken to be less than 1.
 pub(super) fn layout(text: &str, cursor: usize, width: u16, rows: u16) -> Layout {
     let width = usize::from(width.max(1));
     let most = usize::from(rows.max(1));
@@ -34,7 +36,8 @@ pub(super) fn layout(text: &str, cursor: usize, width: u16, rows: u16) -> Layout
     let mut row = all.partition_point(|range| range.start <= cursor).saturating_sub(1);
     let mut column = shown(&text[all[row].start..cursor], width).map(|(_, wide)| wide).sum::<usize>();
     if column >= width {
-        // Behind the end of a full row: the cursor stands at the beginning of the next, which may have to be made for it.
+        // Behind the end of a full row: the cursor stands at the beginning of the next, which may
+        // have to be made for it.
         if all.get(row + 1).is_none_or(|next| next.start != all[row].end) {
             all.insert(row + 1, cursor..cursor);
         }

@@ -1,8 +1,9 @@
-//! The text being typed: keys and pastes go in, and rows of the screen and what is submitted come out. Pure: no terminal, no tokio,
-//! no clock.
+//! The text being typed: keys and pastes go in, and rows of the screen and what is submitted come
+//! out. Pure: no terminal, no tokio, no clock.
 //!
-//! It works on grapheme clusters: the cursor stands between two of them, and what looks like one character is erased as one. The
-//! text may have several lines; nothing gets into it that could command a terminal or mislead a reader.
+//! It works on grapheme clusters: the cursor stands between two of them, and what looks like one
+//! character is erased as one. The text may have several lines; nothing gets into it that could
+//! command a terminal or mislead a reader.
 
 mod history;
 mod keymap;
@@ -105,7 +106,8 @@ impl Editor {
         &self.text
     }
 
-    /// Returns what is submitted: the text, with a second slash before it where it begins with one and is no command.
+    /// Returns what is submitted: the text, with a second slash before it where it begins with one
+    /// and is no command.
     #[must_use]
     pub fn line(&self) -> Cow<'_, str> {
         if self.verbatim && self.text.starts_with('/') {
@@ -146,8 +148,8 @@ impl Editor {
         Some((search.query(), search.found(&self.history).map(|(line, _)| line)))
     }
 
-    /// Returns the rows round the cursor for an area of `width` columns, at most `rows` of them. During a search they show the
-    /// line found.
+    /// Returns the rows round the cursor for an area of `width` columns, at most `rows` of them.
+    /// During a search they show the line found.
     #[must_use]
     pub fn layout(&self, width: u16, rows: u16) -> Layout {
         let found = self.search.as_ref().and_then(|search| search.found(&self.history));
@@ -173,8 +175,8 @@ impl Editor {
         })
     }
 
-    /// Inserts `text`, whatever it holds, without what may not stand in a text; line breaks stay. A search takes it as words to
-    /// look for.
+    /// Inserts `text`, whatever it holds, without what may not stand in a text; line breaks stay. A
+    /// search takes it as words to look for.
     pub fn paste(&mut self, text: &str) -> Outcome {
         let text = sanitize::lines(text);
         if let Some(search) = &mut self.search {
@@ -186,7 +188,8 @@ impl Editor {
         self.outcome(changed)
     }
 
-    /// Does what [`Self::paste`] does. Where the text begins with what is pasted, all of it is said as it stands: it is no command.
+    /// Does what [`Self::paste`] does. Where the text begins with what is pasted, all of it is said
+    /// as it stands: it is no command.
     pub fn paste_verbatim(&mut self, text: &str) -> Outcome {
         let begins = self.cursor == 0 && self.search.is_none();
         let outcome = self.paste(text);
@@ -196,7 +199,8 @@ impl Editor {
         outcome
     }
 
-    /// Puts `with` in the place of the bytes of `range`, and the cursor behind it. Several in a row are undone as one.
+    /// Puts `with` in the place of the bytes of `range`, and the cursor behind it. Several in a row
+    /// are undone as one.
     pub fn replace(&mut self, range: Range<usize>, with: &str) -> Outcome {
         self.end_search(false);
         let start = self.text.floor_char_boundary(range.start);
@@ -205,7 +209,8 @@ impl Editor {
         self.outcome(changed)
     }
 
-    /// Returns the draft: what is being typed, also while an older line stands there as it was entered.
+    /// Returns the draft: what is being typed, also while an older line stands there as it was
+    /// entered.
     #[must_use]
     pub fn draft(&self) -> &str {
         self.history.draft(&self.text)
@@ -223,7 +228,8 @@ impl Editor {
         is_draft && line(&self.text, self.cursor, 0).is_none()
     }
 
-    /// Returns the lines that were given back to this editor alone and not entered since, the latest first.
+    /// Returns the lines that were given back to this editor alone and not entered since, the
+    /// latest first.
     pub fn given_back(&self) -> impl Iterator<Item = &str> {
         self.history.own()
     }
@@ -233,13 +239,15 @@ impl Editor {
         self.history.add(line);
     }
 
-    /// Takes back what an earlier editor held: its draft, and lines to be called back here alone, the latest first.
+    /// Takes back what an earlier editor held: its draft, and lines to be called back here alone,
+    /// the latest first.
     pub fn restore(&mut self, draft: String, entered: Vec<String>) {
         self.set(draft);
         self.history.restore(entered);
     }
 
-    /// Puts `text`, a draft, in the place of everything, and the cursor at its end. However long it is, none of it is lost.
+    /// Puts `text`, a draft, in the place of everything, and the cursor at its end. However long it
+    /// is, none of it is lost.
     pub fn set(&mut self, text: String) {
         self.take();
         let clean = match sanitize::lines(&text) {
@@ -249,7 +257,8 @@ impl Editor {
         self.hold(clean);
     }
 
-    /// Puts what was made of the text elsewhere in its place; it can be undone. What was said as it stands still is.
+    /// Puts what was made of the text elsewhere in its place; it can be undone. What was said as it
+    /// stands still is.
     pub fn rewrite(&mut self, text: &str) -> Outcome {
         self.end_search(false);
         self.last = Last::Other;
@@ -259,7 +268,8 @@ impl Editor {
         self.outcome(changed)
     }
 
-    /// Returns the [line](Self::line), a draft, and leaves nothing. It does not go into the history.
+    /// Returns the [line](Self::line), a draft, and leaves nothing. It does not go into the
+    /// history.
     pub fn take(&mut self) -> String {
         self.end_search(false);
         self.history.leave();
@@ -419,7 +429,8 @@ impl Editor {
         true
     }
 
-    /// Puts `with`, if it fits, in the place of `range`, and the cursor behind it; returns whether anything is another now.
+    /// Puts `with`, if it fits, in the place of `range`, and the cursor behind it; returns whether
+    /// anything is another now.
     fn replace_range(&mut self, range: Range<usize>, with: &str, next: Last) -> bool {
         if range.is_empty() && with.is_empty() {
             return false;
@@ -471,7 +482,8 @@ impl Editor {
         Some(if changed { Outcome::Changed } else { Outcome::Unchanged })
     }
 
-    /// Ends the search, if there is one, with the line found in the editor or with what was there before.
+    /// Ends the search, if there is one, with the line found in the editor or with what was there
+    /// before.
     fn end_search(&mut self, accept: bool) -> bool {
         let Some(search) = self.search.take() else { return false };
         let leaving = self.line().into_owned();

@@ -10,7 +10,8 @@ pub(super) enum Motion {
     /// One cluster.
     Left,
     Right,
-    /// A word is a run of clusters with a letter or digit in them; what stands between words is passed too.
+    /// A word is a run of clusters with a letter or digit in them; what stands between words is
+    /// passed too.
     WordLeft,
     WordRight,
     /// To the beginning of what stands between blanks.
@@ -57,7 +58,8 @@ fn run_after(text: &str, passes: impl Fn(&str) -> bool) -> usize {
     text.graphemes(true).take_while(|cluster| passes(cluster)).map(str::len).sum()
 }
 
-/// Returns the first place between two clusters that is not before `at`: an edit can join what stands on its two sides.
+/// Returns the first place between two clusters that is not before `at`: an edit can join what
+/// stands on its two sides.
 pub(super) fn settled(text: &str, at: usize) -> usize {
     let mut place = GraphemeCursor::new(at, text.len(), true);
     // Neither can fail: they are given the whole text.
@@ -72,13 +74,15 @@ pub(super) fn column(text: &str, cursor: usize) -> usize {
     columns(&text[Motion::LineStart.target(text, cursor)..cursor])
 }
 
-/// Returns the place in the line above that is nearest to `column` from the left; none in the first line.
+/// Returns the place in the line above that is nearest to `column` from the left; none in the first
+/// line.
 pub(super) fn above(text: &str, cursor: usize, column: usize) -> Option<usize> {
     let end = Motion::LineStart.target(text, cursor).checked_sub(1)?;
     Some(at_column(text, Motion::LineStart.target(text, end), end, column))
 }
 
-/// Returns the place in the line below that is nearest to `column` from the left; none in the last line.
+/// Returns the place in the line below that is nearest to `column` from the left; none in the last
+/// line.
 pub(super) fn below(text: &str, cursor: usize, column: usize) -> Option<usize> {
     let start = Motion::LineEnd.target(text, cursor) + 1;
     if start > text.len() {

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 /// Edits that can be undone; a word that is typed is one.
 const STEPS: usize = 100;
 
-/// Texts of the past, the latest first, each with the place of the cursor and whether it is said as it stands.
+/// Texts of the past, the latest first, each with the place of the cursor and whether it is said as
+/// it stands.
 #[derive(Debug, Default)]
 pub(super) struct Undo(VecDeque<(String, usize, bool)>);
 

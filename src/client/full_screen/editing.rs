@@ -1,4 +1,5 @@
-//! The draft in the user's own editor, which has the terminal meanwhile. The conversation goes on without being drawn.
+//! The draft in the user's own editor, which has the terminal meanwhile. The conversation goes on
+//! without being drawn.
 
 use std::{future::pending, io, process::ExitStatus};
 
@@ -36,7 +37,8 @@ pub(super) async fn ended(editing: &mut Option<Editing>) -> io::Result<ExitStatu
 }
 
 impl FullScreen {
-    /// Lends the terminal to the user's editor with the draft of the current tab; returns the reader where there is no editor.
+    /// Lends the terminal to the user's editor with the draft of the current tab; returns the
+    /// reader where there is no editor.
     pub(super) async fn begin_editing(
         &mut self,
         screen: &mut Screen,
@@ -83,7 +85,8 @@ impl FullScreen {
         self.take_terminal(screen).map(Some)
     }
 
-    /// Ends the editor, if there is one, because the program ends. What was saved in it becomes the draft.
+    /// Ends the editor, if there is one, because the program ends. What was saved in it becomes the
+    /// draft.
     pub(super) async fn abandon_editing(&mut self) {
         if let Some(Editing { program, file, before, .. }) = self.editing.take() {
             program.stop().await;

@@ -35,7 +35,8 @@ impl FullScreen {
         self.goes_to = Some(Box::new(Options { address, settings, choices, folder, stop }));
     }
 
-    /// Leaves this server as at the end of the program, and begins with that of `options`. What was not sent is kept for this one.
+    /// Leaves this server as at the end of the program, and begins with that of `options`. What was
+    /// not sent is kept for this one.
     pub(super) async fn go_to(mut self, options: Options, closing: &mut JoinSet<()>) -> Self {
         let mut told: Vec<_> = sanitize::lines(&self.end()).lines().map(str::to_owned).collect();
         // What failed of it was told when it did.

@@ -1,4 +1,5 @@
-//! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried out.
+//! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried
+//! out.
 
 mod editing;
 mod elsewhere;
@@ -242,7 +243,8 @@ impl FullScreen {
             settings.nick = first.wanted().or(first.nick()).cloned();
             settings.session = Some(first.session());
             settings.since = None;
-            // A conversation whose secret is that of another loses texts; without chance there are no conversations at all.
+            // A conversation whose secret is that of another loses texts; without chance there are
+            // no conversations at all.
             if getrandom::fill(&mut settings.secret).is_err() {
                 return;
             }
@@ -483,7 +485,8 @@ impl FullScreen {
                 self.give_back_kept(now, tab);
             }
         }
-        // What was entered is kept before it can be lost; what was echoed since may be kept a moment longer.
+        // What was entered is kept before it can be lost; what was echoed since may be kept a
+        // moment longer.
         if is_line {
             self.keep();
         } else if self.unsent.has_any() {

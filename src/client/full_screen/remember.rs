@@ -16,7 +16,8 @@ use crate::{
     os,
 };
 
-/// Returns what writes the state, which was read from the file at `path`; without a path nothing is written.
+/// Returns what writes the state, which was read from the file at `path`; without a path nothing is
+/// written.
 pub(super) fn writer(state: State, path: Option<PathBuf>) -> Writer<State> {
     Writer::start(state, move |before: &State, after: &State| {
         let Some(path) = &path else { return Ok(()) };
@@ -25,8 +26,8 @@ pub(super) fn writer(state: State, path: Option<PathBuf>) -> Writer<State> {
     })
 }
 
-/// Returns the lines entered before on `server`, the latest first, and what keeps those that are entered from now on beside the
-/// state; without a path nothing is kept.
+/// Returns the lines entered before on `server`, the latest first, and what keeps those that are
+/// entered from now on beside the state; without a path nothing is kept.
 pub(super) fn history(state: Option<&Path>, server: &str, told: &mut Vec<String>) -> (Vec<Arc<str>>, Writer<Entered>) {
     let file = state.and_then(Path::parent).map(|folder| HistoryFile::new(folder, server));
     let read = file.as_ref().map_or_else(|| Ok(Vec::new()), HistoryFile::read);
@@ -61,7 +62,8 @@ impl FullScreen {
     pub(super) fn remember(&mut self) {
         self.remember_at = None;
         let mut state = State::clone(&self.state.latest());
-        // What nobody has said is not remembered: the settings file may say otherwise the next time.
+        // What nobody has said is not remembered: the settings file may say otherwise the next
+        // time.
         if state.bell.is_some() || self.tui.bell() != self.settled_bell {
             state.bell = Some(self.tui.bell());
         }
@@ -77,7 +79,8 @@ impl FullScreen {
         self.state.put(state);
     }
 
-    /// Remembers what is left to be, and ends what goes on; returns what the user should be told after the screen.
+    /// Remembers what is left to be, and ends what goes on; returns what the user should be told
+    /// after the screen.
     pub(super) fn end(&mut self) -> String {
         let now = self.now();
         self.remember();

@@ -1,4 +1,5 @@
-//! What was typed on the full screen and not said yet: it is kept while the program runs, and comes back with the next one.
+//! What was typed on the full screen and not said yet: it is kept while the program runs, and comes
+//! back with the next one.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -32,7 +33,8 @@ pub(super) struct Unsent {
     held: Vec<Held>,
     writer: Writer<Kept>,
     is_kept: bool,
-    /// At the end: what was typed and not said, each with its room, to be told where it cannot be kept.
+    /// At the end: what was typed and not said, each with its room, to be told where it cannot be
+    /// kept.
     left: Vec<(RoomName, String)>,
     /// When what has changed is to be kept.
     pub(super) due: Option<Instant>,
@@ -129,8 +131,8 @@ impl FullScreen {
         }
     }
 
-    /// Sends the lines that an earlier client has left for the room of the tab, whose server has been met, if they still go out by
-    /// themselves.
+    /// Sends the lines that an earlier client has left for the room of the tab, whose server has
+    /// been met, if they still go out by themselves.
     pub(super) fn send_kept(&mut self, now: Now, tab: usize) {
         let Some((room, ..)) = self.tui.typed(tab) else { return };
         let room = room.clone();
@@ -153,14 +155,16 @@ impl FullScreen {
         self.unsent.soon();
     }
 
-    /// Notes that a message is in the room: a line that bears its key was sent, though its echo was never seen.
+    /// Notes that a message is in the room: a line that bears its key was sent, though its echo was
+    /// never seen.
     pub(super) fn was_said(&mut self, key: Option<&IdempotencyKey>) {
         if key.is_some() {
             self.unsent.held.iter_mut().for_each(|held| held.texts.retain(|text| text.key() != key));
         }
     }
 
-    /// Gives the lines back that are still held for the room of the tab, now that what was said there has been shown.
+    /// Gives the lines back that are still held for the room of the tab, now that what was said
+    /// there has been shown.
     pub(super) fn give_back_kept(&mut self, now: Now, tab: usize) {
         let Some((room, ..)) = self.tui.typed(tab) else { return };
         let room = room.clone();

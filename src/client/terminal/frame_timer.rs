@@ -1,13 +1,16 @@
-//! When the screen is drawn: at once for who types, frame by frame for what arrives, and with breaths between lines that pour in.
+//! When the screen is drawn: at once for who types, frame by frame for what arrives, and with
+//! breaths between lines that pour in.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Between two frames while lines pour in, faster than anybody reads; what is typed is shown at once.
+/// Between two frames while lines pour in, faster than anybody reads; what is typed is shown at
+/// once.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// How long lines gather while they pour in: being woken for one costs more than it does. A link holds what comes in that time.
+/// How long lines gather while they pour in: being woken for one costs more than it does. A link
+/// holds what comes in that time.
 const BREATH: Duration = Duration::from_millis(16);
 
 /// Events between two frames from which on they pour in.

@@ -1,6 +1,7 @@
-//! What was typed and not said yet, kept for the next time: lines that nobody has echoed, with the keys and the session token that
-//! make them count once, drafts, and the lines entered before. One file a running client, locked for as long as it runs; so each
-//! line is sent by one. A client that has ended leaves its file to the next one on the same server.
+//! What was typed and not said yet, kept for the next time: lines that nobody has echoed, with the
+//! keys and the session token that make them count once, drafts, and the lines entered before. One
+//! file a running client, locked for as long as it runs; so each line is sent by one. A client that
+//! has ended leaves its file to the next one on the same server.
 
 mod slot;
 #[cfg(test)]
@@ -24,7 +25,8 @@ use crate::{
     protocol::{ClientMessage, Epoch, RoomName, SessionToken},
 };
 
-/// How long lines go out by themselves when the server is met again; after that nobody may still want to say them.
+/// How long lines go out by themselves when the server is met again; after that nobody may still
+/// want to say them.
 pub const FRESH: Duration = Duration::from_mins(10);
 
 /// The unsent texts that are kept, in bytes: as much as anybody types in a day.
@@ -44,10 +46,12 @@ const FILES: usize = 50;
 pub struct Kept {
     /// The host and port of the server.
     pub server: String,
-    /// When it was written, in seconds since the Unix epoch; what has not been is written as of then.
+    /// When it was written, in seconds since the Unix epoch; what has not been is written as of
+    /// then.
     pub saved: u64,
-    /// Who the client is to the server. A secret: a client that ends keeps it for the lines alone that were not sent, and one that
-    /// was killed leaves it, so that the next has its nick and place.
+    /// Who the client is to the server. A secret: a client that ends keeps it for the lines alone
+    /// that were not sent, and one that was killed leaves it, so that the next has its nick and
+    /// place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
     /// The history that the server had.
@@ -90,8 +94,9 @@ impl KeptRoom {
         !self.draft.is_empty() || !self.unsent.is_empty()
     }
 
-    /// Makes lines to be typed again of those that were not sent: what was for all stands before the draft, and the rest can be
-    /// called back, since what was for one person must not be said aloud with it.
+    /// Makes lines to be typed again of those that were not sent: what was for all stands before
+    /// the draft, and the rest can be called back, since what was for one person must not be said
+    /// aloud with it.
     pub fn give_back(&mut self) {
         let mut lines = String::new();
         for message in std::mem::take(&mut self.unsent) {
@@ -135,7 +140,8 @@ impl Kept {
         self.rooms.iter().any(|room| !room.unsent.is_empty())
     }
 
-    /// Returns how long, from `now` on, the lines still go out by themselves. A clock that has been set back ends that.
+    /// Returns how long, from `now` on, the lines still go out by themselves. A clock that has been
+    /// set back ends that.
     #[must_use]
     pub fn fresh_for(&self, now: u64) -> Option<Duration> {
         let age = Duration::from_secs(now.checked_sub(self.saved)?);
@@ -199,8 +205,8 @@ impl Kept {
     }
 }
 
-/// Returns the file of this client among those in `folder`, and what others have left; see [`Slot::take`]. Where there can be none,
-/// nothing is kept, which is `told`.
+/// Returns the file of this client among those in `folder`, and what others have left; see
+/// [`Slot::take`]. Where there can be none, nothing is kept, which is `told`.
 #[must_use]
 pub fn taken(folder: Option<PathBuf>, server: &str, told: &mut Vec<String>) -> (Option<Slot>, Kept) {
     let nothing = Kept { server: server.to_owned(), ..Kept::default() };

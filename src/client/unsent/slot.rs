@@ -1,4 +1,5 @@
-//! The files in which clients keep what was typed: each is locked by its own, and taken over from those that have ended.
+//! The files in which clients keep what was typed: each is locked by its own, and taken over from
+//! those that have ended.
 
 use std::{
     fs::{self, File},
@@ -20,12 +21,13 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Returns a file in `folder` for a client on `server`, what clients there have left that have ended, and what is to be told about
-    /// files that could not be read.
+    /// Returns a file in `folder` for a client on `server`, what clients there have left that have
+    /// ended, and what is to be told about files that could not be read.
     ///
-    /// The lines are of one client; those of another that may still go out by themselves stay for the next client, and older ones of it
-    /// are given back to be typed again. The token is that of the client whose lines go out, or else of the last that was killed;
-    /// another that was killed lately leaves its own to the next client.
+    /// The lines are of one client; those of another that may still go out by themselves stay for
+    /// the next client, and older ones of it are given back to be typed again. The token is that of
+    /// the client whose lines go out, or else of the last that was killed; another that was killed
+    /// lately leaves its own to the next client.
     ///
     /// # Errors
     /// When there can be no file.
@@ -40,7 +42,8 @@ impl Slot {
             if !is_ours || path == slot.path || left.iter().any(|(left, _)| left.path == path) {
                 continue;
             }
-            // Not even for a moment the lock of what belongs to other servers: their clients would miss it.
+            // Not even for a moment the lock of what belongs to other servers: their clients would
+            // miss it.
             if Kept::read(&path).is_ok_and(|(kept, _)| kept.server != server) {
                 others.push((entry.metadata().and_then(|file| file.modified()).ok(), path));
                 continue;

@@ -66,7 +66,8 @@ fn own(own: &Own<'_>) -> String {
     serde_json::to_string(own).unwrap_or_default()
 }
 
-/// Returns `json` with everything escaped that a terminal might take for more than text; for a program it is the same.
+/// Returns `json` with everything escaped that a terminal might take for more than text; for a
+/// program it is the same.
 fn escaped(json: String) -> String {
     // To the end in any case: so the compiler takes many bytes at a time.
     if json.bytes().fold(true, |is_printable, byte| is_printable & matches!(byte, b' '..=b'~')) {

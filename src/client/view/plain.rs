@@ -1,7 +1,8 @@
-//! One line a message, for people: the time, who, and what. Off a terminal it is nothing but text. Pure.
+//! One line a message, for people: the time, who, and what. Off a terminal it is nothing but text.
+//! Pure.
 //!
-//! Lines are told apart by what no nick can be: `nick:` speaks, `~` does something, `*` tells, `!` refuses, and a line that
-//! goes on is indented; so nobody can forge another's line.
+//! Lines are told apart by what no nick can be: `nick:` speaks, `~` does something, `*` tells, `!`
+//! refuses, and a line that goes on is indented; so nobody can forge another's line.
 
 use std::{cell::RefCell, fmt::Write as _};
 
@@ -57,7 +58,8 @@ impl Plain {
         Self { zone, coloured, is_stamped: false, format: None, now: Moment::UNIX_EPOCH, latest: RefCell::default() }
     }
 
-    /// Returns the view with the date and the time at the beginning of every line, where `is_stamped`.
+    /// Returns the view with the date and the time at the beginning of every line, where
+    /// `is_stamped`.
     #[must_use]
     pub fn with_timestamps(self, is_stamped: bool) -> Self {
         Self { is_stamped, ..self }
@@ -215,7 +217,8 @@ impl Plain {
         moment.map_or_else(|| "----------".to_owned(), |moment| self.zone.to_datetime(moment).date().to_string())
     }
 
-    /// Returns `line`, which happens now and may be several, with the time before each where every line has one.
+    /// Returns `line`, which happens now and may be several, with the time before each where every
+    /// line has one.
     fn stamped(&self, line: String) -> String {
         if !self.is_stamped {
             return line;
@@ -232,7 +235,8 @@ impl Plain {
         moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
-    /// Returns the hour and minute of a moment, or all of it with the time stamps, in seconds since the Unix epoch, if there is a calendar for it.
+    /// Returns the hour and minute of a moment, or all of it with the time stamps, in seconds since
+    /// the Unix epoch, if there is a calendar for it.
     fn local(&self, second: u64) -> Option<String> {
         let moment = Moment::from_second(i64::try_from(second).ok()?).ok()?;
         if self.is_stamped {
@@ -496,7 +500,8 @@ mod tests {
         shown
     }
 
-    /// Checks that nothing but printable text and line breaks is shown, and with colours nothing but ours beside it.
+    /// Checks that nothing but printable text and line breaks is shown, and with colours nothing
+    /// but ours beside it.
     fn check(text: &str) {
         for shown in everything(text) {
             let Some(block) = plain(false).render(&shown) else { continue };

@@ -1,8 +1,9 @@
 //! The names and texts of the protocol. Pure.
 //!
-//! Each has two constructors. `new` is for what is *made*: it checks, and past it code may assume. `read` is for what was made elsewhere
-//! and is read back, from our disk or from a server: it never fails, since no rule that is tightened later may make it unreadable,
-//! and it returns nothing that would do harm on a screen.
+//! Each has two constructors. `new` is for what is *made*: it checks, and past it code may assume.
+//! `read` is for what was made elsewhere and is read back, from our disk or from a server: it never
+//! fails, since no rule that is tightened later may make it unreadable, and it returns nothing that
+//! would do harm on a screen.
 
 mod nick;
 mod read;
@@ -129,7 +130,8 @@ impl RoomName {
         Ok(Self(if has_capitals { name.to_ascii_lowercase().into() } else { name.into() }))
     }
 
-    /// Returns the room that `text` names, whatever the rules were where it was made. See [`Nick::read`].
+    /// Returns the room that `text` names, whatever the rules were where it was made. See
+    /// [`Nick::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self::new(text).unwrap_or_else(|_| {
@@ -154,14 +156,16 @@ impl IdempotencyKey {
     /// Returns the key that `text` spells.
     ///
     /// # Errors
-    /// [`NameError::Key`] when it is empty, longer than [`Limits::KEY`] or has other than printable ASCII in it.
+    /// [`NameError::Key`] when it is empty, longer than [`Limits::KEY`] or has other than printable
+    /// ASCII in it.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let fits = (1..=Limits::KEY).contains(&text.len());
         if fits && text.bytes().all(|b| b.is_ascii_graphic()) { Ok(Self(text.into())) } else { Err(NameError::Key) }
     }
 }
 
-/// The place of a message in the server's one order: strictly increasing, not gapless within a room. 0 is before the first.
+/// The place of a message in the server's one order: strictly increasing, not gapless within a
+/// room. 0 is before the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(pub u64);

@@ -17,9 +17,11 @@ use crate::protocol::{
     sanitize,
 };
 
-/// What a person is called: unique on a server, in the form of RFC 8266 (PRECIS Nickname) and narrower.
+/// What a person is called: unique on a server, in the form of RFC 8266 (PRECIS Nickname) and
+/// narrower.
 ///
-/// No spaces and none of the characters that our lines and commands give a meaning, so that no nick can forge a line.
+/// No spaces and none of the characters that our lines and commands give a meaning, so that no nick
+/// can forge a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Nick(Arc<str>);
 text_type!(Nick);
@@ -28,9 +30,11 @@ impl Nick {
     /// Returns the nick that `text` spells.
     ///
     /// # Errors
-    /// [`NameError::Nick`] when it is empty or too long or has a character that a nick may not have.
+    /// [`NameError::Nick`] when it is empty or too long or has a character that a nick may not
+    /// have.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        // Four bytes a character are the most that UTF-8 takes; what is longer need not be looked at.
+        // Four bytes a character are the most that UTF-8 takes; what is longer need not be looked
+        // at.
         if text.len() > 4 * Limits::NICK_CHARS {
             return Err(NameError::Nick);
         }
@@ -55,8 +59,8 @@ impl Nick {
         if is_nick { Ok(Self(nick.into())) } else { Err(NameError::Nick) }
     }
 
-    /// Returns the nick that `text` spells, whatever the rules were where it was made. It is as it was, but for U+FFFD in the place of
-    /// what would do harm on a screen.
+    /// Returns the nick that `text` spells, whatever the rules were where it was made. It is as it
+    /// was, but for U+FFFD in the place of what would do harm on a screen.
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(if is_simple(text) { text.into() } else { harmless(text, Limits::NICK_CHARS) })
@@ -68,12 +72,14 @@ impl Nick {
         !self.0.contains(REPLACEMENT)
     }
 
-    /// Returns whether to make a nick of it, such as [`Self::numbered`], takes no more than a look at its bytes.
+    /// Returns whether to make a nick of it, such as [`Self::numbered`], takes no more than a look
+    /// at its bytes.
     pub(crate) fn is_cheap(&self) -> bool {
         is_simple(&self.0)
     }
 
-    /// Returns a login name as a nick, without what a nick may not have, or none where nothing of it is one.
+    /// Returns a login name as a nick, without what a nick may not have, or none where nothing of
+    /// it is one.
     #[must_use]
     pub fn of_login(name: &str) -> Option<Self> {
         let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -81,14 +87,16 @@ impl Nick {
         Self::new(name).or_else(|_| Self::new(&fitting())).ok()
     }
 
-    /// Returns another nick: this one with `-number` behind it, shortened to fit. It is tried when this one is taken.
+    /// Returns another nick: this one with `-number` behind it, shortened to fit. It is tried when
+    /// this one is taken.
     #[must_use]
     pub fn numbered(&self, number: u64) -> Self {
         let suffix = format!("-{number}");
         let length = self.0.chars().count();
         let keep = length.min(Limits::NICK_CHARS.saturating_sub(suffix.len()));
-        // Some characters may only stand beside certain others (RFC 5892 appendix A), so that a nick may not end anywhere; where the
-        // next places are not good either, it is not worth the search.
+        // Some characters may only stand beside certain others (RFC 5892 appendix A), so that a
+        // nick may not end anywhere; where the next places are not good either, it is not worth the
+        // search.
         let shorter = [0, 1, 2, 4, 8, 16].into_iter().filter_map(|cut| keep.checked_sub(cut)).filter(|keep| *keep > 0);
         let candidates = shorter.map(|keep| self.0.chars().take(keep).chain(suffix.chars()).collect::<String>());
         let numbered = candidates.filter_map(|nick| Self::new(&nick).ok()).find(|nick| nick != self);
@@ -103,8 +111,8 @@ impl Nick {
 
     /// Returns two keys; nicks that share one of them look alike and count as the same nick.
     ///
-    /// They are the UTS 39 section 4 skeletons of the nick as it is seen and of its lower case, because `Ivan` is both the
-    /// `ivan` of RFC 8266 section 2.4 and, to the eye, `lvan`.
+    /// They are the UTS 39 section 4 skeletons of the nick as it is seen and of its lower case,
+    /// because `Ivan` is both the `ivan` of RFC 8266 section 2.4 and, to the eye, `lvan`.
     #[must_use]
     pub fn look_alikes(&self) -> [String; 2] {
         let (seen, lower) = (skeleton(&self.0), self.0.to_lowercase());
@@ -114,8 +122,8 @@ impl Nick {
     }
 }
 
-/// Returns whether `text` is a nick as it stands, by a look at its bytes: it is what most nicks are, and PRECIS takes many
-/// times as long.
+/// Returns whether `text` is a nick as it stands, by a look at its bytes: it is what most nicks
+/// are, and PRECIS takes many times as long.
 fn is_simple(text: &str) -> bool {
     let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     text.len() <= Limits::NICK_CHARS

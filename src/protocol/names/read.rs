@@ -14,8 +14,8 @@ pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 /// The end of a text that was too long.
 const CUT: &str = " […]";
 
-/// Returns the first `most` characters of a name that breaks our rules, as they are where they do no harm: nothing that cannot be
-/// seen, and nothing that our lines and commands give a meaning.
+/// Returns the first `most` characters of a name that breaks our rules, as they are where they do
+/// no harm: nothing that cannot be seen, and nothing that our lines and commands give a meaning.
 pub(super) fn harmless(name: &str, most: usize) -> Arc<str> {
     // None may stand at the beginning: it would be drawn over what is before the name.
     let mut marks = Limits::COMBINING_MARKS;
@@ -31,10 +31,11 @@ pub(super) fn harmless(name: &str, most: usize) -> Arc<str> {
     if shown.is_empty() { REPLACEMENT.to_string().into() } else { shown.into() }
 }
 
-/// Returns what of `text` can be shown: all of it, its beginning where it is longer than `limit`, or `instead` where there is nothing
-/// to see.
+/// Returns what of `text` can be shown: all of it, its beginning where it is longer than `limit`,
+/// or `instead` where there is nothing to see.
 pub(super) fn readable(text: &str, limit: usize, clean: impl FnOnce(&str) -> Cow<'_, str>, instead: &str) -> Arc<str> {
-    // What was stored once was clean and no longer than the limit. A text that is longer is not looked at to its end.
+    // What was stored once was clean and no longer than the limit. A text that is longer is not
+    // looked at to its end.
     let cleaned = clean(&text[..text.floor_char_boundary(2 * limit)]);
     if cleaned.chars().all(sanitize::is_blank) {
         instead.into()
@@ -56,7 +57,8 @@ pub(crate) trait ReadAll: Sized {
     fn read_all<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
-/// Reads with `read` what is deserialized otherwise with `new`: for `deserialize_with`, wherever a server speaks.
+/// Reads with `read` what is deserialized otherwise with `new`: for `deserialize_with`, wherever a
+/// server speaks.
 pub(crate) fn read<'de, T: ReadAll, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::read_all(deserializer)
 }

@@ -220,8 +220,8 @@ fn a_topic_is_one_line() {
     assert!(Topic::new(&"x".repeat(Limits::TOPIC + 1)).is_err());
 }
 
-/// Characters that depend on those beside them, one by one and in pieces that are valid, with plain ones between. Of any
-/// characters, hardly any make a nick.
+/// Characters that depend on those beside them, one by one and in pieces that are valid, with plain
+/// ones between. Of any characters, hardly any make a nick.
 fn delicate() -> impl Strategy<Value = String> {
     let pieces = [
         "a",

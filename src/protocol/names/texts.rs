@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{NameError, Take, read::readable, text_type};
 use crate::protocol::{Limits, sanitize};
 
-/// The text of a message: cleaned, not blank, at most [`Limits::MESSAGE`] bytes, line breaks as `\n`.
+/// The text of a message: cleaned, not blank, at most [`Limits::MESSAGE`] bytes, line breaks as
+/// `\n`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Body(Arc<str>);
 text_type!(Body);
@@ -16,14 +17,15 @@ impl Body {
     /// Returns the message that `text` says, cleaned; blank lines round it go.
     ///
     /// # Errors
-    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::MESSAGE`].
+    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past
+    /// [`Limits::MESSAGE`].
     pub fn new(text: &str) -> Result<Self, NameError> {
         let cleaned = sanitize::lines(text);
         checked(cleaned.trim_start_matches('\n').trim_end(), Limits::MESSAGE).map(Self)
     }
 
-    /// Returns the message that `text` says, cleaned, whatever the rules were where it was made: cut where it is too long, and some
-    /// words of ours where there is nothing to see.
+    /// Returns the message that `text` says, cleaned, whatever the rules were where it was made:
+    /// cut where it is too long, and some words of ours where there is nothing to see.
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(readable(text, Limits::MESSAGE, sanitize::lines, Self::UNREADABLE))
@@ -47,12 +49,14 @@ impl Topic {
     /// Returns the topic that `text` spells, cleaned and on one line.
     ///
     /// # Errors
-    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::TOPIC`].
+    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past
+    /// [`Limits::TOPIC`].
     pub fn new(text: &str) -> Result<Self, NameError> {
         checked(sanitize::line(text).trim(), Limits::TOPIC).map(Self)
     }
 
-    /// Returns the topic that `text` spells, whatever the rules were where it was made. See [`Body::read`].
+    /// Returns the topic that `text` spells, whatever the rules were where it was made. See
+    /// [`Body::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(readable(text, Limits::TOPIC, |text| sanitize::line(text).into(), "(this topic cannot be shown)"))
@@ -77,12 +81,14 @@ impl AwayText {
     /// Returns what `text` says of it, cleaned and on one line.
     ///
     /// # Errors
-    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::AWAY`].
+    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past
+    /// [`Limits::AWAY`].
     pub fn new(text: &str) -> Result<Self, NameError> {
         checked(sanitize::line(text).trim(), Limits::AWAY).map(Self)
     }
 
-    /// Returns what `text` says of it, whatever the rules were where it was made. See [`Body::read`].
+    /// Returns what `text` says of it, whatever the rules were where it was made. See
+    /// [`Body::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(readable(text, Limits::AWAY, |text| sanitize::line(text).into(), Self::PLAIN))
@@ -110,12 +116,14 @@ impl Query {
     /// Returns the search that `text` spells, cleaned and on one line.
     ///
     /// # Errors
-    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past [`Limits::QUERY`].
+    /// [`NameError::Empty`] when nothing visible is left, [`NameError::TooLong`] past
+    /// [`Limits::QUERY`].
     pub fn new(text: &str) -> Result<Self, NameError> {
         checked(sanitize::line(text).trim(), Limits::QUERY).map(Self)
     }
 
-    /// Returns the search that `text` spells, whatever the rules were where it was made. See [`Body::read`].
+    /// Returns the search that `text` spells, whatever the rules were where it was made. See
+    /// [`Body::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(readable(text, Limits::QUERY, |text| sanitize::line(text).into(), "(this search cannot be shown)"))

@@ -1,4 +1,5 @@
-//! Whatever happens, in whatever order: what the rooms know fits together, and what a room is told adds up to who is there.
+//! Whatever happens, in whatever order: what the rooms know fits together, and what a room is told
+//! adds up to who is there.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The opening handshake: reads the head of a request under limits and a deadline, and either hands the stream over as a
-//! WebSocket's or gives a complete answer.
+//! The opening handshake: reads the head of a request under limits and a deadline, and either hands
+//! the stream over as a WebSocket's or gives a complete answer.
 
 use bytes::BufMut as _;
 use http::StatusCode;
@@ -19,16 +19,17 @@ use crate::server::{
 #[derive(Debug)]
 pub(crate) struct Opened<S> {
     pub(crate) stream: PrefixedStream<S>,
-    /// The answer that grants it: to be sent before anything else. It leaves with the first words after it, because two writes
-    /// cost a connection more than all that is decided about it.
+    /// The answer that grants it: to be sent before anything else. It leaves with the first words
+    /// after it, because two writes cost a connection more than all that is decided about it.
     pub(crate) unsent: Vec<u8>,
     pub(crate) opening: HandshakeRequest,
 }
 
 /// Serves one HTTP connection to its end, and returns the stream if it became a WebSocket.
 ///
-/// Every refusal is a complete answer, followed by reading away what the peer still sends, since closing on unread data would
-/// take the answer back. A head that is not complete by `deadline` is cut off.
+/// Every refusal is a complete answer, followed by reading away what the peer still sends, since
+/// closing on unread data would take the answer back. A head that is not complete by `deadline` is
+/// cut off.
 pub(crate) async fn open<S>(mut stream: S, terms: Terms<'_>, deadline: Instant) -> Option<Opened<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -48,8 +49,8 @@ where
     None
 }
 
-/// Reads until a head is whole, or none. Returns what was decided about it, and what came after it already; nothing if the peer went
-/// away.
+/// Reads until a head is whole, or none. Returns what was decided about it, and what came after it
+/// already; nothing if the peer went away.
 async fn read_head<T>(
     stream: &mut (impl AsyncRead + Unpin),
     decide: impl Fn(Head<'_>) -> Result<T, Refusal>,

@@ -1,4 +1,5 @@
-//! What a request for a WebSocket asks for, and what it is answered (RFC 6455 section 4.2). Pure, but for the date of an answer.
+//! What a request for a WebSocket asks for, and what it is answered (RFC 6455 section 4.2). Pure,
+//! but for the date of an answer.
 
 use std::{borrow::Cow, fmt::Write as _, time::SystemTime};
 
@@ -48,7 +49,8 @@ impl Refusal {
         Self { headers, ..self }
     }
 
-    /// Returns the answer as it is sent (RFC 9112 section 4), with the time, which RFC 9110 section 6.6.1 wants.
+    /// Returns the answer as it is sent (RFC 9112 section 4), with the time, which RFC 9110 section
+    /// 6.6.1 wants.
     pub(crate) fn answer(&self) -> String {
         let Self { status, headers, words, has_body } = self;
         let (date, length) = (httpdate::fmt_http_date(SystemTime::now()), words.len() + 1);
@@ -150,7 +152,8 @@ fn decide_get(head: Head<'_>, terms: Terms<'_>) -> Result<(HandshakeRequest, Vec
     Ok((opening, granted.into_bytes()))
 }
 
-/// Reads the query. A nick that is none is no reason to keep somebody out: they are told and become a guest.
+/// Reads the query. A nick that is none is no reason to keep somebody out: they are told and become
+/// a guest.
 fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<HandshakeRequest, Refusal> {
     let mut opening = HandshakeRequest { dialect, room, nick: None, complaint: None, history: None };
     let query = uri.query().unwrap_or_default();
@@ -177,7 +180,8 @@ fn asked(uri: &Uri, dialect: Dialect, room: RoomName) -> Result<HandshakeRequest
     Ok(opening)
 }
 
-/// Returns the answer to the key of the handshake (RFC 6455 section 4.2.2), or `None` if it has no valid key.
+/// Returns the answer to the key of the handshake (RFC 6455 section 4.2.2), or `None` if it has no
+/// valid key.
 fn accept(head: Head<'_>) -> Option<String> {
     let key = head.only(&header::SEC_WEBSOCKET_KEY)?;
     (STANDARD.decode(key).ok()?.len() == 16).then(|| handshake::accept(key))

@@ -1,4 +1,5 @@
-//! Which web pages may connect: the origin they come from, and the host they believe to talk to. Pure.
+//! Which web pages may connect: the origin they come from, and the host they believe to talk to.
+//! Pure.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -51,7 +52,8 @@ impl FromStr for AllowedOrigin {
 }
 
 impl Origin {
-    /// Reads an origin as a browser sends it, whatever the case and with or without the port that is the default.
+    /// Reads an origin as a browser sends it, whatever the case and with or without the port that
+    /// is the default.
     fn read(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -62,16 +64,16 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// Returns whether a server that is reached by this `Host` serves its pages. A `Host` does not say the scheme: it may be that of
-    /// a proxy.
+    /// Returns whether a server that is reached by this `Host` serves its pages. A `Host` does not
+    /// say the scheme: it may be that of a proxy.
     fn is_at(&self, host: &str, port: Option<u16>) -> bool {
         let default = default_port(&self.scheme);
         self.host == host && self.port.or(default) == port.or(default)
     }
 }
 
-/// Returns whether a page may connect that sent this request: programs send no `Origin`, a page of this very host may, others where
-/// they are allowed.
+/// Returns whether a page may connect that sent this request: programs send no `Origin`, a page of
+/// this very host may, others where they are allowed.
 pub(crate) fn is_welcome(head: Head<'_>, allowed: &[AllowedOrigin]) -> bool {
     let Some(origin) = head.all(&header::ORIGIN).next() else { return true };
     if allowed.contains(&AllowedOrigin::Any) {
@@ -85,9 +87,10 @@ pub(crate) fn is_welcome(head: Head<'_>, allowed: &[AllowedOrigin]) -> bool {
     own.is_some_and(|(host, port)| origin.is_at(&host, port)) || allowed.contains(&AllowedOrigin::One(origin))
 }
 
-/// Returns whether a page sent this request to this machine by a name that anybody can give it: whose DNS says today that a name is
-/// a machine of theirs and tomorrow that it is this one has pages of our "own host" (DNS rebinding). An address cannot be made to
-/// mean another one, and names below `localhost` are nobody's (RFC 6761 section 6.3).
+/// Returns whether a page sent this request to this machine by a name that anybody can give it:
+/// whose DNS says today that a name is a machine of theirs and tomorrow that it is this one has
+/// pages of our "own host" (DNS rebinding). An address cannot be made to mean another one, and
+/// names below `localhost` are nobody's (RFC 6761 section 6.3).
 pub(crate) fn is_rebound(head: Head<'_>, allowed: &[AllowedOrigin]) -> bool {
     if head.all(&header::ORIGIN).next().is_none() {
         return false;
@@ -103,8 +106,8 @@ pub(crate) fn is_rebound(head: Head<'_>, allowed: &[AllowedOrigin]) -> bool {
     !is_ours && !is_named
 }
 
-/// Reads HOST or HOST:PORT (RFC 3986 section 3.2, without the user); the host comes in lower case, and without the dot that says
-/// that a name is a whole one (RFC 1034 section 3.1).
+/// Reads HOST or HOST:PORT (RFC 3986 section 3.2, without the user); the host comes in lower case,
+/// and without the dot that says that a name is a whole one (RFC 1034 section 3.1).
 fn host_and_port(text: &[u8]) -> Option<(String, Option<u16>)> {
     let authority = Authority::try_from(text).ok().filter(|authority| !authority.as_str().contains('@'))?;
     let host = authority.host();
@@ -137,7 +140,8 @@ mod tests {
         text.split(' ').filter(|text| !text.is_empty()).map(|text| text.parse().unwrap()).collect()
     }
 
-    /// Returns whether a page of `origin` is welcome at `host`, and whether it would have been rebound to a loopback address.
+    /// Returns whether a page of `origin` is welcome at `host`, and whether it would have been
+    /// rebound to a loopback address.
     fn asks(origin: &str, host: &str, flags: &str) -> (bool, bool) {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n\r\n");
         let allowed = allowed(flags);

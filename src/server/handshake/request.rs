@@ -16,11 +16,13 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Reads `bytes`, which may be the beginning of a head only, and tells `decide` of it once it is whole. Returns the length of
-    /// the head and what was decided, or nothing as long as more is needed.
+    /// Reads `bytes`, which may be the beginning of a head only, and tells `decide` of it once it
+    /// is whole. Returns the length of the head and what was decided, or nothing as long as more is
+    /// needed.
     ///
     /// # Errors
-    /// The status of the answer to what is no head, or to one that is too long (RFC 9112 section 3, RFC 6585 section 5).
+    /// The status of the answer to what is no head, or to one that is too long (RFC 9112 section 3,
+    /// RFC 6585 section 5).
     pub(crate) fn read<T>(bytes: &[u8], decide: impl FnOnce(Head<'_>) -> T) -> Result<Option<(usize, T)>, StatusCode> {
         let mut headers = [EMPTY_HEADER; Limits::HEADERS];
         let mut request = Request::new(&mut headers);
@@ -40,7 +42,8 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Returns whether a head may have ended in `bytes` after the first `known` of them: there is nothing to be read before.
+    /// Returns whether a head may have ended in `bytes` after the first `known` of them: there is
+    /// nothing to be read before.
     pub(crate) fn may_end(bytes: &[u8], known: usize) -> bool {
         // What ends it, an empty line, may have begun before.
         let last = &bytes[known.saturating_sub(3)..];
@@ -52,7 +55,8 @@ impl<'a> Head<'a> {
         self.headers.all(name)
     }
 
-    /// Returns the value of a header that may come only once (RFC 6455 section 11.3), or `None` if it came otherwise.
+    /// Returns the value of a header that may come only once (RFC 6455 section 11.3), or `None` if
+    /// it came otherwise.
     pub(crate) fn only(self, name: &HeaderName) -> Option<&'a [u8]> {
         self.headers.only(name)
     }

@@ -1,5 +1,5 @@
-//! The unit of fan-out: what was committed together, encoded once a dialect into one buffer of whole WebSocket frames, shared by
-//! every session and written as it is.
+//! The unit of fan-out: what was committed together, encoded once a dialect into one buffer of
+//! whole WebSocket frames, shared by every session and written as it is.
 
 use std::sync::{Arc, OnceLock};
 
@@ -51,7 +51,8 @@ impl Batch {
         Self { content, text: OnceLock::new(), json: OnceLock::new() }
     }
 
-    /// Returns the frames that the reader at `member`, who has seen everything up to `cursor`, has not seen yet.
+    /// Returns the frames that the reader at `member`, who has seen everything up to `cursor`, has
+    /// not seen yet.
     pub(crate) fn unseen(&self, dialect: Dialect, member: MemberId, cursor: MessageId) -> Bytes {
         let bytes = |from: usize| {
             let encoded = self.encoded(dialect);
@@ -96,7 +97,8 @@ impl Batch {
     }
 }
 
-/// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the dialect has no words for it.
+/// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the
+/// dialect has no words for it.
 pub(crate) fn push_frame(dialect: Dialect, event: &ServerMessage, out: &mut Vec<u8>) {
     match dialect {
         Dialect::Json => push_payload(out, |out| json::encode(event, out)),
@@ -119,7 +121,8 @@ pub(crate) fn push_lines(lines: &str, out: &mut Vec<u8>) {
 fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     /// FIN, and the opcode of text.
     const TEXT: u8 = 0x81;
-    /// Most payloads are between these lengths, so the header is laid out for them and the payload encoded in place.
+    /// Most payloads are between these lengths, so the header is laid out for them and the payload
+    /// encoded in place.
     const USUAL: std::ops::RangeInclusive<usize> = 126..=0xffff;
     let start = out.len();
     out.extend([TEXT, 126, 0, 0]);

@@ -1,5 +1,5 @@
-//! When a turn begins: a turn costs nearly the same for one message as for a hundred, so it is worth a little patience to take
-//! together what comes at nearly the same time.
+//! When a turn begins: a turn costs nearly the same for one message as for a hundred, so it is
+//! worth a little patience to take together what comes at nearly the same time.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,7 +10,8 @@ use crate::{protocol::Limits, rooms::MemberId, server::hub::handle::Request};
 /// How often others get their turn first, while what they do brings more for this one.
 const YIELDS: u32 = 8;
 
-/// Messages of a turn, from which on the next waits for those who said them. Most talk is slower, and waits for nobody.
+/// Messages of a turn, from which on the next waits for those who said them. Most talk is slower,
+/// and waits for nobody.
 const COALESCE_THRESHOLD: usize = 16;
 
 /// How long it waits for them, to the next tick of a clock that ticks as often.
@@ -32,9 +33,10 @@ struct Next {
 }
 
 impl Coalescer {
-    /// Adds to `waiting` what else belongs to the same turn, where there are messages in it: lets whoever has something to say now say
-    /// it, and after many messages waits for those who said them. Whoever has much to say says more as soon as they hear
-    /// their own, and half of them one turn ahead of the others would make twice as many turns. Not cancel-safe.
+    /// Adds to `waiting` what else belongs to the same turn, where there are messages in it: lets
+    /// whoever has something to say now say it, and after many messages waits for those who said
+    /// them. Whoever has much to say says more as soon as they hear their own, and half of them one
+    /// turn ahead of the others would make twice as many turns. Not cancel-safe.
     pub(super) async fn complete(&mut self, incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
         let mut next = Next { messages: 0, speakers: HashSet::new(), absent: std::mem::take(&mut self.awaited) };
         next.note(waiting);
@@ -105,8 +107,9 @@ mod tests {
         Request::Say(member, std::iter::repeat_with(said).take(count).collect())
     }
 
-    /// Returns how many requests are in the turn that `ada` begins after a last turn of `ada` and `bob`, and how long it waited. `bob` says
-    /// something more, if at all, when others have had their turn so often.
+    /// Returns how many requests are in the turn that `ada` begins after a last turn of `ada` and
+    /// `bob`, and how long it waited. `bob` says something more, if at all, when others have had
+    /// their turn so often.
     async fn turn_after(messages: usize, yields: Option<u32>) -> (usize, Duration) {
         let (ada, bob) = (MemberId::numbered(1), MemberId::numbered(2));
         let (requests, mut incoming) = mpsc::channel(16);

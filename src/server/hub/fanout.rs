@@ -1,5 +1,5 @@
-//! The broadcast channels of each room, and how what a turn has for the rooms gets into them: a stretch of messages is one batch, and
-//! a notice has its place between two.
+//! The broadcast channels of each room, and how what a turn has for the rooms gets into them: a
+//! stretch of messages is one batch, and a notice has its place between two.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,15 +23,16 @@ const FEW: usize = 4;
 /// The number of batches in a room's first ring, which takes less than 1 KB. A reader that is
 /// further behind is refilled from the log.
 const SHORT: usize = 16;
-/// Messages of one turn to a room, from which on all its readers are woken at once: more comes meanwhile, and each of them then
-/// writes all of it together.
+/// Messages of one turn to a room, from which on all its readers are woken at once: more comes
+/// meanwhile, and each of them then writes all of it together.
 const LARGE_BATCH: usize = 16;
 /// The rings of all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
     /// The first ring of a room is short, the others are long.
     rooms: HashMap<RoomName, Vec<broadcast::Sender<Arc<Batch>>>>,
-    /// What this turn has for the rooms, but for the one that came last: mostly it is the next as well.
+    /// What this turn has for the rooms, but for the one that came last: mostly it is the next as
+    /// well.
     outgoing: HashMap<RoomName, RoomOutput>,
     latest: Option<(RoomName, RoomOutput)>,
 }
@@ -111,8 +112,8 @@ impl Fanout {
         latest
     }
 
-    /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are woken, where it is not [`LARGE_BATCH`]
-    /// messages. Not cancel-safe.
+    /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are
+    /// woken, where it is not [`LARGE_BATCH`] messages. Not cancel-safe.
     pub(crate) async fn finish(&mut self) {
         let mut woken = 0;
         self.outgoing.extend(self.latest.take());

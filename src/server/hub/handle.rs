@@ -1,4 +1,5 @@
-//! How sessions reach the one writer of the server, which is in `task`: what they ask, and what they get.
+//! How sessions reach the one writer of the server, which is in `task`: what they ask, and what
+//! they get.
 
 use tokio::{
     runtime::Handle,
@@ -43,10 +44,12 @@ pub(crate) struct Membership {
     pub(crate) leaving: Leaving,
 }
 
-/// Gives a seat back when it is dropped: so a session that panics leaves no place behind that is nobody's.
+/// Gives a seat back when it is dropped: so a session that panics leaves no place behind that is
+/// nobody's.
 #[derive(Debug)]
 pub(crate) struct Leaving {
-    /// Weak, because the hub ends when nobody can ask it any more, and it has these in its hands too.
+    /// Weak, because the hub ends when nobody can ask it any more, and it has these in its hands
+    /// too.
     requests: mpsc::WeakSender<Request>,
     member: MemberId,
     /// Whether it is for good, and not only until its person comes back.
@@ -145,7 +148,8 @@ impl Hub {
         self.ask_with(|reply| Request::Arrive(arrival, reply)).await
     }
 
-    /// Hands in what somebody said in a row. What becomes of it comes by the ring, or by the mailbox if it failed.
+    /// Hands in what somebody said in a row. What becomes of it comes by the ring, or by the
+    /// mailbox if it failed.
     pub(crate) async fn say(&self, member: MemberId, said: Vec<Outgoing>) -> Result<(), Gone> {
         let request = Request::Say(member, said);
         match self.requests.try_send(request) {
@@ -156,7 +160,8 @@ impl Hub {
         }
     }
 
-    /// Says that the peer has got so much of what is owed to its person and came by this seat's mailbox.
+    /// Says that the peer has got so much of what is owed to its person and came by this seat's
+    /// mailbox.
     pub(crate) async fn confirm(&self, member: MemberId, count: u64) -> Result<(), Gone> {
         self.requests.send(Request::Confirm(member, count)).await.map_err(|_| Gone)
     }
@@ -171,7 +176,8 @@ impl Hub {
         self.ask_with(|reply| Request::Go(member, room, reply)).await
     }
 
-    /// Hands in what the log has of the topic of a room, read by somebody who sits there after they had their seat.
+    /// Hands in what the log has of the topic of a room, read by somebody who sits there after they
+    /// had their seat.
     pub(crate) async fn learn_topic(
         &self,
         member: MemberId,
@@ -181,8 +187,8 @@ impl Hub {
         self.requests.send(Request::LearnTopic(member, room, topic)).await.map_err(|_| Gone)
     }
 
-    /// Gives whoever sits there another nick. Each of their connections is told by its mailbox, this one too, and all of them
-    /// in the same order.
+    /// Gives whoever sits there another nick. Each of their connections is told by its mailbox,
+    /// this one too, and all of them in the same order.
     pub(crate) async fn rename(&self, member: MemberId, nick: Nick) -> Result<Result<(), Failure>, Gone> {
         self.ask_with(|reply| Request::Rename(member, nick, reply)).await
     }

@@ -11,8 +11,8 @@ use crate::{
     rooms::MemberId,
 };
 
-/// What is for one session alone. When it closes, the session has lost its seat. Clones are the same one, but only one of them
-/// can be waited for.
+/// What is for one session alone. When it closes, the session has lost its seat. Clones are the
+/// same one, but only one of them can be waited for.
 ///
 /// Most mailboxes stay empty all their life, so an empty one is a tenth of a channel of tokio's.
 #[derive(Debug, Clone)]
@@ -80,7 +80,8 @@ impl Shared {
     }
 }
 
-/// Returns whether this is owed to a person: the hub keeps it until the session has confirmed that its peer got it.
+/// Returns whether this is owed to a person: the hub keeps it until the session has confirmed that
+/// its peer got it.
 pub(crate) fn is_owed(event: &ServerMessage) -> bool {
     matches!(event, ServerMessage::Private(_) | ServerMessage::Error(Failure { code: ErrorCode::Unreachable, .. }))
 }
@@ -123,7 +124,8 @@ impl Mailboxes {
         self.slots.remove(&member);
     }
 
-    /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session. The newer one gets what is owed.
+    /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session.
+    /// The newer one gets what is owed.
     pub(crate) fn evict(&mut self, member: MemberId) {
         if let Some(slot) = self.slots.remove(&member) {
             slot.0.change(|contents| contents.events.retain(|event| !is_owed(event)));
@@ -143,8 +145,8 @@ impl Mailboxes {
         })
     }
 
-    /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the session ends, and what it
-    /// missed comes to light when it resumes.
+    /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the
+    /// session ends, and what it missed comes to light when it resumes.
     pub(crate) fn must_deliver(&mut self, member: MemberId, event: ServerMessage) {
         if !self.deliver(member, event) {
             self.close(member);

@@ -1,4 +1,5 @@
-//! The hub: the one task that changes rooms and writes the store, and what gets its results to the sessions.
+//! The hub: the one task that changes rooms and writes the store, and what gets its results to the
+//! sessions.
 
 pub(super) mod batch;
 mod coalesce;

@@ -223,7 +223,8 @@ impl State {
 
     fn say(&mut self, member: MemberId, said: Vec<Outgoing>, stamp: Stamp, batch: &mut PendingBatch) {
         if batch.speaker.as_ref().is_none_or(|speaker| speaker.member != member || speaker.stamp != stamp) {
-            // A member that was evicted learns it by the mailbox, and sends again on the newer connection.
+            // A member that was evicted learns it by the mailbox, and sends again on the newer
+            // connection.
             let Some((nick, author, room)) = self.rooms.whereabouts(member) else { return };
             let speaker = Speaker { member, stamp, nick: nick.clone(), author, room: room.clone() };
             self.rooms.spoke(member);

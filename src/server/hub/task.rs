@@ -1,7 +1,9 @@
-//! The one writer: takes what every session asks, gives drafts to the log, and fans out what the log has committed.
+//! The one writer: takes what every session asks, gives drafts to the log, and fans out what the
+//! log has committed.
 //!
-//! A turn is whatever waits at the same time. Its drafts are committed together, and what is then told to a room leaves in the
-//! order in which it happened: a stretch of messages is one batch, a notice in between has its place between two.
+//! A turn is whatever waits at the same time. Its drafts are committed together, and what is then
+//! told to a room leaves in the order in which it happened: a stretch of messages is one batch, a
+//! notice in between has its place between two.
 
 use std::time::Duration;
 
@@ -27,11 +29,13 @@ use crate::{
 /// Messages that are committed together, past which a turn does so before it goes on.
 const MAX_COMMIT: usize = 1024;
 
-/// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who were there, until the next comes.
+/// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who
+/// were there, until the next comes.
 const KEEP_EMPTY_ROOMS: usize = 16;
 
-/// Returns a hub over a log, which has given ids up to `last` and whose last message was said at `at`, and the task that serves it until
-/// all its clones are dropped. It keeps the places of so many lost connections from one address, 0 for no cap.
+/// Returns a hub over a log, which has given ids up to `last` and whose last message was said at
+/// `at`, and the task that serves it until all its clones are dropped. It keeps the places of so
+/// many lost connections from one address, 0 for no cap.
 pub(crate) fn open(
     store: Store,
     last: MessageId,
@@ -75,9 +79,11 @@ impl HubTask {
         }
     }
 
-    /// Holds the places of those who were here when the server ended, as if their connections had been lost just now.
+    /// Holds the places of those who were here when the server ended, as if their connections had
+    /// been lost just now.
     async fn restore(&mut self) {
-        /// Bits of the number of a person, and of a private message, that count within a run: in one log none is given twice.
+        /// Bits of the number of a person, and of a private message, that count within a run: in
+        /// one log none is given twice.
         const WITHIN_RUN: u32 = 32;
         let memberships = match self.store.memberships().await {
             Ok(memberships) => memberships,
@@ -136,8 +142,8 @@ impl HubTask {
         Stamp { elapsed: self.started.elapsed(), at: self.clock.time(Reading::now()) }
     }
 
-    /// Orders a request, which gives it its place and its time, applies it, and answers. Questions are
-    /// answered from the state as it is then.
+    /// Orders a request, which gives it its place and its time, applies it, and answers. Questions
+    /// are answered from the state as it is then.
     async fn handle(&mut self, request: Request, stamp: Stamp, batch: &mut PendingBatch) {
         // Whoever asked may have gone meanwhile, so each answer may be lost.
         match request {
@@ -317,7 +323,8 @@ impl HubTask {
         }
         debug_assert!(appended.next().is_none(), "the log returns an outcome a draft");
         self.fanout.finish().await;
-        // After the rings: whoever gets an old message again can then be shown first what came before it.
+        // After the rings: whoever gets an old message again can then be shown first what came
+        // before it.
         for (member, event) in mail {
             self.mail.must_deliver(member, event);
         }

@@ -18,7 +18,8 @@ pub(crate) enum End {
     Closed(u16),
     /// The connection is gone.
     Lost,
-    /// It took nothing until the write deadline. There is no room to tell it so, and a frame may be torn.
+    /// It took nothing until the write deadline. There is no room to tell it so, and a frame may be
+    /// torn.
     Stalled,
     /// There was no sign of life from it.
     Dead,
@@ -47,14 +48,16 @@ pub(crate) enum End {
 impl End {
     /// Returns whether its person has gone, rather than only the connection.
     pub(crate) fn is_for_good(self) -> bool {
-        // 1001 is a page that is closed or a client that is stopping; it has no reason to come back.
+        // 1001 is a page that is closed or a client that is stopping; it has no reason to come
+        // back.
         matches!(
             self,
             Self::Quit | Self::Closed(1000 | 1001) | Self::Broken | Self::TooBig | Self::TooManyFrames | Self::NotText
         )
     }
 
-    /// Returns the close code and reason with which the connection ends, or `None` where there is nobody to tell.
+    /// Returns the close code and reason with which the connection ends, or `None` where there is
+    /// nobody to tell.
     pub(crate) fn goodbye(self) -> Option<(CloseCode, &'static str)> {
         Some(match self {
             Self::Lost | Self::Stalled => return None,

@@ -1,5 +1,6 @@
-//! What a session waits for all its life and seldom gets. It is asked only after it has rung: a session is woken to write what its
-//! room says thousands of times as often, and to ask each of these every time would be most of that work.
+//! What a session waits for all its life and seldom gets. It is asked only after it has rung: a
+//! session is woken to write what its room says thousands of times as often, and to ask each of
+//! these every time would be most of that work.
 
 use std::{
     pin::Pin,
@@ -127,7 +128,8 @@ impl<'a, 's> SessionEvents<'a, 's> {
         Poll::Pending
     }
 
-    /// Returns whether the bell has rung since this was asked last. Whenever it rings, it wakes whoever asked last.
+    /// Returns whether the bell has rung since this was asked last. Whenever it rings, it wakes
+    /// whoever asked last.
     fn has_rung(&mut self, cx: &Context<'_>) -> bool {
         if self.woken.as_ref().is_none_or(|woken| !woken.will_wake(cx.waker())) {
             self.woken = Some(cx.waker().clone());

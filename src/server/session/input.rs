@@ -1,4 +1,5 @@
-//! What a peer says: from a frame to its meaning, at the rate that is allowed, to what is done about it.
+//! What a peer says: from a frame to its meaning, at the rate that is allowed, to what is done
+//! about it.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ use crate::{
 
 /// Frames read in a row before whatever waits to be written has its turn.
 const READS_IN_A_ROW: u32 = 64;
-/// Bytes of text that are handed in together, past which no further frame is read for it: with [`Limits::HUB_QUEUE`] it bounds what
-/// waits for the hub.
+/// Bytes of text that are handed in together, past which no further frame is read for it: with
+/// [`Limits::HUB_QUEUE`] it bounds what waits for the hub.
 const IN_A_ROW: usize = 8 * 1024;
 
 /// What a peer did, as far as it can be told without asking anybody.
@@ -244,8 +245,8 @@ impl<S: Transport> Session<'_, S> {
         Ok(())
     }
 
-    /// Takes another nick. The answer comes by the mailbox: another connection of this person may take one too, and the last
-    /// that both are told must be the nick they have.
+    /// Takes another nick. The answer comes by the mailbox: another connection of this person may
+    /// take one too, and the last that both are told must be the nick they have.
     async fn rename(&mut self, nick: Nick) -> Result<(), End> {
         match self.shared.hub.rename(self.member.id, nick).await? {
             Ok(()) => Ok(()),
@@ -268,7 +269,8 @@ impl<S: Transport> Session<'_, S> {
         self.come_in(Wanted::Last(history.unwrap_or(usual))).await
     }
 
-    /// Writes the list of rooms, in as many events as it takes; for people it is short enough for one.
+    /// Writes the list of rooms, in as many events as it takes; for people it is short enough for
+    /// one.
     async fn rooms(&mut self) -> Result<(), End> {
         let (rooms, total) = match self.shared.hub.ask(self.member.id, Ask::Rooms).await? {
             ServerMessage::Rooms { rooms, total, .. } if self.dialect == Dialect::Json => (rooms, total),
@@ -329,7 +331,8 @@ impl<S: Transport> Session<'_, S> {
                 _ => break,
             }
         }
-        // What nobody has been sent cannot be a cursor of this history: it would stay empty until ids have come so far.
+        // What nobody has been sent cannot be a cursor of this history: it would stay empty until
+        // ids have come so far.
         if let Some(after) = after.filter(|_| at.is_none() && portion.items.is_empty()) {
             match self.shared.store.last() {
                 Ok(last) if after > last => {
@@ -344,7 +347,8 @@ impl<S: Transport> Session<'_, S> {
         self.send(&event(portion.items, false)).await
     }
 
-    /// Says that the log could not answer a question, to who asked and to the operator. The session goes on.
+    /// Says that the log could not answer a question, to who asked and to the operator. The session
+    /// goes on.
     async fn cannot_answer(&mut self, what: &'static str, error: &StoreError) -> Result<(), End> {
         self.shared.complaints.log(what, error);
         let words = format!("the server cannot read its log: {error}");
@@ -419,7 +423,8 @@ impl<T> Portion<T> {
         Self { items: Vec::new(), size: 0 }
     }
 
-    /// Adds an item that takes so many bytes, and returns those before it where it did not fit with them.
+    /// Adds an item that takes so many bytes, and returns those before it where it did not fit with
+    /// them.
     fn add(&mut self, item: T, size: usize) -> Option<Vec<T>> {
         let full = self.size + size > Limits::LIST_PAYLOAD && !self.items.is_empty();
         let before = full.then(|| std::mem::replace(self, Self::new()).items);

@@ -126,7 +126,8 @@ impl<'a, S: Transport> Entering<'a, S> {
         }
     }
 
-    /// Returns the client's `hello`, answering whatever comes before it; `left` is how much of that may come.
+    /// Returns the client's `hello`, answering whatever comes before it; `left` is how much of that
+    /// may come.
     async fn hello(&mut self, left: &mut u32) -> Result<ClientHello, End> {
         loop {
             let Self { socket, shared, not_before, .. } = self;

@@ -1,9 +1,10 @@
-//! One connection's life, in one task: it comes in, is caught up, and then speaks and hears until it ends; why it ended is its
-//! result.
+//! One connection's life, in one task: it comes in, is caught up, and then speaks and hears until
+//! it ends; why it ended is its result.
 //!
-//! What the room is told and what the peer says have their turns one after the other, and each turn takes what is there, so that
-//! bursts become batches. What takes long is in `patience`: while the session waits for the log, or for a peer that is slow to
-//! read, it goes on hearing the stop, the loss of its seat and the peer.
+//! What the room is told and what the peer says have their turns one after the other, and each turn
+//! takes what is there, so that bursts become batches. What takes long is in `patience`: while the
+//! session waits for the log, or for a peer that is slow to read, it goes on hearing the stop, the
+//! loss of its seat and the peer.
 
 pub(super) mod end_reason;
 mod events;
@@ -75,7 +76,8 @@ pub(crate) struct Shared {
     pub(crate) origins: Vec<AllowedOrigin>,
 }
 
-/// Lives a connection's life and returns why it ended; the peer has been told, where it could be. What is bounded for everybody at `address` together is charged to it.
+/// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
+/// What is bounded for everybody at `address` together is charged to it.
 pub(crate) async fn run<S>(
     socket: &mut Socket<S>,
     opening: Box<HandshakeRequest>,
@@ -151,8 +153,9 @@ impl Pace {
     }
 }
 
-/// Completes what somebody finds who has just taken a place: the topic, where the hub does not know it, which then does. What the log has
-/// by now is at least as new as the place; what is set later comes by the ring.
+/// Completes what somebody finds who has just taken a place: the topic, where the hub does not know
+/// it, which then does. What the log has by now is at least as new as the place; what is set later
+/// comes by the ring.
 async fn read_topic(
     shared: &Shared,
     member: MemberId,
@@ -205,7 +208,8 @@ struct Session<'a, S> {
     asked: Option<u64>,
     /// Whether something was said of which it is not known that it is stored.
     has_said: bool,
-    /// Whether others than [`SessionEvents`] have waited for what it waits for, so that it must ask anew.
+    /// Whether others than [`SessionEvents`] have waited for what it waits for, so that it must ask
+    /// anew.
     has_waited: bool,
     /// When the peer was last told that it is too fast.
     told_slow: Option<Instant>,
@@ -285,8 +289,9 @@ impl<'a, S: Transport> Session<'a, S> {
         }
     }
 
-    /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked before all else; only after it had
-    /// its turn it is asked last, so that it keeps nothing else waiting.
+    /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked
+    /// before all else; only after it had its turn it is asked last, so that it keeps nothing else
+    /// waiting.
     async fn next(&mut self, seldom: &mut SessionEvents<'_, '_>, mut told: bool) -> Step {
         let Self { socket, member, held, heard, .. } = self;
         let mut receiver = pin!(member.place.receiver.recv());
@@ -308,8 +313,8 @@ impl<'a, S: Transport> Session<'a, S> {
         .await
     }
 
-    /// Returns when something is to be done though nothing happens. What moves it later need not be told: an alarm that
-    /// comes too early does nothing.
+    /// Returns when something is to be done though nothing happens. What moves it later need not be
+    /// told: an alarm that comes too early does nothing.
     fn next_alarm(&self) -> Instant {
         let quiet = self.next_ping.min(self.last_seen + Limits::DEAD_AFTER);
         self.held.as_ref().map_or(quiet, |(_, until)| quiet.min(*until))
@@ -337,8 +342,8 @@ impl<'a, S: Transport> Session<'a, S> {
         self.ping().await
     }
 
-    /// Asks the peer for a sign of life, and with it whether it has got what is owed to its person: a peer may answer only the last of
-    /// several pings (RFC 6455 section 5.5.3).
+    /// Asks the peer for a sign of life, and with it whether it has got what is owed to its person:
+    /// a peer may answer only the last of several pings (RFC 6455 section 5.5.3).
     async fn ping(&mut self) -> Result<(), End> {
         /// FIN, and the opcode of a ping (RFC 6455 section 5.5.2).
         const PING: u8 = 0x89;
@@ -351,7 +356,8 @@ impl<'a, S: Transport> Session<'a, S> {
         self.write(ping.into()).await
     }
 
-    /// Notes that the peer has got so much of what is owed to its person, and asks for what it was given since.
+    /// Notes that the peer has got so much of what is owed to its person, and asks for what it was
+    /// given since.
     async fn confirmed(&mut self, count: u64) -> Result<(), End> {
         self.asked = None;
         self.shared.hub.confirm(self.member.id, count).await?;
@@ -367,7 +373,8 @@ impl<'a, S: Transport> Session<'a, S> {
         self.ping().await
     }
 
-    /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed between.
+    /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed
+    /// between.
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
         let (store, room) = (&self.shared.store, self.member.place.room.clone());
         let cursor = match wanted {
@@ -382,7 +389,8 @@ impl<'a, S: Transport> Session<'a, S> {
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
         };
-        // What comes after the last is in the ring, and no cursor may hide it, wherever that is from.
+        // What comes after the last is in the ring, and no cursor may hide it, wherever that is
+        // from.
         self.cursor = cursor.min(self.member.place.last);
         if self.cursor < self.member.place.last {
             self.catch_up().await?;
@@ -396,8 +404,8 @@ impl<'a, S: Transport> Session<'a, S> {
         self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
     }
 
-    /// Catches up a reader that the ring ran over. Who came and went meanwhile is not in the log, so a program is told who is
-    /// there now.
+    /// Catches up a reader that the ring ran over. Who came and went meanwhile is not in the log,
+    /// so a program is told who is there now.
     async fn refill(&mut self) -> Result<(), End> {
         self.catch_up().await?;
         if self.dialect == Dialect::Json {
@@ -407,7 +415,8 @@ impl<'a, S: Transport> Session<'a, S> {
         Ok(())
     }
 
-    /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran over.
+    /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran
+    /// over.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
             self.ping_if_due().await?;
@@ -502,7 +511,8 @@ impl<'a, S: Transport> Session<'a, S> {
             ServerMessage::Private(private) => {
                 self.last_private = Some(To { nick: private.from.clone(), peer: private.peer });
             }
-            // An echo given again. The reader takes it for a cursor, so what is before it in the order goes first.
+            // An echo given again. The reader takes it for a cursor, so what is before it in the
+            // order goes first.
             ServerMessage::Message(_) => self.drain().await?,
             _ => {}
         }
@@ -521,10 +531,11 @@ impl<'a, S: Transport> Session<'a, S> {
     }
 }
 
-/// Returns the last tick before `at`. Pings leave with the ticks, a few times a second: an idle server that wakes for each of them
-/// alone uses several times the CPU.
+/// Returns the last tick before `at`. Pings leave with the ticks, a few times a second: an idle
+/// server that wakes for each of them alone uses several times the CPU.
 fn tick(started: Instant, at: Instant) -> Instant {
-    /// A whole number of them is [`Limits::PING_EVERY`], so that all pings of a connection leave with one.
+    /// A whole number of them is [`Limits::PING_EVERY`], so that all pings of a connection leave
+    /// with one.
     const TICK: Duration = Duration::from_millis(250);
     let since = at.saturating_duration_since(started);
     let past = since.as_nanos() % TICK.as_nanos();

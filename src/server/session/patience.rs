@@ -1,5 +1,6 @@
-//! What a session waits for that may take long: a peer that is slow to read, and the log. Meanwhile it goes on hearing the stop, the
-//! loss of its seat and the peer, of whom it keeps at most one thing that was said.
+//! What a session waits for that may take long: a peer that is slow to read, and the log. Meanwhile
+//! it goes on hearing the stop, the loss of its seat and the peer, of whom it keeps at most one
+//! thing that was said.
 
 use std::{
     future::poll_fn,
@@ -33,7 +34,8 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Writes to a peer that does not take all at once. As long as it takes something again and again, it is alive.
+    /// Writes to a peer that does not take all at once. As long as it takes something again and
+    /// again, it is alive.
     async fn write_slowly(&mut self, mut frames: FrameQueue) -> Result<(), End> {
         let shared = self.shared;
         let mut stop = pin!(shared.stop.cancelled());
@@ -63,8 +65,9 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Returns what comes of `work`, unless the session must end before. Meanwhile pings are answered and sent, and a peer without a
-    /// sign of life is dead. Not cancel-safe where `work` is not.
+    /// Returns what comes of `work`, unless the session must end before. Meanwhile pings are
+    /// answered and sent, and a peer without a sign of life is dead. Not cancel-safe where `work`
+    /// is not.
     pub(super) async fn hearing<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
         let shared = self.shared;
         let mut stop = pin!(shared.stop.cancelled());
@@ -86,7 +89,8 @@ impl<S: Transport> Session<'_, S> {
         mut work: Pin<&mut impl Future<Output = T>>,
         mut stop: Pin<&mut WaitForCancellationFuture<'_>>,
     ) -> Result<T, End> {
-        /// What waits to be written leaves together with what is read, if that does not take longer.
+        /// What waits to be written leaves together with what is read, if that does not take
+        /// longer.
         const TOGETHER: Duration = Duration::from_millis(100);
         let mut unsent = self.socket.has_unsent().then(|| Instant::now() + TOGETHER);
         let mut alarm = pin!(sleep(Duration::ZERO));
@@ -126,7 +130,8 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Hears the stop, the loss of the seat, and the peer until it has said something. Returns why the session must end.
+    /// Hears the stop, the loss of the seat, and the peer until it has said something. Returns why
+    /// the session must end.
     fn poll_hear(&mut self, cx: &mut Context<'_>, stop: Pin<&mut WaitForCancellationFuture<'_>>) -> Poll<End> {
         self.has_waited = true;
         if stop.poll(cx).is_ready() {
@@ -135,8 +140,8 @@ impl<S: Transport> Session<'_, S> {
         if let Poll::Ready(unseated) = self.member.mailbox.poll_closed(cx) {
             return Poll::Ready(unseated.into());
         }
-        // An answer to a ping must not come between the parts of a frame, nor before what is to go first, so nothing is read that could
-        // make the library write it.
+        // An answer to a ping must not come between the parts of a frame, nor before what is to go
+        // first, so nothing is read that could make the library write it.
         let may_read = |socket: &Socket<S>| !socket.has_queued() && !socket.has_unsent();
         while self.held.is_none() && self.heard.is_none() && may_read(self.socket) {
             match self.socket.poll_next(cx) {

@@ -32,7 +32,8 @@ impl FrameQueue {
         self
     }
 
-    /// Returns all of it where that is one buffer: it needs no vectored write, which the kernel takes longer over.
+    /// Returns all of it where that is one buffer: it needs no vectored write, which the kernel
+    /// takes longer over.
     pub(crate) fn as_one(&self) -> Option<&[u8]> {
         self.more.is_empty().then_some(&self.first)
     }

@@ -1,5 +1,5 @@
-//! Whether what a peer has sent so far ends where a message ends, so that nothing of it is kept anywhere, and whether a message has too
-//! many frames. Pure.
+//! Whether what a peer has sent so far ends where a message ends, so that nothing of it is kept
+//! anywhere, and whether a message has too many frames. Pure.
 
 use crate::protocol::Limits;
 
@@ -11,7 +11,8 @@ pub(crate) struct FrameTracker {
     length: u8,
     /// What is still to come of the payload.
     left: u64,
-    /// Frames of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too many, and the last is not among them.
+    /// Frames of a message that is not complete. At [`Limits::FRAMES`] it stays: one more is too
+    /// many, and the last is not among them.
     frames: u8,
 }
 
@@ -54,7 +55,8 @@ impl FrameTracker {
         self.length == 0 && self.left == 0 && self.frames == 0
     }
 
-    /// Returns whether a message was read that has more than [`Limits::FRAMES`], once it is certain.
+    /// Returns whether a message was read that has more than [`Limits::FRAMES`], once it is
+    /// certain.
     pub(crate) fn has_too_many_frames(&self) -> bool {
         self.frames == Limits::FRAMES
     }
@@ -70,7 +72,8 @@ impl FrameTracker {
 }
 
 impl Head {
-    /// Returns the head that `bytes` begin with, once it is there as a whole: that takes at most 14 bytes.
+    /// Returns the head that `bytes` begin with, once it is there as a whole: that takes at most 14
+    /// bytes.
     fn read(bytes: &[u8]) -> Option<Self> {
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
         let (payload, end) = match second & 0x7f {

@@ -1,5 +1,6 @@
-//! One WebSocket of the server's, and what is known about the library under it: every wait on the peer has a deadline, whole
-//! frames are written past the library while its own queue is empty, and a close is said and heard out.
+//! One WebSocket of the server's, and what is known about the library under it: every wait on the
+//! peer has a deadline, whole frames are written past the library while its own queue is empty, and
+//! a close is said and heard out.
 
 pub(super) mod frame_queue;
 mod frame_tracker;
@@ -84,13 +85,15 @@ pub(crate) struct Unwritten {
 
 /// The server's end of a WebSocket.
 ///
-/// The library keeps 8 KiB to read into, and most connections have nothing to say. So the library is there only while
-/// something of the peer's is being read, or is still to be written because of it.
+/// The library keeps 8 KiB to read into, and most connections have nothing to say. So the library
+/// is there only while something of the peer's is being read, or is still to be written because of
+/// it.
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
     /// None only while one of the two becomes the other.
     stream: Option<Stream<S>>,
-    /// Whether the library may have something to write by itself: an answer to a ping, or a part of one.
+    /// Whether the library may have something to write by itself: an answer to a ping, or a part of
+    /// one.
     has_queued: bool,
     /// The close code with which the peer has said goodbye.
     goodbye: Option<CloseCode>,
@@ -111,7 +114,8 @@ impl<S: Transport> Socket<S> {
         Self { stream: Some(Stream::Asleep(stream)), has_queued: false, goodbye: None, unsent }
     }
 
-    /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by [`Self::flush`].
+    /// Returns what the peer does next. Cancel-safe, but an answer to a ping is written only by
+    /// [`Self::flush`].
     pub(crate) async fn next(&mut self) -> Incoming {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -131,7 +135,8 @@ impl<S: Transport> Socket<S> {
             match &mut self.stream {
                 Some(Stream::Awake(library)) => match library.poll_next_unpin(cx) {
                     Poll::Ready(next) => return Poll::Ready(self.incoming(next)),
-                    // The library would go on for as long as they come: it has no message to return.
+                    // The library would go on for as long as they come: it has no message to
+                    // return.
                     Poll::Pending if library.get_ref().has_too_many_frames() => {
                         return Poll::Ready(Incoming::Failed(Failed::TooManyFrames));
                     }
@@ -200,8 +205,9 @@ impl<S: Transport> Socket<S> {
         self.unsent.extend_from_slice(frames);
     }
 
-    /// Writes as much of these whole frames as the socket takes at once, and returns how many bytes that was: none where something
-    /// else has to go first. The rest must follow by [`Self::write`].
+    /// Writes as much of these whole frames as the socket takes at once, and returns how many bytes
+    /// that was: none where something else has to go first. The rest must follow by
+    /// [`Self::write`].
     pub(crate) async fn write_now(&mut self, frames: &[u8]) -> usize {
         let Some(stream) = self.nothing_first().filter(|_| !frames.is_empty()) else { return 0 };
         poll_fn(|cx| {
@@ -231,10 +237,12 @@ impl<S: Transport> Socket<S> {
         }
     }
 
-    /// Writes whole frames, after those that were queued. Nobody is heard meanwhile. Not cancel-safe: a frame may be torn.
+    /// Writes whole frames, after those that were queued. Nobody is heard meanwhile. Not
+    /// cancel-safe: a frame may be torn.
     pub(crate) async fn write(&mut self, frames: FrameQueue) -> Result<(), Unwritten> {
         let mut frames = self.begin_write(frames).await?;
-        // Nearly always the socket takes all of it at once; only where it does not is a clock needed.
+        // Nearly always the socket takes all of it at once; only where it does not is a clock
+        // needed.
         match poll_fn(|cx| Poll::Ready(self.poll_write(cx, &mut frames))).await {
             Poll::Ready(written) => written,
             Poll::Pending => Box::pin(self.write_in_time(frames)).await,
@@ -267,7 +275,8 @@ impl<S: Transport> Socket<S> {
         Ok(frames)
     }
 
-    /// Writes what [`Self::begin_write`] returned, and takes off what is written. Whoever gives up hands in the rest by
+    /// Writes what [`Self::begin_write`] returned, and takes off what is written. Whoever gives up
+    /// hands in the rest by
     /// [`Self::give_up_write`]; until then nothing but these frames may be written.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, frames: &mut FrameQueue) -> Poll<Result<(), Unwritten>> {
         /// As many as are written together.
@@ -308,7 +317,8 @@ impl<S: Transport> Socket<S> {
         !self.unsent.is_empty()
     }
 
-    /// Writes what the library has queued by itself: answers to pings. No frame of ours may be half written.
+    /// Writes what the library has queued by itself: answers to pings. No frame of ours may be half
+    /// written.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unwritten>> {
         if let Some(Stream::Awake(library)) = &mut self.stream
             && self.has_queued
@@ -330,8 +340,9 @@ impl<S: Transport> Socket<S> {
         Ok(())
     }
 
-    /// Says goodbye with a code and a reason of at most 123 bytes, or with the peer's own where it has said goodbye, hears the
-    /// peer out, and ends the stream, all under a deadline and a bound in bytes. Nothing can be done with it afterwards.
+    /// Says goodbye with a code and a reason of at most 123 bytes, or with the peer's own where it
+    /// has said goodbye, hears the peer out, and ends the stream, all under a deadline and a bound
+    /// in bytes. Nothing can be done with it afterwards.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
         if let Some(code) = self.goodbye
             && !self.has_queued
@@ -360,8 +371,9 @@ impl<S: Transport> Socket<S> {
         drop(timeout(Limits::CLOSE, goodbye).await);
     }
 
-    /// Says goodbye to a peer that has said it, and ends the stream. Nothing comes after a goodbye (RFC 6455 section 5.5.1), so nothing
-    /// unread is there that would take ours back, and it is the server that ends the connection (section 7.1.1).
+    /// Says goodbye to a peer that has said it, and ends the stream. Nothing comes after a goodbye
+    /// (RFC 6455 section 5.5.1), so nothing unread is there that would take ours back, and it is
+    /// the server that ends the connection (section 7.1.1).
     async fn answer_goodbye(&mut self, code: CloseCode) {
         /// FIN, and the opcode of a close frame.
         const CLOSE: u8 = 0x88;

@@ -36,8 +36,8 @@ impl<S> PrefixedStream<S> {
         self.boundary.is_at_rest()
     }
 
-    /// Returns whether a message has too many frames. Then nothing more is read: who polls this must ask whenever it is pending. It
-    /// is read again after [`Self::end_after`].
+    /// Returns whether a message has too many frames. Then nothing more is read: who polls this
+    /// must ask whenever it is pending. It is read again after [`Self::end_after`].
     pub(crate) fn has_too_many_frames(&self) -> bool {
         self.boundary.has_too_many_frames()
     }
@@ -49,7 +49,8 @@ impl<S> PrefixedStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> PrefixedStream<S> {
-    /// Waits until there is something to read, and reads it ahead; returns whether there was anything.
+    /// Waits until there is something to read, and reads it ahead; returns whether there was
+    /// anything.
     pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.head.is_empty() {
             let mut space = [MaybeUninit::uninit(); AHEAD];

@@ -12,11 +12,13 @@ use super::{
 };
 use crate::protocol::{Kind, Message, MessageId, Topic};
 
-/// Stores all drafts, in their order and with the ids after `last`, and returns what became of each, a list for each list. When this
-/// returns, they are on disk and, but not earlier, readers see them.
+/// Stores all drafts, in their order and with the ids after `last`, and returns what became of
+/// each, a list for each list. When this returns, they are on disk and, but not earlier, readers
+/// see them.
 ///
 /// # Errors
-/// A [`StoreError`] when nothing was stored: the transaction is rolled back, and the connection and the keys are as they were.
+/// A [`StoreError`] when nothing was stored: the transaction is rolled back, and the connection and
+/// the keys are as they were.
 pub(super) fn append(
     connection: &mut Connection,
     keys: &mut Keys,

@@ -34,7 +34,8 @@ impl DbLocation {
         Self { path: PathBuf::from(format!("file:/log-{number}?vfs=memdb")), in_memory: true }
     }
 
-    /// Returns the file at `path`, locked; it and its directory are created where they are not there.
+    /// Returns the file at `path`, locked; it and its directory are created where they are not
+    /// there.
     ///
     /// # Errors
     /// An [`OpenError`] when it is in use, is no file, or cannot be created.
@@ -59,27 +60,31 @@ impl DbLocation {
         Connection::open_with_flags(&self.path, self.flags(OpenFlags::SQLITE_OPEN_READ_WRITE))
     }
 
-    /// Makes every commit durable before it returns. For the connection that writes, once it is known that the file is ours.
+    /// Makes every commit durable before it returns. For the connection that writes, once it is
+    /// known that the file is ours.
     ///
     /// # Errors
-    /// An [`OpenError`] when the file cannot be written or its file system does not do what a log needs.
+    /// An [`OpenError`] when the file cannot be written or its file system does not do what a log
+    /// needs.
     pub(super) fn prepare(&self, connection: &Connection) -> Result<(), OpenError> {
         let failed = |error| OpenError::of_sqlite(&self.path, &error);
         // The header must be read once before SQLite knows whether it may write.
         if connection.is_readonly("main").map_err(failed)? {
             return Err(OpenError::ReadOnly(self.path.clone()));
         }
-        // A new file changes to a write-ahead log through a rollback journal; EXTRA syncs the directory once that is gone, or it
-        // could come back after a power cut and take away what was stored since.
+        // A new file changes to a write-ahead log through a rollback journal; EXTRA syncs the
+        // directory once that is gone, or it could come back after a power cut and take away what
+        // was stored since.
         connection.execute_batch("PRAGMA synchronous = EXTRA").map_err(failed)?;
         let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
         if mode != "wal" && !self.in_memory {
             let reason = "its file system cannot have a write-ahead log".to_owned();
             return Err(OpenError::Open { path: self.path.clone(), reason });
         }
-        // FULL: the log's sync comes before the commit returns, and NORMAL's does not. fullfsync: macOS needs it to get past the
-        // disk's cache. The cache is for the index of keys, which is written at random places. The limit is what the write-ahead
-        // log shrinks to after it had to grow.
+        // FULL: the log's sync comes before the commit returns, and NORMAL's does not. fullfsync:
+        // macOS needs it to get past the disk's cache. The cache is for the index of keys, which is
+        // written at random places. The limit is what the write-ahead log shrinks to after it had
+        // to grow.
         connection
             .execute_batch(
                 "PRAGMA synchronous = FULL;
@@ -100,7 +105,8 @@ impl DbLocation {
         Ok(connection)
     }
 
-    /// Every connection stays with one thread at a time. A path is taken as it is spelled, not as a URI.
+    /// Every connection stays with one thread at a time. A path is taken as it is spelled, not as a
+    /// URI.
     fn flags(&self, how: OpenFlags) -> OpenFlags {
         let uri = if self.in_memory { OpenFlags::SQLITE_OPEN_URI } else { OpenFlags::empty() };
         how | OpenFlags::SQLITE_OPEN_NO_MUTEX | uri
@@ -114,8 +120,9 @@ impl Lock {
     /// An [`OpenError`] when it is in use, or there cannot be a file beside it.
     pub(super) fn of(path: &Path) -> Result<Self, OpenError> {
         let failed = |error: io::Error| OpenError::of_system(path, &error);
-        // A file of its own: SQLite's locks on the database go when any descriptor of it is closed, even one of somebody else's.
-        // For the same reason the database is not touched before the lock is had.
+        // A file of its own: SQLite's locks on the database go when any descriptor of it is closed,
+        // even one of somebody else's. For the same reason the database is not touched before the
+        // lock is had.
         let mut beside = path.to_path_buf().into_os_string();
         beside.push(".lock");
         let lock = os::open_private(Path::new(&beside)).map_err(failed)?;

@@ -1,7 +1,9 @@
-//! Which keys were used, so that what is said twice counts once. Keys come in no order, and each is at another place of their table:
-//! so the newest are kept in memory until there are many, and go into the table sorted, when those of one author are side by side.
+//! Which keys were used, so that what is said twice counts once. Keys come in no order, and each is
+//! at another place of their table: so the newest are kept in memory until there are many, and go
+//! into the table sorted, when those of one author are side by side.
 //!
-//! Nothing of this is lost by a crash: a key is stored with its message, and those that the table may lack are read from there.
+//! Nothing of this is lost by a crash: a key is stored with its message, and those that the table
+//! may lack are read from there.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +18,8 @@ use crate::protocol::{Author, Hex, IdempotencyKey};
 
 /// Keys that are in memory, past which they go into the table even while others wait: some 3 MB.
 const MOST: usize = 30_000;
-/// Messages without a key after which the table is told that it lacks none of theirs: as many are looked at when the log is opened.
+/// Messages without a key after which the table is told that it lacks none of theirs: as many are
+/// looked at when the log is opened.
 const UNTOLD: i64 = 100_000;
 /// Keys that go into the table in one step: some 2 ms.
 const STEP: usize = 500;
@@ -26,7 +29,8 @@ const LACKING: &str = "SELECT id, author, key FROM messages WHERE id >= ?1 AND k
 
 type Unique = (Author, IdempotencyKey);
 
-/// What the thread that writes knows of keys. The ids are those of the messages that were sent under them.
+/// What the thread that writes knows of keys. The ids are those of the messages that were sent
+/// under them.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     newest: BTreeMap<Unique, i64>,
@@ -59,7 +63,8 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the keys of the messages from an id on, which is then past the last that could be read.
+    /// Reads the keys of the messages from an id on, which is then past the last that could be
+    /// read.
     fn read(&mut self, connection: &Connection, from: &mut i64) -> Result<(), StoreError> {
         let mut lacking = connection.prepare(LACKING)?;
         let mut rows = lacking.query([*from])?;
@@ -97,7 +102,8 @@ impl Keys {
         self.newest.retain(|_, id| *id <= last);
     }
 
-    /// Forgets the keys of messages up to `id`, which were deleted together with what the table had of them.
+    /// Forgets the keys of messages up to `id`, which were deleted together with what the table had
+    /// of them.
     pub(super) fn delete(&mut self, id: i64) {
         // The oldest go first, and theirs have mostly left.
         if id > self.keyed {
@@ -117,8 +123,8 @@ impl Keys {
         self.keyed < last
     }
 
-    /// Puts the next keys into the table, when all messages up to `last` are noted. A crash between two steps leaves some in the table
-    /// that are read again as lacking, which does no harm.
+    /// Puts the next keys into the table, when all messages up to `last` are noted. A crash between
+    /// two steps leaves some in the table that are read again as lacking, which does no harm.
     ///
     /// # Errors
     /// A [`StoreError`] when the table cannot be written; they are still to come then.
@@ -180,7 +186,8 @@ mod tests {
             Self { connection, keys, last: 0 }
         }
 
-        /// Says something under each key, and returns the ids that it got or had already, those as negative numbers.
+        /// Says something under each key, and returns the ids that it got or had already, those as
+        /// negative numbers.
         fn say(&mut self, keys: impl Iterator<Item = usize>) -> Vec<i64> {
             let drafts = keys.map(|key| draft("lobby", "hi", Some(&key.to_string()))).collect();
             let outcomes = append::append(&mut self.connection, &mut self.keys, self.last, vec![drafts]).unwrap();
@@ -219,7 +226,8 @@ mod tests {
             writer.feed();
         }
         assert_eq!((writer.in_table(), writer.keys.lacks(writer.last)), (last + 1, false));
-        // A crash leaves what the tables have: all of it, or not the last key, or the first of two steps, or none.
+        // A crash leaves what the tables have: all of it, or not the last key, or the first of two
+        // steps, or none.
         for (keyed, in_table) in [(last + 1, last + 1), (last, last), (0, step), (0, 0)] {
             writer.connection.execute("UPDATE meta SET value = ?1 WHERE name = 'keyed'", [keyed]).unwrap();
             writer.connection.execute("DELETE FROM keys WHERE id > ?1", [in_table]).unwrap();

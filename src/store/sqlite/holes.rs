@@ -1,4 +1,5 @@
-//! What cannot be read of a damaged file, and the way past it: whoever reads must not be kept from all that is behind it.
+//! What cannot be read of a damaged file, and the way past it: whoever reads must not be kept from
+//! all that is behind it.
 
 use std::{cell::Cell, sync::LazyLock};
 
@@ -26,8 +27,9 @@ pub(super) fn complain(error: &StoreError) {
     COMPLAINTS.log("some messages cannot be read, and are left out; --salvage saves the others", error);
 }
 
-/// Returns what `read` returns as near as it can be read, where it cannot at 0: it is given how far from there to read, at most `most`.
-/// What lies between is skipped in steps that double, and then halved to the edge.
+/// Returns what `read` returns as near as it can be read, where it cannot at 0: it is given how far
+/// from there to read, at most `most`. What lies between is skipped in steps that double, and then
+/// halved to the edge.
 ///
 /// # Errors
 /// What `read` returns at `most`, where nothing can be read.

@@ -1,6 +1,6 @@
-//! What the writer does when nobody waits for it: feeds the index for searches, and deletes what need not be kept. Each step is
-//! one short transaction, whole in itself: a crash between two leaves work to do and nothing to repair. So no step needs to wait
-//! for the disk either.
+//! What the writer does when nobody waits for it: feeds the index for searches, and deletes what
+//! need not be kept. Each step is one short transaction, whole in itself: a crash between two
+//! leaves work to do and nothing to repair. So no step needs to wait for the disk either.
 
 use std::time::Duration;
 
@@ -16,15 +16,16 @@ use super::{
 };
 use crate::protocol::Timestamp;
 
-/// Messages deleted in one step: some 6 ms with a million stored, which is what an append may have to wait.
+/// Messages deleted in one step: some 6 ms with a million stored, which is what an append may have
+/// to wait.
 const DELETED: u32 = 50;
 
-/// Messages so young are kept however many there are: whoever does not know that they are stored sends them again under their keys, and
-/// a key goes with its message.
+/// Messages so young are kept however many there are: whoever does not know that they are stored
+/// sends them again under their keys, and a key goes with its message.
 const RECENT: Duration = Duration::from_mins(10);
 
-/// Messages indexed in one step: some 3 ms, as 50,000 take 0.7 s, and more when FTS5 merges what it has. Smaller steps cost more a
-/// message.
+/// Messages indexed in one step: some 3 ms, as 50,000 take 0.7 s, and more when FTS5 merges what it
+/// has. Smaller steps cost more a message.
 pub(super) const INDEXED: u32 = 250;
 
 /// Bytes of text indexed in one step, past which it ends.
@@ -39,16 +40,19 @@ pub(super) struct Indexed {
     pub(super) weight: u64,
 }
 
-/// Returns what a message counts for that is not in the index, with so many bytes of text: how long a search looks at it.
+/// Returns what a message counts for that is not in the index, with so many bytes of text: how long
+/// a search looks at it.
 pub(super) fn weight(text: usize) -> u64 {
     /// As long as at so many bytes of text.
     const MESSAGE: u64 = 40;
     MESSAGE + text as u64
 }
 
-/// Puts the next messages into the index, past those that cannot be read, and returns how far it is then, or nothing if it had all.
+/// Puts the next messages into the index, past those that cannot be read, and returns how far it is
+/// then, or nothing if it had all.
 pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, IndexError> {
-    // Not in the transaction that writes: after something could not be read, nothing can be written there any more.
+    // Not in the transaction that writes: after something could not be read, nothing can be written
+    // there any more.
     let Some((indexed, next)) = next_words(connection).map_err(IndexError::Other)? else { return Ok(None) };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
@@ -68,7 +72,8 @@ pub(super) fn index(connection: &mut Connection) -> Result<Option<Indexed>, Inde
 /// The id of a message, and what the index has of it.
 type Words = (i64, String);
 
-/// Returns how far the index is after its next step, and what goes into it before, if there is a message that can be read.
+/// Returns how far the index is after its next step, and what goes into it before, if there is a
+/// message that can be read.
 fn next_words(connection: &Connection) -> Result<Option<(Indexed, Vec<Words>)>, StoreError> {
     const NEXT: &str = "SELECT id, room, text FROM messages WHERE id >= ?1 ORDER BY id LIMIT ?2";
     let mut from: i64 = connection
@@ -135,8 +140,9 @@ pub(super) struct Deleted {
     pub(super) damage: Option<StoreError>,
 }
 
-/// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and returns whether there may be more.
-/// `count` is how many there are. What the index has of them goes first, on its own, so that a damaged one keeps no message from it.
+/// Deletes the oldest messages, as far as `keep` lets them go at `now` and one step reaches, and
+/// returns whether there may be more. `count` is how many there are. What the index has of them
+/// goes first, on its own, so that a damaged one keeps no message from it.
 pub(super) fn delete(
     connection: &mut Connection,
     keys: &mut Keys,
@@ -187,7 +193,8 @@ fn delete_from_index(connection: &mut Connection, up_to: i64) -> Result<(), Inde
     transaction.commit().map_err(IndexError::of_index)
 }
 
-/// Returns up to which id one step may delete of so many messages, and whether it reaches less far than it may.
+/// Returns up to which id one step may delete of so many messages, and whether it reaches less far
+/// than it may.
 pub(super) fn deletable(
     connection: &Connection,
     count: u64,

@@ -1,5 +1,6 @@
-//! Who is where, for the next start: whoever can show that they are the same person keeps place and nick through it. Nothing here is
-//! synced by itself: the process may be killed, and what a power cut takes back is only the place of who came last.
+//! Who is where, for the next start: whoever can show that they are the same person keeps place and
+//! nick through it. Nothing here is synced by itself: the process may be killed, and what a power
+//! cut takes back is only the place of who came last.
 
 use rusqlite::{Connection, TransactionBehavior, params};
 

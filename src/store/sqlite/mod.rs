@@ -1,5 +1,5 @@
-//! The log on disk: an `SQLite` database, one thread that writes it and a few that read. Nothing here blocks the async runtime, and
-//! all queues are bounded. `docs/storage.md` describes the file.
+//! The log on disk: an `SQLite` database, one thread that writes it and a few that read. Nothing
+//! here blocks the async runtime, and all queues are bounded. `docs/storage.md` describes the file.
 
 mod append;
 mod db_location;
@@ -75,7 +75,8 @@ impl IndexError {
 pub struct Sqlite {
     epoch: Epoch,
     runs: Arc<Runs>,
-    /// The last id that was given, as the thread that writes has it: to read it of the file is for the start.
+    /// The last id that was given, as the thread that writes has it: to read it of the file is for
+    /// the start.
     last: Arc<AtomicU64>,
     keep: Keep,
     /// Cancelled when the log is closed.
@@ -239,7 +240,8 @@ impl Sqlite {
         self.write(|reply| Request::Tidy { keep, now, reply }).await
     }
 
-    /// Returns when everything that was asked before is answered and the file is closed and released.
+    /// Returns when everything that was asked before is answered and the file is closed and
+    /// released.
     pub(super) async fn close(&self) {
         drop(self.lock().take());
         let mut ended = self.ended.clone();

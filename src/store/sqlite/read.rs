@@ -101,7 +101,8 @@ fn fill(connection: &Connection, page: &mut Page, room: &RoomName, from: i64, li
     Ok(())
 }
 
-/// Reads the first message of the room whose id is at least `from`, and returns the id. Not past the one before: to seek that may meet what cannot be read.
+/// Reads the first message of the room whose id is at least `from`, and returns the id. Not past
+/// the one before: to seek that may meet what cannot be read.
 fn first(connection: &Connection, room: &RoomName, from: i64) -> Result<Option<i64>, StoreError> {
     read_id(
         connection,
@@ -125,8 +126,9 @@ fn read_id(connection: &Connection, statement: &str, parameters: impl Params) ->
     connection.prepare_cached(statement)?.query_row(parameters, read).optional()?.transpose()
 }
 
-/// Returns the cursor after which the last `count` messages follow that are before `before` and not behind what cannot be read: of those
-/// of a damaged file it may be fewer, but one at least where there is one.
+/// Returns the cursor after which the last `count` messages follow that are before `before` and not
+/// behind what cannot be read: of those of a damaged file it may be fewer, but one at least where
+/// there is one.
 pub(super) fn cursor(
     connection: &Connection,
     room: &RoomName,
@@ -169,11 +171,13 @@ pub(super) fn cursor(
             found => break found?,
         }
     };
-    // Where there are not so many, nothing is lost by starting there: what is older was not asked for, or is gone.
+    // Where there are not so many, nothing is lost by starting there: what is older was not asked
+    // for, or is gone.
     found.map_or_else(|| pruned_up_to(&transaction, room), |id| Ok(MessageId(number(id))))
 }
 
-/// Returns the highest id that was given, whether its message is there or was deleted. Looks at every room, so it is for the start.
+/// Returns the highest id that was given, whether its message is there or was deleted. Looks at
+/// every room, so it is for the start.
 pub(super) fn last(connection: &Connection) -> Result<MessageId, StoreError> {
     let last = connection
         .prepare_cached(
@@ -201,8 +205,8 @@ pub(super) fn topic(connection: &Connection, room: &RoomName) -> Result<Option<T
     Ok(topic.flatten())
 }
 
-/// Returns how many messages there are. Ids have no holes but those that retention leaves at the beginning, so that nobody needs
-/// to count, unless some could not be saved of a damaged file.
+/// Returns how many messages there are. Ids have no holes but those that retention leaves at the
+/// beginning, so that nobody needs to count, unless some could not be saved of a damaged file.
 pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
     if connection.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'holes')", [], |row| row.get(0))? {
         return Ok(number(connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?));
@@ -221,8 +225,8 @@ pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
     Ok(number(last.saturating_sub(first).saturating_add(1)))
 }
 
-/// Returns the cursor after which the messages of `at` and later follow; times do not fall as ids rise, so that it is found by
-/// halving.
+/// Returns the cursor after which the messages of `at` and later follow; times do not fall as ids
+/// rise, so that it is found by halving.
 pub(super) fn since(connection: &Connection, room: &RoomName, at: Timestamp) -> Result<MessageId, StoreError> {
     let transaction = connection.unchecked_transaction()?;
     let before = before_time(&transaction, at)?;
@@ -259,7 +263,8 @@ fn before_time(connection: &Connection, at: Timestamp) -> Result<i64, StoreError
 
 /// Returns what is wanted, as far as `budget` lasts.
 pub(super) fn search(connection: &mut Connection, wanted: &Wanted, budget: &Budget) -> Result<Found, IndexError> {
-    /// Instructions of `SQLite` between two looks at the clock: some 10 ms where every few of them read a page of the index.
+    /// Instructions of `SQLite` between two looks at the clock: some 10 ms where every few of them
+    /// read a page of the index.
     const INSTRUCTIONS: i32 = 100;
     let clock = budget.clone();
     connection.progress_handler(INSTRUCTIONS, Some(move || clock.is_spent()))?;
@@ -332,7 +337,8 @@ fn search_all(
             return Ok(false);
         }
         let id: i64 = id.get(0).map_err(IndexError::of_index)?;
-        // Another room may have the same mark; and of what was just deleted, the index may still have the words.
+        // Another room may have the same mark; and of what was just deleted, the index may still
+        // have the words.
         let mut take = |row: &Row<'_>| -> Result<(), StoreError> {
             let is_in = wanted.is_in(&text(row, ROOM)?.unwrap_or_default());
             if is_in
@@ -380,8 +386,9 @@ impl Looking {
         budget: &mut Budget,
         finding: &mut Finding<'_>,
     ) -> Result<bool, StoreError> {
-        // In the order of their ids, and so with those of other rooms: to look each up in the index of rooms takes longer where they are not
-        // many. Where they are, and one room is looked through, that index leaves out the others.
+        // In the order of their ids, and so with those of other rooms: to look each up in the index
+        // of rooms takes longer where they are not many. Where they are, and one room is looked
+        // through, that index leaves out the others.
         let by_room =
             concat!("SELECT ", columns!(), " FROM messages WHERE room = ?3 AND id > ?1 AND id <= ?2 ORDER BY id DESC");
         let by_id =
@@ -444,8 +451,9 @@ fn pruned_up_to(connection: &Connection, room: &RoomName) -> Result<MessageId, S
     Ok(MessageId(pruned_up_to.map_or(0, number)))
 }
 
-/// Returns the message that a row of [`columns`] is. Whatever is in it that this program does not write is shown as well as it can be:
-/// a row that somebody has changed by hand must not make the page unreadable that it is on.
+/// Returns the message that a row of [`columns`] is. Whatever is in it that this program does not
+/// write is shown as well as it can be: a row that somebody has changed by hand must not make the
+/// page unreadable that it is on.
 ///
 /// # Errors
 /// A [`StoreError`] when it cannot be read from the file.
@@ -478,7 +486,8 @@ pub(super) fn message(row: &Row<'_>) -> Result<Message, StoreError> {
     Ok(message)
 }
 
-/// Returns the text in a column, with U+FFFD in the place of what is none. Of one that is too long, only the beginning.
+/// Returns the text in a column, with U+FFFD in the place of what is none. Of one that is too long,
+/// only the beginning.
 pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<Cow<'a, str>>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,

@@ -1,4 +1,5 @@
-//! Threads that read: each has a connection of its own, so that nobody who reads waits for whoever writes.
+//! Threads that read: each has a connection of its own, so that nobody who reads waits for whoever
+//! writes.
 
 use std::{
     io,
@@ -16,7 +17,8 @@ pub(super) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// Questions that wait for a thread; past it, whoever asks waits.
 const QUEUE: usize = 256;
 
-/// Starts one thread a connection and returns where to put questions. The threads end when that is dropped and all is answered.
+/// Starts one thread a connection and returns where to put questions. The threads end when that is
+/// dropped and all is answered.
 ///
 /// # Errors
 /// When the system gives no more threads.
@@ -28,7 +30,8 @@ pub(super) fn start(name: &str, connections: Vec<Connection>) -> io::Result<(mps
         let waiting = Arc::clone(&waiting);
         threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || {
             loop {
-                // The one that waits holds the lock; the others wait for the lock, which comes to the same.
+                // The one that waits holds the lock; the others wait for the lock, which comes to
+                // the same.
                 let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 let Some(job) = job else { break };
                 // A job that panics has no answer; who asks next has one.

@@ -1,4 +1,5 @@
-//! Inserts messages, several with one statement: what it costs besides them is shared, and it finds the next place beside the last.
+//! Inserts messages, several with one statement: what it costs besides them is shared, and it finds
+//! the next place beside the last.
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,12 +20,13 @@ pub(super) const STATEMENTS: usize = 2 * MOST;
 /// A message, and whose it is.
 pub(super) type Row = (Arc<Message>, Author);
 
-/// Inserts a message under its id. Nothing of a transaction is kept where one fails (OR ROLLBACK, here and below), so no statement
-/// needs to note how it could be taken back alone.
+/// Inserts a message under its id. Nothing of a transaction is kept where one fails (OR ROLLBACK,
+/// here and below), so no statement needs to note how it could be taken back alone.
 const ONE: &str =
     "INSERT OR ROLLBACK INTO messages (room, at, nick, kind, author, text, key, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// The statements that insert no message, one, and so on, under the ids that follow the last. To be told them costs more.
+/// The statements that insert no message, one, and so on, under the ids that follow the last. To be
+/// told them costs more.
 static MIXED: LazyLock<[String; MOST + 1]> = LazyLock::new(|| statements(|_| "(?, ?, ?, ?, ?, ?, ?)".to_owned()));
 
 /// The same for what one says in a row, in one room: that is said once.
@@ -50,7 +52,8 @@ fn insert_one(connection: &Connection, row: &Row) -> Result<(), StoreError> {
 /// Inserts messages with successive ids: one, or several that follow the last that there is.
 ///
 /// # Errors
-/// A [`StoreError`], after which the transaction is over; [`StoreError::Damaged`] where the ids would have been others.
+/// A [`StoreError`], after which the transaction is over; [`StoreError::Damaged`] where the ids
+/// would have been others.
 pub(super) fn insert(connection: &Connection, rows: &[Row]) -> Result<(), StoreError> {
     for rows in rows.chunks(MOST) {
         let [first, .., last] = rows else {

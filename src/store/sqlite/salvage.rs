@@ -1,4 +1,5 @@
-//! Saves what can be read of a damaged file: row by row into a new one, past whatever cannot be read.
+//! Saves what can be read of a damaged file: row by row into a new one, past whatever cannot be
+//! read.
 
 use std::{fs, path::Path};
 
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::os;
 
-/// Ids after a message that cannot be read that are tried one by one: there is no order in which pages are lost, and between two of them
-/// may be one of a few messages. It takes some 100 ms.
+/// Ids after a message that cannot be read that are tried one by one: there is no order in which
+/// pages are lost, and between two of them may be one of a few messages. It takes some 100 ms.
 const NEAR: i64 = 10_000;
 
 /// What became of a damaged file.
@@ -29,11 +30,12 @@ pub struct Salvaged {
     pub holes: u64,
 }
 
-/// Writes what can be read of the file at `from` into a new one at `to`. The index for searches and the table of keys are made anew.
+/// Writes what can be read of the file at `from` into a new one at `to`. The index for searches and
+/// the table of keys are made anew.
 ///
 /// # Errors
-/// An [`OpenError`] when there is a file at `to` already, when nothing can be read of `from` or a server has it open, or `to` cannot be
-/// written.
+/// An [`OpenError`] when there is a file at `to` already, when nothing can be read of `from` or a
+/// server has it open, or `to` cannot be written.
 pub(super) fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
     if to.exists() {
         return Err(OpenError::Create { path: to.to_path_buf(), reason: "there is a file already".to_owned() });
@@ -60,13 +62,15 @@ fn open_damaged(path: &Path) -> Result<(Connection, Lock), OpenError> {
     let path = fs::canonicalize(path)
         .map_err(|error| OpenError::Open { path: path.to_path_buf(), reason: os::reason(&error) })?;
     let lock = Lock::of(&path)?;
-    // To read a write-ahead log takes the right to write. It stays as it is, and so does the database.
+    // To read a write-ahead log takes the right to write. It stays as it is, and so does the
+    // database.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let old = Connection::open_with_flags(&path, flags)?;
         old.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        // With a schema that may be written, SQLite also reads a file that is shorter than its header says, and one of whose tables
-        // the root is gone; without, it reads none of the others either.
+        // With a schema that may be written, SQLite also reads a file that is shorter than its
+        // header says, and one of whose tables the root is gone; without, it reads none of the
+        // others either.
         old.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA writable_schema = ON;")?;
         Ok(old)
     };
@@ -129,8 +133,8 @@ struct Copied {
     is_whole: bool,
 }
 
-/// Copies rows until one cannot be read; one that is none of the new table is left out. With `after`, those with a higher id, in their
-/// order.
+/// Copies rows until one cannot be read; one that is none of the new table is left out. With
+/// `after`, those with a higher id, in their order.
 ///
 /// # Errors
 /// A [`StoreError`] when the new file cannot be written.
@@ -166,7 +170,8 @@ fn copy_rows(
             copied.last = id;
         }
         let values: Vec<_> = (0..count).map(|column| row.get_ref(column)).collect::<rusqlite::Result<_>>()?;
-        // Nothing of ours has a NUL: where the file was cut, zeros are read in the place of the rest of a page.
+        // Nothing of ours has a NUL: where the file was cut, zeros are read in the place of the
+        // rest of a page.
         if values.iter().any(|value| matches!(value, ValueRef::Text(text) if text.contains(&0))) {
             copied.left_out += 1;
             continue;
@@ -179,8 +184,9 @@ fn copy_rows(
     }
 }
 
-/// Returns the first message after `after` that can be read again, where there is one: the next ids are tried one by one, and what
-/// lies after those is skipped in steps that double, and then halved to the edge.
+/// Returns the first message after `after` that can be read again, where there is one: the next ids
+/// are tried one by one, and what lies after those is skipped in steps that double, and then halved
+/// to the edge.
 fn next_readable(old: &Connection, after: i64) -> Option<i64> {
     let mut probe = old.prepare_cached("SELECT id FROM messages WHERE id >= ?1 ORDER BY id LIMIT 1").ok()?;
     let mut read = |from: i64| match probe.query_row([from], |row| row.get::<_, i64>(0)).optional() {

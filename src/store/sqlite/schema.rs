@@ -15,9 +15,10 @@ const APPLICATION: i64 = 0x6263_6874;
 
 /// What makes a file of version n one of version n + 1 (`PRAGMA user_version`). Only ever added to.
 const MIGRATIONS: [&[&str]; 5] = [
-    // The index for searches has no content of its
-    // own and may be behind: `indexed` in `meta` says up to which id. Its words are folded already, so that the tokenizer has
-    // only to part them at spaces; one to three letters have indexes of their own, because so many words begin with them.
+    // The index for searches has no content of its own and may be behind: `indexed` in `meta` says
+    // up to which id. Its words are folded already, so that the tokenizer has only to part them at
+    // spaces; one to three letters have indexes of their own, because so many words begin with
+    // them.
     &["CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
      INSERT INTO meta VALUES ('indexed', 0);
      CREATE TABLE messages (
@@ -36,8 +37,9 @@ const MIGRATIONS: [&[&str]; 5] = [
      CREATE VIRTUAL TABLE search USING fts5(
          room, words, content='', contentless_delete=1, tokenize=\"ascii tokenchars '-_'\", prefix='1 2 3'
      );"],
-    // Keys have a table that may be behind: `keyed` in `meta` says up to which id. Ids are given by the thread that writes, which
-    // costs less than AUTOINCREMENT; that none comes back after its message was deleted is known from `rooms`.
+    // Keys have a table that may be behind: `keyed` in `meta` says up to which id. Ids are given by
+    // the thread that writes, which costs less than AUTOINCREMENT; that none comes back after its
+    // message was deleted is known from `rooms`.
     &["CREATE TABLE keys (
          author BLOB NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (author, key)
      ) STRICT, WITHOUT ROWID;
@@ -74,16 +76,19 @@ const MIGRATIONS: [&[&str]; 5] = [
     &[NEW_INDEX],
 ];
 
-/// Replaces the index for searches by an empty one, which is then fed as that of a new file is. Its words begin with the mark of a room,
-/// of 8 characters (`words`); so many and one, two or three more have indexes of their own.
+/// Replaces the index for searches by an empty one, which is then fed as that of a new file is. Its
+/// words begin with the mark of a room, of 8 characters (`words`); so many and one, two or three
+/// more have indexes of their own.
 pub(super) const NEW_INDEX: &str = "DROP TABLE IF EXISTS search;
      CREATE VIRTUAL TABLE search USING fts5(words, content='', contentless_delete=1, tokenize='ascii', prefix='9 10 11');
      UPDATE meta SET value = 0 WHERE name = 'indexed';";
 
-/// Gives the database the tables of this version and returns its epoch, born here if the file is new.
+/// Gives the database the tables of this version and returns its epoch, born here if the file is
+/// new.
 ///
 /// # Errors
-/// An [`OpenError`] when the database is another program's or a newer version's, or cannot be read or written.
+/// An [`OpenError`] when the database is another program's or a newer version's, or cannot be read
+/// or written.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Epoch, OpenError> {
     let failed = |error| OpenError::of_sqlite(path, &error);
     let found = version(connection, path)?;
@@ -120,7 +125,8 @@ fn step(connection: &mut Connection, number: i64, migration: &[&str], path: &Pat
     transaction.commit().map_err(failed)
 }
 
-/// Forgets the tables of an index for searches that is too damaged to be dropped. Its pages stay unused.
+/// Forgets the tables of an index for searches that is too damaged to be dropped. Its pages stay
+/// unused.
 pub(super) fn forget_index(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA writable_schema = ON")?;
     let pruned_up_to = connection.execute_batch(
@@ -131,10 +137,12 @@ pub(super) fn forget_index(connection: &Connection) -> rusqlite::Result<()> {
     pruned_up_to
 }
 
-/// Makes the index of the messages of each room anew, whatever is left of the one before, whose pages stay unused.
+/// Makes the index of the messages of each room anew, whatever is left of the one before, whose
+/// pages stay unused.
 ///
 /// # Errors
-/// When it cannot be made, such as where the messages themselves cannot be read. The one before is still there then.
+/// When it cannot be made, such as where the messages themselves cannot be read. The one before is
+/// still there then.
 pub(super) fn renew_room_index(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA writable_schema = ON")?;
     let renewed = connection.execute_batch(
@@ -152,7 +160,8 @@ pub(super) fn renew_room_index(connection: &Connection) -> rusqlite::Result<()> 
     renewed
 }
 
-/// Begins a run of the history `epoch` and returns all that are remembered. It is on disk when this returns.
+/// Begins a run of the history `epoch` and returns all that are remembered. It is on disk when this
+/// returns.
 ///
 /// # Errors
 /// An [`OpenError`] when the database cannot be read or written.

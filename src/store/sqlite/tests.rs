@@ -96,7 +96,8 @@ async fn a_message_waits_for_the_disk_and_a_chore_does_not() {
         answered.await.unwrap()
     };
     for _ in 0..2 {
-        // The writer is held until the message and the question wait for it: between them it must not find time for a chore.
+        // The writer is held until the message and the question wait for it: between them it must
+        // not find time for a chore.
         let (go, may_go) = std::sync::mpsc::channel();
         let held = to_writer(&store, move |_| may_go.recv().unwrap());
         let ((), said, synchronous, ()) = tokio::join!(held, say(&store, "x"), asked(), async { go.send(()).unwrap() });
@@ -248,7 +249,8 @@ async fn a_crash_in_mid_transaction_leaves_what_was_committed() {
     say(&store, "1").await.unwrap();
     store.close().await;
 
-    // As the writer does it, but too large for its cache, so that pages are in the files before the commit.
+    // As the writer does it, but too large for its cache, so that pages are in the files before the
+    // commit.
     let connection = Connection::open(&path).unwrap();
     connection
         .execute_batch(
@@ -394,7 +396,8 @@ async fn what_was_changed_by_hand_is_shown_as_well_as_it_can_be() {
         store.maintain().await.unwrap();
     }
     store.since(&RoomName::lobby(), Timestamp(1)).await.unwrap();
-    // A key that was not changed still counts once, and what was said under one that was is said again.
+    // A key that was not changed still counts once, and what was said under one that was is said
+    // again.
     let drafts = [draft("lobby", "tea", Some("0")), draft("lobby", "tea", Some("9"))].to_vec();
     let [Appended::Duplicate(first), Appended::New(_)] = &store.append(drafts).await.unwrap()[..] else { panic!() };
     assert_eq!(first.nick.as_str(), "a\u{fffd}b");
@@ -442,7 +445,8 @@ async fn many_at_once_each_get_their_own_answer() {
     assert_eq!(ids(&store, 0).await.0, (1..=900).collect::<Vec<_>>());
 }
 
-/// Returns the ids of what `query` finds in the lobby within `time`, and whether that may not be all.
+/// Returns the ids of what `query` finds in the lobby within `time`, and whether that may not be
+/// all.
 async fn found(store: &Store, query: &str, time: Duration) -> Result<(Vec<u64>, bool), StoreError> {
     let found = store.search_within(time, &RoomName::lobby(), query, 100).await?;
     Ok((found.messages.iter().map(|message| message.id.0).collect(), found.is_incomplete))
@@ -632,7 +636,8 @@ fn spoil(path: &Path, of: &str, parts: std::ops::Range<usize>) {
     drop(connection);
     let mut bytes = fs::read(path).unwrap();
     let root = &bytes[(root as usize - 1) * 4096..][..4096];
-    // The root is an interior page (file format, 1.6): cells with a child each, in an array after the header of 12 bytes.
+    // The root is an interior page (file format, 1.6): cells with a child each, in an array after
+    // the header of 12 bytes.
     assert!([2, 5].contains(&root[0]));
     let number = |at: usize| usize::from(root[at]) << 8 | usize::from(root[at + 1]);
     let cells = (0..number(3)).map(|cell| number(12 + 2 * cell));
@@ -816,8 +821,8 @@ async fn what_can_be_read_of_a_damaged_file_is_saved() {
     assert!(has_hole && most_lost < 20, "one page of messages costs what is on it, and no more: {most_lost}");
 }
 
-/// Fills a new log with so many messages of 1000 bytes, half of them in an earlier run, and returns what a client knows that came in
-/// then and has seen those.
+/// Fills a new log with so many messages of 1000 bytes, half of them in an earlier run, and returns
+/// what a client knows that came in then and has seen those.
 async fn fill(path: &Path, count: u64) -> Known {
     let mut known = Known { after: Some(MessageId(count / 2)), ..Known::default() };
     for half in [1..=count / 2, count / 2 + 1..=count] {

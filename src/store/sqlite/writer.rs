@@ -1,5 +1,5 @@
-//! The one thread that writes: what waits for it goes into one transaction, and each is answered once that is on disk. When nobody
-//! waits, it does the chores.
+//! The one thread that writes: what waits for it goes into one transaction, and each is answered
+//! once that is on disk. When nobody waits, it does the chores.
 
 use std::{
     sync::{
@@ -37,7 +37,8 @@ pub(super) const QUEUE: usize = 1024;
 /// Drafts in one transaction, past which no further request is taken into it: some 10 ms of work.
 const GROUP: usize = 1024;
 
-/// After so long without a request the chores begin: they must not come between somebody's messages.
+/// After so long without a request the chores begin: they must not come between somebody's
+/// messages.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// Statements besides those that insert messages, at the most.
@@ -46,15 +47,17 @@ const OTHERS: usize = 16;
 /// Between two looks at what need not be kept any more.
 const RETENTION: Duration = Duration::from_mins(1);
 
-/// Messages are deleted for their age only where the wall clock has gone evenly for so long, since the start or since it jumped: what a
-/// wrong clock deletes does not come back, and a clock that is wrong for so long has been looked at.
+/// Messages are deleted for their age only where the wall clock has gone evenly for so long, since
+/// the start or since it jumped: what a wrong clock deletes does not come back, and a clock that is
+/// wrong for so long has been looked at.
 const EVEN: Duration = Duration::from_hours(1);
 
 /// Between a chore that failed and the next: on a full disk it would fail again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// What messages weigh that are not in the index for searches, past which it gets as much as is stored: a search looks at each of them,
-/// which takes some 200 ms for so many. Until then, who says something hardly pays for searches.
+/// What messages weigh that are not in the index for searches, past which it gets as much as is
+/// stored: a search looks at each of them, which takes some 200 ms for so many. Until then, who
+/// says something hardly pays for searches.
 const UNINDEXED: u64 = 64 * 1024 * 1024;
 
 /// While others talk, the index has one of so many parts of the time: some 3 ms of 600.
@@ -83,7 +86,8 @@ pub(super) enum Request {
     Tidy { keep: Keep, now: Timestamp, reply: Reply<()> },
     /// Make the index for searches anew: somebody has found it damaged.
     RebuildIndex(StoreError),
-    /// Make the index of the messages of each room anew: somebody has come upon a hole, which can be one of it.
+    /// Make the index of the messages of each room anew: somebody has come upon a hole, which can
+    /// be one of it.
     RenewRoomIndex,
     /// Do something to the connection, for tests.
     #[cfg(test)]
@@ -172,9 +176,11 @@ impl Writer {
         Arc::clone(&self.last_given)
     }
 
-    /// Serves until nobody can ask any more, then waits for `readers` to end and closes the database.
+    /// Serves until nobody can ask any more, then waits for `readers` to end and closes the
+    /// database.
     pub(super) fn run(mut self, readers: Vec<JoinHandle<()>>) {
-        // For waiting with a deadline, nothing else. It is made here because it may not end where others run.
+        // For waiting with a deadline, nothing else. It is made here because it may not end where
+        // others run.
         let runtime = match Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
             Err(error) => return error!(%error, "the log cannot be written: no runtime to wait with"),
@@ -196,7 +202,8 @@ impl Writer {
             drop(reader.join());
         }
         let Self { connection, .. } = self;
-        // SQLite puts the write-ahead log into the database when the last connection closes, if that one may write.
+        // SQLite puts the write-ahead log into the database when the last connection closes, if
+        // that one may write.
         if let Err((_, error)) = connection.close() {
             warn!(%error, "the log was not closed in good order; nothing is lost");
         }
@@ -274,7 +281,8 @@ impl Writer {
         self.commit(lists, replies);
     }
 
-    /// Does what of the chores cannot wait until nobody talks, after so many messages were stored that weigh so much.
+    /// Does what of the chores cannot wait until nobody talks, after so many messages were stored
+    /// that weigh so much.
     fn keep_up(&mut self, messages: i64, weight: u64) {
         // At least as much is indexed as was stored, so that not more and more is left.
         let steps = number(messages / i64::from(maintenance::INDEXED)).max(weight / maintenance::INDEXED_TEXT);
@@ -289,7 +297,8 @@ impl Writer {
         }
     }
 
-    /// Keeps who is where. What fails is not tried again: it would cost somebody at most their nick at the next start.
+    /// Keeps who is where. What fails is not tried again: it would cost somebody at most their nick
+    /// at the next start.
     fn keep_memberships(&mut self, changes: &[MembershipChange]) {
         if changes.is_empty() {
             return;
@@ -329,8 +338,9 @@ impl Writer {
         }
     }
 
-    /// Chooses whether a commit returns only when it is on disk. Where it does not, a power cut may take back the last commits, but
-    /// never one before another; and the next that is synced takes those before it along, because the write-ahead log is one file.
+    /// Chooses whether a commit returns only when it is on disk. Where it does not, a power cut may
+    /// take back the last commits, but never one before another; and the next that is synced takes
+    /// those before it along, because the write-ahead log is one file.
     fn sync_commits(&mut self, is_synced: bool) -> Result<(), StoreError> {
         if self.is_synced != is_synced {
             self.connection.execute_batch(if is_synced {
@@ -353,22 +363,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never come.
+    /// Returns whether the chores cannot wait for a quiet moment, which on a busy server may never
+    /// come.
     fn maintenance_is_due(&self, now: Instant) -> bool {
         self.unindexed > UNINDEXED && self.index_from <= now
             || self.keys.press(self.last) && self.keys_from <= now
             || self.keep != Keep::default() && self.retention_due + RETENTION <= now
     }
 
-    /// Returns whether a step of the index is due while others talk: there is one to do, and the last was long enough ago.
+    /// Returns whether a step of the index is due while others talk: there is one to do, and the
+    /// last was long enough ago.
     fn index_may_have_its_turn(&self, now: Instant) -> bool {
         (self.unindexed >= maintenance::INDEXED_TEXT || self.last - self.indexed >= i64::from(maintenance::INDEXED))
             && self.index_turn <= now
             && self.index_from <= now
     }
 
-    /// Returns when there is something to do next, if nobody asks anything. Each kind of chore has its own time: one that fails does not
-    /// keep the others waiting.
+    /// Returns when there is something to do next, if nobody asks anything. Each kind of chore has
+    /// its own time: one that fails does not keep the others waiting.
     fn chore_due(&self) -> Option<Instant> {
         let retention = (self.keep != Keep::default()).then_some(self.retention_due);
         let keys = self.keys.lacks(self.last).then_some(self.keys_from);
@@ -416,7 +428,8 @@ impl Writer {
         Ok(deleted.more)
     }
 
-    /// Deletes a little of what need not be kept at this time, and returns whether there may be more.
+    /// Deletes a little of what need not be kept at this time, and returns whether there may be
+    /// more.
     fn retain(&mut self, reading: Reading) -> Result<bool, StoreError> {
         let time = self.clock.time(reading);
         if self.clock.even_for(reading) >= EVEN {
@@ -454,7 +467,8 @@ impl Writer {
         Ok(indexed.is_some())
     }
 
-    /// Makes the index of rooms anew, once a start: where the hole is one of the messages, it changes nothing.
+    /// Makes the index of rooms anew, once a start: where the hole is one of the messages, it
+    /// changes nothing.
     fn renew_room_index(&mut self) {
         if std::mem::replace(&mut self.room_index, RoomIndex::Renewed) == RoomIndex::Renewed {
             return;
@@ -466,8 +480,9 @@ impl Writer {
         }
     }
 
-    /// Makes the index for searches anew, unless that was done a moment ago: who found it damaged may have looked at it before. It is
-    /// fed from the messages as that of a new file is. Returns whether it is empty now.
+    /// Makes the index for searches anew, unless that was done a moment ago: who found it damaged
+    /// may have looked at it before. It is fed from the messages as that of a new file is. Returns
+    /// whether it is empty now.
     fn rebuild_index(&mut self, damage: &StoreError) -> bool {
         let now = Instant::now();
         if now < self.rebuild_from {
@@ -503,7 +518,8 @@ mod tests {
         Writer::new(connection, requests, keep).unwrap()
     }
 
-    /// Stores so many messages of so many bytes, and lets the chores keep up as they do when others wait.
+    /// Stores so many messages of so many bytes, and lets the chores keep up as they do when others
+    /// wait.
     fn say(writer: &mut Writer, count: usize, bytes: usize) {
         let (reply, _) = oneshot::channel();
         let drafts = vec![draft("lobby", &"x".repeat(bytes), None); count];
@@ -563,7 +579,8 @@ mod tests {
 
     const DAY: u64 = 24 * 3600 * 1000;
 
-    /// Returns what the clocks say so many minutes after the start, when the wall clock is so many days ahead.
+    /// Returns what the clocks say so many minutes after the start, when the wall clock is so many
+    /// days ahead.
     fn at(minutes: u64, days_ahead: u64) -> Reading {
         Reading {
             wall: Timestamp(1000 * DAY + minutes * 60_000 + days_ahead * DAY),
@@ -571,8 +588,8 @@ mod tests {
         }
     }
 
-    /// Returns how many messages are left of one that is 50 days old and one that is of today, after these readings, when messages
-    /// are kept for 90 days.
+    /// Returns how many messages are left of one that is 50 days old and one that is of today,
+    /// after these readings, when messages are kept for 90 days.
     fn left(readings: &[Reading]) -> i64 {
         let mut writer = writer(Keep { age: Some(Duration::from_hours(90 * 24)), messages: None });
         writer.clock = Clock::new(Timestamp(0), readings[0]);

@@ -231,7 +231,8 @@ fn the_people_of_another_history_are_others() {
     let another: [fn(&mut Chat); 3] = [
         |chat| chat.join(Hex([2; 8]), "ada"),
         |chat| chat.join_run(2, Some(60)),
-        // Of a run that the server does not know, although all that was seen may be of this history.
+        // Of a run that the server does not know, although all that was seen may be of this
+        // history.
         |chat| chat.join_run(2, Some(0)),
     ];
     for (number, another) in another.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What a terminal answers to the questions that we ask it. Pure.
 
-/// The longest name of a terminal that is kept, and the most of any answer that is looked at, in characters.
+/// The longest name of a terminal that is kept, and the most of any answer that is looked at, in
+/// characters.
 pub(super) const LONGEST: usize = 128;
 
 /// An answer of the terminal to a question of ours.
@@ -12,12 +13,14 @@ pub enum Answer {
     Name(String),
     /// It speaks kitty's keyboard protocol.
     Keyboard,
-    /// What it is (DA1): every terminal says that, and answers in the order of the questions. So it says no more.
+    /// What it is (DA1): every terminal says that, and answers in the order of the questions. So it
+    /// says no more.
     Attributes,
 }
 
 impl Answer {
-    /// Returns what a string of a terminal answers, from what stands behind its ESC, without its end.
+    /// Returns what a string of a terminal answers, from what stands behind its ESC, without its
+    /// end.
     pub(super) fn of(string: &str) -> Option<Self> {
         if let Some(colour) = string.strip_prefix("]11;") {
             return ground(colour).map(Self::Ground);
@@ -26,7 +29,8 @@ impl Answer {
     }
 }
 
-/// Reads a colour as X11 names it: `rgb:` or `rgba:`, each part with one to four hexadecimal digits; or `#` and two digits each.
+/// Reads a colour as X11 names it: `rgb:` or `rgba:`, each part with one to four hexadecimal
+/// digits; or `#` and two digits each.
 fn ground(colour: &str) -> Option<[u8; 3]> {
     let parts: Vec<&str> = if let Some(digits) = colour.strip_prefix('#') {
         if digits.len() != 6 || !digits.is_ascii() {

@@ -1,4 +1,5 @@
-//! Bytes of a terminal into keys of one character each: what they are together, [`Keys`](super::Keys) finds out. Pure.
+//! Bytes of a terminal into keys of one character each: what they are together,
+//! [`Keys`](super::Keys) finds out. Pure.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
@@ -10,7 +11,8 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// Returns a key for each character of `bytes`. What is not UTF-8 becomes U+FFFD, and takes nothing else with it.
+    /// Returns a key for each character of `bytes`. What is not UTF-8 becomes U+FFFD, and takes
+    /// nothing else with it.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
         self.cut.extend_from_slice(bytes);
         let mut characters: Vec<char> = Vec::new();

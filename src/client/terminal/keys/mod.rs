@@ -1,18 +1,23 @@
-//! The keys that were pressed: put together again where a read of the terminal cut them, and told from what only looks like keys.
-//! Pure: no terminal, and time is an argument.
+//! The keys that were pressed: put together again where a read of the terminal cut them, and told
+//! from what only looks like keys. Pure: no terminal, and time is an argument.
 //!
-//! **Sequences.** A key can be a sequence of bytes that begins with ESC, and a read can end anywhere in it. Esc alone is told from
-//! it by the time; where a network has parted the two for longer, by what comes at once behind the gap, because hands type one
-//! character a read. What else a terminal sends are answers: nobody typed them, so they are swallowed, and what we asked is told.
+//! **Sequences.** A key can be a sequence of bytes that begins with ESC, and a read can end
+//! anywhere in it. Esc alone is told from it by the time; where a network has parted the two for
+//! longer, by what comes at once behind the gap, because hands type one character a read. What else
+//! a terminal sends are answers: nobody typed them, so they are swallowed, and what we asked is
+//! told.
 //!
-//! **Pastes.** A terminal that can puts brackets round what is pasted; a paste without its end ends with a silence. What comes together
-//! with the end of a paste is a part of it: a text that holds such an end would else go on as keys. The Linux console, old terminals
-//! and a multiplexer's own paste do not say what is pasted, and no terminal tells who pastes. What hands type is read key by key, at
-//! the most a line with its Enter where a network is slow. So a line break with more behind it that came with it is a paste, and so is
-//! what is longer than such a line. That is a guess: lines typed ahead look the same, and wait for Enter.
+//! **Pastes.** A terminal that can puts brackets round what is pasted; a paste without its end ends
+//! with a silence. What comes together with the end of a paste is a part of it: a text that holds
+//! such an end would else go on as keys. The Linux console, old terminals and a multiplexer's own
+//! paste do not say what is pasted, and no terminal tells who pastes. What hands type is read key
+//! by key, at the most a line with its Enter where a network is slow. So a line break with more
+//! behind it that came with it is a paste, and so is what is longer than such a line. That is a
+//! guess: lines typed ahead look the same, and wait for Enter.
 //!
-//! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at once. A key that repeats itself
-//! comes one by one; when it has, arrows that a slow network hands over together are still the key's.
+//! **The wheel.** On the alternate screen many terminals, and tmux, send arrows for it, several at
+//! once. A key that repeats itself comes one by one; when it has, arrows that a slow network hands
+//! over together are still the key's.
 
 mod answer;
 mod bytes;
@@ -29,25 +34,27 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use self::sequence::Sequence;
 pub use self::{answer::Answer, bytes::Bytes};
 
-/// What belongs to one key follows the ESC within this time; nobody presses two keys so fast, and nobody feels Esc come so late.
+/// What belongs to one key follows the ESC within this time; nobody presses two keys so fast, and
+/// nobody feels Esc come so late.
 pub const ESCAPE: Duration = Duration::from_millis(50);
 
-/// A paste without brackets has ended when nothing came for so long: more than a network pauses within one, less than it takes to
-/// look at what was pasted and press Enter.
+/// A paste without brackets has ended when nothing came for so long: more than a network pauses
+/// within one, less than it takes to look at what was pasted and press Enter.
 pub const SILENCE: Duration = Duration::from_millis(250);
 
-/// A paste with brackets, a sequence and an answer of the terminal have ended when nothing came for so long: their end is lost, and
-/// the keyboard must not be.
+/// A paste with brackets, a sequence and an answer of the terminal have ended when nothing came for
+/// so long: their end is lost, and the keyboard must not be.
 pub const LOST: Duration = Duration::from_secs(1);
 
-/// What follows within this time came together, where a network or a read has parted it. Hands do not break a line and begin the
-/// next so fast, and nobody feels a line be sent so late.
+/// What follows within this time came together, where a network or a read has parted it. Hands do
+/// not break a line and begin the next so fast, and nobody feels a line be sent so late.
 pub const TOGETHER: Duration = Duration::from_millis(30);
 
 /// Arrows within this time of each other are the wheel's: no key repeats itself 100 times a second.
 pub const WHEEL: Duration = Duration::from_millis(10);
 
-/// A hand that has turned the wheel presses no arrow so soon: one more is a small turn, as a touchpad sends.
+/// A hand that has turned the wheel presses no arrow so soon: one more is a small turn, as a
+/// touchpad sends.
 pub const TURNING: Duration = Duration::from_millis(200);
 
 /// How often a key comes one by one before it is known to repeat itself.
@@ -59,7 +66,8 @@ const ARROWS: usize = 3;
 /// Nobody types as much while nothing is read: what is longer is a paste.
 const LINE: usize = 1000;
 
-/// The longest answer that is swallowed; the longest that a terminal gives unasked are colours, titles and clipboards.
+/// The longest answer that is swallowed; the longest that a terminal gives unasked are colours,
+/// titles and clipboards.
 const ANSWER: usize = 1024 * 1024;
 
 /// What a terminal has to say.
@@ -96,7 +104,8 @@ pub struct Keys {
     patience: Duration,
     /// What was swallowed of an answer of the terminal, while it goes on.
     answer: Option<Swallowed>,
-    /// Keys that came together: of a text that can become a paste, or one and the same arrow. Nothing else waits beside them.
+    /// Keys that came together: of a text that can become a paste, or one and the same arrow.
+    /// Nothing else waits beside them.
     burst: Vec<KeyEvent>,
     /// When what waits stops waiting for more.
     until: Duration,
@@ -140,7 +149,8 @@ struct Swallowed {
 }
 
 impl Keys {
-    /// Takes an event that came at `now`, which is counted from any fixed moment; returns what is certain then, in order.
+    /// Takes an event that came at `now`, which is counted from any fixed moment; returns what is
+    /// certain then, in order.
     pub fn feed(&mut self, event: Event, now: Duration) -> Vec<Input> {
         let mut inputs = self.wake(now);
         self.in_read += usize::from(matches!(event, Event::Key(_)));
@@ -176,7 +186,8 @@ impl Keys {
         waits.then_some(self.until)
     }
 
-    /// Returns what is certain at `now` because nothing came. Events that wait to be taken come first: they may complete a key.
+    /// Returns what is certain at `now` because nothing came. Events that wait to be taken come
+    /// first: they may complete a key.
     pub fn wake(&mut self, now: Duration) -> Vec<Input> {
         let mut inputs = Vec::new();
         if now >= self.until {
@@ -246,13 +257,15 @@ impl Keys {
             self.give_up_late(inputs);
             self.gather(key, now, inputs);
         } else {
-            // Nobody types so much of one at once: the rest is on its way, however long a network takes.
+            // Nobody types so much of one at once: the rest is on its way, however long a network
+            // takes.
             self.hold(key, now + LOST);
             self.look(now, inputs);
         }
     }
 
-    /// Returns whether `key` goes on with a sequence whose Esc was handed on: what came first of a read behind it.
+    /// Returns whether `key` goes on with a sequence whose Esc was handed on: what came first of a
+    /// read behind it.
     fn goes_on_late(&self, key: KeyEvent, now: Duration) -> bool {
         let is_soon = self.escaped_at.is_some_and(|at| now < at + LOST);
         let begins = sequence::byte(key).is_some_and(|byte| sequence::begins(byte) && byte != b'\\');
@@ -407,7 +420,8 @@ impl Keys {
         }
     }
 
-    /// Swallows a key of an answer. BEL and ST end it, and any other control does, which is no part of one.
+    /// Swallows a key of an answer. BEL and ST end it, and any other control does, which is no part
+    /// of one.
     fn answer_key(&mut self, key: KeyEvent, now: Duration, inputs: &mut Vec<Input>) {
         let Some(mut answer) = self.answer.take() else { return };
         if key.code == KeyCode::Char('g') && key.modifiers == KeyModifiers::CONTROL {
@@ -439,7 +453,8 @@ impl Keys {
             give_back(answer, inputs);
             return self.key(key, now, inputs);
         }
-        // What an answer brings comes together. What comes alone after a silence, or when it has lasted long, was typed.
+        // What an answer brings comes together. What comes alone after a silence, or when it has
+        // lasted long, was typed.
         let is_late = now >= answer.latest + SILENCE || now >= answer.began + 2 * LOST;
         answer.suspect = (is_late && self.in_read == 1).then_some(key);
         answer.latest = now;
@@ -547,7 +562,8 @@ fn is_text(key: KeyEvent) -> bool {
     }
 }
 
-/// Returns whether `key` is a line break: the one that a terminal sends for it, or the one that stands in files.
+/// Returns whether `key` is a line break: the one that a terminal sends for it, or the one that
+/// stands in files.
 fn is_break(key: KeyEvent) -> bool {
     match key.code {
         KeyCode::Enter => key.modifiers.is_empty(),

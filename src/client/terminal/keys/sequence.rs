@@ -1,4 +1,5 @@
-//! What the bytes behind an ESC mean: ECMA-48 section 5.4 for their form; xterm's, rxvt's, the Linux console's and kitty's keys. Pure.
+//! What the bytes behind an ESC mean: ECMA-48 section 5.4 for their form; xterm's, rxvt's, the
+//! Linux console's and kitty's keys. Pure.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -18,7 +19,8 @@ pub(super) enum Sequence {
     PasteEnds,
     /// An answer to a question of ours.
     Answer(Answer),
-    /// The beginning of a string, as terminals answer: OSC, DCS, APC, PM or SOS. It goes on to its end.
+    /// The beginning of a string, as terminals answer: OSC, DCS, APC, PM or SOS. It goes on to its
+    /// end.
     AnswerBegins,
     /// The beginning of a string, or a key with Alt and another behind it: its end tells.
     AnswerOrKeys,
@@ -38,7 +40,8 @@ pub(super) fn byte(key: KeyEvent) -> Option<u8> {
     }
 }
 
-/// Returns whether `byte` behind an ESC can begin a sequence, CSI or SS3, or a string, or is the end of one (ST).
+/// Returns whether `byte` behind an ESC can begin a sequence, CSI or SS3, or a string, or is the
+/// end of one (ST).
 pub(super) fn begins(byte: u8) -> bool {
     matches!(byte, b'[' | b'O' | b'\\') || begins_string(byte)
 }
@@ -47,7 +50,8 @@ pub(super) fn begins_string(byte: u8) -> bool {
     matches!(byte, b']' | b'P' | b'_' | b'^' | b'X')
 }
 
-/// Returns what is left of a sequence that begins with ESC and `first`, when `key` comes, which can stand in none.
+/// Returns what is left of a sequence that begins with ESC and `first`, when `key` comes, which can
+/// stand in none.
 pub(super) fn broken(first: KeyEvent, key: KeyEvent) -> Sequence {
     match byte(first) {
         Some(first) if begins_string(first) => {
@@ -131,7 +135,8 @@ fn control(parameters: &[u8], last: u8) -> Sequence {
             letter(last.to_ascii_uppercase(), KeyModifiers::SHIFT, KeyEventKind::Press)
         }
         (b'u', Some(first)) => unicode(&character(first, third), modifiers, kind),
-        // F3 with a modifier, and where the cursor is in the first row: nobody asked for that, but somebody before us can have.
+        // F3 with a modifier, and where the cursor is in the first row: nobody asked for that, but
+        // somebody before us can have.
         (b'R', Some(_)) => None,
         (_, None | Some(1)) => letter(last, modifiers, kind),
         // The modifiers alone, as xterm has it with modifyCursorKeys 1.
@@ -159,7 +164,8 @@ fn keypad(parameters: &[u8], last: u8) -> Sequence {
     key.map_or(Sequence::Meaningless, Sequence::Key)
 }
 
-/// Returns the key whose sequence is SS3 and this byte: xterm's, rxvt's arrows with Control, and the keypad's as a VT100 sends them.
+/// Returns the key whose sequence is SS3 and this byte: xterm's, rxvt's arrows with Control, and
+/// the keypad's as a VT100 sends them.
 fn single(last: u8) -> Option<KeyEvent> {
     let code = match last {
         b'a'..=b'd' => return letter(last.to_ascii_uppercase(), KeyModifiers::CONTROL, KeyEventKind::Press),
@@ -277,7 +283,8 @@ struct Character {
     capitals: bool,
 }
 
-/// Returns the key of a character: the same key as it is where a terminal has nothing but bytes for it.
+/// Returns the key of a character: the same key as it is where a terminal has nothing but bytes for
+/// it.
 fn unicode(character: &Character, mut modifiers: KeyModifiers, kind: KeyEventKind) -> Option<KeyEvent> {
     let code = match char::from_u32(character.number)? {
         '\u{1b}' => KeyCode::Esc,
@@ -304,8 +311,8 @@ fn unicode(character: &Character, mut modifiers: KeyModifiers, kind: KeyEventKin
     Some(KeyEvent::new_with_kind(code, modifiers, kind))
 }
 
-/// Returns the character of the key in a Latin layout, if `c` is of another script: it names the key in what is pressed with Control
-/// or Alt.
+/// Returns the character of the key in a Latin layout, if `c` is of another script: it names the
+/// key in what is pressed with Control or Alt.
 fn latin(c: char, character: &Character) -> char {
     let base = character.base.and_then(char::from_u32).filter(char::is_ascii);
     base.filter(|_| !c.is_ascii()).unwrap_or(c)
@@ -325,8 +332,9 @@ fn written(c: char, character: &Character, modifiers: KeyModifiers) -> char {
     })
 }
 
-/// Returns what the key of `c` is with Control: a terminal that has nothing but bytes sends control characters for them, which are
-/// also other keys. Control stays in `modifiers` where it is no other key.
+/// Returns what the key of `c` is with Control: a terminal that has nothing but bytes sends control
+/// characters for them, which are also other keys. Control stays in `modifiers` where it is no
+/// other key.
 fn with_control(shown: char, c: char, shifts: bool, modifiers: &mut KeyModifiers) -> KeyCode {
     let code = match (shown, c.to_ascii_lowercase()) {
         ('?', _) | (_, '8') => KeyCode::Backspace,

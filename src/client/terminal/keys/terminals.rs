@@ -1,4 +1,5 @@
-//! Each key in the spellings of terminals, and whatever a terminal answers. The table of keys is in `docs/terminals.md`, too.
+//! Each key in the spellings of terminals, and whatever a terminal answers. The table of keys is in
+//! `docs/terminals.md`, too.
 
 use super::*;
 
@@ -26,8 +27,9 @@ fn read(reads: &[(Duration, &str)]) -> Vec<Input> {
     inputs
 }
 
-/// A key, and its spellings where terminals differ: xterm, xterm with modifyOtherKeys, kitty and those that speak its protocol
-/// (foot, Ghostty, `WezTerm`, Alacritty), rxvt, the Linux console, `PuTTY`, tmux, GNU screen, a VT220.
+/// A key, and its spellings where terminals differ: xterm, xterm with modifyOtherKeys, kitty and
+/// those that speak its protocol (foot, Ghostty, `WezTerm`, Alacritty), rxvt, the Linux console,
+/// `PuTTY`, tmux, GNU screen, a VT220.
 const KEYS: &[(KeyCode, KeyModifiers, &[&str])] = &[
     (KeyCode::Up, NONE, &["\x1b[A", "\x1bOA", "\x1b[1;1A", "\x1b[1;129A", "\x1b[57419u"]),
     (KeyCode::Down, NONE, &["\x1b[B", "\x1bOB", "\x1b[1;65B", "\x1b[57420u"]),

@@ -1,5 +1,5 @@
-//! What the screen shows and what it is to show next, and the bytes between the two. No terminal: bytes come out, somebody else
-//! writes them.
+//! What the screen shows and what it is to show next, and the bytes between the two. No terminal:
+//! bytes come out, somebody else writes them.
 
 use std::{io, ops::Range};
 
@@ -22,7 +22,8 @@ use crate::client::picture::{LinkSpan, Picture, uri};
 /// A screen that has no size is taken to be as large as the oldest ones.
 const USUAL: Size = Size { width: 80, height: 24 };
 
-/// The largest side of a screen: what a terminal claims beyond it is not believed, because it would only cost memory.
+/// The largest side of a screen: what a terminal claims beyond it is not believed, because it would
+/// only cost memory.
 const LARGEST: u16 = 1000;
 
 /// The screen as it is shown, and as it is drawn next.
@@ -54,7 +55,8 @@ impl Canvas {
         self
     }
 
-    /// Takes note that the screen has another size, and that the terminal did with its rows as it liked.
+    /// Takes note that the screen has another size, and that the terminal did with its rows as it
+    /// liked.
     pub fn resize(&mut self, size: Size) {
         self.shown.resize(area(size));
         self.next.resize(area(size));
@@ -66,7 +68,8 @@ impl Canvas {
         self.unknown = true;
     }
 
-    /// Returns what turns the screen into the picture that `draw` makes; nothing when it is the picture that is there.
+    /// Returns what turns the screen into the picture that `draw` makes; nothing when it is the
+    /// picture that is there.
     #[must_use]
     pub fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer) -> Picture) -> Vec<u8> {
         self.next.reset();
@@ -117,10 +120,12 @@ impl Canvas {
         queue!(bytes, EndSynchronizedUpdate)
     }
 
-    /// Returns whether `rows`, which are one line to the terminal, change and are more than cells of one character each.
+    /// Returns whether `rows`, which are one line to the terminal, change and are more than cells
+    /// of one character each.
     ///
-    /// Terminals do not agree how wide a cluster of several code points is, and what a wrong guess left behind stays for ever where
-    /// only differing cells are written. Which cells are links, and that a row goes on in the next, is told as they are written.
+    /// Terminals do not agree how wide a cluster of several code points is, and what a wrong guess
+    /// left behind stays for ever where only differing cells are written. Which cells are links,
+    /// and that a row goes on in the next, is told as they are written.
     fn is_rewritten(&self, rows: Range<u16>, width: u16, picture: &Picture) -> bool {
         let cells = usize::from(rows.start) * usize::from(width)..usize::from(rows.end) * usize::from(width);
         let (Some(shown), Some(next)) = (self.shown.content.get(cells.clone()), self.next.content.get(cells)) else {
@@ -140,8 +145,8 @@ impl Canvas {
                 || shown.iter().chain(next).any(is_cluster))
     }
 
-    /// Writes every cell of `rows`, from the left, and tells the place anew after each cluster; between two rows that are one line,
-    /// the terminal itself goes on in the next.
+    /// Writes every cell of `rows`, from the left, and tells the place anew after each cluster;
+    /// between two rows that are one line, the terminal itself goes on in the next.
     fn rewrite(&self, bytes: &mut Vec<u8>, rows: Range<u16>, width: u16, picture: &Picture) -> io::Result<()> {
         let wraps = rows.len() > 1;
         // An erased row goes on nowhere, whatever it did before.
@@ -182,8 +187,8 @@ impl Canvas {
         if wraps { queue!(bytes, DisableLineWrap) } else { Ok(()) }
     }
 
-    /// Returns before which column the cells of row `y` are written where blanks at the end need not be; a wide character that begins
-    /// the next row has no blank before it.
+    /// Returns before which column the cells of row `y` are written where blanks at the end need
+    /// not be; a wide character that begins the next row has no blank before it.
     fn written(&self, y: u16, width: u16, goes_on: bool) -> u16 {
         if goes_on {
             let is_wide = self.next[(0, y + 1)].symbol().width() > 1;
@@ -193,8 +198,8 @@ impl Canvas {
     }
 }
 
-/// Writes the cells of `run`, and takes them out; where the terminal's cursor is there already, it is not moved. Returns whether
-/// there were none.
+/// Writes the cells of `run`, and takes them out; where the terminal's cursor is there already, it
+/// is not moved. Returns whether there were none.
 fn put(bytes: &mut Vec<u8>, run: &mut Vec<(u16, u16, &Cell)>, moves: bool) -> io::Result<bool> {
     let Some(&(x, y, _)) = run.first() else { return Ok(true) };
     let mut moving = Vec::new();

@@ -1,7 +1,9 @@
-//! The terminal as a whole screen: taken over, drawn on, and given back as it was found, however the program ends.
+//! The terminal as a whole screen: taken over, drawn on, and given back as it was found, however
+//! the program ends.
 //!
-//! Frames leave through a thread, so that a terminal that takes nothing for a while does not keep the connections from living.
-//! A frame is what differs from the one before it; so the next is drawn only when that one has been written.
+//! Frames leave through a thread, so that a terminal that takes nothing for a while does not keep
+//! the connections from living. A frame is what differs from the one before it; so the next is
+//! drawn only when that one has been written.
 
 mod canvas;
 pub mod osc;
@@ -49,18 +51,21 @@ use crate::{
     os,
 };
 
-/// How long a terminal may take for the frame that is under way when the program ends or is suspended.
+/// How long a terminal may take for the frame that is under way when the program ends or is
+/// suspended.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The title is put aside on the way in and put back on the way out (xterm's window operations 22 and 23).
+/// The title is put aside on the way in and put back on the way out (xterm's window operations 22
+/// and 23).
 const KEEP_TITLE: &str = "\u{1b}[22;2t";
 const TITLE_BACK: &str = "\u{1b}[23;2t";
 
-/// On the alternate screen terminals send arrows for the wheel where they are told to (xterm's mode 1007): so it scrolls, and the
-/// mouse still selects.
+/// On the alternate screen terminals send arrows for the wheel where they are told to (xterm's mode
+/// 1007): so it scrolls, and the mouse still selects.
 const KEEP_WHEEL: &str = "\u{1b}[?1007s";
 const WHEEL_SENDS_ARROWS: &str = "\u{1b}[?1007h";
-/// On, which it is by default in most terminals, and then as it was found, where the terminal has kept that.
+/// On, which it is by default in most terminals, and then as it was found, where the terminal has
+/// kept that.
 const WHEEL_BACK: &str = "\u{1b}[?1007h\u{1b}[?1007r";
 
 /// Whether the terminal is ours; what a panic has to know.
@@ -110,7 +115,8 @@ impl Screen {
         !self.busy && !self.lent
     }
 
-    /// Returns what to write to a terminal that gave this `answer`, so that it tells keys as well as it can.
+    /// Returns what to write to a terminal that gave this `answer`, so that it tells keys as well
+    /// as it can.
     #[must_use]
     pub fn heard(&self, answer: &Answer) -> &'static [u8] {
         let mut keyboard = KEYBOARD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +127,8 @@ impl Screen {
         better.taking(true)
     }
 
-    /// Draws the next frame, with `extras` written before it, such as a bell; nothing is written where nothing has changed.
+    /// Draws the next frame, with `extras` written before it, such as a bell; nothing is written
+    /// where nothing has changed.
     pub fn draw(&mut self, extras: &[u8], draw: impl FnOnce(Rect, &mut Buffer) -> Picture) {
         let mut bytes = extras.to_vec();
         bytes.extend(self.canvas.paint(draw));
@@ -154,7 +161,8 @@ impl Screen {
         self.canvas.forget();
     }
 
-    /// Gives the terminal back, stops the program as Ctrl-Z does, and takes the terminal again when it goes on.
+    /// Gives the terminal back, stops the program as Ctrl-Z does, and takes the terminal again when
+    /// it goes on.
     ///
     /// # Errors
     /// When the terminal cannot be taken again.
@@ -165,7 +173,8 @@ impl Screen {
         self.resume()
     }
 
-    /// Gives the terminal back, so that another program may have it, and draws nothing until [`Self::resume`].
+    /// Gives the terminal back, so that another program may have it, and draws nothing until
+    /// [`Self::resume`].
     pub async fn lend(&mut self) {
         self.settle().await;
         self.give_back();
@@ -178,8 +187,8 @@ impl Screen {
         self.lent
     }
 
-    /// Takes the terminal again after the program was stopped, or another program had it: whoever had it meanwhile may have left it
-    /// otherwise.
+    /// Takes the terminal again after the program was stopped, or another program had it: whoever
+    /// had it meanwhile may have left it otherwise.
     ///
     /// # Errors
     /// When it cannot be taken.
@@ -204,7 +213,8 @@ impl Screen {
     }
 
     fn give_back(&self) {
-        // A terminal that still takes nothing would not take its restoring either, and nobody could end the program.
+        // A terminal that still takes nothing would not take its restoring either, and nobody could
+        // end the program.
         give_back(!self.busy);
     }
 }
@@ -287,8 +297,8 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Sees to it that the words of a panic are read on a terminal that has been given back. A panic of a task that somebody awaits
-/// is told by whoever does, so its words do not go over the screen.
+/// Sees to it that the words of a panic are read on a terminal that has been given back. A panic of
+/// a task that somebody awaits is told by whoever does, so its words do not go over the screen.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

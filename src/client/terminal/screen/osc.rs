@@ -1,7 +1,9 @@
-//! What the terminal is told beside the picture: operating system commands (ECMA-48 section 8.3.89). Pure.
+//! What the terminal is told beside the picture: operating system commands (ECMA-48 section
+//! 8.3.89). Pure.
 //!
-//! Terminals read the words of some of these as commands: `9;4;3;50` is a bar of progress, and others are a program to start. A
-//! peer may choose the words. So a payload begins with words of ours, and has no control character in it and no separator.
+//! Terminals read the words of some of these as commands: `9;4;3;50` is a bar of progress, and
+//! others are a program to start. A peer may choose the words. So a payload begins with words of
+//! ours, and has no control character in it and no separator.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -34,8 +36,8 @@ pub fn copy(text: &str) -> String {
     format!("\u{1b}]52;c;{}\u{7}", BASE64_STANDARD.encode(text))
 }
 
-/// Returns what makes a link of the characters written from now on, or none without one (OSC 8). The terminal shows the parts that
-/// have one id as one.
+/// Returns what makes a link of the characters written from now on, or none without one (OSC 8).
+/// The terminal shows the parts that have one id as one.
 pub(super) fn link(span: Option<&LinkSpan>) -> String {
     match span.and_then(|span| Some((span.id, uri(&span.text)?))) {
         Some(((entry, number), uri)) => format!("\u{1b}]8;id={entry}-{number};{uri}\u{1b}\\"),

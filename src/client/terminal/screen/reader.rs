@@ -1,8 +1,10 @@
-//! The reader of the terminal: what was read together stays together, because only so a paste can be told from typing.
+//! The reader of the terminal: what was read together stays together, because only so a paste can
+//! be told from typing.
 //!
-//! Where a terminal sends bytes, they are taken as they are. crossterm's reader would wait without end for the rest of what has none,
-//! such as a paste that was cut off or an answer that it does not know, and lose keys beside a byte that is no text. Elsewhere its
-//! events are taken, but not by its stream, which does not say whether more has been read.
+//! Where a terminal sends bytes, they are taken as they are. crossterm's reader would wait without
+//! end for the rest of what has none, such as a paste that was cut off or an answer that it does
+//! not know, and lose keys beside a byte that is no text. Elsewhere its events are taken, but not
+//! by its stream, which does not say whether more has been read.
 
 use std::{
     io,
@@ -25,7 +27,8 @@ use crate::{
     os::{Signals, TerminalBytes, TerminalWaker},
 };
 
-/// What is read within this time of what was read before was sent with it: a program writes at once, hands take longer.
+/// What is read within this time of what was read before was sent with it: a program writes at
+/// once, hands take longer.
 const TOGETHER: Duration = Duration::from_millis(1);
 
 /// Events that are handed on at once; a long paste has more.
@@ -97,7 +100,8 @@ impl Reader {
         }
     }
 
-    /// Ends the reading, so that another program may have the terminal; returns what had been read and not taken.
+    /// Ends the reading, so that another program may have the terminal; returns what had been read
+    /// and not taken.
     pub async fn stop(self) -> Vec<Reading> {
         let Self { mut readings, stop, .. } = self;
         drop(stop);
@@ -158,7 +162,8 @@ fn read_events(sender: &mpsc::Sender<io::Result<Reading>>, stop: &AtomicBool) {
     }
 }
 
-/// Waits for an event, and takes what was read with it; returns nothing when it was woken. At `free` the reading before was done.
+/// Waits for an event, and takes what was read with it; returns nothing when it was woken. At
+/// `free` the reading before was done.
 fn reading(free: &mut Instant) -> io::Result<Option<Reading>> {
     let asked = Instant::now();
     if !event::poll(LONG)? {

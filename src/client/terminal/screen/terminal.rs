@@ -1,7 +1,8 @@
 //! What is asked of the terminal, and what it is told once it has answered. Pure.
 //!
-//! Nobody waits for an answer: the first picture is drawn without, and a terminal that never answers costs a few bytes. The last
-//! question is one that every terminal answers, and all answer in order: what has no answer before that one has none.
+//! Nobody waits for an answer: the first picture is drawn without, and a terminal that never
+//! answers costs a few bytes. The last question is one that every terminal answers, and all answer
+//! in order: what has no answer before that one has none.
 
 use crate::client::terminal::keys::Answer;
 
@@ -17,15 +18,17 @@ pub enum Keyboard {
     /// As it always did.
     #[default]
     Plain,
-    /// By kitty's protocol: keys that would be mistaken for others are sequences (flag 1), and these tell the key of a Latin layout
-    /// as well (flag 4), so that Ctrl-C is itself in a Cyrillic one.
+    /// By kitty's protocol: keys that would be mistaken for others are sequences (flag 1), and
+    /// these tell the key of a Latin layout as well (flag 4), so that Ctrl-C is itself in a
+    /// Cyrillic one.
     Kitty,
     /// By xterm's modifyOtherKeys, level 1: keys that no byte stands for are sequences.
     Xterm,
 }
 
 impl Keyboard {
-    /// Returns what has the terminal tell keys so, until [`Self::returning`]; what was before is kept there if it `keeps`.
+    /// Returns what has the terminal tell keys so, until [`Self::returning`]; what was before is
+    /// kept there if it `keeps`.
     pub(super) fn taking(self, keeps: bool) -> &'static [u8] {
         match self {
             Self::Plain => b"",
@@ -46,13 +49,15 @@ impl Keyboard {
     }
 }
 
-/// Returns what to ask a terminal of which `TERM` says this: nothing of one that might show the questions.
+/// Returns what to ask a terminal of which `TERM` says this: nothing of one that might show the
+/// questions.
 #[must_use]
 pub fn questions(term: &str) -> &'static [u8] {
     if is_old(term) { b"" } else { QUESTIONS }
 }
 
-/// Returns what asks the same terminal for its ground again: it may have another by now, or know it only since somebody looks.
+/// Returns what asks the same terminal for its ground again: it may have another by now, or know it
+/// only since somebody looks.
 #[must_use]
 pub fn ground_question(term: &str) -> &'static [u8] {
     if is_old(term) { b"" } else { GROUND }
@@ -62,7 +67,8 @@ fn is_old(term: &str) -> bool {
     ["linux", "vt", "ansi", "cons", "dumb", "wy", "sun"].iter().any(|name| term.starts_with(name))
 }
 
-/// Returns how the terminal is to tell keys from now on, after this `answer`; nothing when that stays as it `is`.
+/// Returns how the terminal is to tell keys from now on, after this `answer`; nothing when that
+/// stays as it `is`.
 #[must_use]
 pub fn keyboard(answer: &Answer, is: Keyboard) -> Option<Keyboard> {
     match (answer, is) {

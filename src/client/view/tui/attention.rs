@@ -35,19 +35,22 @@ impl fmt::Display for Bell {
     }
 }
 
-/// How long after a sign of somebody it is taken that they look. A terminal that has said that it has the keyboard may never say
-/// that it lost it: tmux does not when the connection to it breaks.
+/// How long after a sign of somebody it is taken that they look. A terminal that has said that it
+/// has the keyboard may never say that it lost it: tmux does not when the connection to it breaks.
 const LOOKING: Duration = Duration::from_secs(45);
 
-/// How long it is quiet after a call: nobody needs a second one as soon, and a bell for each message of a flood is noise.
+/// How long it is quiet after a call: nobody needs a second one as soon, and a bell for each
+/// message of a flood is noise.
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Whether somebody looks at the screen, and how they were called.
 #[derive(Debug, Default)]
 pub(super) struct Focus {
-    /// The last sign of somebody: a key, or that the terminal has the keyboard now. The start of the program is one.
+    /// The last sign of somebody: a key, or that the terminal has the keyboard now. The start of
+    /// the program is one.
     sign: Duration,
-    /// Whether the terminal has said since that it does not have the keyboard; many never say anything.
+    /// Whether the terminal has said since that it does not have the keyboard; many never say
+    /// anything.
     lost: bool,
     /// When they were called last.
     called: Option<Duration>,
@@ -70,7 +73,8 @@ impl Focus {
         (self.sign, self.lost, self.uncalled) = (now, false, 0);
     }
 
-    /// Returns whether to call them now: how many calls were left out before this one, or nothing where it is too soon.
+    /// Returns whether to call them now: how many calls were left out before this one, or nothing
+    /// where it is too soon.
     pub(super) fn call(&mut self, now: Duration) -> Option<usize> {
         if self.called.is_some_and(|called| now.saturating_sub(called) < PAUSE) {
             self.uncalled += 1;

@@ -1,4 +1,5 @@
-//! The room as bare text: nothing stands beside it and nothing is indented, so that the terminal selects it as it was said. Pure.
+//! The room as bare text: nothing stands beside it and nothing is indented, so that the terminal
+//! selects it as it was said. Pure.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
@@ -27,8 +28,8 @@ impl Bare {
         Self { lines: conversation.bare(LINES) }
     }
 
-    /// Draws the last of it into `area`, which is the whole screen. Where a line goes on in the next row the terminal itself is to
-    /// go on there.
+    /// Draws the last of it into `area`, which is the whole screen. Where a line goes on in the
+    /// next row the terminal itself is to go on there.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, palette: Palette) -> Picture {
         let mut picture = Picture::default();
         let room = usize::from(area.height.saturating_sub(1));

@@ -1,4 +1,5 @@
-//! What the user chose for one room: what of it calls for them, and whose comings and goings it tells. Pure.
+//! What the user chose for one room: what of it calls for them, and whose comings and goings it
+//! tells. Pure.
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::attention::Bell;
 use crate::protocol::RoomName;
 
-/// Which messages of a room call for the user: by the bell, on the desktop, and in the order of Alt-A.
+/// Which messages of a room call for the user: by the bell, on the desktop, and in the order of
+/// Alt-A.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Notify {

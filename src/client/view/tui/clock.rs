@@ -41,7 +41,8 @@ pub struct Times {
 }
 
 impl Clock {
-    /// Returns what people use where a locale is from, such as `en_US.UTF-8`; 24 hours for one that does not say where.
+    /// Returns what people use where a locale is from, such as `en_US.UTF-8`; 24 hours for one that
+    /// does not say where.
     #[must_use]
     pub fn of_locale(locale: &str) -> Self {
         let name = locale.split(['.', '@']).next().unwrap_or_default();

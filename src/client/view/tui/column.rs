@@ -98,7 +98,8 @@ fn in_common<'a>(rooms: &'a [Room], nick: &Nick) -> impl Iterator<Item = &'a Roo
     rooms.iter().filter(move |room| room.names.contains(nick))
 }
 
-/// Draws how many rooms are out of sight, and whether one of them calls; nothing where there are none.
+/// Draws how many rooms are out of sight, and whether one of them calls; nothing where there are
+/// none.
 fn draw_rest(arrow: char, rooms: &[Room], lines: &mut Lines<'_>, palette: Palette) {
     if rooms.is_empty() {
         return;
@@ -119,8 +120,8 @@ fn room_rows(height: usize, rooms: usize, below: usize) -> usize {
     rooms.min(height - kept)
 }
 
-/// Returns which of `count` rooms are in sight in so many rows, the `current` among them. Where some are not, one row tells so on that
-/// side.
+/// Returns which of `count` rooms are in sight in so many rows, the `current` among them. Where
+/// some are not, one row tells so on that side.
 fn in_sight(count: usize, current: usize, rows: usize) -> Range<usize> {
     if count <= rows {
         return 0..count;

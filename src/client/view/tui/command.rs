@@ -1,4 +1,5 @@
-//! The commands that only a screen has: they are about what is shown, and the server never hears of them. Pure.
+//! The commands that only a screen has: they are about what is shown, and the server never hears of
+//! them. Pure.
 
 use super::{
     attention::Bell,
@@ -226,7 +227,8 @@ pub(super) enum Entered {
 /// Reads a line that was entered.
 ///
 /// # Errors
-/// A [`CommandError`] when no command has the name, or it is a command of the screen and lacks something.
+/// A [`CommandError`] when no command has the name, or it is a command of the screen and lacks
+/// something.
 pub(super) fn read(line: &str) -> Result<Entered, CommandError> {
     if let Some((Definition { spec, parse }, rest)) =
         line.strip_prefix('/').and_then(|typed| command::find(&OWN, typed))
@@ -271,7 +273,8 @@ fn help(line: &str) -> Result<ScreenCommand, CommandError> {
     }
 }
 
-/// Returns the nick `word`. One that breaks the rules of today may be that of somebody on a server of another version.
+/// Returns the nick `word`. One that breaks the rules of today may be that of somebody on a server
+/// of another version.
 fn named(word: &str) -> Result<Nick, NameError> {
     let read = || Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word);
     Nick::new(word).or_else(|error| read().ok_or(error))
@@ -282,8 +285,8 @@ pub(super) fn is_known(line: &str) -> bool {
     line.strip_prefix('/').is_some_and(|typed| is_name(typed.split(char::is_whitespace).next().unwrap_or("")))
 }
 
-/// Returns what is wrong with `text` where it would be said, and was perhaps meant to be a command. With `verbatim` it is said as it
-/// stands, whatever it begins with; `is_nick` tells who is there.
+/// Returns what is wrong with `text` where it would be said, and was perhaps meant to be a command.
+/// With `verbatim` it is said as it stands, whatever it begins with; `is_nick` tells who is there.
 pub(super) fn nearly(text: &str, verbatim: bool, is_nick: impl Fn(&str) -> bool) -> Option<String> {
     if text.starts_with('/') && !verbatim {
         return None;

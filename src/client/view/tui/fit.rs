@@ -3,7 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// Returns `text`, cut between characters with an ellipsis at its end where it is wider than `width` columns.
+/// Returns `text`, cut between characters with an ellipsis at its end where it is wider than
+/// `width` columns.
 pub(super) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -104,7 +104,8 @@ fn keys() -> Vec<(String, String)> {
     KEYS.iter().map(|(keys, does)| ((*keys).to_owned(), (*does).to_owned())).collect()
 }
 
-/// Returns the commands in their groups: a line each where there is room for that, and otherwise as few lines as they fit on.
+/// Returns the commands in their groups: a line each where there is room for that, and otherwise as
+/// few lines as they fit on.
 fn commands(width: usize, height: usize) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for group in Group::ALL {

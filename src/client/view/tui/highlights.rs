@@ -1,7 +1,8 @@
 //! The names and words that call for the reader, and where a text says one. Pure.
 //!
-//! Two spellings are the same where their canonical caseless forms are (Unicode 16, section 3.13, D145): `ADA` is `ada`, `STRASSE` is
-//! `straße`, and it does not matter whether an accent is a character of its own.
+//! Two spellings are the same where their canonical caseless forms are (Unicode 16, section 3.13,
+//! D145): `ADA` is `ada`, `STRASSE` is `straße`, and it does not matter whether an accent is a
+//! character of its own.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -142,7 +143,8 @@ impl Highlights {
         Arc::new(Self { folded })
     }
 
-    /// Returns where `text` says one of them: as a whole word, in order and without overlaps. An `@` before it belongs to it.
+    /// Returns where `text` says one of them: as a whole word, in order and without overlaps. An
+    /// `@` before it belongs to it.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         if text.is_ascii() {
@@ -219,8 +221,8 @@ impl FoldedText {
     }
 }
 
-/// Returns whether `range` is a word of its own in `text`: not a part of a longer word, of a name such as `ada-2` or `x_ada`, or of
-/// an address such as `x@ada`.
+/// Returns whether `range` is a word of its own in `text`: not a part of a longer word, of a name
+/// such as `ada-2` or `x_ada`, or of an address such as `x@ada`.
 fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     let mut before = text[..range.start].chars().rev().skip_while(|c| is_combining_mark(*c));
     let mut after = text[range.end..].chars();
@@ -239,7 +241,8 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     apart_before && apart_after
 }
 
-/// Returns whether two characters side by side belong to one word (UAX 29); scripts without blanks part them often.
+/// Returns whether two characters side by side belong to one word (UAX 29); scripts without blanks
+/// part them often.
 fn is_one_word(a: char, b: char) -> bool {
     a.is_alphanumeric()
         && b.is_alphanumeric()
@@ -249,7 +252,8 @@ fn is_one_word(a: char, b: char) -> bool {
         })
 }
 
-/// What Korean adds to a name, as one is spoken to: a form of address, and then what makes a part of the sentence of it.
+/// What Korean adds to a name, as one is spoken to: a form of address, and then what makes a part
+/// of the sentence of it.
 const ADDRESSES: [&str; 10] = ["님", "씨", "군", "양", "형", "누나", "언니", "오빠", "선배", "선배님"];
 const PARTICLES: [&str; 50] = [
     "아",

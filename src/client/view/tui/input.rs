@@ -130,7 +130,8 @@ impl Tui {
         }
     }
 
-    /// Inserts what was pasted. It is said as it is, unless it is one line with a command that there is.
+    /// Inserts what was pasted. It is said as it is, unless it is one line with a command that
+    /// there is.
     fn insert(&mut self, text: &str) {
         let is_text = prompt::lines(text) > 1 || text.starts_with('/') && !command::is_known(text);
         let is_text = is_text && !self.choices.no_commands;
@@ -212,8 +213,8 @@ impl Tui {
         }
     }
 
-    /// Asks whether the line should be said where it is perhaps a command, unless just this line was `confirmed`; returns whether
-    /// it does.
+    /// Asks whether the line should be said where it is perhaps a command, unless just this line
+    /// was `confirmed`; returns whether it does.
     fn asks_first(&mut self, confirmed: Option<&str>) -> bool {
         let Some(room) = self.rooms.get(self.current).filter(|_| !self.choices.no_commands) else { return false };
         let line = room.editor.text();
@@ -231,8 +232,8 @@ impl Tui {
         asks
     }
 
-    /// Does what a key does for the results of a search while they are open; `None` for a key that is for something else. The arrows
-    /// and Enter are theirs only while nothing is being typed.
+    /// Does what a key does for the results of a search while they are open; `None` for a key that
+    /// is for something else. The arrows and Enter are theirs only while nothing is being typed.
     fn results_key(&mut self, now: Now, key: KeyEvent) -> Option<Vec<UiAction>> {
         let room = self.rooms.get_mut(self.current)?;
         let results = room.conversation.results()?;
@@ -321,8 +322,8 @@ impl Tui {
         }
     }
 
-    /// Does what a key does for the page of keys while it is open; `None` for a key that is for something else, before which the
-    /// page closes.
+    /// Does what a key does for the page of keys while it is open; `None` for a key that is for
+    /// something else, before which the page closes.
     fn help_key(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let help = self.help.as_mut()?;
         let empty = self.rooms.get(self.current).is_none_or(|room| room.editor.is_empty());
@@ -345,7 +346,8 @@ impl Tui {
         Some(Vec::new())
     }
 
-    /// Does what a key does for the topic while it lies open; returns whether the key was for it alone.
+    /// Does what a key does for the topic while it lies open; returns whether the key was for it
+    /// alone.
     fn topic_key(&mut self, key: KeyEvent) -> bool {
         let Some(page) = &mut self.topic else { return false };
         let pressed = page.key(key);
@@ -355,7 +357,8 @@ impl Tui {
         pressed != TopicKey::Otherwise
     }
 
-    /// Does what a key does for the list of links while it is open; `None` for a key that is for something else.
+    /// Does what a key does for the list of links while it is open; `None` for a key that is for
+    /// something else.
     fn links_key(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let pressed = self.link_list.as_mut()?.key(key);
         if pressed != Pressed::Stays {
@@ -475,8 +478,8 @@ impl Tui {
         }
     }
 
-    /// Goes to the next tab that calls for the user: by a mention first, then by any message where all do, then by what else is
-    /// unread; what is to call for nothing comes last.
+    /// Goes to the next tab that calls for the user: by a mention first, then by any message where
+    /// all do, then by what else is unread; what is to call for nothing comes last.
     fn go_to_unread(&mut self) {
         match self.next_unread() {
             Some(tab) => self.go_to(tab),
@@ -734,7 +737,8 @@ impl Tui {
         choice.map(|_| UiAction::Remember).into_iter().collect()
     }
 
-    /// Returns in which rooms the bell rings otherwise, because `/notify` was told so; nothing where it does not.
+    /// Returns in which rooms the bell rings otherwise, because `/notify` was told so; nothing
+    /// where it does not.
     fn exceptions(&self) -> String {
         let other = |choice: &&RoomChoice| choice.notify.is_some_and(|notify| notify.bell(self.bell()) != self.bell());
         let rooms: Vec<_> = self.room_choices.all().iter().filter(other).collect();
@@ -806,7 +810,8 @@ fn full() -> String {
     format!("this is all that fits: a message has {} bytes", editor::LENGTH)
 }
 
-/// Returns whether a command needs no server: of one that speaks plain text there is one room, without a history.
+/// Returns whether a command needs no server: of one that speaks plain text there is one room,
+/// without a history.
 fn is_local(command: &ScreenCommand) -> bool {
     !matches!(command, ScreenCommand::Join(_) | ScreenCommand::History(_))
 }

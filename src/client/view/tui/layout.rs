@@ -16,7 +16,8 @@ use crate::client::{
     picture::Picture,
 };
 
-/// From this width on the column is shown unasked: a conversation of 80 columns and more is left beside it.
+/// From this width on the column is shown unasked: a conversation of 80 columns and more is left
+/// beside it.
 const WIDE: u16 = 110;
 
 /// Below this width there is no column, asked for or not.

@@ -1,7 +1,9 @@
-//! The full screen: what happened becomes cells, and keys become wishes. Pure: no tokio, no clock, no I/O.
+//! The full screen: what happened becomes cells, and keys become wishes. Pure: no tokio, no clock,
+//! no I/O.
 //!
-//! A room is a tab, which has its own [`App`]; tabs are known by their place. Behind the rooms stand those for one person alone. The conversation has the width; below it are a line
-//! of state, where questions and hints stand when there are any, and the text being typed.
+//! A room is a tab, which has its own [`App`]; tabs are known by their place. Behind the rooms
+//! stand those for one person alone. The conversation has the width; below it are a line of state,
+//! where questions and hints stand when there are any, and the text being typed.
 
 mod attention;
 mod bare;
@@ -257,7 +259,8 @@ impl Tui {
         }
     }
 
-    /// Has `lines`, entered an earlier time on this server, the latest first, called back in every tab that is opened from now on.
+    /// Has `lines`, entered an earlier time on this server, the latest first, called back in every
+    /// tab that is opened from now on.
     pub fn remember(&mut self, lines: Vec<Arc<str>>) {
         self.entered = lines.into();
     }
@@ -273,7 +276,8 @@ impl Tui {
         &self.choices
     }
 
-    /// Takes the lines that were entered since the last call, oldest first, but for those that begin with a secret.
+    /// Takes the lines that were entered since the last call, oldest first, but for those that
+    /// begin with a secret.
     pub fn take_entered(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.newly_entered)
     }
@@ -338,7 +342,8 @@ impl Tui {
         &self.choices.zone
     }
 
-    /// Takes which nick one wants in the tab: who says it calls for one, also while somebody else has it.
+    /// Takes which nick one wants in the tab: who says it calls for one, also while somebody else
+    /// has it.
     pub fn listen_for(&mut self, tab: usize, wanted: Option<&Nick>) {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.conversation.listen_for(wanted);
@@ -462,7 +467,8 @@ impl Tui {
         self.rooms.iter().position(|tab| tab.name.as_ref() == Some(room))
     }
 
-    /// Returns the rooms that are open, and where reading stopped in each: after which message, in which run of the server.
+    /// Returns the rooms that are open, and where reading stopped in each: after which message, in
+    /// which run of the server.
     pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>, Option<Run>)> {
         self.rooms.iter().filter_map(|room| {
             let conversation = &room.conversation;
@@ -470,7 +476,8 @@ impl Tui {
         })
     }
 
-    /// Returns what was typed in the tab: the room, its draft, and the lines that were given back to it, the latest first.
+    /// Returns what was typed in the tab: the room, its draft, and the lines that were given back
+    /// to it, the latest first.
     #[must_use]
     pub fn typed(&self, tab: usize) -> Option<(&RoomName, &str, impl Iterator<Item = &str>)> {
         static LOBBY: LazyLock<RoomName> = LazyLock::new(RoomName::lobby);
@@ -486,7 +493,8 @@ impl Tui {
         }
     }
 
-    /// Returns what is being typed in the current tab, for an editor, whose text comes back by [`Self::edited`].
+    /// Returns what is being typed in the current tab, for an editor, whose text comes back by
+    /// [`Self::edited`].
     pub fn to_edit(&mut self) -> Option<String> {
         for (tab, room) in self.rooms.iter_mut().enumerate() {
             room.is_edited = tab == self.current;
@@ -572,7 +580,8 @@ impl Tui {
     fn follow(&mut self, now: Now, tab: usize, shown: &ViewEvent, me: Option<&Nick>) -> Vec<UiAction> {
         let presence = match shown {
             ViewEvent::Event { event: ServerMessage::Presence(presence), .. } => presence,
-            // Nobody has seen what became of anybody meanwhile. A list of names that was not asked for stands for presences.
+            // Nobody has seen what became of anybody meanwhile. A list of names that was not asked
+            // for stands for presences.
             ViewEvent::Disconnected { .. }
             | ViewEvent::Event { event: ServerMessage::Welcome(_) | ServerMessage::Joined(_), .. }
             | ViewEvent::Event { event: ServerMessage::Names(_), quiet: true } => return self.lose_sight(tab),

@@ -1,10 +1,13 @@
-//! Which style means what, for as many colours as the terminal has, on the ground that it has. Pure.
+//! Which style means what, for as many colours as the terminal has, on the ground that it has.
+//! Pure.
 //!
-//! Each ground has colours of its own, which have a contrast (WCAG 2) of 4.5 at least: on dark from black to `#2e3440`, on light
-//! from white to `#eee8d5`, which is as far from them as widespread themes go. Where nobody says which ground it is, they have that
-//! contrast on black and on white, for which little is left but colours of one luminance in the middle. The nicks of true colour are 15 degrees of hue apart
-//! (`OKLCh`), at one luminance. The 16 are whatever the user's theme makes of them; they are chosen by what xterm makes of them, also
-//! where bold makes them bright. Red is kept for refusals.
+//! Each ground has colours of its own, which have a contrast (WCAG 2) of 4.5 at least: on dark from
+//! black to `#2e3440`, on light from white to `#eee8d5`, which is as far from them as widespread
+//! themes go. Where nobody says which ground it is, they have that contrast on black and on white,
+//! for which little is left but colours of one luminance in the middle. The nicks of true colour
+//! are 15 degrees of hue apart (`OKLCh`), at one luminance. The 16 are whatever the user's theme
+//! makes of them; they are chosen by what xterm makes of them, also where bold makes them bright.
+//! Red is kept for refusals.
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
@@ -25,14 +28,15 @@ pub enum Depth {
 }
 
 impl Depth {
-    /// Returns what a terminal shows, by what the environment says of it. Of `COLORTERM` and `TERM_PROGRAM` a login over a network
-    /// brings nothing with it, but `TERM` it does.
+    /// Returns what a terminal shows, by what the environment says of it. Of `COLORTERM` and
+    /// `TERM_PROGRAM` a login over a network brings nothing with it, but `TERM` it does.
     #[must_use]
     pub fn of(term: &str, colorterm: &str, program: &str) -> Self {
         if term.starts_with("linux") {
             return Self::Sixteen;
         }
-        // These show what they can of it, or stand between us and a terminal that TERM_PROGRAM names.
+        // These show what they can of it, or stand between us and a terminal that TERM_PROGRAM
+        // names.
         let is_multiplexer = term.starts_with("screen") || term.starts_with("tmux");
         let names = ["kitty", "foot", "alacritty", "ghostty", "wezterm", "contour", "rio"];
         let term_is_known = names.iter().any(|name| term.trim_start_matches("xterm-").starts_with(name));
@@ -146,7 +150,8 @@ const CODE: Colours = [(Color::Cyan, 80, 0x0c_bd_bd), (Color::Blue, 23, 0x06_6a_
 const NEW: Colours =
     [(Color::LightMagenta, 212, 0xf2_86_c6), (Color::Magenta, 127, 0xa4_30_7c), (Color::Reset, 163, 0xbe_49_93)];
 
-/// The sixteen's colours of nicks. On light ground few are left, and none that bold makes bright and pale; on an unknown one, none.
+/// The sixteen's colours of nicks. On light ground few are left, and none that bold makes bright
+/// and pale; on an unknown one, none.
 const SIXTEEN: [&[Color]; GROUNDS] = [
     &[
         Color::Green,
@@ -191,13 +196,15 @@ const TRUE: [&[u32]; GROUNDS] = [
 ];
 
 impl Palette {
-    /// Returns the palette of a terminal with so many colours, on dark ground until it says otherwise.
+    /// Returns the palette of a terminal with so many colours, on dark ground until it says
+    /// otherwise.
     #[must_use]
     pub const fn new(depth: Depth) -> Self {
         Self { depth, ground: Ground::Dark, source: Source::Guess, colours_nicks: true }
     }
 
-    /// Returns this palette for the ground that the user chose; where that is none, for the one that the environment has `told`.
+    /// Returns this palette for the ground that the user chose; where that is none, for the one
+    /// that the environment has `told`.
     #[must_use]
     pub const fn with_theme(mut self, theme: Theme, told: Option<Ground>) -> Self {
         (self.ground, self.source) = match (theme, told) {
@@ -291,13 +298,15 @@ impl Palette {
         self.coloured(CODE)
     }
 
-    /// Returns the style of one's own nick where somebody else says it, and of the mark beside such a line.
+    /// Returns the style of one's own nick where somebody else says it, and of the mark beside such
+    /// a line.
     #[must_use]
     pub fn mention(self) -> Style {
         self.modified(Modifier::BOLD.union(Modifier::REVERSED))
     }
 
-    /// Returns the style of what is new: the rule after the last message read, and the counts of unread messages.
+    /// Returns the style of what is new: the rule after the last message read, and the counts of
+    /// unread messages.
     #[must_use]
     pub fn new_mark(self) -> Style {
         self.coloured(NEW)
@@ -333,7 +342,8 @@ fn luminance(rgb: [u8; 3]) -> f64 {
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/// Returns the number that chooses the colour of `nick`: FNV-1a, the same in every run and on every machine.
+/// Returns the number that chooses the colour of `nick`: FNV-1a, the same in every run and on every
+/// machine.
 pub(super) fn hash(nick: &str) -> u32 {
     nick.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -407,7 +417,8 @@ mod tests {
         sixteen.iter().position(|one| *one == colour).map(|place| u8::try_from(place).unwrap())
     }
 
-    /// Returns what a terminal may show of a style on a ground: where bold makes bright, one of the sixteen is two.
+    /// Returns what a terminal may show of a style on a ground: where bold makes bright, one of the
+    /// sixteen is two.
     fn shown(style: Style, ground: Ground) -> Vec<[u8; 3]> {
         // xterm's own letters.
         let own = if ground == Ground::Dark { [229; 3] } else { [0; 3] };
@@ -472,7 +483,8 @@ mod tests {
         assert_eq!(auto.heard(&white).heard(&nord).ground, Ground::Dark);
         assert_eq!(auto.with_theme(Theme::Dark, Some(Ground::Light)).heard(&white).ground, Ground::Dark);
         assert_eq!(auto.with_theme(Theme::Light, Some(Ground::Dark)).heard(&nord).ground, Ground::Light);
-        // DA1 is the last answer: who has not told the ground by then does not know it, and may learn it later.
+        // DA1 is the last answer: who has not told the ground by then does not know it, and may
+        // learn it later.
         let last = Answer::Attributes;
         assert_eq!(auto.ground, Ground::Dark);
         assert_eq!(auto.heard(&last).ground, Ground::Unknown);

@@ -29,7 +29,8 @@ pub(super) struct Person {
     /// From which room one came here.
     from: Option<RoomName>,
     seen: Seen,
-    /// Whether they have left the room in which they were seen last. Whoever comes under their nick may be another.
+    /// Whether they have left the room in which they were seen last. Whoever comes under their nick
+    /// may be another.
     left: bool,
     /// Greater for a tab that was used later.
     used: u64,
@@ -82,7 +83,8 @@ impl Tui {
         tab
     }
 
-    /// Looks in which rooms there is somebody with the nick of whom the tab is for, and takes them for that person.
+    /// Looks in which rooms there is somebody with the nick of whom the tab is for, and takes them
+    /// for that person.
     fn look_for_person(&mut self, tab: usize) {
         let rooms = self.room_count();
         let (rooms, people) = self.rooms.split_at_mut(rooms);
@@ -98,7 +100,8 @@ impl Tui {
         }
     }
 
-    /// Closes the tab for one person that is missed least: with nothing typed, with nothing unread, quiet for longest.
+    /// Closes the tab for one person that is missed least: with nothing typed, with nothing unread,
+    /// quiet for longest.
     fn close_quietest(&mut self) {
         let others = (self.room_count()..self.rooms.len()).filter(|tab| *tab != self.current);
         let worth = |tab: &usize| {
@@ -111,7 +114,8 @@ impl Tui {
         }
     }
 
-    /// Returns the tab for a private message that came on the connection of tab `by`; none where it is of somebody who is ignored.
+    /// Returns the tab for a private message that came on the connection of tab `by`; none where it
+    /// is of somebody who is ignored.
     pub(super) fn tab_of_private(
         &mut self,
         now: Now,
@@ -190,7 +194,8 @@ impl Tui {
         }
     }
 
-    /// Takes what a room tells of those with whom one talks alone: their new nick, and that they come and go.
+    /// Takes what a room tells of those with whom one talks alone: their new nick, and that they
+    /// come and go.
     pub(super) fn follow_people(&mut self, now: Now, shown: &ViewEvent, me: Option<&Nick>) {
         match shown.event() {
             Some(ServerMessage::Presence(presence)) => self.follow_presence(now, presence, me),
@@ -252,7 +257,8 @@ impl Tui {
         }
     }
 
-    /// Returns which tab shows what came to `tab`: what answers a line that was entered beside one person is shown there.
+    /// Returns which tab shows what came to `tab`: what answers a line that was entered beside one
+    /// person is shown there.
     pub(super) fn tab_that_shows(
         &mut self,
         now: Now,

@@ -3,7 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// A paste of more lines or characters than this is asked about first: it was perhaps not meant for a chat.
+/// A paste of more lines or characters than this is asked about first: it was perhaps not meant for
+/// a chat.
 const LINES: usize = 5;
 const CHARACTERS: usize = 2000;
 

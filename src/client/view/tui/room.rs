@@ -1,4 +1,5 @@
-//! One room as a tab of the screen: its conversation, what is being typed in it, and who is there. Pure.
+//! One room as a tab of the screen: its conversation, what is being typed in it, and who is there.
+//! Pure.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -129,12 +130,14 @@ impl Room {
         self.topic_set.as_ref().is_some_and(|set| set.topic == *topic && self.hides_topics_of(&set.of))
     }
 
-    /// Returns whether topics that somebody of this nick has set are hidden. A nick that is followed now may have been another's.
+    /// Returns whether topics that somebody of this nick has set are hidden. A nick that is
+    /// followed now may have been another's.
     fn hides_topics_of(&self, nick: &Nick) -> bool {
         self.me.as_ref() != Some(nick) && self.ignored.chose(nick)
     }
 
-    /// Returns what is shown of `event`, if that is less than is in it: it tells a topic of somebody who is ignored.
+    /// Returns what is shown of `event`, if that is less than is in it: it tells a topic of
+    /// somebody who is ignored.
     pub(super) fn without_topics(&self, event: &ServerMessage) -> Option<ViewEvent> {
         let mut event = match event {
             ServerMessage::Topic { topic: Some(topic), .. } if self.hides_topic(topic) => {
@@ -236,7 +239,8 @@ impl Room {
         }
     }
 
-    /// Takes note whether somebody looks: what comes while nobody does is new to whoever comes back.
+    /// Takes note whether somebody looks: what comes while nobody does is new to whoever comes
+    /// back.
     pub(super) fn watch(&mut self, watched: bool) {
         self.conversation.watch(watched);
         if watched && self.conversation.is_at_bottom() {

@@ -1,7 +1,7 @@
 //! In which rooms somebody is seen, and what each of these calls them. Pure.
 //!
-//! Every room tells of a new nick in its own time, and a nick may be another's by then. So what a room tells is about whom that
-//! room knows by the nick.
+//! Every room tells of a new nick in its own time, and a nick may be another's by then. So what a
+//! room tells is about whom that room knows by the nick.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The line between the conversation and the input: where one is, how the connection is, and what waits elsewhere. Pure.
+//! The line between the conversation and the input: where one is, how the connection is, and what
+//! waits elsewhere. Pure.
 
 use std::{ops::Range, time::Duration};
 
@@ -25,8 +26,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A text of the line, and how it looks.
 type Piece = (String, Style);
 
-/// Draws the line of tab `current` into `area`, which has one row. Of the rooms that are `seen` beside the conversation it does not
-/// tell what is unread.
+/// Draws the line of tab `current` into `area`, which has one row. Of the rooms that are `seen`
+/// beside the conversation it does not tell what is unread.
 pub(super) fn draw(
     area: Rect,
     buffer: &mut Buffer,
@@ -146,7 +147,8 @@ fn connection(app: &App, now: Duration, palette: Palette, most: usize) -> Option
     }
 }
 
-/// Returns for how long there has been no connection, why, and for how long the next try waits; in few columns, not why.
+/// Returns for how long there has been no connection, why, and for how long the next try waits; in
+/// few columns, not why.
 fn offline(length: Duration, reason: &str, wait: Option<Duration>, most: usize) -> String {
     let head = format!("offline {}", when::in_words(length));
     // Nobody is told to wait 0 s.
@@ -189,8 +191,8 @@ fn forms(place: &ReadPosition) -> Vec<String> {
     vec![join(&[&back, &at, &news]), join(&[&at, &news]), bare]
 }
 
-/// Returns the other tabs that have something unread and are not `seen` anyway, by the number that Alt takes; those with a private
-/// message first, then those with a mention.
+/// Returns the other tabs that have something unread and are not `seen` anyway, by the number that
+/// Alt takes; those with a private message first, then those with a mention.
 fn elsewhere(rooms: &[Room], current: usize, seen: &Range<usize>, palette: Palette) -> Vec<Piece> {
     let others = rooms.iter().enumerate();
     let others = others.filter(|(index, room)| *index != current && room.unread > 0 && !seen.contains(index));

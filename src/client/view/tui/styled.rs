@@ -1,4 +1,5 @@
-//! What stands out in a text: links, code between backticks, and what calls for the reader; nothing else is interpreted. Pure.
+//! What stands out in a text: links, code between backticks, and what calls for the reader; nothing
+//! else is interpreted. Pure.
 
 use std::ops::Range;
 
@@ -42,7 +43,8 @@ impl Role {
     }
 }
 
-/// Returns `text` in parts, in order and with nothing left out; what calls for the reader are parts, where that is known.
+/// Returns `text` in parts, in order and with nothing left out; what calls for the reader are
+/// parts, where that is known.
 pub(super) fn parts<'a>(text: &'a str, calls: Option<&Highlights>) -> Vec<(Role, &'a str)> {
     let mut parts = Vec::new();
     let mut links = 0;
@@ -132,14 +134,15 @@ fn next_link(text: &str, from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// What no link has in it, beside blanks: quotes, and the punctuation and brackets of scripts that write no blanks.
+/// What no link has in it, beside blanks: quotes, and the punctuation and brackets of scripts that
+/// write no blanks.
 const NO_LINK: &str = "<>\"`“”‘’„‚«»‹›、。，；：！？…（）「」『』《》〈〉【】〔〕［］｛｝｢｣､｡";
 
 /// What may be in a link, but does not end it.
 const NO_END: &str = ".,;:!?'*_~|";
 
-/// Returns how many bytes of `text` belong to the link that it goes on with; `before` stands before the link. A closing bracket
-/// belongs to it where its opening one does.
+/// Returns how many bytes of `text` belong to the link that it goes on with; `before` stands before
+/// the link. A closing bracket belongs to it where its opening one does.
 fn length(text: &str, before: Option<char>) -> usize {
     let mut open: Vec<(char, usize)> = Vec::new();
     let mut end = text.len();

@@ -275,7 +275,8 @@ struct Observed {
     batch: PendingBatch,
     /// The current connection of each of the four people.
     members: [Option<MemberId>; 4],
-    /// What each room is told, in order. Nobody is subscribed so early in a server; who comes later reads the store first.
+    /// What each room is told, in order. Nobody is subscribed so early in a server; who comes later
+    /// reads the store first.
     receivers: Vec<RoomReceiver>,
     mailboxes: Vec<(MemberId, Mailbox)>,
     /// Never dropped: each drop would give the membership back.

@@ -36,7 +36,8 @@ fn wants_all(dialect: Dialect, nick: &str) -> HandshakeRequest {
     HandshakeRequest { history: Some(LONG_HISTORY), ..opening(dialect, nick) }
 }
 
-/// Returns how many messages come before the end with this close code; each of them must be a whole frame.
+/// Returns how many messages come before the end with this close code; each of them must be a whole
+/// frame.
 async fn messages_before_end(peer: &mut Peer, end: u16) -> u32 {
     let mut messages = 0;
     loop {
@@ -133,7 +134,8 @@ async fn what_a_slow_reader_says_has_its_turn_afterwards() {
     assert_eq!((rest, pong, said), (LONG_HISTORY, true, vec!["one".to_owned(), "two".to_owned()]));
 }
 
-/// A stream that takes a little at a time, and has room again as soon as it was told to wait: as when the peer reads meanwhile.
+/// A stream that takes a little at a time, and has room again as soon as it was told to wait: as
+/// when the peer reads meanwhile.
 struct Stutter {
     stream: DuplexStream,
     waits: bool,

@@ -106,7 +106,8 @@ async fn a_room_too_many_is_refused_and_another_hello_may_follow() {
     assert_eq!(more.event("welcome").await["resumed"], json!(true));
 }
 
-/// Returns a connection of the person of this token whose peer never reads: as if it were dead and nobody knew.
+/// Returns a connection of the person of this token whose peer never reads: as if it were dead and
+/// nobody knew.
 async fn dead(shared: &Arc<Shared>, token: u8) -> Peer {
     Peer::person(shared, token, "bob", "lobby").await.0
 }

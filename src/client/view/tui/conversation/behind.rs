@@ -1,6 +1,8 @@
-//! How much of a conversation is kept while another is in front, and how much of it is laid out. Pure.
+//! How much of a conversation is kept while another is in front, and how much of it is laid out.
+//! Pure.
 //!
-//! Many rooms can be open, so all of them together are bounded. What is dropped comes back from the server on scrolling up.
+//! Many rooms can be open, so all of them together are bounded. What is dropped comes back from the
+//! server on scrolling up.
 
 use super::{
     Conversation,
@@ -9,7 +11,8 @@ use super::{
 };
 use crate::protocol::Limits;
 
-/// Entries kept of a room behind the one in front, and their bytes: what a server sends at once, and 6 MiB for 31 rooms.
+/// Entries kept of a room behind the one in front, and their bytes: what a server sends at once,
+/// and 6 MiB for 31 rooms.
 const ENTRIES: usize = Limits::HISTORY as usize;
 const BYTES: usize = 192 * 1024;
 
@@ -17,7 +20,8 @@ const BYTES: usize = 192 * 1024;
 const ENTRIES_KEPT_HERE: usize = 2000;
 const BYTES_KEPT_HERE: usize = 512 * 1024;
 
-/// Entries out of sight that stay laid out on either side, and the most between the first and the last that is.
+/// Entries out of sight that stay laid out on either side, and the most between the first and the
+/// last that is.
 const LAID_AROUND: i64 = 200;
 const LAID: i64 = 1000;
 

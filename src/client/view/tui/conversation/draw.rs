@@ -23,8 +23,8 @@ pub(super) const EMPTY: [&str; 4] = [
 ];
 
 impl Conversation {
-    /// Draws what is in sight into `area`, whose cells must be empty, and returns what of it are links; below the latest stands what
-    /// is `pending`, oldest first.
+    /// Draws what is in sight into `area`, whose cells must be empty, and returns what of it are
+    /// links; below the latest stands what is `pending`, oldest first.
     pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, palette: Palette, pending: &[Pending]) -> Picture {
         let area = area.intersection(*buffer.area());
         let mut picture = Picture::default();

@@ -8,8 +8,10 @@
 //!             * bob, eve joined
 //! ```
 //!
-//! Who speaks stands left of the column of texts, where nothing of a text ever stands but a link that is wider than that column, and
-//! nothing beside it: so nobody can forge another's line. On a narrow screen the first row of an entry begins in the first column, and what goes on is indented.
+//! Who speaks stands left of the column of texts, where nothing of a text ever stands but a link
+//! that is wider than that column, and nothing beside it: so nobody can forge another's line. On a
+//! narrow screen the first row of an entry begins in the first column, and what goes on is
+//! indented.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -41,7 +43,8 @@ pub(super) const NARROW: u16 = 50;
 /// What a long row is indented by where there is no column of texts.
 const INDENT: u16 = 2;
 
-/// What a message takes beside its text: itself, and the counts of the allocator and of the references to both.
+/// What a message takes beside its text: itself, and the counts of the allocator and of the
+/// references to both.
 const MESSAGE: usize = size_of::<Message>() + 48;
 
 /// What is shown. Nearly all are messages, so that whatever takes more stands in a box.
@@ -78,7 +81,8 @@ impl Content {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) content: Content,
-    /// Its own id or, without one, that of the message before it: so ids never fall from entry to entry.
+    /// Its own id or, without one, that of the message before it: so ids never fall from entry to
+    /// entry.
     pub(super) upto: MessageId,
     /// When it was, where the reader is; none for what has no time.
     pub(super) local: Option<DateTime>,
@@ -151,8 +155,9 @@ impl Entry {
         }
     }
 
-    /// Takes whose words are not shown; one's own, `me`, always are. A nick that somebody changed to hides what came meanwhile,
-    /// and goes on hiding it: before and after it is another's. What is of the past is hidden as long as they have it.
+    /// Takes whose words are not shown; one's own, `me`, always are. A nick that somebody changed
+    /// to hides what came meanwhile, and goes on hiding it: before and after it is another's. What
+    /// is of the past is hidden as long as they have it.
     pub(super) fn hide(&mut self, ignored: &Ignored, me: Option<&Nick>) {
         let Some(nick) = self.speaker().filter(|nick| me != Some(*nick)) else {
             self.hidden = false;
@@ -199,7 +204,8 @@ impl Entry {
         size_of::<Self>() + text
     }
 
-    /// Adds to a run of who came and went those who `matter`, and the `others` that are not named; returns whether there were any.
+    /// Adds to a run of who came and went those who `matter`, and the `others` that are not named;
+    /// returns whether there were any.
     pub(super) fn went_on(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool, others: bool) -> bool {
         let Content::Presence(run) = &mut self.content else { return false };
         let any = run.add(presence, matters, others);
@@ -390,7 +396,8 @@ pub(super) fn text_column(width: u16, clock: Clock) -> u16 {
     clock.columns() + 1 + (width / 8).clamp(8, 14) + 1
 }
 
-/// Returns a line across the screen with the first of `labels` that fits; it begins in a column where no text stands.
+/// Returns a line across the screen with the first of `labels` that fits; it begins in a column
+/// where no text stands.
 pub(super) fn rule(labels: &[&str], width: u16, role: Role) -> Row {
     let room = usize::from(width);
     let fits = labels.iter().find(|label| columns(label) + 4 <= room);

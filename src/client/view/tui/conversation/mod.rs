@@ -1,10 +1,12 @@
-//! What one room's conversation looks like, and what of it is in sight. Pure: no tokio, no clock, no I/O.
+//! What one room's conversation looks like, and what of it is in sight. Pure: no tokio, no clock,
+//! no I/O.
 //!
 //! ```text
 //! Shown ─→ take ─→ entries of a segment ─→ rows, laid out when they come in sight ─→ draw
 //! ```
 //!
-//! What is in sight hangs on an entry and a row of it, not on a distance from the end: so nothing that arrives moves it.
+//! What is in sight hangs on an entry and a row of it, not on a distance from the end: so nothing
+//! that arrives moves it.
 
 mod alone;
 mod bare;
@@ -92,7 +94,8 @@ pub struct Conversation {
     speakers: Speakers,
     /// What ends with the latest message.
     live: Segment,
-    /// What is looked at in its place: a stretch of the past with messages missing between it and the live one.
+    /// What is looked at in its place: a stretch of the past with messages missing between it and
+    /// the live one.
     detached: Option<Segment>,
     /// What is drawn below the live segment.
     pending: Vec<Entry>,
@@ -109,7 +112,8 @@ pub struct Conversation {
     goal: Option<Goal>,
     /// Whether everything was taken out of sight, until the reader scrolls up.
     cleared: bool,
-    /// Whether the last drawing came near the end of what is known: upwards, and downwards in a detached segment.
+    /// Whether the last drawing came near the end of what is known: upwards, and downwards in a
+    /// detached segment.
     near: (bool, bool),
     results: Option<SearchResults>,
     /// Whose words are not shown.
@@ -402,7 +406,8 @@ impl Conversation {
         if own || hidden { Attention::None } else { Attention::Private }
     }
 
-    /// Tells who came and went of those that the user chose; one's own new nick the server tells apart.
+    /// Tells who came and went of those that the user chose; one's own new nick the server tells
+    /// apart.
     fn presence(&mut self, presence: &Presence, at: Moment) {
         let (speakers, me, ignored, joins) = (&self.speakers, self.me.as_ref(), &self.ignored, self.joins);
         let local = Some(at.to_zoned(self.zone.clone()).datetime());
@@ -452,7 +457,8 @@ impl Conversation {
         self.push(Entry::new(Content::Info(words), MessageId(0), Some(self.local(at))));
     }
 
-    /// Tells that the connection was lost, in the last line where that tells the same of the time before.
+    /// Tells that the connection was lost, in the last line where that tells the same of the time
+    /// before.
     fn connection_lost(&mut self, why: &str, at: Moment) {
         if !self.outage(at).is_some_and(|outage| outage.begins_again(why)) {
             self.push_outage(Outage::lost(why.to_owned()), at);

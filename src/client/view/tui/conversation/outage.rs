@@ -1,5 +1,5 @@
-//! What is told about a connection that was lost: one line, however long it takes to come back and however often it is lost again.
-//! Pure.
+//! What is told about a connection that was lost: one line, however long it takes to come back and
+//! however often it is lost again. Pure.
 
 /// A connection that was lost, perhaps again and again with nothing said in between.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl Outage {
         self.back = Some(words);
     }
 
-    /// Takes that it was lost again; returns false where its line tells something that would get lost.
+    /// Takes that it was lost again; returns false where its line tells something that would get
+    /// lost.
     pub(super) fn begins_again(&mut self, why: &str) -> bool {
         let is_one = self.times > 0;
         if is_one {

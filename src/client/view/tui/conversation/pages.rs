@@ -1,4 +1,5 @@
-//! Older and newer pages: what is asked for, where the answers belong, and what is dropped for them. Pure.
+//! Older and newer pages: what is asked for, where the answers belong, and what is dropped for
+//! them. Pure.
 
 use std::sync::Arc;
 
@@ -46,7 +47,8 @@ impl Page {
 }
 
 impl Conversation {
-    /// Returns a page that is wanted because the last drawing came near its place. Each is wanted once, until
+    /// Returns a page that is wanted because the last drawing came near its place. Each is wanted
+    /// once, until
     /// [`Self::take_page`] has brought it or the connection is lost.
     pub fn wanted_page(&mut self) -> Option<Page> {
         if let Some(Goal::Top { asked }) = &mut self.goal {
@@ -86,7 +88,8 @@ impl Conversation {
         self.trim();
     }
 
-    /// Takes that the server does not give `page`, for this reason. It is not asked for again before the reader scrolls.
+    /// Takes that the server does not give `page`, for this reason. It is not asked for again
+    /// before the reader scrolls.
     pub fn page_refused(&mut self, page: Page, why: &str) {
         for segment in self.detached.iter_mut().chain([&mut self.live]) {
             match page {
@@ -223,7 +226,8 @@ impl Conversation {
         self.follow();
     }
 
-    /// Makes one of the detached segment and the live one: nothing is missing between them any more.
+    /// Makes one of the detached segment and the live one: nothing is missing between them any
+    /// more.
     fn join(&mut self) {
         let Some(detached) = self.detached.take() else { return };
         if let Position::At(anchor) = self.position {

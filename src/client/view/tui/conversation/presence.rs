@@ -52,7 +52,8 @@ impl Speakers {
     }
 }
 
-/// What came of who came, went and changed their nick in a row of such events: who came and went again is not in it.
+/// What came of who came, went and changed their nick in a row of such events: who came and went
+/// again is not in it.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     joined: Vec<Nick>,
@@ -63,7 +64,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Adds those of `presence` who `matter`, and the `others` that are not spelled out; returns whether there were any.
+    /// Adds those of `presence` who `matter`, and the `others` that are not spelled out; returns
+    /// whether there were any.
     pub(super) fn add(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool, others: bool) -> bool {
         let mut any = false;
         if others {

@@ -73,7 +73,8 @@ impl ReadMarker {
         self.rule
     }
 
-    /// Takes that all ids belong to a history that is gone: what comes now is new, if there is anything before it.
+    /// Takes that all ids belong to a history that is gone: what comes now is new, if there is
+    /// anything before it.
     pub(super) fn forget_ids(&mut self, is_first: bool) {
         self.read = None;
         self.rule = (!is_first).then_some(MessageId(0));
@@ -88,7 +89,8 @@ impl ReadMarker {
 /// Where the reader is in a conversation the end of which is not in sight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadPosition {
-    /// How many messages come after those in sight; none where there are some in between that nobody has counted.
+    /// How many messages come after those in sight; none where there are some in between that
+    /// nobody has counted.
     pub back: Option<usize>,
     /// When the first in sight was; with the year where that is not the year of the latest.
     pub at: String,
@@ -123,7 +125,8 @@ impl Conversation {
         Some(ReadPosition { back: self.detached.is_none().then(count), at, new: self.new_below() })
     }
 
-    /// Takes whether somebody looks at the conversation: its tab is in front and the terminal has the focus.
+    /// Takes whether somebody looks at the conversation: its tab is in front and the terminal has
+    /// the focus.
     ///
     /// When nobody does any more, the `new` rule moves to where reading stopped.
     pub fn watch(&mut self, watched: bool) {
@@ -134,7 +137,8 @@ impl Conversation {
         self.look();
     }
 
-    /// Takes where reading stopped the last time, in an earlier conversation: the `new` rule stands after this message.
+    /// Takes where reading stopped the last time, in an earlier conversation: the `new` rule stands
+    /// after this message.
     pub fn resume_after(&mut self, Bookmark { epoch, run, id }: Bookmark) {
         (self.epoch, self.run) = (Some(epoch), run);
         (self.reading.read, self.reading.rule) = (Some(id), Some(id));
@@ -156,7 +160,8 @@ impl Conversation {
         self.run
     }
 
-    /// Brings the `new` rule to the top of the screen; where everything below it fits, the end is shown.
+    /// Brings the `new` rule to the top of the screen; where everything below it fits, the end is
+    /// shown.
     pub fn go_to_new(&mut self) -> GoneToNew {
         let first = self.reading.rule.and_then(|rule| Some((rule, self.live.after(rule)?)));
         let Some((rule, serial)) = first else { return GoneToNew::Nothing };
@@ -193,8 +198,8 @@ impl Conversation {
         self.look();
     }
 
-    /// Brings the place where reading stopped to the top of the screen. Where everything after it fits below, the next drawing
-    /// shows the end.
+    /// Brings the place where reading stopped to the top of the screen. Where everything after it
+    /// fits below, the next drawing shows the end.
     fn go_on_reading(&mut self) {
         let all = self.live.first()..self.live.end();
         let is_complete = usize::try_from(all.end - all.start).is_ok_and(|count| count < Limits::HISTORY as usize);

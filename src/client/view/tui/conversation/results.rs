@@ -86,7 +86,8 @@ impl SearchResults {
         self.all
     }
 
-    /// Returns before which message the next page is wanted, now that the end of what is here is near. It is wanted once.
+    /// Returns before which message the next page is wanted, now that the end of what is here is
+    /// near. It is wanted once.
     fn wanted_page(&mut self) -> Option<MessageId> {
         /// Results below the selected one that are here before it gets there.
         const AHEAD: usize = 5;
@@ -268,7 +269,8 @@ impl Conversation {
         Some((results.wanted_page()?, results.query.clone(), results.all))
     }
 
-    /// Takes a page of results that was asked for by [`Self::wanted_results`]; with `more`, the rest of it follows.
+    /// Takes a page of results that was asked for by [`Self::wanted_results`]; with `more`, the
+    /// rest of it follows.
     pub fn take_results(&mut self, before: MessageId, query: &Query, messages: &[Arc<Message>], more: bool) {
         let (me, ignored) = (self.me.clone(), Arc::clone(&self.ignored));
         let Some(results) = &mut self.results else { return };
@@ -282,7 +284,8 @@ impl Conversation {
         }
     }
 
-    /// Takes that a page of results is not given. It is not asked for again before the reader goes on.
+    /// Takes that a page of results is not given. It is not asked for again before the reader goes
+    /// on.
     pub fn results_refused(&mut self) {
         if let Some(results) = self.results.as_mut().filter(|results| results.older == Older::Asked) {
             results.older = Older::Unknown;

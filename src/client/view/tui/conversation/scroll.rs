@@ -54,7 +54,8 @@ pub(super) struct Anchor {
     pub(super) serial: i64,
     /// Which row of it; the rules above it are negative, so that they may come and go.
     row: i32,
-    /// How many rows it had, and on how wide a screen: on another it is the same part of the entry, and back on this one the same row.
+    /// How many rows it had, and on how wide a screen: on another it is the same part of the entry,
+    /// and back on this one the same row.
     rows: i32,
     width: u16,
 }
@@ -66,7 +67,8 @@ impl Anchor {
     }
 }
 
-/// A row: an entry's serial number, and which of all its rows. A row past its last is the next entry's first.
+/// A row: an entry's serial number, and which of all its rows. A row past its last is the next
+/// entry's first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
     pub(super) serial: i64,
@@ -143,7 +145,8 @@ impl Conversation {
         self.position == Position::Bottom && self.detached.is_none()
     }
 
-    /// Brings the message into sight, a third of the screen below its top; returns whether it is known.
+    /// Brings the message into sight, a third of the screen below its top; returns whether it is
+    /// known.
     ///
     /// Where it is not, ask for [`Page::Around`](super::Page::Around) it.
     pub fn jump_to(&mut self, id: MessageId) -> bool {
@@ -183,7 +186,8 @@ impl Conversation {
         self.detached.as_ref().unwrap_or(&self.live)
     }
 
-    /// Returns the serial number past the last entry that is drawn; texts that are pending have those after the live segment.
+    /// Returns the serial number past the last entry that is drawn; texts that are pending have
+    /// those after the live segment.
     pub(super) fn end(&self) -> i64 {
         match &self.detached {
             Some(detached) => detached.end(),

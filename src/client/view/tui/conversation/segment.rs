@@ -27,7 +27,8 @@ pub(super) enum PageState {
     Lost,
 }
 
-/// A stretch of the conversation. Entries are named by a serial number that they keep whatever is added or dropped at the ends.
+/// A stretch of the conversation. Entries are named by a serial number that they keep whatever is
+/// added or dropped at the ends.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
     entries: VecDeque<Entry>,
@@ -61,7 +62,8 @@ impl Segment {
         self.entries.iter().any(|entry| entry.content.is_said())
     }
 
-    /// Returns whether it holds so much that nothing more is needed to fill a screen, however little of it is shown.
+    /// Returns whether it holds so much that nothing more is needed to fill a screen, however
+    /// little of it is shown.
     pub(super) fn is_deep(&self) -> bool {
         self.entries.len() > ENTRIES / 2 || self.bytes > BYTES / 2
     }

@@ -12,7 +12,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::super::{palette::Palette, styled::Role};
 use crate::client::picture::LinkSpan;
 
-/// The widest cluster that is drawn as one; what people write has two columns, or three with a voiced sound mark.
+/// The widest cluster that is drawn as one; what people write has two columns, or three with a
+/// voiced sound mark.
 const WIDEST: u16 = 4;
 
 /// Characters that must not begin a row (kinsoku), of scripts that otherwise break anywhere.
@@ -39,7 +40,8 @@ impl Row {
         Self { pieces: vec![Piece { x, text: text.into(), role }], goes_on: false }
     }
 
-    /// Draws the row into the line `y` of `area`, over what is there, in the styles of `palette` patched with `over`.
+    /// Draws the row into the line `y` of `area`, over what is there, in the styles of `palette`
+    /// patched with `over`.
     pub(super) fn draw(&self, area: Rect, y: u16, buffer: &mut Buffer, palette: Palette, over: Style) {
         for piece in self.pieces.iter().filter(|piece| piece.x < area.width) {
             let room = usize::from(area.width - piece.x);
@@ -47,7 +49,8 @@ impl Row {
         }
     }
 
-    /// Returns where in the line `y` of `area` the row has parts of `links`, which are those of the entry `serial`.
+    /// Returns where in the line `y` of `area` the row has parts of `links`, which are those of the
+    /// entry `serial`.
     pub(super) fn links(&self, area: Rect, y: u16, serial: i64, links: &[Arc<str>]) -> impl Iterator<Item = LinkSpan> {
         let pieces = self.pieces.iter().filter(move |piece| !links.is_empty() && piece.x < area.width);
         pieces.filter_map(move |piece| {
@@ -61,7 +64,8 @@ impl Row {
     }
 }
 
-/// Where text may stand: from the column `first` in its first row and `rest` in the others, up to `width`.
+/// Where text may stand: from the column `first` in its first row and `rest` in the others, up to
+/// `width`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Margins {
     pub(super) first: u16,
@@ -164,14 +168,16 @@ fn clusters<'a>(text: &'a str, role: Role, margins: Margins, line: &mut Vec<Clus
             }
             text => width(text),
         };
-        // A hundred jamo in one cluster, say, or a screen without any room: what cannot be drawn must not go unseen.
+        // A hundred jamo in one cluster, say, or a screen without any room: what cannot be drawn
+        // must not go unseen.
         let (text, width) = if width <= room { (text, width) } else { ("\u{fffd}", 1) };
         line.push(Cluster { text, role, width });
     }
 }
 
-/// Appends the rows of `line`. A link that fits no row stands at the left edge with nothing beside it, so that the terminal can go on
-/// with it from row to row, and selects it whole; only beside the `first` row of all there may be something.
+/// Appends the rows of `line`. A link that fits no row stands at the left edge with nothing beside
+/// it, so that the terminal can go on with it from row to row, and selects it whole; only beside
+/// the `first` row of all there may be something.
 fn wrap_line(line: &[Cluster<'_>], mut x: u16, margins: Margins, first: bool, rows: &mut Vec<Row>) {
     let width = usize::from(margins.width).max(1);
     let (mut at, mut is_beside) = (0, first && x > 0);
@@ -191,7 +197,8 @@ fn wrap_line(line: &[Cluster<'_>], mut x: u16, margins: Margins, first: bool, ro
     }
 }
 
-/// Returns the next link from `from` on that does not fit between the margins, and can be cut anywhere.
+/// Returns the next link from `from` on that does not fit between the margins, and can be cut
+/// anywhere.
 fn long_link(line: &[Cluster<'_>], from: usize, margins: Margins) -> Option<Range<usize>> {
     let room = usize::from(margins.width.saturating_sub(margins.rest));
     let mut start = from;
@@ -319,7 +326,8 @@ mod tests {
                 row(3, ") cd", false)
             ],
         );
-        // It fits the screen and not the column of texts; beside the first row of all there may be something.
+        // It fits the screen and not the column of texts; beside the first row of all there may be
+        // something.
         assert_eq!(laid(&[link], 1, 3, 19), [row(0, "", false), row(0, "http://a/0123456789", false)]);
         assert_eq!(laid(&[link], 0, 2, 19), [row(0, "http://a/0123456789", false)]);
         assert_eq!(laid(&[(Role::Text, "x\n"), link], 1, 3, 19)[1], row(0, "http://a/0123456789", false));

@@ -4,7 +4,8 @@ use super::*;
 use crate::protocol::{Presence, Rename};
 
 impl Harness {
-    /// Returns a stage on which ada is live in so many rooms, looks at the first, and has the keyboard elsewhere.
+    /// Returns a stage on which ada is live in so many rooms, looks at the first, and has the
+    /// keyboard elsewhere.
     fn away_in(rooms: &[&str]) -> Self {
         let mut stage = Self::new(Depth::True);
         for (tab, name) in rooms.iter().enumerate() {

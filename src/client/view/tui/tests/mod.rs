@@ -1,4 +1,5 @@
-//! The screen by value: what a server says and what is typed go in, and what is on the screen comes out.
+//! The screen by value: what a server says and what is typed go in, and what is on the screen comes
+//! out.
 
 mod choosing;
 mod column;

@@ -8,7 +8,8 @@ impl Harness {
         self.input(Input::Paste(text.to_owned()));
     }
 
-    /// Returns what was said last, to everybody or to one alone, before the line; and how much was said so far.
+    /// Returns what was said last, to everybody or to one alone, before the line; and how much was
+    /// said so far.
     fn said_last(&self) -> (usize, String) {
         let pending: Vec<_> = self.apps[0].pending().collect();
         let last = pending.last().map_or_else(String::new, |last| {

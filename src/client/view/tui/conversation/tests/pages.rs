@@ -22,7 +22,8 @@ fn reader(live: RangeInclusive<u64>) -> Reader {
     reader
 }
 
-/// Answers what is wanted as a server would that has the ids of `all`, until nothing is; returns what that was.
+/// Answers what is wanted as a server would that has the ids of `all`, until nothing is; returns
+/// what that was.
 fn serve(reader: &mut Reader, all: RangeInclusive<u64>) -> Vec<Page> {
     let mut served = Vec::new();
     reader.cells();
@@ -351,7 +352,8 @@ fn where_not_all_that_was_missed_is_here_reading_does_not_go_on_in_the_middle() 
     }
 }
 
-/// Returns a reader who had read up to `read` when the connection was lost, and to whom these came since.
+/// Returns a reader who had read up to `read` when the connection was lost, and to whom these came
+/// since.
 fn back(read: u64, missed: RangeInclusive<u64>) -> Reader {
     let mut reader = reader(1..=read);
     reader.take(&ViewEvent::Disconnected { reason: "gone".to_owned() });
@@ -361,7 +363,8 @@ fn back(read: u64, missed: RangeInclusive<u64>) -> Reader {
     reader
 }
 
-/// Returns a reader who had read up to `read` in an earlier conversation, and to whom these were shown since.
+/// Returns a reader who had read up to `read` in an earlier conversation, and to whom these were
+/// shown since.
 fn resumed(read: u64, shown: RangeInclusive<u64>) -> Reader {
     let mut reader = Reader::new(60, 6);
     reader.conversation = Conversation::new(TimeZone::UTC);

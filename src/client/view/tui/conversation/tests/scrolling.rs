@@ -87,7 +87,8 @@ fn reading_goes_on_where_it_stopped() {
     assert_eq!(reader.conversation.last_read(), Some(MessageId(9)));
 }
 
-/// Returns a reader who comes back to a room where reading stopped at message 7, and where these came since.
+/// Returns a reader who comes back to a room where reading stopped at message 7, and where these
+/// came since.
 fn come_back(missed: &[Arc<Message>]) -> Reader {
     let mut reader = Reader::new(60, 6);
     reader.conversation = Conversation::new(TimeZone::UTC);

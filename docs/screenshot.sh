@@ -156,6 +156,6 @@ until_true 'a picture that stays' drawn
 convert "$work/now.png" -bordercolor '#000000' -fuzz 1% -trim +repage -strip -colors 128 \
     -define png:compression-level=9 PNG8:"$work/img.png"
 size=$(stat --format=%s "$work/img.png")
-[ "$size" -lt 300000 ] || fail "the picture has $size bytes, and 300,000 are the most"
+[ "$size" -lt 300000 ] || fail "the picture has $size bytes; the maximum is 300,000"
 mv "$work/img.png" "$picture"
 printf '%s: %s, %s bytes\n' "$picture" "$(identify -format '%wx%h' "$picture")" "$size"

@@ -216,7 +216,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let listener = os::listen(&listen.host, listen.port).await.map_err(|error| cannot_listen(&listen.typed, &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(&listen.typed, &error))?;
     let (log, place) = open_log(arguments.db.clone(), arguments.keep())?;
-    let stored = log.count().await.map_err(|error| format!("cannot read the log: {error}"))?;
+    let stored = log.count().await.map_err(|error| format!("cannot read the message database: {error}"))?;
     let mut config = Config {
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_address,

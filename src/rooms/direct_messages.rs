@@ -145,7 +145,7 @@ impl Rooms {
         // What nobody confirms would bring nothing else on its way.
         if person.owed.iter().all(|owed| owed.given.is_none()) {
             let owed = std::mem::take(&mut person.owed);
-            self.nobody_took(owed, "takes nothing at the moment");
+            self.nobody_took(owed, "is not receiving messages");
         }
     }
 

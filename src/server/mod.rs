@@ -196,7 +196,7 @@ impl Listen for TcpListener {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The log could not be read at the start.
-    #[error("cannot read the log: {0}")]
+    #[error("cannot read the message database: {0}")]
     Store(#[from] StoreError),
     /// The hub ended, which it does only by a defect.
     #[error("the hub has failed")]

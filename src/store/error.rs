@@ -16,16 +16,16 @@ pub enum StoreError {
     #[error("no space is left on the disk")]
     Full,
     /// The file, or the file system it is on, has become read-only.
-    #[error("its file cannot be written any more")]
+    #[error("the message database has become read-only")]
     ReadOnly,
     /// Somebody else, perhaps a person with `sqlite3`, holds the file locked.
-    #[error("another program keeps its file locked")]
+    #[error("another program keeps the message database locked")]
     Busy,
     /// What is in the file cannot be right.
-    #[error("its file is damaged: {0}")]
+    #[error("the message database is corrupt: {0}")]
     Damaged(String),
     /// Reading or writing failed.
-    #[error("its file cannot be read or written: {0}")]
+    #[error("the message database cannot be read or written: {0}")]
     Failed(String),
     /// Its time was over; a search has what was found by then.
     #[error("it was interrupted")]

@@ -145,7 +145,7 @@ pub(super) fn explain(error: &WebSocketError) -> String {
         }
         WebSocketError::Io(error) => os::reason(error),
         WebSocketError::PayloadTooLong { len, max_len } => {
-            format!("the server sent a frame of {len} bytes, and {max_len} are the most")
+            format!("the server sent a frame of {len} bytes; the maximum is {max_len}")
         }
         WebSocketError::Protocol(error) => format!("the server broke the WebSocket protocol: {error}"),
         error => error.to_string(),

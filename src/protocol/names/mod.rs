@@ -46,7 +46,7 @@ pub enum NameError {
     #[error("a message needs something to say")]
     Empty,
     /// A text longer than its limit, in bytes.
-    #[error("too long: {is} bytes, and {limit} are the most")]
+    #[error("too long: {is} bytes; the maximum is {limit}")]
     TooLong {
         /// How long the cleaned text is.
         is: usize,

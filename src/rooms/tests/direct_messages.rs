@@ -162,7 +162,7 @@ fn who_takes_nothing_has_not_gone() {
         |rooms: &mut Rooms| rooms.undelivered().into_iter().map(|(_, failure)| failure.message).collect::<Vec<_>>();
     owe(&mut rooms, 1, 2, "psst").unwrap();
     rooms.hand_over(Hex([2; 16]), |_, _| false);
-    assert_eq!(words(&mut rooms), ["bob takes nothing at the moment and did not get \"psst\""]);
+    assert_eq!(words(&mut rooms), ["bob is not receiving messages and did not get \"psst\""]);
     owe(&mut rooms, 1, 2, "psst").unwrap();
     rooms.leave(bob, NOW);
     assert_eq!(words(&mut rooms), ["bob has gone and did not get \"psst\""]);

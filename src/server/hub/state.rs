@@ -305,7 +305,7 @@ impl State {
         let sender = self.author(from).map(|author| Sender { author, key: key.clone() });
         self.rooms.owe(to, ServerMessage::Private(private), sender).map_err(|full| {
             let words = match full {
-                Full::Recipient => format!("{nick} takes nothing at the moment; try again"),
+                Full::Recipient => format!("{nick} is not receiving messages; try again"),
                 Full::Sender => "too much that you told others has not reached them yet; try again".to_owned(),
             };
             Failure::new(ErrorCode::Unreachable, words)

@@ -332,7 +332,7 @@ impl HubTask {
             // Whoever asked may have gone meanwhile.
             reply.send(()).ok();
         }
-        debug!(drafts, "a turn");
+        debug!(drafts, "batch committed");
     }
 
     fn close_empty_rooms(&mut self) {

@@ -351,7 +351,7 @@ impl<S: Transport> Session<'_, S> {
     /// goes on.
     async fn cannot_answer(&mut self, what: &'static str, error: &StoreError) -> Result<(), End> {
         self.shared.complaints.log(what, error);
-        let words = format!("the server cannot read its log: {error}");
+        let words = format!("the server cannot read its history: {error}");
         self.send(&ServerMessage::Error(Failure::new(ErrorCode::Unavailable, words))).await
     }
 

@@ -415,7 +415,10 @@ impl Writer {
     /// Does something that need not wait for the disk. If it fails, that is said.
     fn attempt<T>(&mut self, deed: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Option<T> {
         let done = self.sync_commits(false).and_then(|()| deed(self));
-        done.inspect_err(|error| self.complaints.log("the log could not be tidied; it is tried again", error)).ok()
+        done.inspect_err(|error| {
+            self.complaints.log("maintenance of the message database failed; it will be retried", error);
+        })
+        .ok()
     }
 
     /// Deletes a little, and returns whether there may be more to delete.

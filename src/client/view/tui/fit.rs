@@ -1,6 +1,6 @@
 //! Texts in the width that there is. Pure.
 
-use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_truncate::UnicodeTruncateStr as _;
 use unicode_width::UnicodeWidthStr as _;
 
 /// Returns `text`, cut between characters with an ellipsis at its end where it is wider than
@@ -9,19 +9,9 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut out = String::new();
-    let mut wide = 0;
-    for cluster in text.graphemes(true) {
-        wide += cluster.width();
-        if wide >= width {
-            break;
-        }
-        out.push_str(cluster);
-    }
-    if width > 0 {
-        out.push('…');
-    }
-    out
+    let Some(rest) = width.checked_sub(1) else { return String::new() };
+    let (head, _) = text.unicode_truncate(rest);
+    format!("{head}…")
 }
 
 #[cfg(test)]

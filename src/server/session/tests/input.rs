@@ -300,7 +300,7 @@ async fn who_takes_nothing_misses_no_private_message_unsaid() {
     for number in 0..200 {
         ada.say(&format!("/msg stalled {number}")).await;
     }
-    ada.until(|line| line.starts_with("! stalled takes nothing at the moment")).await;
+    ada.until(|line| line.starts_with("! stalled is not receiving messages")).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -512,7 +512,7 @@ async fn what_the_log_cannot_answer_is_said_and_the_session_goes_on() {
         ada.say(question).await;
         assert_eq!(
             ada.until(|line| line.starts_with('!')).await,
-            "! the server cannot read its log: the log is broken"
+            "! the server cannot read its history: the log is broken"
         );
     }
     ada.say("/topic").await;

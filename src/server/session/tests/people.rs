@@ -215,5 +215,5 @@ async fn who_asks_is_told_of_a_person_and_their_times() {
     eve.say("/whois zoe").await;
     eve.until(|line| line == "! nobody called zoe is here").await;
     eve.say(&format!("/away {}", "x".repeat(257))).await;
-    eve.until(|line| line == "! too long: 257 bytes, and 256 are the most").await;
+    eve.until(|line| line == "! too long: 257 bytes; the maximum is 256").await;
 }

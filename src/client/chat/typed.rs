@@ -215,7 +215,7 @@ fn only_asks(request: &ClientMessage) -> bool {
 
 fn is_join(line: &str) -> bool {
     let name = line.strip_prefix('/').and_then(|typed| typed.split(char::is_whitespace).next());
-    name.is_some_and(|name| name.eq_ignore_ascii_case("join"))
+    name.is_some_and(|name| command::specs().any(|spec| spec.name == "join" && spec.is_named(name)))
 }
 
 fn is_text(line: &str) -> bool {

@@ -342,7 +342,8 @@ fn what_went_out_before_the_connection_was_lost_may_have_been_said() {
 #[test]
 fn after_a_join_that_is_refused_a_pipe_says_nothing_more() {
     let why = "they were for the room of a /join that was refused";
-    for (line, of_server) in [("/join Bad.Room", false), ("/JOIN", false), ("/join rust", true)] {
+    for (line, of_server) in [("/join Bad.Room", false), ("/JOIN", false), ("/j Bad.Room", false), ("/join rust", true)]
+    {
         let mut chat = Chat::live();
         chat.app.settings.piped = true;
         chat.line("before");

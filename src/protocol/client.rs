@@ -163,7 +163,17 @@ impl ClientMessage {
             Self::Say { key, .. } | Self::Me { key, .. } | Self::Msg { key, .. } | Self::SetTopic { key, .. } => {
                 key.as_ref()
             }
-            _ => None,
+            Self::Hello(_)
+            | Self::Join { .. }
+            | Self::Rooms
+            | Self::Names
+            | Self::Whois { .. }
+            | Self::Away { .. }
+            | Self::Nick { .. }
+            | Self::Topic
+            | Self::History { .. }
+            | Self::Search { .. }
+            | Self::Quit => None,
         }
     }
 }

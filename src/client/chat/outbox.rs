@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::{Body, ClientMessage, IdempotencyKey};
+use crate::protocol::{Body, ClientMessage, IdempotencyKey, Topic};
 
 /// Entries the outbox takes before input has to wait: at the server's default rate, a minute and a
 /// half of sending.
@@ -165,8 +165,18 @@ pub(super) fn words(message: &ClientMessage) -> &str {
         ClientMessage::Say { text, .. } | ClientMessage::Me { text, .. } | ClientMessage::Msg { text, .. } => {
             Body::as_str(text)
         }
-        ClientMessage::SetTopic { text: Some(topic), .. } => topic.as_str(),
-        _ => "",
+        ClientMessage::SetTopic { text, .. } => text.as_ref().map_or("", Topic::as_str),
+        ClientMessage::Hello(_)
+        | ClientMessage::Join { .. }
+        | ClientMessage::Rooms
+        | ClientMessage::Names
+        | ClientMessage::Whois { .. }
+        | ClientMessage::Away { .. }
+        | ClientMessage::Nick { .. }
+        | ClientMessage::Topic
+        | ClientMessage::History { .. }
+        | ClientMessage::Search { .. }
+        | ClientMessage::Quit => "",
     }
 }
 

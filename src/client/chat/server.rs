@@ -160,7 +160,13 @@ impl App {
             ClientMessage::Topic => kind == "topic",
             ClientMessage::History { .. } => kind == "history",
             ClientMessage::Search { .. } => kind == "found",
-            _ => false,
+            // No event answers these, or the key says which request it is.
+            ClientMessage::Hello(_)
+            | ClientMessage::Say { .. }
+            | ClientMessage::Me { .. }
+            | ClientMessage::Msg { .. }
+            | ClientMessage::SetTopic { .. }
+            | ClientMessage::Quit => false,
         });
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use strum::{IntoStaticStr, VariantNames};
+
 use super::{AwayText, Body, Limits, NameError, Nick, Query, RoomName, Topic, sanitize::is_blank};
 
 /// One command as `/help` shows it.
@@ -282,7 +284,7 @@ const SECRETS: [&str; 13] = [
 ];
 
 /// A command with its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// `/help`, or `/help COMMAND`
     Help(Option<&'static Spec>),
@@ -733,6 +735,22 @@ mod tests {
         ] {
             assert!(!is_secret(line), "{line:?}");
         }
+    }
+
+    #[test]
+    fn every_command_can_be_typed() {
+        let lines = specs().flat_map(|spec| [format!("/{}", spec.name), spec.example.to_owned()]);
+        let mut typed: Vec<&str> = lines
+            .filter_map(|line| match parse(&line) {
+                Ok(Line::Command(command)) => Some((&command).into()),
+                _ => None,
+            })
+            .collect();
+        typed.sort_unstable();
+        typed.dedup();
+        let mut known = Command::VARIANTS.to_vec();
+        known.sort_unstable();
+        assert_eq!(typed, known);
     }
 
     #[test]

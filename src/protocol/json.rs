@@ -131,7 +131,7 @@ fn write(value: &impl serde::Serialize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use proptest::prelude::*;
 
@@ -226,27 +226,30 @@ mod tests {
         assert_eq!(failure.message, "red and blue");
     }
 
+    /// Every name and text of a client, where each breaks its rules.
+    const REFUSED: [&str; 17] = [
+        r#"{"type":"hello","nick":"a b"}"#,
+        r#"{"type":"hello","nick":"☃"}"#,
+        r#"{"type":"hello","room":"a b"}"#,
+        r#"{"type":"say","text":"\u200b"}"#,
+        r#"{"type":"say","key":"a b","text":"hi"}"#,
+        r#"{"type":"me","text":"\u200b"}"#,
+        r#"{"type":"me","key":"a b","text":"hi"}"#,
+        r#"{"type":"msg","to":"a b","text":"hi"}"#,
+        r#"{"type":"msg","to":"ada","text":"\u200b"}"#,
+        r#"{"type":"msg","key":"a b","to":"ada","text":"hi"}"#,
+        r#"{"type":"join","room":"a b"}"#,
+        r#"{"type":"nick","nick":"a b"}"#,
+        r#"{"type":"whois","nick":"a b"}"#,
+        r#"{"type":"away","text":"\u200b"}"#,
+        r#"{"type":"set_topic","text":"\u200b"}"#,
+        r#"{"type":"set_topic","key":"a b","text":"hi"}"#,
+        r#"{"type":"search","query":"\u200b"}"#,
+    ];
+
     #[test]
     fn a_client_is_read_strictly() {
-        for frame in [
-            r#"{"type":"hello","nick":"a b"}"#,
-            r#"{"type":"hello","nick":"☃"}"#,
-            r#"{"type":"hello","room":"a b"}"#,
-            r#"{"type":"say","text":"\u200b"}"#,
-            r#"{"type":"say","key":"a b","text":"hi"}"#,
-            r#"{"type":"me","text":"\u200b"}"#,
-            r#"{"type":"me","key":"a b","text":"hi"}"#,
-            r#"{"type":"msg","to":"a b","text":"hi"}"#,
-            r#"{"type":"msg","to":"ada","text":"\u200b"}"#,
-            r#"{"type":"msg","key":"a b","to":"ada","text":"hi"}"#,
-            r#"{"type":"join","room":"a b"}"#,
-            r#"{"type":"nick","nick":"a b"}"#,
-            r#"{"type":"whois","nick":"a b"}"#,
-            r#"{"type":"away","text":"\u200b"}"#,
-            r#"{"type":"set_topic","text":"\u200b"}"#,
-            r#"{"type":"set_topic","key":"a b","text":"hi"}"#,
-            r#"{"type":"search","query":"\u200b"}"#,
-        ] {
+        for frame in REFUSED {
             assert_eq!(decode_client(frame).err().map(|failure| failure.code), Some(ErrorCode::BadMessage), "{frame}");
         }
     }
@@ -270,6 +273,19 @@ mod tests {
         r#"{"type":"nick","nick":@}"#,
         r#"{"type":"error","code":@,"message":@,"key":@,"free":@}"#,
     ];
+
+    /// Returns the types of `frames`, and of those `without` names and texts, in alphabetical order.
+    fn types(frames: &[&'static str], without: &[&'static str]) -> BTreeSet<&'static str> {
+        let kind = |frame: &&'static str| frame.split('"').nth(3).unwrap();
+        frames.iter().map(kind).chain(without.iter().copied()).collect()
+    }
+
+    #[test]
+    fn every_type_is_tried() {
+        let without = ["rooms", "names", "topic", "history", "quit"];
+        assert_eq!(types(&REFUSED, &without), ClientMessage::VARIANTS.iter().copied().collect());
+        assert_eq!(types(&EVENTS, &["hello", "slow"]), ServerMessage::VARIANTS.iter().copied().collect());
+    }
 
     #[test]
     fn an_event_of_a_later_version_is_no_error() {

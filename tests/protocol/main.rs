@@ -11,9 +11,14 @@ mod compare;
 mod support;
 mod transcript;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
+use broadcast_chat::protocol::{ClientMessage, ServerMessage};
 use compare::Stand;
+use strum::VariantNames as _;
 use support::{
     raw::{Heard, Opening, RawPeer, http},
     server,
@@ -26,6 +31,23 @@ fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
     std::fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("{DOCUMENT}, the normative text, cannot be read: {error}"))
+}
+
+/// Returns the types that the tables under `title` list.
+fn listed<'a>(document: &'a str, title: &str) -> BTreeSet<&'a str> {
+    let section = document.split(title).nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with("###") && !line.starts_with("**"));
+    let cells = lines.filter_map(|line| line.strip_prefix("| `")?.split("` |").next());
+    cells.flat_map(|cell| cell.split("`, `")).collect()
+}
+
+#[test]
+fn the_tables_list_every_type() {
+    let document = document();
+    let sent = listed(&document, "\n### What a client sends\n");
+    assert_eq!(sent, ClientMessage::VARIANTS.iter().copied().collect());
+    let received = listed(&document, "\n### What a server sends\n");
+    assert_eq!(received, ServerMessage::VARIANTS.iter().copied().collect());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Where the server is: a WebSocket URL, or the short forms that people type. Pure.
+//! The address of a server: a WebSocket URL, or a short form that people type. Pure.
 
 use std::{fmt, str::FromStr};
 
@@ -11,75 +11,77 @@ use crate::protocol::{
     sanitize,
 };
 
-/// The port of a server that no port was given for, and the server's own default.
+/// The port of an address without a scheme and without a port. It is the default port of the
+/// server.
 const PORT: u16 = 8080;
 
-/// A server's address, with everything that dialling and the opening handshake need.
+/// The address of a server, with everything that dialing and the opening handshake need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     uri: Uri,
-    /// As the resolver takes it.
+    /// The host for the resolver. An IPv6 address has no brackets but may have a zone.
     host: String,
     port: u16,
     query: Query,
-    /// What was understood otherwise than it was written.
+    /// A note for the user, if the address was interpreted as something other than its literal
+    /// text.
     understood: Option<String>,
 }
 
-/// What the query says to the client; the server gets all of it.
+/// What the client reads from the query. The server receives the whole query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Query {
     nick: Option<Nick>,
     history: Option<u32>,
-    /// The first name in it that means nothing to us.
+    /// The first parameter that the client does not know.
     unknown: Option<String>,
 }
 
-/// Why a text is no address; its words go to whoever typed it.
+/// The reason why a text is not an address. The message is shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Encrypted connections.
+    /// A scheme for encrypted connections.
     #[error(
         "{0}:// needs TLS, which comes in a later version; use ws://, or a proxy on this machine that ends the TLS"
     )]
     Tls(&'static str),
-    /// Another protocol than WebSocket.
+    /// A scheme other than WebSocket.
     #[error("{0}:// is not understood; an address begins with ws://")]
     Scheme(String),
-    /// No host, or something that cannot be one.
+    /// The host is missing or malformed.
     #[error("expected host, host:port, host:port/room or ws://host:port/room")]
     Form,
-    /// A user name or password.
+    /// The address has a user name or a password.
     #[error("an address has no user name; the nick is given with --nick")]
     User,
-    /// What HTTP never sends.
+    /// The address has a fragment. HTTP never sends one.
     #[error("an address has no #; a room is written host/room")]
     Fragment,
-    /// A nick in the query that cannot be one.
+    /// The nick in the query is invalid.
     #[error("?nick= in the address: {0}")]
     Nick(NameError),
-    /// A length of the history in the query that cannot be one.
+    /// The history length in the query is invalid.
     #[error("?history= in the address: expected a number from 0 to {}", Limits::HISTORY)]
     History,
-    /// Something that the query says twice.
+    /// The query has this parameter twice.
     #[error("the address says {0} twice")]
     Twice(&'static str),
-    /// A port that is no port.
+    /// The port is invalid.
     #[error("a port is a number from 1 to 65535")]
     Port,
-    /// An IPv6 address that is none, or a zone that is none.
+    /// The IPv6 address or its zone is invalid.
     #[error(transparent)]
     Host(HostError),
 }
 
 impl Address {
-    /// Returns the address as a URL: what the handshake asks for.
+    /// Returns the address as a URL. The handshake requests this URL.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// Returns the host to resolve: an IPv6 address without brackets, with its zone.
+    /// Returns the host to resolve. An IPv6 address has no brackets but keeps its zone.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -91,32 +93,34 @@ impl Address {
         self.port
     }
 
-    /// Returns the host and the port, by which a server is remembered.
+    /// Returns the host and the port. The client stores the state of a server under this name.
     #[must_use]
     pub fn server(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Returns the room that the path names; none where there is no path, or it is no room.
+    /// Returns the room that the path names, or `None` if there is no path or it is not a room
+    /// name.
     #[must_use]
     pub fn room(&self) -> Option<RoomName> {
         RoomName::new(&percent_decode_str(self.uri.path().strip_prefix('/')?).decode_utf8().ok()?).ok()
     }
 
-    /// Returns the nick that the query asks for.
+    /// Returns the nick from the query.
     #[must_use]
     pub fn nick(&self) -> Option<&Nick> {
         self.query.nick.as_ref()
     }
 
-    /// Returns how many of the latest messages the query asks for.
+    /// Returns the history length from the query: a number of the latest messages.
     #[must_use]
     pub fn history(&self) -> Option<u32> {
         self.query.history
     }
 
-    /// Returns words about what was understood otherwise than it was written, and about a part of
-    /// the query that means nothing here, and perhaps something to another server.
+    /// Returns a note for the user, or `None` if there is nothing to say. The note says how the
+    /// address was interpreted, and names a query parameter that the client does not know. Another
+    /// server may know that parameter.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         let unknown = self.query.unknown.as_ref().map(|name| {
@@ -126,7 +130,7 @@ impl Address {
         (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
-    /// Returns the address without its query, which is for one person.
+    /// Returns the address without its query. The query holds the choices of one user.
     #[must_use]
     pub fn without_query(&self) -> Self {
         let mut parts = self.uri.clone().into_parts();
@@ -140,20 +144,20 @@ impl Address {
     pub fn in_room(&self, room: &RoomName) -> Self {
         let query = self.uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let mut parts = self.uri.clone().into_parts();
-        // One that a server names may not be a name by our rules.
+        // A room name from a server may break our naming rules, so encode it.
         let room: String = form_urlencoded::byte_serialize(room.as_str().as_bytes()).collect();
         parts.path_and_query = format!("/{room}{query}").parse().ok();
         let uri = Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone());
         Self { uri, ..self.clone() }
     }
 
-    /// Returns whether a server that is started without arguments would be found here.
+    /// Returns whether a server that was started without arguments listens at this address.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.port == PORT && self.is_local()
     }
 
-    /// Returns whether the host is this machine, by its usual names.
+    /// Returns whether the host is one of the usual names of this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.host.as_str(), "127.0.0.1" | "localhost" | "::1")
@@ -165,7 +169,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        // http::Uri drops a fragment in silence, and the room with it.
+        // `http::Uri` drops a fragment silently, so the room would be lost.
         if text.contains('#') {
             return Err(AddressError::Fragment);
         }
@@ -188,8 +192,8 @@ impl FromStr for Address {
         if port == 0 {
             return Err(AddressError::Port);
         }
-        // What goes to the server has no zone, which means something on this machine alone (RFC
-        // 6874 section 1).
+        // The server never receives the zone. A zone has a meaning only on this machine (RFC 6874
+        // section 1).
         let bracketed = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
         let parsed: Authority = bracketed.parse().map_err(|_| AddressError::Form)?;
         if parsed.host() != bracketed {
@@ -215,7 +219,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.uri.to_string();
         if let Some((address, zone)) = self.host.split_once('%') {
-            // As in a URL (RFC 6874 section 2).
+            // The zone separator of a URL is `%25` (RFC 6874 section 2).
             shown = shown.replacen(&format!("[{address}]"), &format!("[{address}%25{zone}]"), 1);
         }
         let is_bare = self.uri.path() == "/" && self.uri.query().is_none();
@@ -230,7 +234,7 @@ fn query(text: &str) -> Result<Query, AddressError> {
             "nick" if value.is_empty() => {}
             "nick" if query.nick.is_some() => return Err(AddressError::Twice("nick")),
             "history" if query.history.is_some() => return Err(AddressError::Twice("history")),
-            // What is no UTF-8 has become this.
+            // Percent-decoding has replaced invalid UTF-8 by this character.
             "nick" if value.contains(char::REPLACEMENT_CHARACTER) => return Err(AddressError::Nick(NameError::Nick)),
             "nick" => query.nick = Some(Nick::new(&value).map_err(AddressError::Nick)?),
             "history" => {

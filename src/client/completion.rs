@@ -1,46 +1,46 @@
-//! What Tab makes of the word before the cursor, and what the hint line says of a command. Pure.
+//! Tab completion of the word before the cursor, and the hint line for commands. Pure.
 //!
-//! A `/` begins a command, a `#` a room, a `:` an emoji, an `@` a nick; what a command takes first
-//! says what its first argument can be; all else is a nick.
+//! A `/` begins a command, a `#` a room, a `:` an emoji, and an `@` a nick. The first argument of a
+//! command completes to what the command expects. Every other word completes to a nick.
 
 use std::{fmt, iter, ops::Range};
 
 use crate::protocol::{Nick, RoomName, command::Spec};
 
-/// What a word can become.
+/// Everything that a word can complete to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Candidates<'a> {
-    /// Who could be meant, those who spoke last first.
+    /// The nicks, the most recent speaker first.
     pub nicks: &'a [&'a Nick],
-    /// The rooms known.
+    /// The known rooms.
     pub rooms: &'a [&'a RoomName],
-    /// The servers one has been to, the latest first.
+    /// The servers that the user has visited, the latest first.
     pub servers: &'a [String],
     /// The commands, in the order in which they are offered.
     pub commands: &'a [&'static Spec],
 }
 
-/// Emoji that are offered for a name; who wants another types more of it.
+/// The maximum number of emoji that one name offers. A longer name narrows the list.
 const EMOJI: usize = 40;
 
-/// What a part of a text can be replaced by.
+/// A range of a text and its possible replacements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// The bytes of the word, up to the cursor.
+    /// The byte range of the word, up to the cursor.
     pub range: Range<usize>,
-    /// What can stand there instead, at least one, with what follows it.
+    /// The possible replacements, at least one. Each includes the text that follows it, such as a
+    /// space.
     pub options: Vec<String>,
 }
 
-/// Returns what the word before `cursor`, a byte of `text`, can become; nothing when nothing begins
-/// like it.
+/// Returns the possible completions of the word before `cursor`, a byte offset in `text`. Returns
+/// `None` if nothing matches.
 #[must_use]
 pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Option<Completion> {
     let before = text.get(..cursor)?;
     let start = before.rfind(char::is_whitespace).map_or(0, |at| before.ceil_char_boundary(at + 1));
     let word = &before[start..];
-    // A blank that stands there already is not doubled, and none comes before what ends a clause or
-    // closes what is open.
+    // Do not add a space if one follows already, or if closing punctuation follows.
     let behind = &text[cursor..];
     let closes = |c: char| c.is_whitespace() || ",.;:!?)]}>\"'’”»、。，）」』".contains(c);
     let blank = if behind.starts_with(closes) { "" } else { " " };
@@ -59,7 +59,7 @@ pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Optio
             let in_text = |at: usize| match &word[at..] {
                 part if part.starts_with('#') => rooms(part, candidates.rooms, blank),
                 part if part.starts_with(':') => emoji(part, blank),
-                // Who is addressed at the beginning is told apart by the colon.
+                // A colon follows a nick that is addressed at the beginning of a line.
                 part if begins_line && at == 0 && !part.starts_with('@') => {
                     nicks(part, candidates.nicks, &format!(":{blank}"))
                 }
@@ -71,15 +71,15 @@ pub fn complete(text: &str, cursor: usize, candidates: &Candidates<'_>) -> Optio
     if options.is_empty() { None } else { Some(Completion { range: at..cursor, options }) }
 }
 
-/// Returns where a name could begin in a word, the longest first: at its beginning, and behind what
-/// opens or parts something. A nick may contain such signs, so they part nothing by themselves. In
-/// a link stands no name.
+/// Returns the byte offsets in a word where a name can begin, in ascending order: its beginning,
+/// and the positions after punctuation. A nick may itself contain punctuation, so the longest part
+/// comes first. A URL has no names.
 fn parts(word: &str) -> impl Iterator<Item = usize> {
     let is_link = word.contains("://");
     let begins = |(at, c): (usize, char)| {
         let opens = !c.is_alphanumeric() && !matches!(c, ':' | '#' | '@');
         let before = word[..at].chars().next_back();
-        // 10:30 and a::b are no emoji, and neither a@b nor a#b is a name.
+        // `10:30` and `a::b` are not emoji. `a@b` and `a#b` do not contain a name.
         let named =
             matches!(c, ':' | '#' | '@') && before.is_some_and(|c| !c.is_alphanumeric() && c != ':' && c != '@');
         [named.then_some(at), (opens && at + c.len_utf8() < word.len()).then_some(at + c.len_utf8())]
@@ -88,8 +88,8 @@ fn parts(word: &str) -> impl Iterator<Item = usize> {
     iter::once(0).filter(move |_| !is_link).chain(inner.filter(|at| *at > 0))
 }
 
-/// What belongs where the word stands. All but the text is completed even where nothing is typed
-/// yet.
+/// What kind of word is expected at the cursor. Every kind except `Text` also completes an empty
+/// word.
 enum CompletionContext {
     Command,
     /// The name of a command, without its slash.
@@ -97,7 +97,7 @@ enum CompletionContext {
     Room,
     Nick,
     Server,
-    /// One of these.
+    /// One of these words.
     Words(Vec<&'static str>),
     Text,
 }
@@ -114,7 +114,7 @@ impl CompletionContext {
         }
         let arguments = commands.iter().find(|spec| spec.is_named(name)).map_or("", |spec| spec.arguments);
         let arguments = arguments.trim_matches(['[', ']']);
-        // What is written small is typed as it stands.
+        // A lower-case word in the usage is a literal that the user types as it is.
         let is_literal = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         let words: Vec<_> =
             arguments.split('|').map(str::trim).filter(|word| is_literal(word) && *word != "-").collect();
@@ -135,7 +135,7 @@ fn commands(word: &str, commands: &[&'static Spec], slash: &str, blank: &str) ->
         begins(name, typed).then(|| format!("{slash}{name}{}", if spec.arguments.is_empty() { "" } else { blank }))
     };
     let own: Vec<_> = commands.iter().filter_map(|spec| named(spec.name, spec)).collect();
-    // Another name for the same is offered to those who know it, and in the way of nobody else.
+    // Offer an alias only if no command name matches. An alias is for users who know it already.
     if own.is_empty() {
         let aliases = commands.iter().flat_map(|spec| spec.aliases.iter().map(move |alias| (alias, spec)));
         return aliases.filter_map(|(alias, spec)| named(alias, spec)).collect();
@@ -159,8 +159,8 @@ fn literals(word: &str, words: &[&str]) -> Vec<String> {
     words.iter().filter(|known| begins(known, word)).map(|known| (*known).to_owned()).collect()
 }
 
-/// Returns the emoji that `:name` or `:name:` means: what has just this name, then what begins like
-/// it, then what has such a word in its name.
+/// Returns the emoji for `:name` or `:name:`. Emoji with exactly this name come first, then emoji
+/// whose name begins with it, then emoji that have a word with this beginning in their name.
 fn emoji(word: &str, blank: &str) -> Vec<String> {
     let typed = word.trim_start_matches(':');
     let is_closed = typed.ends_with(':');
@@ -172,7 +172,7 @@ fn emoji(word: &str, blank: &str) -> Vec<String> {
         let codes = || emoji.shortcodes().map(|code| code.replace('_', " "));
         let name = emoji.name().to_lowercase();
         let name = || name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
-        // One by one, so that the signs between words do not count.
+        // Compare word by word, so that punctuation between the words does not count.
         let words: Vec<_> = name().collect();
         let whole = words.join(" ");
         if codes().any(|code| code == typed) || whole == typed {
@@ -195,24 +195,24 @@ fn signed(word: &str, sign: char) -> (&str, &str) {
     word.split_at(if word.starts_with(sign) { sign.len_utf8() } else { 0 })
 }
 
-/// Returns whether `name` begins with what is typed; small and capital letters are the same.
+/// Returns whether `name` begins with `typed`, ignoring case.
 fn begins(name: &str, typed: &str) -> bool {
     let mut letters = name.chars().flat_map(char::to_lowercase);
     typed.chars().flat_map(char::to_lowercase).all(|letter| letters.next() == Some(letter))
 }
 
-/// Returns what follows the slash, where `text` is a command.
+/// Returns the text after the slash if `text` is a command.
 fn command(text: &str) -> Option<&str> {
     text.strip_prefix('/').filter(|rest| !rest.starts_with('/'))
 }
 
-/// Goes through the options of a completion as Tab is pressed again and again.
+/// Cycles through the options of a completion on repeated presses of Tab.
 #[derive(Debug, Default)]
 pub struct Completer {
     cycle: Option<Cycle>,
 }
 
-/// The options, and which of them stands in the text that was made of it.
+/// The options, the chosen one, and the text that it produced.
 #[derive(Debug)]
 struct Cycle {
     options: Vec<String>,
@@ -222,9 +222,10 @@ struct Cycle {
 }
 
 impl Completer {
-    /// Returns which bytes of `text` Tab replaces, and by what: the first option for the word
-    /// before `cursor`, or, where the last one still stands there untouched, the one after it,
-    /// `backwards` the one before it.
+    /// Returns the byte range of `text` that Tab replaces, and the replacement. The first press
+    /// chooses the first option for the word before `cursor`, or the last one if `backwards`. If
+    /// the last replacement is still unchanged in the text, the next press chooses the next option,
+    /// or the previous one if `backwards`.
     pub fn press(
         &mut self,
         text: &str,
@@ -247,7 +248,8 @@ impl Completer {
         Some((range, &cycle.options[chosen]))
     }
 
-    /// Returns the options and the index of the one that stands in the text, as long as that is so.
+    /// Returns the options and the index of the chosen one, as long as the replacement is unchanged
+    /// in the text.
     #[must_use]
     pub fn options(&self, text: &str, cursor: usize) -> Option<(&[String], usize)> {
         let cycle = self.cycle.as_ref().filter(|cycle| cycle.stands_in(text, cursor))?;
@@ -261,16 +263,16 @@ impl Cycle {
     }
 }
 
-/// What the hint line says while a command is being typed.
+/// What the hint line shows while the user types a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// How this command is used.
+    /// The usage of this command.
     Usage(&'static Spec),
-    /// Which commands it can become.
+    /// The commands that match so far.
     Matching(Vec<&'static Spec>),
 }
 
-/// Returns what to say about `text`; nothing when it is no command, or one that nobody knows.
+/// Returns the hint for `text`, or `None` if it is not a command or the command is unknown.
 #[must_use]
 pub fn hint(text: &str, commands: &[&'static Spec]) -> Option<Hint> {
     let typed = command(text)?;
@@ -307,7 +309,7 @@ mod tests {
     use super::*;
     use crate::protocol::command::specs;
 
-    /// Calls `ask` with ada, Adrian and 学生, in that order, and with two rooms.
+    /// Calls `ask` with the nicks Adrian, ada and 学生, in this order, and two rooms.
     fn with_candidates<T>(ask: impl FnOnce(&Candidates<'_>) -> T) -> T {
         let nicks = ["Adrian", "ada", "学生"].map(|nick| Nick::new(nick).unwrap());
         let rooms = ["rust", "running"].map(|room| RoomName::new(room).unwrap());
@@ -315,7 +317,7 @@ mod tests {
         ask(&Candidates { nicks: &nicks.each_ref(), rooms: &rooms.each_ref(), commands: &commands, servers: &[] })
     }
 
-    /// Returns the word at the end of `text`, and what it can become.
+    /// Returns the word at the end of `text` and its possible completions.
     fn at_end(text: &str) -> Option<(&str, Vec<String>)> {
         let completion = with_candidates(|candidates| complete(text, text.len(), candidates))?;
         Some((&text[completion.range], completion.options))
@@ -386,7 +388,7 @@ mod tests {
         assert_eq!(at_end("well :smile"), Some((":smile", options(":smile"))));
         assert_eq!(options(":smile")[0], "😄 ");
         assert_eq!(at_end(":smile:"), Some((":smile:", vec!["😄 ".to_owned()])));
-        // The short name of CLDR, with its words parted either way.
+        // The CLDR short name. An underscore or a space separates its words.
         assert_eq!(options(":grinning_cat_with")[0], "😸 ");
         assert_eq!(options("(:thumbs_up:"), ["👍 "]);
         assert!(options(":cat").contains(&"🐱 ".to_owned()));

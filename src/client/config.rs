@@ -1,5 +1,5 @@
-//! What the user chose once and for all: `client.toml` in the platform's configuration directory.
-//! Flags and environment come first.
+//! The settings file of the user: `client.toml` in the configuration directory of the platform.
+//! Flags and environment variables override it.
 
 use std::{
     fs, io,
@@ -22,76 +22,76 @@ use super::{
 };
 use crate::{os, protocol::Nick};
 
-/// The settings that a file may have; none of them need be there.
+/// The settings of the file. Each one is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsFile {
-    /// The nick wanted.
+    /// The requested nick.
     pub nick: Option<Nick>,
-    /// Where the server is.
+    /// The address of the server.
     #[serde(default, deserialize_with = "address")]
     pub server: Option<Address>,
-    /// When to use colours.
+    /// When to use colors.
     pub color: Option<Colour>,
-    /// What rings the bell, until `/bell` says otherwise.
+    /// What rings the bell, until `/bell` changes it.
     pub bell: Option<Bell>,
-    /// Words that call for the user as their nick does, beside those of `/highlight`.
+    /// Words that highlight a message as the user's nick does. `/highlight` can add more.
     #[serde(default, deserialize_with = "words")]
     pub highlight: Vec<Word>,
-    /// For which ground the colours are.
+    /// The background that the colors are made for.
     #[serde(default)]
     pub theme: Theme,
-    /// Beside which lines the time stands.
+    /// The lines that show a time.
     #[serde(default)]
     pub timestamps: Timestamps,
-    /// In how many hours the day is told; without it, as the locale has it.
+    /// The 12-hour or 24-hour clock. `None` follows the locale.
     pub clock: Option<Clock>,
-    /// Whether nicks have colours of their own.
+    /// Whether each nick has its own color.
     #[serde(default, deserialize_with = "switch")]
     pub nick_colors: Option<bool>,
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
-    /// Where there is a terminal that has them, and `NO_COLOR` does not forbid it.
+    /// On a terminal that supports colors, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Also where there is none.
+    /// Always, even without a terminal.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
-/// Why there are no settings.
+/// The reason why the settings file cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("cannot read {}: {reason}", .path.display())]
     Read {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The reason from the operating system.
         reason: String,
     },
-    /// Something in it is not what it must be.
+    /// A value in the file is invalid.
     #[error("cannot use {}, line {line}: {reason}", .path.display())]
     Line {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// The line, counted from 1.
+        /// The number of the line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         reason: String,
     },
 }
 
 impl SettingsFile {
-    /// Returns the settings in the file at `path`; where there is none, nothing is set.
+    /// Reads the settings from the file at `path`. Without a file, no setting is set.
     ///
     /// # Errors
-    /// A [`SettingsError`] when it is there and cannot be used.
+    /// Returns a [`SettingsError`] if the file exists but cannot be used.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -100,14 +100,14 @@ impl SettingsFile {
         toml::from_str(&text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start.min(text.len()));
             let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
-            // The library may go on about what it expected on lines of their own.
+            // The library may add more lines about what it expected.
             let reason = error.message().lines().next().unwrap_or_default().to_owned();
             SettingsError::Line { path: path.to_owned(), line, reason }
         })
     }
 }
 
-/// Returns where the settings are, on a platform that has a place for them.
+/// Returns the path of the settings file, or `None` if the platform has no directory for it.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", "broadcast-chat")?.config_dir().join("client.toml"))
@@ -125,7 +125,7 @@ fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Word>, D::Err
     Ok(words)
 }
 
-/// Reads `true` or `"on"`, `false` or `"off"`.
+/// Reads `true` or `"on"`, and `false` or `"off"`.
 fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,8 +1,7 @@
-//! A draft as a file, for as long as an editor has it: for its owner alone, in a folder of its own,
-//! and removed with the value.
+//! A draft in a temporary file for an external editor. The file is readable by its owner only, in
+//! its own directory, and is removed when the value is dropped.
 //!
-//! A client that is killed cannot remove its file; the next draft that becomes a file removes what
-//! such clients have left.
+//! A client that is killed cannot remove its file. The next new draft file removes such leftovers.
 
 use std::{
     fs::{self, File},
@@ -13,34 +12,35 @@ use std::{
 use super::files::try_lock;
 use crate::{client::editor, os};
 
-/// What the folders are called, before a number.
+/// The prefix of a directory name. A random number follows.
 const PREFIX: &str = "draft-";
 
-/// What the file is called: a name tells an editor how to treat what is in it.
+/// The name of the file. An editor chooses its mode by the extension.
 const NAME: &str = "message.txt";
 
-/// What is read at the most: what does not fit into a message is not taken, but its length is told.
+/// The maximum number of bytes to read. A message cannot have this length, but the error reports
+/// the length that was read.
 const MOST: u64 = 64 * editor::LENGTH as u64;
 
-/// The file, and its folder, which are removed when this is dropped.
+/// The file and its directory. Both are removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct DraftFile {
     folder: PathBuf,
     path: PathBuf,
     is_kept: bool,
-    /// Says that somebody still has the folder.
+    /// The lock shows that a running client uses the directory.
     _lock: File,
 }
 
 impl DraftFile {
-    /// Writes `text` into a new file in a folder below `parent`.
+    /// Writes `text` to a new file in a new directory below `parent`.
     pub(super) fn new(parent: &Path, text: &str) -> io::Result<Self> {
         os::create_private_dir(parent)?;
         remove_abandoned(parent);
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(io::Error::other)?;
         let folder = parent.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(number)));
-        // Locked before it is there: nobody takes it for one that was left.
+        // Take the lock before the directory exists, so that no client treats it as abandoned.
         let lock = try_lock(&folder).ok_or(io::ErrorKind::AlreadyExists)?;
         let path = folder.join(NAME);
         let file = Self { folder, path, is_kept: false, _lock: lock };
@@ -53,15 +53,15 @@ impl DraftFile {
         Ok(file)
     }
 
-    /// Returns where it is.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the text of the file as it is now, without line breaks at its end.
+    /// Reads the current text of the file, without the line breaks at its end.
     pub(super) fn read(&self) -> io::Result<String> {
         let mut bytes = Vec::new();
-        // What else an editor may have put there could be read for ever.
+        // An editor may have put something else here, such as a device. Reading it could never end.
         if !fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::other("it is no file any more"));
         }
@@ -70,7 +70,7 @@ impl DraftFile {
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// Leaves the file where it is.
+    /// Keeps the file when this is dropped.
     pub(super) fn keep(&mut self) {
         self.is_kept = true;
     }
@@ -78,7 +78,7 @@ impl DraftFile {
 
 impl Drop for DraftFile {
     fn drop(&mut self) {
-        // What cannot be removed now is removed with the next.
+        // If the directory cannot be removed now, the next draft file removes it.
         if !self.is_kept {
             drop(fs::remove_dir_all(&self.folder));
         }
@@ -86,8 +86,8 @@ impl Drop for DraftFile {
     }
 }
 
-/// Removes the folders of clients that have ended without doing so. A folder that was kept has no
-/// lock, and stays.
+/// Removes the directories of clients that ended without removing them. A directory that was kept
+/// has no lock file and stays.
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
@@ -96,7 +96,7 @@ fn remove_abandoned(parent: &Path) {
             && entry.file_name().to_string_lossy().starts_with(PREFIX);
         let folder = lock.with_extension("");
         if is_lock && let Some(_lock) = try_lock(&folder) {
-            // Another client may do the same, and what is gone is gone.
+            // Another client may remove the same directory at this time, so ignore errors.
             drop(fs::remove_dir_all(&folder));
             drop(fs::remove_file(&lock));
         }

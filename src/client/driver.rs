@@ -1,5 +1,5 @@
-//! One conversation with its connection: what the app wants done with the connection is done here,
-//! for the lines of a pipe, for the tabs of the full screen, and for tests.
+//! Connects an app to its connection. The driver carries out the effects of the app that concern
+//! the connection. Line mode, the tabs of the full screen and the tests use it.
 
 use std::{
     collections::VecDeque,
@@ -13,12 +13,12 @@ use super::{
     connection::{CommandKind, Connection, ConnectionCommand, ConnectionEvent},
 };
 
-/// What follows from an event, for the view.
+/// The results of an event for the view.
 #[derive(Debug, Default)]
 pub struct Update {
-    /// What is to be shown, in this order.
+    /// The events to show, in this order.
     pub shown: Vec<ViewEvent>,
-    /// How the conversation ended, if it did.
+    /// The result of the conversation if it has ended.
     pub finished: Option<Result<(), Failure>>,
 }
 
@@ -27,51 +27,53 @@ pub struct Update {
 pub struct Driver {
     app: App,
     connection: Connection,
-    /// The number of the connection that the app knows of; 0 before there is one.
+    /// The number of the connection that the app knows. It is 0 before the first connection.
     number: u64,
-    /// Commands that the connection had no room for.
+    /// Commands that did not fit into the queue of the connection.
     waiting: VecDeque<ConnectionCommand>,
 }
 
 impl Driver {
-    /// Returns a conversation over `connection`.
+    /// Returns a driver for a conversation over `connection`.
     #[must_use]
     pub fn new(connection: Connection, settings: Settings) -> Self {
         Self { app: App::new(settings), connection, number: 0, waiting: VecDeque::new() }
     }
 
-    /// Returns the app, to be asked.
+    /// Returns the app.
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
     }
 
-    /// Returns whether there has been a connection.
+    /// Returns whether a connection was ever established.
     #[must_use]
     pub fn has_connected(&self) -> bool {
         self.number > 0
     }
 
-    /// Polls for the next event of the connection; none when its task has ended.
+    /// Polls for the next event of the connection. The event is `None` if the connection task has
+    /// ended.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<ConnectionEvent>> {
         self.connection.poll_event(cx)
     }
 
-    /// Returns the next event of the connection; none when its task has ended. Cancel-safe.
+    /// Returns the next event of the connection, or `None` if the connection task has ended.
+    /// Cancel-safe.
     pub async fn event(&mut self) -> Option<ConnectionEvent> {
         self.connection.event().await
     }
 
-    /// Waits for events of the connection and appends all that are there to `events`; appends none
-    /// when its task has ended. Cancel-safe.
+    /// Waits for events of the connection and appends all available ones to `events`. Appends
+    /// nothing if the connection task has ended. Cancel-safe.
     pub async fn events(&mut self, events: &mut Vec<ConnectionEvent>) {
         self.connection.events(events).await;
     }
 
-    /// Returns what an event of the connection means for the app.
+    /// Translates an event of the connection to an event of the app.
     ///
     /// # Errors
-    /// The reason why the connection has ended for good.
+    /// Returns the reason if the connection has ended permanently.
     pub fn received(&mut self, event: ConnectionEvent) -> Result<Event, Error> {
         Ok(match event {
             ConnectionEvent::Connected { connection, dialect } => {
@@ -86,8 +88,9 @@ impl Driver {
         })
     }
 
-    /// Gives `event` to the app, at `now` after the start of the program. Hands its commands to the
-    /// connection as far as that has room, and returns the rest of what follows.
+    /// Passes `event` to the app at `now`, measured from the start of the program. Queues the
+    /// commands of the app on the connection as far as there is capacity. Returns the remaining
+    /// effects.
     pub fn update(&mut self, now: Duration, event: Event) -> Update {
         let mut update = Update::default();
         for effect in self.app.update(now, event) {
@@ -106,7 +109,7 @@ impl Driver {
             };
             self.waiting.push_back(ConnectionCommand { connection: self.number, what });
         }
-        // A connection without room is writing. An event follows when it has written.
+        // If the queue is full, the connection is writing. It sends an event after it has written.
         while let Some(command) = self.waiting.pop_front() {
             if let Err(command) = self.connection.offer(command) {
                 self.waiting.push_front(command);
@@ -116,15 +119,15 @@ impl Driver {
         update
     }
 
-    /// Waits until the connection has taken every command. Not cancel-safe: the command that waits
-    /// is lost.
+    /// Waits until the connection has accepted every command. Not cancel-safe: the command that is
+    /// waiting is lost.
     pub async fn flush(&mut self) {
         while let Some(command) = self.waiting.pop_front() {
             self.connection.order(command).await;
         }
     }
 
-    /// Hands over what waits, and closes the connection. It has a deadline.
+    /// Passes on the waiting commands and closes the connection. The close has a deadline.
     pub async fn close(mut self) {
         self.flush().await;
         self.connection.close().await;

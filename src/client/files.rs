@@ -1,6 +1,6 @@
-//! Files of ours that several clients of one user share: each is replaced as a whole under a lock,
-//! and what cannot be read is kept aside. They may block: where others wait, they are called on a
-//! thread of their own.
+//! State files that several clients of one user share. Each file is replaced as a whole under a
+//! lock. A file that cannot be read is kept under another name. These functions may block, so
+//! asynchronous code calls them on a separate thread.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -12,26 +12,27 @@ use std::{
 
 use crate::os;
 
-/// Broken files that are kept; it takes a person to break one.
+/// The maximum number of broken files that are kept. Files rarely break: only a person who edits
+/// one breaks it.
 const ASIDE: usize = 9;
 
-/// For another client to give a lock back: it has it for as long as a file takes to be written,
-/// unless it was stopped meanwhile.
+/// How long to wait for a lock of another client. A client holds the lock only while it writes a
+/// file, unless it is suspended meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_millis(5);
 
-/// Why there is nothing in a file.
+/// The reason why a file has no content for us.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// It is there, and the system does not let us read it.
+    /// The file exists, but the operating system reports an error.
     Failed(io::Error),
-    /// It is longer than it can be, or no text.
+    /// The file is too long or is not UTF-8.
     Broken,
 }
 
-/// Returns the text of the file at `path`.
+/// Returns the text of the file at `path`. The file has at most `most` bytes.
 pub(super) fn read(path: &Path, most: u64) -> Result<String, Unread> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Unread::Missing,
@@ -43,8 +44,8 @@ pub(super) fn read(path: &Path, most: u64) -> Result<String, Unread> {
     if length as u64 > most { Err(Unread::Broken) } else { Ok(text) }
 }
 
-/// Puts `bytes` in the place of the file at `path`, whole or not at all, for its owner alone.
-/// Nobody else may do so meanwhile.
+/// Replaces the file at `path` by `bytes` atomically. Only its owner can read the new file. The
+/// caller must hold the lock.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("tmp");
     let written = os::open_private(&beside).and_then(|mut file| {
@@ -54,15 +55,15 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::rename(&beside, path)
     });
     if written.is_err() {
-        // It is of no use, and may not be there.
+        // The temporary file is useless now. It may not exist.
         drop(fs::remove_file(&beside));
     }
     written
 }
 
-/// Returns the lock that goes with the file at `path`, in a folder that is made where there is
-/// none, once nobody else has it, or an error after 2 s. It is given back with the file that is
-/// returned, also by the end of the program.
+/// Returns the lock of the file at `path`. Creates the directory if it does not exist. Waits up to
+/// 2 s for another client. The lock is released when the returned file is dropped, or when the
+/// program ends.
 pub(super) fn lock(path: &Path) -> io::Result<File> {
     let (lock, began) = (lock_file(path)?, Instant::now());
     loop {
@@ -77,13 +78,14 @@ pub(super) fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Returns the lock that goes with the file at `path`, if nobody else has it.
+/// Returns the lock of the file at `path`, or `None` if another client holds it.
 pub(super) fn try_lock(path: &Path) -> Option<File> {
     let lock = lock_file(path).ok()?;
     lock.try_lock().is_ok().then_some(lock)
 }
 
-/// Returns where the lock of the file at `path` is: beside it, because the file itself is replaced.
+/// Returns the path of the lock file for the file at `path`. It is a separate file, because the
+/// file itself is replaced.
 pub(super) fn lock_path(path: &Path) -> PathBuf {
     path.with_extension("lock")
 }
@@ -95,8 +97,7 @@ fn lock_file(path: &Path) -> io::Result<File> {
     os::open_private(&lock_path(path))
 }
 
-/// Gives the file at `path` a name under which nothing overwrites it, beside the one that it has;
-/// returns that name.
+/// Links the file at `path` to a second name that no client overwrites. Returns that name.
 pub(super) fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let names = (1..=ASIDE).map(|number| match number {
@@ -108,7 +109,7 @@ pub(super) fn keep_aside(path: &Path) -> io::Result<PathBuf> {
         match fs::hard_link(path, &aside) {
             Ok(()) => return Ok(aside),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
-            // There are file systems that know no links.
+            // Some file systems do not support hard links.
             Err(_) => return fs::rename(path, &aside).map(|()| aside),
         }
     }

@@ -1,9 +1,9 @@
-//! The lines entered before, kept from one run to the next: one file a server, which all clients of
-//! its user add to. What begins with a secret is never among them.
+//! The input history: the lines that the user entered, kept across runs. Each server has one file,
+//! and all clients of the user append to it. A line that begins with a secret is never in it.
 //!
-//! The file has a JSON string a line, the oldest first. A line is added at its end under a lock;
-//! what a crash leaves of one is skipped. Once there are too many, the latest take the place of
-//! all.
+//! The file has one JSON string a line, the oldest first. A new line is appended under a lock. A
+//! line that a crash cut off is skipped. If there are too many lines, the file is replaced by the
+//! latest ones.
 
 use std::{
     collections::VecDeque,
@@ -25,24 +25,26 @@ use crate::{
     protocol::{command::is_secret, sanitize},
 };
 
-/// When a file is made shorter: seldom enough that adding a line costs little.
+/// The file is shortened when it exceeds these limits. The margin of a quarter keeps this rare, so
+/// appending a line stays cheap.
 const MOST_LINES: usize = LINES + LINES / 4;
 const MOST_BYTES: usize = BYTES + BYTES / 4;
 
-/// What is read of a file, from its end: JSON may escape a byte with six.
+/// The number of bytes that are read from the end of a file. JSON can escape one byte with six.
 const FILE: u64 = 6 * MOST_BYTES as u64;
 
-/// What the lock is named after.
+/// The name of the lock.
 const LOCK: &str = "all";
 
-/// Servers whose files are kept; past it the one used least lately goes.
+/// The maximum number of servers with a file. Beyond it, the file that was modified longest ago is
+/// removed.
 const SERVERS: usize = 50;
 
-/// What stays as it is in the name of a file.
+/// The characters of a server name that are not percent-encoded in a file name.
 const IN_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 const NAME: usize = 200;
 
-/// Lines entered in this run, the latest at the end, each with its number.
+/// The lines entered in this run, the latest at the end. Each has a number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entered {
     lines: VecDeque<(u64, Arc<str>)>,
@@ -61,21 +63,21 @@ impl Entered {
         self.lines.back().map_or(0, |(number, _)| *number)
     }
 
-    /// Returns the lines that were added since it was `before`, oldest first.
+    /// Returns the lines that were added after the state `before`, oldest first.
     fn since(&self, before: &Self) -> impl Iterator<Item = &str> {
         let seen = before.count();
         self.lines.iter().filter(move |(number, _)| *number > seen).map(|(_, line)| &**line)
     }
 }
 
-/// The file of one server.
+/// The history file of one server.
 #[derive(Debug, Clone)]
 pub struct HistoryFile {
     path: PathBuf,
 }
 
 impl HistoryFile {
-    /// Returns that of `server`, its host and port, in `folder`.
+    /// Returns the file in `folder` for `server`, a host and a port.
     #[must_use]
     pub fn new(folder: &Path, server: &str) -> Self {
         let mut name = utf8_percent_encode(server, IN_NAME).to_string();
@@ -83,16 +85,16 @@ impl HistoryFile {
         Self { path: folder.join("history").join(format!("{name}.jsonl")) }
     }
 
-    /// Returns where it is.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the lines, the latest first; none where there is no file.
+    /// Returns the lines, the latest first. Without a file there are none.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the error of the operating system.
     pub fn read(&self) -> io::Result<Vec<Arc<str>>> {
         match fs::File::open(&self.path) {
             Ok(file) => Ok(lines(&end_of(file)?)),
@@ -101,10 +103,10 @@ impl HistoryFile {
         }
     }
 
-    /// Adds what was entered since `before`. Blocks while another client does so.
+    /// Appends the lines that were entered after `before`. Blocks while another client does this.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the error of the operating system.
     pub fn add(&self, before: &Entered, after: &Entered) -> io::Result<()> {
         let mut added = String::new();
         for line in after.since(before) {
@@ -115,7 +117,8 @@ impl HistoryFile {
             return Ok(());
         }
         let is_new = !self.path.exists();
-        // One for all servers: so a file can be removed without its client losing a line.
+        // One lock serves all servers. So this client can remove the file of another server, and a
+        // client that writes to that file loses no line.
         let _lock = files::lock(&self.path.with_file_name(LOCK))?;
         if is_new {
             self.forget_servers();
@@ -127,7 +130,7 @@ impl HistoryFile {
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
         }
-        // What a crash has cut off ends here.
+        // End a line that a crash cut off.
         if last != [b'\n'] {
             added.insert(0, '\n');
         }
@@ -145,7 +148,8 @@ impl HistoryFile {
         Ok(())
     }
 
-    /// Removes the files of servers that were not used for long, so that one more has room.
+    /// Removes the files of the servers that were not used for the longest time, to make room for
+    /// one more.
     fn forget_servers(&self) {
         let Some(entries) = self.path.parent().and_then(|folder| fs::read_dir(folder).ok()) else { return };
         let mut others: Vec<(SystemTime, PathBuf)> = entries
@@ -155,13 +159,13 @@ impl HistoryFile {
             .collect();
         others.sort();
         for (_, path) in others.iter().rev().skip(SERVERS - 1) {
-            // A client that adds to it makes it anew.
+            // A client that appends to the file creates it again.
             drop(fs::remove_file(path));
         }
     }
 }
 
-/// Returns the end of a file, as much as is ever read.
+/// Returns the end of a file, at most `FILE` bytes.
 fn end_of(mut file: fs::File) -> io::Result<String> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(FILE)))?;
@@ -170,8 +174,8 @@ fn end_of(mut file: fs::File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the lines in the text of a file, the latest first, within bounds and without what is
-/// none.
+/// Returns the lines in the text of a file, the latest first. Skips invalid lines and stops at the
+/// limits.
 fn lines(text: &str) -> Vec<Arc<str>> {
     let mut left = BYTES;
     let mut lines: Vec<Arc<str>> = Vec::new();

@@ -15,7 +15,7 @@ use crate::protocol::{
 /// server.
 const PORT: u16 = 8080;
 
-/// The address of a server, with everything that dialing and the opening handshake need.
+/// The address of a server, with everything that dialling and the opening handshake need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     uri: Uri,

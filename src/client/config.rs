@@ -31,14 +31,14 @@ pub struct SettingsFile {
     /// The address of the server.
     #[serde(default, deserialize_with = "address")]
     pub server: Option<Address>,
-    /// When to use colors.
+    /// When to use colours.
     pub color: Option<Colour>,
     /// What rings the bell, until `/bell` changes it.
     pub bell: Option<Bell>,
     /// Words that highlight a message as the user's nick does. `/highlight` can add more.
     #[serde(default, deserialize_with = "words")]
     pub highlight: Vec<Word>,
-    /// The background that the colors are made for.
+    /// The background that the colours are made for.
     #[serde(default)]
     pub theme: Theme,
     /// The lines that show a time.
@@ -46,16 +46,16 @@ pub struct SettingsFile {
     pub timestamps: Timestamps,
     /// The 12-hour or 24-hour clock. `None` follows the locale.
     pub clock: Option<Clock>,
-    /// Whether each nick has its own color.
+    /// Whether each nick has its own colour.
     #[serde(default, deserialize_with = "switch")]
     pub nick_colors: Option<bool>,
 }
 
-/// When to use colors.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
-    /// On a terminal that supports colors, unless `NO_COLOR` is set.
+    /// On a terminal that supports colours, unless `NO_COLOR` is set.
     #[default]
     Auto,
     /// Always, even without a terminal.

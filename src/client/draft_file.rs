@@ -18,8 +18,8 @@ const PREFIX: &str = "draft-";
 /// The name of the file. An editor chooses its mode by the extension.
 const NAME: &str = "message.txt";
 
-/// The maximum number of bytes to read. A message cannot have this length, but the error reports
-/// the length that was read.
+/// The maximum number of bytes to read. A draft longer than a message is rejected, but the error
+/// tells its length.
 const MOST: u64 = 64 * editor::LENGTH as u64;
 
 /// The file and its directory. Both are removed when this is dropped.

@@ -1,9 +1,9 @@
-//! Whose words are not shown. Pure.
+//! The persons whose messages are hidden. Pure.
 //!
-//! The server does not tell persons, so they are known by their nicks: by all that look alike (UTS
-//! 39), by the numbers that a server gives to those whose nick is taken, and by the nick that they
-//! change to. That one is another's as soon as they have left it, so it counts only while they are
-//! seen to have it.
+//! The server has no accounts, so a person is known by nick: by every nick that looks alike (UTS
+//! 39), by the numbers that a server appends to a taken nick, and by the nicks that the person
+//! changes to. Another person can take a nick as soon as it is free. So a changed nick counts only
+//! while the person is seen to have it.
 
 use std::time::Duration;
 
@@ -11,97 +11,99 @@ use jiff::Timestamp as Moment;
 
 use crate::protocol::{Limits, Nick, Presence, RoomName};
 
-/// How often a number is taken off a nick; nobody gets `eve-2-2-2-2` by chance.
+/// The maximum number of suffixes that are removed from a nick. Nobody gets `eve-2-2-2-2` by
+/// chance.
 const NUMBERS: usize = 4;
 
-/// How long before a change of nick is told its new nick may have spoken: a server gathers who came
-/// and went ([`Limits::PRESENCE`]), and what it tells takes its time.
+/// How long before the report of a nick change the person may have sent messages under the new
+/// nick. A server collects presence changes ([`Limits::PRESENCE`]) before it reports them, and the
+/// report needs time to arrive.
 const UNTOLD: Duration = Duration::from_secs(1);
 
-/// Changed nicks that are followed; past it the first is forgotten.
+/// The maximum number of changed nicks that are followed. Beyond it, the oldest is forgotten.
 const FOLLOWED: usize = 200;
 
-/// Those who are ignored.
+/// The ignored persons.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ignored {
-    /// Those that the user chose.
+    /// The nicks that the user chose.
     nicks: Vec<Nick>,
-    /// What `nicks` look like, at the same places.
+    /// The look-alike keys of `nicks`, at the same indices.
     keys: Vec<[String; 2]>,
     followed: Vec<Followed>,
-    /// Those of `nicks` of whom it was told that they have another nick.
+    /// Those of `nicks` whose first nick change was already reported to the user.
     told: Vec<Nick>,
 }
 
-/// The nick that somebody has now who is ignored.
+/// The current nick of an ignored person who changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Followed {
-    /// Where the change was seen, and is seen to last.
+    /// The room where the change was seen. Only presence in this room ends it.
     room: RoomName,
     nick: Nick,
-    /// By which of the chosen nicks they are ignored.
+    /// The chosen nick through which the person is ignored.
     of: Nick,
-    /// From when on it may have been theirs.
+    /// The earliest time at which the person may have had the nick.
     since: Moment,
 }
 
-/// What a `/ignore` has done.
+/// The result of `/ignore`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Toggled {
-    /// The nick is ignored now.
+    /// The nick is now ignored.
     Ignored,
-    /// It is not ignored any more.
+    /// The nick is no longer ignored.
     ViewEvent,
-    /// It is ignored already, as this one is, and goes on being.
+    /// The nick was already ignored because of this chosen nick, and stays ignored.
     With(Nick),
 }
 
 impl Ignored {
-    /// Returns those who have these nicks.
+    /// Returns a list of persons with these nicks.
     #[must_use]
     pub fn new(nicks: Vec<Nick>) -> Self {
         let keys = nicks.iter().map(Nick::look_alikes).collect();
         Self { nicks, keys, ..Self::default() }
     }
 
-    /// Returns the nicks that the user chose, the first who was ignored first.
+    /// Returns the nicks that the user chose, in the order in which they were ignored.
     #[must_use]
     pub fn nicks(&self) -> &[Nick] {
         &self.nicks
     }
 
-    /// Returns the nicks that are theirs now, each with the chosen one.
+    /// Returns the followed nicks, each with its chosen nick.
     pub fn followed(&self) -> impl Iterator<Item = (&Nick, &Nick)> {
         let is_first = |at: usize| !self.followed[..at].iter().any(|other| other.nick == self.followed[at].nick);
         self.followed.iter().enumerate().filter(move |(at, _)| is_first(*at)).map(|(_, one)| (&one.nick, &one.of))
     }
 
-    /// Returns whether `nick` is somebody who is ignored.
+    /// Returns whether `nick` belongs to an ignored person.
     #[must_use]
     pub fn has(&self, nick: &Nick) -> bool {
         self.as_whom(nick).is_some()
     }
 
-    /// Returns whether `nick` is one that the user chose, in any of its forms.
+    /// Returns whether `nick` is a form of a nick that the user chose.
     #[must_use]
     pub fn chose(&self, nick: &Nick) -> bool {
         self.chosen(nick).is_some()
     }
 
-    /// Returns which of the chosen nicks makes `nick` one who is ignored.
+    /// Returns the chosen nick because of which `nick` is ignored.
     #[must_use]
     pub fn as_whom(&self, nick: &Nick) -> Option<&Nick> {
         self.chosen(nick).or_else(|| Some(&self.followed.iter().find(|one| one.nick == *nick)?.of))
     }
 
-    /// Returns by which of the chosen nicks somebody is ignored who had another one, `nick`, at
-    /// that time.
+    /// Returns the chosen nick of the ignored person who had the changed nick `nick` at the time
+    /// `at`.
     #[must_use]
     pub fn as_whom_at(&self, nick: &Nick, at: Moment) -> Option<&Nick> {
         Some(&self.followed.iter().find(|one| one.nick == *nick && one.since <= at)?.of)
     }
 
-    /// Ignores `nick`, or shows it again where it is ignored.
+    /// Ignores `nick`, or shows it again if it was ignored.
     pub fn toggle(&mut self, nick: &Nick) -> Toggled {
         if self.remove(nick) {
             return Toggled::ViewEvent;
@@ -114,21 +116,21 @@ impl Ignored {
         Toggled::Ignored
     }
 
-    /// Takes note of who came, went and changed their nick; returns who of the ignored has another
-    /// nick for the first time, and which.
+    /// Updates the followed nicks from joins, departures and nick changes. Returns each ignored
+    /// person whose nick change is seen for the first time: the chosen nick and the new one.
     pub fn follow(&mut self, presence: &Presence, now: Moment) -> Vec<(Nick, Nick)> {
         let since = now.checked_sub(UNTOLD).unwrap_or(now);
         let changed = presence.renamed.iter().filter_map(|rename| {
             let of = self.as_whom(&rename.from)?.clone();
             let (room, nick) = (presence.room.clone(), rename.to.clone());
-            // The chosen nick is theirs in all of its forms.
+            // A form of a chosen nick is ignored anyway and need not be followed.
             (!self.chose(&nick)).then_some(Followed { room, nick, of, since })
         });
         let changed: Vec<_> = changed.collect();
-        // Where not all are spelled out, nobody knows who is still here.
+        // If the report omits names, it is unknown who is still here.
         let all = presence.more_left > 0 || presence.more_renamed > 0;
         let left = presence.left.iter().chain(presence.renamed.iter().map(|rename| &rename.from));
-        // Who comes with the nick is another.
+        // A person who joins with a followed nick is someone else.
         let others: Vec<_> = left.chain(&presence.joined).chain(&presence.returned).collect();
         self.followed.retain(|one| one.room != presence.room || !(all || others.contains(&&one.nick)));
         let mut news = Vec::new();
@@ -143,12 +145,12 @@ impl Ignored {
         news
     }
 
-    /// Follows nobody in `room` any more: who has which nick is not seen there.
+    /// Stops following in `room`, because nick changes there are no longer seen.
     pub fn lose_sight(&mut self, room: &RoomName) {
         self.followed.retain(|one| one.room != *room);
     }
 
-    /// Returns which of the chosen nicks `nick` is a form of.
+    /// Returns the chosen nick of which `nick` is a form.
     fn chosen(&self, nick: &Nick) -> Option<&Nick> {
         if self.nicks.is_empty() {
             return None;
@@ -163,7 +165,7 @@ impl Ignored {
                 return self.nicks.get(at);
             }
             let (base, number) = numbered(&nick)?;
-            // A long nick is cut where the number is put behind it.
+            // The server truncates a long nick to make room for the number.
             if nick.as_str().chars().count() == Limits::NICK_CHARS
                 && let Some(whole) = self.nicks.iter().find(|whole| share(&whole.numbered(number), &nick))
             {
@@ -179,7 +181,7 @@ impl Ignored {
         self.nicks.push(nick);
     }
 
-    /// Takes out what looks like `nick`; returns whether there was any.
+    /// Removes the chosen nicks that look like `nick`. Returns whether there were any.
     fn remove(&mut self, nick: &Nick) -> bool {
         let before = self.nicks.len();
         self.nicks.retain(|known| !share(known, nick));
@@ -191,7 +193,7 @@ impl Ignored {
     }
 }
 
-/// Returns whether two nicks look alike, and are the same nick to a server.
+/// Returns whether two nicks look alike. A server treats look-alikes as the same nick.
 #[must_use]
 pub fn share(one: &Nick, other: &Nick) -> bool {
     one == other || {
@@ -200,8 +202,8 @@ pub fn share(one: &Nick, other: &Nick) -> bool {
     }
 }
 
-/// Returns the nick without the number that a server puts behind one that is taken, if it can be a
-/// nick, and the number. A guest's number is all the name they have.
+/// Splits the number from a nick that a server numbered because it was taken. Returns the base, if
+/// it is a valid nick, and the number. A guest's number is part of the name and is not split off.
 fn numbered(nick: &Nick) -> Option<(Option<Nick>, u64)> {
     let (base, digits) = nick.as_str().rsplit_once('-')?;
     let number =
@@ -232,7 +234,7 @@ mod tests {
         Presence { renamed: vec![Rename { from: nick(from), to: nick(to) }], ..presence("lobby") }
     }
 
-    /// Returns those whom eve is followed as once `seen` was seen after she became boss.
+    /// Returns the followed nicks after eve became boss and then `seen` arrived.
     fn followed_after(seen: &Presence) -> Vec<Nick> {
         let mut all = ignored(&["eve"]);
         all.follow(&rename("eve", "boss"), NOW);

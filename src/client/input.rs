@@ -1,5 +1,5 @@
-//! Lines from a pipe, or from a terminal that edits its lines itself: read by a thread, because
-//! tokio's own stdin keeps a process alive until stdin ends.
+//! Lines from a pipe, or from a terminal in line mode. A thread reads them, because tokio's own
+//! stdin keeps a process alive until stdin ends.
 
 use std::{
     borrow::Cow,
@@ -18,37 +18,37 @@ use tokio::{
 
 use crate::protocol::Limits;
 
-/// Lines that wait to be taken; past it the pipe waits.
+/// The capacity of the queue of read lines. When it is full, the reader stops and the pipe fills.
 const LINES: usize = 32;
 
-/// Between two looks for a line that is not there yet.
+/// How often to check for a line that has not arrived.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What one read takes at the most.
+/// The maximum size of one read, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// What the user has entered.
+/// An item of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed {
-    /// A line, or the beginning of one that is too long to be read at once.
+    /// A line, or the first piece of a line that is too long.
     Line(String),
-    /// The line before goes on.
+    /// The next piece of the line before.
     Continued(String),
-    /// Something is done with what follows that its writer may not expect; said once of each kind.
+    /// A notice about an unexpected treatment of the input that follows. Each kind is sent once.
     Remark(&'static str),
 }
 
-/// What is remarked of a line that is cut.
+/// The notice about a line that is split.
 const CUT: &str = "a line of the input is longer than a message (16 KiB), and is said in several";
 
-/// What is remarked of bytes that are no text.
+/// The notice about bytes that are not UTF-8.
 const NO_TEXT: &str = "the input is not all UTF-8: each byte that is not becomes \u{fffd}";
 
-/// What is read from stdin.
+/// The lines read from stdin.
 #[derive(Debug)]
 pub struct Input {
     typed: mpsc::Receiver<Typed>,
-    /// Lines that were read and not taken yet.
+    /// The number of lines that were read but not taken yet.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -56,7 +56,7 @@ impl Input {
     /// Starts to read stdin.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// Returns an error if no thread can be started.
     pub fn from_stdin() -> io::Result<Self> {
         let (sender, typed) = mpsc::channel(LINES);
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -65,7 +65,7 @@ impl Input {
         Ok(Self { typed, waiting })
     }
 
-    /// Returns what comes next; nothing after the last line, or when stdin cannot be read any more.
+    /// Returns the next item, or `None` after the last line or if stdin cannot be read any more.
     /// Cancel-safe.
     pub async fn next(&mut self) -> Option<Typed> {
         let typed = self.typed.recv().await?;
@@ -73,19 +73,19 @@ impl Input {
         Some(typed)
     }
 
-    /// Returns whether there is a line to be taken within `moment`.
+    /// Waits up to `moment` for a line. Returns whether a line is available.
     pub async fn comes_within(&mut self, moment: Duration) -> bool {
         let more = async {
             while self.waiting() == 0 && !self.typed.is_closed() {
                 sleep(LOOK).await;
             }
         };
-        // Late or never is the same.
+        // A timeout and the end of input have the same result.
         drop(timeout(moment, more).await);
         self.waiting() > 0
     }
 
-    /// Returns how many lines were read and are not taken yet.
+    /// Returns the number of lines that were read but not taken yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -93,7 +93,8 @@ impl Input {
 }
 
 impl Typed {
-    /// Returns how many lines this counts as: a blank one is none, since it says nothing.
+    /// Returns the number of lines that this item counts as. A blank line counts as 0, because it
+    /// sends nothing.
     #[must_use]
     pub fn lines(&self) -> usize {
         usize::from(matches!(self, Self::Line(line) if !line.trim().is_empty()))
@@ -119,19 +120,19 @@ fn read(sender: &mpsc::Sender<Typed>, waiting: &AtomicUsize) {
     }
     for line in lines.rest() {
         waiting.fetch_add(line.lines(), Ordering::Relaxed);
-        // A reader that is gone wants no more lines.
+        // Ignore the error: the receiver is gone and wants no more lines.
         drop(sender.blocking_send(line));
     }
 }
 
-/// Cuts bytes into lines, and a line longer than [`Limits::MESSAGE`] into pieces, so that no input
-/// fills the memory.
+/// Splits bytes into lines, and splits a line longer than [`Limits::MESSAGE`] into pieces. So no
+/// input can fill the memory.
 #[derive(Debug, Default)]
 struct Lines {
     partial: Vec<u8>,
-    /// Whether a piece of the current line is out already.
+    /// Whether a piece of the current line was already returned.
     continued: bool,
-    /// Whether a line was cut, and whether something was no text; each is remarked once.
+    /// Whether a line was split, and whether some input was not UTF-8. Each is reported once.
     cut: bool,
     no_text: bool,
 }
@@ -167,7 +168,7 @@ impl Lines {
         typed
     }
 
-    /// Returns a last line that no line break ended.
+    /// Returns the last line if it has no line break at its end.
     fn rest(&mut self) -> Vec<Typed> {
         let mut typed = Vec::new();
         if !self.partial.is_empty() {
@@ -178,7 +179,7 @@ impl Lines {
 
     fn piece(&mut self, typed: &mut Vec<Typed>) {
         let text = String::from_utf8_lossy(&self.partial);
-        // Only then it is another text.
+        // The text is owned only if a byte was replaced.
         if matches!(text, Cow::Owned(_)) && !std::mem::replace(&mut self.no_text, true) {
             typed.push(Typed::Remark(NO_TEXT));
         }
@@ -188,10 +189,9 @@ impl Lines {
     }
 }
 
-/// Returns how many of `bytes` are there without the beginning of a character whose end is still to
-/// come.
+/// Returns the length of `bytes` without an incomplete character at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
-    // A character has at most four bytes: where it begins is among the last three.
+    // A character has at most four bytes, so an incomplete one begins among the last three.
     let tail = bytes.len().saturating_sub(3);
     for at in (tail..bytes.len()).rev() {
         let needs = match bytes[at] {

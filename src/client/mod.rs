@@ -1,20 +1,20 @@
-//! The chat client: what is typed and what arrives become effects, and those become frames and
-//! lines.
+//! The chat client. Typed input and server messages become effects. Effects become frames for the
+//! server and lines for the output.
 //!
 //! ```text
 //!      input ┐
 //! connection ─┴→ chat.update → effects → connection / view → output
 //! ```
 //!
-//! Where it has a terminal it is in several rooms at once:
+//! On a terminal with the full screen, the client is in several rooms at once:
 //!
 //! ```text
 //!          keys → view::tui → wishes ┐
 //! tabs: a chat and a connection each ─┴→ fullscreen → tabs / view::tui → screen
 //! ```
 //!
-//! [`chat`], [`view`], and the parts that take what is typed ([`keys`](terminal::keys), [`editor`],
-//! [`completion`]), are pure: no tokio, no clock.
+//! [`chat`], [`view`], and the modules that handle typed text ([`keys`](terminal::keys),
+//! [`editor`], [`completion`]) are pure: they use neither tokio nor a clock.
 
 pub mod address;
 pub mod chat;
@@ -42,31 +42,31 @@ pub mod zone;
 
 use self::{chat::Failure, config::SettingsError, connection::ConnectError};
 
-/// Why the client ended without success; its words are for people.
+/// The reason why the client ended without success. The message is shown to the user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The first connection failed, or a later one must not be tried again.
+    /// The first connection failed, or the connection must not be retried.
     #[error(transparent)]
     Connection(#[from] ConnectError),
-    /// The conversation could not be ended as it should.
+    /// The conversation did not end as it should.
     #[error(transparent)]
     App(#[from] Failure),
     /// The settings file cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Who read the output went away before the end; nothing is left unsaid.
+    /// The reader of the output closed it before the end. All messages were sent.
     #[error("the output was cut off: nobody reads it any more")]
     CutOff,
-    /// What was to be shown could not be written.
+    /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(String),
     /// The terminal could not be used.
     #[error("cannot read the terminal: {0}")]
     Terminal(String),
-    /// The terminal that we draw on is gone.
+    /// The terminal of the full screen was closed.
     #[error("the terminal is gone")]
     Hangup,
-    /// A task of ours ended before its time.
+    /// A task of the client ended unexpectedly.
     #[error("{0} ended unexpectedly")]
     Task(&'static str),
     /// The operating system refused something that every run needs.
@@ -75,7 +75,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns what the user can do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -86,11 +86,11 @@ impl Error {
         }
     }
 
-    /// Returns what the program exits with.
+    /// Returns the exit code of the program.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            // As if SIGHUP had told.
+            // The exit code of a program that SIGHUP ended.
             Self::Hangup => 129,
             _ => 1,
         }

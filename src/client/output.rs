@@ -1,5 +1,5 @@
-//! What is shown leaves here: a channel with a thread behind it, so that a terminal or a pipe that
-//! takes nothing for a while does not keep the connection from living.
+//! Writes the output on a separate thread behind a channel. So a terminal or a pipe that accepts no
+//! data for a while does not block the connection.
 
 use std::io::{self, Write};
 
@@ -8,34 +8,35 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Error, view::Block};
 use crate::os::{self, StdoutWatch};
 
-/// Blocks that wait to be written; past it, whoever writes waits. With [`GATHERED`] it bounds what
-/// a slow reader makes us hold.
+/// The capacity of the queue of blocks. When it is full, the sender waits. Together with
+/// [`GATHERED`] it limits the memory that a slow reader can make us hold.
 const BLOCKS: usize = 32;
 
-/// What one block gathers at the most, in bytes, before the last lines, and one write before the
-/// last block.
+/// The size, in bytes, at which a block or a write is complete. A block exceeds it by at most its
+/// last lines, and a write by at most its last block.
 const GATHERED: usize = 64 * 1024;
 
-/// Where blocks go.
+/// The queue of blocks to write.
 #[derive(Debug)]
 pub struct Output {
     blocks: mpsc::Sender<Block>,
-    /// What is to be given to the thread: to wake it for each line would cost more than the line.
+    /// The text that was not passed to the thread yet. Waking the thread for each line would cost
+    /// more than the line.
     gathered: Block,
     ended: oneshot::Receiver<Result<(), Error>>,
-    /// Whether the end has been told.
+    /// Whether the end was already reported.
     told: bool,
-    /// Closed when the thread has ended: what goes to stderr is written to the last, also where
-    /// nobody reads stdout.
+    /// Closed when the thread has ended. Text for stderr is written up to then, even if nobody
+    /// reads stdout.
     done: oneshot::Receiver<()>,
     watch: Option<StdoutWatch>,
 }
 
 impl Output {
-    /// Starts to write to stdout, and asides to stderr where stdout is no terminal.
+    /// Starts to write to stdout. If stdout is not a terminal, asides go to stderr.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// Returns an error if no thread can be started.
     pub fn to_stdout(is_terminal: bool) -> io::Result<Self> {
         let (blocks, blocks_in) = mpsc::channel(BLOCKS);
         let (ended_out, ended) = oneshot::channel();
@@ -43,7 +44,7 @@ impl Output {
         std::thread::Builder::new().name("output".to_owned()).spawn(move || {
             let mut ended_out = Some(ended_out);
             let end = |result| {
-                // Nobody waits any more for what nobody reads.
+                // If the receiver is gone, nobody waits for this result.
                 drop(ended_out.take().map(|ended_out| ended_out.send(result)));
             };
             write_all(blocks_in, is_terminal, &mut io::stdout().lock(), &mut io::stderr().lock(), end);
@@ -53,8 +54,9 @@ impl Output {
         Ok(Self { blocks, gathered: Block::default(), ended, told: false, done, watch })
     }
 
-    /// Gives `block` to be written, at the next [`Self::flush`] or where much has gathered before;
-    /// it is dropped when the output has ended, or with this future.
+    /// Adds `block` to the output. It is passed to the thread by the next [`Self::flush`], or
+    /// earlier if much text is waiting. It is dropped if the output has ended, or if this future is
+    /// dropped.
     pub async fn write(&mut self, block: Block) {
         if self.gathered.aside != block.aside {
             self.flush().await;
@@ -69,12 +71,12 @@ impl Output {
         }
     }
 
-    /// Has everything written that was given. Cancel-safe.
+    /// Passes all waiting text to the thread. Cancel-safe.
     pub async fn flush(&mut self) {
         if self.gathered.text.is_empty() {
             return;
         }
-        // An ended output says why by `ended`.
+        // If the output has ended, `ended` reports the reason.
         let slot = self.blocks.reserve().await;
         let block = std::mem::take(&mut self.gathered);
         if let Ok(slot) = slot {
@@ -82,10 +84,10 @@ impl Output {
         }
     }
 
-    /// Resolves when nothing can be written any more: with `Ok` when nobody reads it. Cancel-safe.
+    /// Resolves when nothing can be written any more: with `Ok` if the reader is gone. Cancel-safe.
     ///
     /// # Errors
-    /// When writing failed otherwise.
+    /// Returns an error if a write failed for another reason.
     pub async fn ended(&mut self) -> Result<(), Error> {
         let Self { ended, told, watch, .. } = self;
         if *told {
@@ -105,23 +107,23 @@ impl Output {
         result
     }
 
-    /// Resolves when everything is written, or cannot be.
+    /// Resolves when everything is written or nothing can be written any more.
     ///
     /// # Errors
-    /// When writing failed.
+    /// Returns an error if a write failed.
     pub async fn finish(mut self) -> Result<(), Error> {
         self.flush().await;
         let (closed, _) = mpsc::channel(1);
         self.blocks = closed;
         let result = self.ended().await;
-        // It closes without a word.
+        // The thread closes this channel without a value.
         drop(self.done.await);
         result
     }
 }
 
-/// Writes what comes, and calls `end` with what became of stdout: at the latest when nothing comes
-/// any more.
+/// Writes the blocks from the channel. Calls `end` with the result of stdout when writing fails,
+/// and when the channel is closed.
 fn write_all(
     mut blocks: mpsc::Receiver<Block>,
     is_terminal: bool,
@@ -132,7 +134,7 @@ fn write_all(
     let mut is_open = true;
     let mut write = |text: &str, aside: bool| {
         if aside {
-            // Whoever closed stderr does not want to be told.
+            // Ignore the error: the user who closed stderr does not want messages there.
             drop(stderr.write_all(text.as_bytes()));
         } else if is_open && let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             is_open = false;
@@ -198,7 +200,7 @@ mod tests {
         let mut output = output(blocks);
         for text in ["a\n", "b\n"] {
             output.write(Block { text: text.to_owned(), aside: false }).await;
-            // The second time there is no room.
+            // The channel is full the second time.
             tokio::select! {
                 biased;
                 () = output.flush() => {}

@@ -1,55 +1,55 @@
-//! What a picture of the screen has beside its cells, and which links a terminal takes. Pure.
+//! The cursor, the links and the line wraps that go with the cells of a screen, and the links that
+//! a terminal supports. Pure.
 
 use std::{ops::Range, sync::Arc};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use ratatui::layout::{Position, Rect};
 
-/// The longest link that is told to a terminal, in bytes: widespread ones take no longer one.
+/// The maximum length of a link for a terminal, in bytes. Common terminals accept no longer links.
 const LONGEST: usize = 2083;
 
-/// The first version of VTE that survives links (0.50).
+/// The first version of VTE that handles links without crashing (0.50).
 const VTE: u32 = 5000;
 
-/// What a URI has as `%20` and the like (RFC 3986): here, everything that a terminal would not take
-/// as a character of one.
+/// The characters to percent-encode in a URI (RFC 3986): the ones that a terminal would not accept.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ');
 
-/// What is drawn beside the cells.
+/// The parts of a screen besides its cells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
-    /// Where the cursor stands; without a place it is hidden.
+    /// The position of the cursor. `None` hides it.
     pub cursor: Option<Position>,
-    /// Which cells are links; none overlap.
+    /// The cells that are links. They do not overlap.
     pub links: Vec<LinkSpan>,
-    /// The rows that go on in the next row, so that the terminal selects both as one line.
+    /// The rows that continue in the next row, so that the terminal selects both as one line.
     /// Ascending.
     pub wrapped: Vec<u16>,
 }
 
-/// The part of a link that stands in one row.
+/// The part of a link in one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSpan {
     /// The row.
     pub y: u16,
     /// The columns.
     pub x: Range<u16>,
-    /// What its parts have in common, and no other link on the screen has: which entry it is in,
-    /// and which of the links there.
+    /// The id that all parts of one link share, and no other link on the screen has: the id of its
+    /// entry, and the index of the link in that entry.
     pub id: (i64, u16),
-    /// The whole link, as it was said.
+    /// The whole link, as it was sent.
     pub text: Arc<str>,
 }
 
 impl Picture {
-    /// Takes out what something else is drawn over.
+    /// Removes the links and wraps that `area` covers.
     pub fn cover(&mut self, area: Rect) {
         let rows = area.top()..area.bottom();
         self.links.retain(|link| !rows.contains(&link.y) || link.x.end <= area.left() || link.x.start >= area.right());
         self.wrapped.retain(|y| !rows.contains(y) && !rows.contains(&(y + 1)));
     }
 
-    /// Returns the links, each once, in the order of the screen.
+    /// Returns the links in screen order, each one once.
     #[must_use]
     pub fn distinct_links(&self) -> Vec<Arc<str>> {
         let mut links: Vec<&LinkSpan> = Vec::new();
@@ -62,8 +62,8 @@ impl Picture {
     }
 }
 
-/// Returns the URI that a terminal opens for this link; none for one that it is not told of,
-/// because what opens it might do harm.
+/// Returns the URI that a terminal opens for this link. Returns `None` if the scheme is not known
+/// to be harmless or the URI is too long.
 pub(super) fn uri(link: &str) -> Option<String> {
     let (scheme, _) = link.split_once(':')?;
     let is_known = ["http", "https", "mailto"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
@@ -71,8 +71,9 @@ pub(super) fn uri(link: &str) -> Option<String> {
     (uri.len() <= LONGEST).then_some(uri)
 }
 
-/// Returns whether a terminal is told of links, by what the environment says of it: `TERM`, whether
-/// tmux stands between, and `VTE_VERSION`. All but a few pass over what they do not know.
+/// Returns whether a terminal gets links, according to its environment: `TERM`, whether tmux runs
+/// in between, and `VTE_VERSION`. Most terminals ignore escape sequences that they do not know. A
+/// few do not.
 #[must_use]
 pub fn bears_links(term: &str, tmux: bool, vte: &str) -> bool {
     let is_old =

@@ -1,7 +1,8 @@
-//! What the program remembers from one run to the next: what was changed by commands, and where
-//! reading stopped. It lives in the platform's directory for state, for its owner alone, who may
-//! have several clients: each writes only what it has changed. Nothing depends on it: what cannot
-//! be read is kept aside, and what cannot be written is told once.
+//! The state that the client keeps across runs: what commands changed, and the last message read.
+//! The file is in the state directory of the platform and is readable by its owner only. The owner
+//! may run several clients, so each one writes only its own changes. The client works without the
+//! file: a file that cannot be read is kept under another name, and a failure to write is reported
+//! once.
 
 use std::{
     fs, io,
@@ -21,66 +22,67 @@ use crate::{
     protocol::{Epoch, Limits, MessageId, Nick, RoomName, Run},
 };
 
-/// The largest file that is read: all that is written fits many times.
+/// The maximum size of the file, in bytes. A file within the limits below is many times smaller.
 const FILE: u64 = 1024 * 1024;
 
-/// People ignored, words that `/highlight` changed, and servers remembered; what is oldest goes
-/// first.
+/// The maximum numbers of ignored persons, of words changed by `/highlight`, and of servers. Beyond
+/// them, the oldest is removed.
 const IGNORED: usize = 500;
 const HIGHLIGHTS: usize = 100;
 const SERVERS: usize = 50;
 
-/// What is remembered.
+/// The saved state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct State {
-    /// What `/bell` said last.
+    /// The last value of `/bell`.
     pub bell: Option<Bell>,
-    /// Whose words are not shown.
+    /// The nicks of the ignored persons.
     pub ignored: Vec<Nick>,
-    /// Words that `/highlight` added.
+    /// The words that `/highlight` added.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub highlight: Vec<Word>,
-    /// Words of the settings file that it took out.
+    /// The words of the settings file that `/highlight` removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_highlight: Vec<Word>,
-    /// The servers, the one visited last at the end.
+    /// The servers, the last visited one at the end.
     servers: Vec<Visit>,
-    /// What a later version remembers.
+    /// The values of a later version.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
 
-/// What is remembered of one server.
+/// The state of one server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Visit {
-    /// Its host and port.
+    /// The host and port.
     server: String,
-    /// Which history the ids belong to.
+    /// The epoch of the history that the ids belong to.
     pub epoch: Option<Epoch>,
-    /// The rooms that were open, in their order.
+    /// The open rooms, in their order.
     pub rooms: Vec<OpenRoom>,
-    /// What was chosen for rooms, open or not, the latest at the end.
+    /// The choices for rooms, open or not, the latest at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<RoomChoice>,
 }
 
-/// A room that was open.
+/// An open room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenRoom {
-    /// Its name.
+    /// The name of the room.
     pub room: RoomName,
     /// The last message that was read there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<MessageId>,
-    /// The run of the server in which that was.
+    /// The run of the server in which the message was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
 }
 
 impl State {
-    /// Returns what the file at `path` remembers, and what is to be told about it.
+    /// Reads the state from the file at `path`. Also returns a complaint for the user if something
+    /// is wrong with it.
     ///
-    /// A value that is none is left out. A file with such values, or one that cannot be read at
+    /// An invalid value is skipped. A file with invalid values, or one that cannot be parsed at
     /// all, is kept under another name.
     #[must_use]
     pub fn read(path: &Path) -> (Self, Option<String>) {
@@ -107,7 +109,7 @@ impl State {
         });
         let state = Self::from_values(values, &mut skipped);
         let complaint = skipped.then(|| {
-            // Else every later start would keep it again.
+            // Replace the file. Otherwise every later start would keep it again.
             let kept = files::keep_aside(path).and_then(|aside| state.write_locked(path).map(|()| aside));
             let words = format!("cannot read {}, or not all of it; ", path.display());
             words
@@ -123,7 +125,7 @@ impl State {
         Self {
             bell: value(&mut values, "bell", skipped),
             ignored: list(&mut values, "ignored", skipped, |nick, skipped| {
-                // A name was valid once, whatever the rules are now.
+                // A name that was valid once is accepted, even if the rules have changed.
                 Some(Nick::read(&read::<String>(nick, skipped)?))
             }),
             highlight: list(&mut values, "highlight", skipped, read),
@@ -155,13 +157,13 @@ impl State {
         }
     }
 
-    /// Returns what is remembered of `server`, its host and port.
+    /// Returns the state of `server`, a host and a port.
     #[must_use]
     pub fn visit(&self, server: &str) -> Option<&Visit> {
         self.servers.iter().find(|visit| visit.server == server)
     }
 
-    /// Returns the addresses of the servers, the one visited last first.
+    /// Returns the addresses of the servers, the last visited one first.
     #[must_use]
     pub fn servers(&self) -> Vec<String> {
         let address = |visit: &Visit| match visit.server.rsplit_once(':') {
@@ -171,13 +173,13 @@ impl State {
         self.servers.iter().rev().map(address).collect()
     }
 
-    /// Remembers the rooms open on `server`, the history they belong to, and where reading stopped.
+    /// Saves the open rooms of `server` with their read positions, and the epoch of its history.
     pub fn remember(&mut self, server: &str, epoch: Option<Epoch>, rooms: Vec<OpenRoom>) {
         let choices = self.visit(server).map(|visit| visit.choices.clone()).unwrap_or_default();
         self.put(Visit { server: server.to_owned(), epoch, rooms, choices });
     }
 
-    /// Remembers what was chosen for the rooms of `server`, which is remembered.
+    /// Saves the choices for the rooms of `server`. Does nothing if the server is unknown.
     pub fn choose(&mut self, server: &str, choices: &[RoomChoice]) {
         if let Some(visit) = self.servers.iter_mut().find(|visit| visit.server == server) {
             visit.choices = choices.to_vec();
@@ -189,14 +191,14 @@ impl State {
         self.servers.push(visit);
     }
 
-    /// Changes the file at `path` as `before` was changed to this, whatever others have written
-    /// meanwhile. Blocks while another does so.
+    /// Applies the changes between `before` and this state to the file at `path`. Changes by other
+    /// clients are kept. Blocks while another client writes.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the error of the operating system.
     pub fn write(&self, before: &Self, path: &Path) -> io::Result<()> {
         let _lock = files::lock(path)?;
-        // What is wrong with it was told at the start.
+        // The complaint was already reported at the start.
         let (mut state, _) = Self::read_locked(path)?;
         let found = state.clone();
         state.change(before, self);
@@ -207,7 +209,7 @@ impl State {
         files::replace(path, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// Changes this as `before` was changed to `after`.
+    /// Applies the changes between `before` and `after` to this state.
     fn change(&mut self, before: &Self, after: &Self) {
         if before.bell != after.bell {
             self.bell = after.bell;
@@ -231,7 +233,8 @@ impl State {
                 change_list(&mut changed.rooms, before, &visit.rooms, |a, b| a.room == b.room);
                 for room in &mut changed.rooms {
                     let Some(ours) = visit.rooms.iter().find(|ours| ours.room == room.room) else { continue };
-                    // Of another run, ids cannot be compared; what was read last counts.
+                    // Ids of different runs cannot be compared. Then our own read position, the
+                    // latest one, wins.
                     if room.run != ours.run || room.read < ours.read {
                         (room.read, room.run) = (ours.read, ours.run);
                     }
@@ -247,7 +250,7 @@ impl State {
     }
 }
 
-/// Adds to `list` and takes out of it what was added and taken out between `before` and `after`.
+/// Applies the additions and removals between `before` and `after` to `list`.
 fn change_list<T: Clone>(list: &mut Vec<T>, before: &[T], after: &[T], same: impl Fn(&T, &T) -> bool) {
     let has = |list: &[T], one: &T| list.iter().any(|other| same(other, one));
     list.retain(|one| has(after, one) || !has(before, one));
@@ -258,7 +261,7 @@ fn change_list<T: Clone>(list: &mut Vec<T>, before: &[T], after: &[T], same: imp
     }
 }
 
-/// Takes `name` out of `values`; what cannot be read is `skipped`.
+/// Removes `name` from `values` and reads it. Sets `skipped` if the value is invalid.
 fn value<T: DeserializeOwned>(values: &mut Map<String, Value>, name: &str, skipped: &mut bool) -> Option<T> {
     values.remove(name).filter(|value| !value.is_null()).and_then(|value| read(value, skipped))
 }
@@ -279,20 +282,20 @@ fn read<T: DeserializeOwned>(value: Value, skipped: &mut bool) -> Option<T> {
     read
 }
 
-/// Returns the folder where the state is kept, on a platform that has a place for it.
+/// Returns the directory of the state, or `None` if the platform has none.
 #[must_use]
 pub fn folder() -> Option<PathBuf> {
     let places = ProjectDirs::from("", "", "broadcast-chat")?;
     Some(places.state_dir().unwrap_or_else(|| places.data_local_dir()).to_owned())
 }
 
-/// Returns where the state is kept, on a platform that has a place for it.
+/// Returns the path of the state file, or `None` if the platform has no directory for it.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
     Some(path_in(&folder()?))
 }
 
-/// Returns where the state is kept in `folder`.
+/// Returns the path of the state file in `folder`.
 #[must_use]
 pub fn path_in(folder: &Path) -> PathBuf {
     folder.join("client.json")
@@ -371,7 +374,7 @@ mod tests {
         theirs.remember("b:2", None, vec![room("lobby", 7)]);
         ours.write(&before, &path).unwrap();
         theirs.write(&before, &path).unwrap();
-        // Nothing has changed since.
+        // Nothing has changed since the last write.
         ours.write(&ours, &path).unwrap();
         let both = read(&path);
         assert_eq!((both.bell, both.ignored.as_slice()), (Some(Bell::Off), &[mallory][..]));
@@ -391,7 +394,7 @@ mod tests {
         start.write(&State::default(), &path).unwrap();
         let before = read(&path);
         assert_eq!(before.visit("a:1").unwrap().choices, std::slice::from_ref(&lobby));
-        // Two clients choose, each for another room; one also goes elsewhere meanwhile.
+        // Two clients make choices for different rooms. One of them also opens another room.
         let (tea, quiet) = (chosen("tea", None, Some(Joins::None)), chosen("lobby", Some(Notify::None), None));
         let (mut ours, mut theirs) = (before.clone(), before.clone());
         ours.choose("a:1", &[lobby.clone(), tea.clone()]);

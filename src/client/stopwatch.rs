@@ -1,5 +1,5 @@
-//! The time since the program began, as the app and the view count it: with what the machine has
-//! slept.
+//! The time since the start of the program, as the app and the view count it. It includes the time
+//! that the machine slept.
 
 use std::time::Duration;
 
@@ -7,34 +7,35 @@ use tokio::time::Instant;
 
 use crate::os;
 
-/// A clock that began to run with the program. Timers of the runtime stand still while the machine
-/// sleeps, so what is due by this clock is asked for anew after each wait.
+/// A clock that starts with the program. Timers of the runtime stop while the machine sleeps, so
+/// deadlines of this clock must be checked again after each wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch {
-    /// How long the machine was up then.
+    /// The uptime of the machine at the start.
     began: Duration,
 }
 
 impl Stopwatch {
-    /// Returns a clock that begins now.
+    /// Returns a clock that starts now.
     #[must_use]
     pub fn start() -> Self {
         Self { began: os::uptime() }
     }
 
-    /// Returns how long it has run.
+    /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         os::uptime().saturating_sub(self.began)
     }
 
-    /// Returns what the clock showed at `instant`, which is past and not long ago.
+    /// Returns the time of this clock at `instant`, which is in the recent past.
     #[must_use]
     pub fn at(&self, instant: Instant) -> Duration {
         self.elapsed().saturating_sub(instant.elapsed())
     }
 
-    /// Returns when the clock shows `time`, if the machine does not sleep until then.
+    /// Returns the instant at which the clock shows `time`, if the machine does not sleep until
+    /// then.
     #[must_use]
     pub fn instant(&self, time: Duration) -> Instant {
         Instant::now() + time.saturating_sub(self.elapsed())

@@ -1,4 +1,4 @@
-//! The rooms that are open: an app and a link each. Tabs are known by their place.
+//! The open rooms. Each has an app and a connection. A tab is identified by its index.
 
 use std::{
     future::poll_fn,
@@ -20,7 +20,8 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Tabs {
     all: Vec<Tab>,
-    /// Which tab is asked first for its next event, so that a busy one does not silence the others.
+    /// The index of the tab that is polled first for its next event, so that a busy tab cannot
+    /// starve the others.
     turn: usize,
     closing: JoinSet<()>,
 }
@@ -32,19 +33,19 @@ struct Tab {
 }
 
 impl Tabs {
-    /// Opens a tab at the end, which connects until it has a server.
+    /// Opens a tab at the end. It tries to connect until it reaches a server.
     pub fn open(&mut self, address: Address, settings: Settings) {
         let driver = Driver::new(Connection::keep_trying(address), settings);
         self.all.push(Tab { driver, finished: false });
     }
 
-    /// Takes the tab out; its link sends what it was ordered to and closes by itself.
+    /// Removes the tab. Its connection sends the queued frames and closes in the background.
     pub fn close(&mut self, tab: usize) {
         let Tab { driver, .. } = self.all.remove(tab);
         self.closing.spawn(driver.close());
     }
 
-    /// Closes every tab, and waits for that; each has a deadline.
+    /// Closes every tab and waits for it. Each close has a deadline.
     pub async fn close_all(mut self) {
         while !self.all.is_empty() {
             self.close(0);
@@ -58,25 +59,25 @@ impl Tabs {
         self.all.iter().map(|tab| tab.driver.app()).collect()
     }
 
-    /// Returns how many tabs there are.
+    /// Returns the number of tabs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether there are no tabs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Returns whether every conversation has come to its end.
+    /// Returns whether every conversation has ended.
     #[must_use]
     pub fn all_finished(&self) -> bool {
         self.all.iter().all(|tab| tab.finished)
     }
 
-    /// Returns the next event of any tab, or how its link ended. Cancel-safe.
+    /// Returns the next event of any tab, or the reason why its connection ended. Cancel-safe.
     pub async fn event(&mut self) -> (usize, Result<Event, Error>) {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -96,14 +97,15 @@ impl Tabs {
         Poll::Pending
     }
 
-    /// Returns when, after the start of the program, an app has to be woken, and whose it is.
+    /// Returns the earliest time, measured from the start of the program, at which an app must be
+    /// woken, and the index of its tab.
     #[must_use]
     pub fn wake_at(&self) -> Option<(Duration, usize)> {
         let running = self.all.iter().enumerate().filter(|(_, tab)| !tab.finished);
         running.filter_map(|(index, tab)| Some((tab.driver.app().wake_at()?, index))).min()
     }
 
-    /// Does what follows from `event` for the tab, and returns what is left to whoever shows it.
+    /// Passes `event` to the app of the tab and returns the remaining effects for the view.
     pub fn update(&mut self, now: Duration, tab: usize, event: Event) -> Update {
         let Some(tab) = self.all.get_mut(tab).filter(|tab| !tab.finished) else { return Update::default() };
         let update = tab.driver.update(now, event);

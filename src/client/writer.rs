@@ -1,6 +1,5 @@
-//! Writes what is to be remembered, beside everything else: a slow disk keeps neither keys nor the
-//! connection waiting. What is given while something is being written waits, and only the last of
-//! it is written.
+//! Writes state to disk in the background, so that a slow disk delays neither keys nor the
+//! connection. Values that arrive during a write wait, and only the latest of them is written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +9,11 @@ use tokio::{
     time::timeout,
 };
 
-/// At the end, for a disk that is slow; what it has not taken by then is not worth a program that
-/// does not end.
+/// How long to wait for a slow disk at the end. An unwritten value is not worth a program that does
+/// not end.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Writes values of one kind, each in the place of the one before it.
+/// Writes values of one kind. Each one replaces the one before.
 #[derive(Debug)]
 pub struct Writer<T> {
     latest: watch::Sender<Arc<T>>,
@@ -23,9 +22,9 @@ pub struct Writer<T> {
 }
 
 impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
-    /// Starts with `initial`, which counts as written. `write` gets what was written last and what
-    /// is to be written now, on a thread where it may block, and returns words for people where it
-    /// fails; it is tried again with the next change.
+    /// Starts with `initial`, which counts as written. `write` receives the last written value and
+    /// the value to write. It runs on a thread where it may block, and returns an error message for
+    /// the user if it fails. A failed write is retried with the next change.
     pub fn start(initial: T, write: impl Fn(&T, &T) -> Result<(), String> + Send + Sync + 'static) -> Self {
         let written = Arc::new(initial);
         let (latest, changes) = watch::channel(Arc::clone(&written));
@@ -34,7 +33,7 @@ impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
         Self { latest, complaints, task }
     }
 
-    /// Has `value` written, if it is another than the last.
+    /// Writes `value` if it differs from the last one.
     pub fn put(&self, value: T) {
         self.latest.send_if_modified(|last| {
             let changed = **last != value;
@@ -45,13 +44,13 @@ impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
         });
     }
 
-    /// Returns what was given last.
+    /// Returns the latest value.
     #[must_use]
     pub fn latest(&self) -> Arc<T> {
         Arc::clone(&self.latest.borrow())
     }
 
-    /// Resolves with the words of the first failure; never again. Cancel-safe.
+    /// Resolves with the message of the first failure, and never again. Cancel-safe.
     pub async fn complaint(&mut self) -> String {
         match self.complaints.recv().await {
             Some(complaint) => complaint,
@@ -59,13 +58,13 @@ impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
         }
     }
 
-    /// Resolves when all is written that was given, or cannot be.
+    /// Resolves when the latest value is written or cannot be written.
     ///
     /// # Errors
-    /// Words for people about why what was given last is not written.
+    /// Returns a message for the user if the latest value is not written.
     pub async fn finish(self) -> Result<(), String> {
         drop(self.latest);
-        // It ends by itself, or with the program.
+        // The task ends by itself, or with the program.
         match timeout(PATIENCE, self.task).await {
             Ok(Ok(written)) => written,
             Ok(Err(_)) => Err("writing it has failed".to_owned()),
@@ -74,8 +73,7 @@ impl<T: PartialEq + Send + Sync + 'static> Writer<T> {
     }
 }
 
-/// Writes what changes until nobody can change it any more. Returns whether the last of it is
-/// written.
+/// Writes changes until the sender is dropped. Returns whether the last one was written.
 async fn write_all<T: Send + Sync + 'static>(
     mut written: Arc<T>,
     mut changes: watch::Receiver<Arc<T>>,
@@ -89,7 +87,7 @@ async fn write_all<T: Send + Sync + 'static>(
         last = spawn_blocking(move || write(&before, &after)).await.map_err(|error| error.to_string())?;
         match &last {
             Ok(()) => written = next,
-            // There is room for the one.
+            // The channel has capacity for this one complaint.
             Err(complaint) => drop(complain.take().map(|complain| complain.try_send(complaint.clone()))),
         }
     }

@@ -1,41 +1,41 @@
-//! The time zone where the user is, which can change while the program runs: a traveller's computer
-//! learns of it.
+//! The time zone of the user. It can change while the program runs, for example when the computer
+//! travels.
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-/// How often it is looked at: to read a small file or two.
+/// How often to check the zone. A check reads one or two small files.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// Says when to look at the zone of the system again.
+/// Says when to check the zone of the system again.
 #[derive(Debug)]
 pub struct ZoneWatch {
     due: Instant,
 }
 
 impl ZoneWatch {
-    /// Returns a watch of a zone that was read just now.
+    /// Returns a watch for a zone that was read just now.
     #[must_use]
     pub fn start() -> Self {
         Self { due: Instant::now() + LOOK }
     }
 
-    /// Returns when to look.
+    /// Returns the time of the next check.
     #[must_use]
     pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// Returns the zone of the system, if it is time to look at it. Reads files.
+    /// Returns the zone of the system if a check is due. Reads files.
     pub fn look(&mut self) -> Option<TimeZone> {
         let now = Instant::now();
         if self.due > now {
             return None;
         }
         self.due = now + LOOK;
-        // What was read before is kept for longer than a user should wait.
+        // The library caches the zone for longer than a user should have to wait.
         jiff::tz::reset_system_time_zone_cache();
         TimeZone::try_system().ok()
     }

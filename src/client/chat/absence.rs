@@ -1,5 +1,5 @@
-//! What becomes of a conversation without a connection: why there is none, when the next try is
-//! made, and what was missed. Pure.
+//! A conversation without a connection: why there is none, when the next attempt is made, and what
+//! was missed. Pure.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{App, Effect, Phase, ViewEvent};
 use crate::protocol::{Limits, text::grouped, when};
 
 impl App {
-    /// Takes that the connection is gone; the server was heard last at `heard`.
+    /// Records that the connection is lost. `heard` is when the server was last heard.
     pub(super) fn dropped(&mut self, heard: Duration, reason: String, effects: &mut Vec<Effect>) {
         if self.phase == Phase::Offline {
             return;
@@ -21,8 +21,8 @@ impl App {
         effects.push(Effect::Show(ViewEvent::Disconnected { reason }));
     }
 
-    /// Takes that the next try to connect is made so much later. Why the last one failed is not
-    /// said again for each.
+    /// Records that the next connection attempt is made after `length`. Shows the reason of a
+    /// failure only if it differs from the last one shown.
     pub(super) fn waits(
         &mut self,
         now: Duration,
@@ -48,7 +48,7 @@ impl App {
         }
     }
 
-    /// Has a new connection made now.
+    /// Makes a new connection now.
     pub(super) fn reconnect(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         if self.phase == Phase::Offline {
             self.retry_at = None;
@@ -60,7 +60,7 @@ impl App {
         }
     }
 
-    /// Tells that more was said since an earlier conversation than is shown.
+    /// Reports that more messages were missed since an earlier conversation than are shown.
     pub(super) fn say_resumed(&self, effects: &mut Vec<Effect>) {
         let missed = self.missed.unwrap_or(0);
         if missed >= Limits::HISTORY as usize {
@@ -69,7 +69,7 @@ impl App {
         }
     }
 
-    /// Tells how long the connection was away, where it was, and what was missed.
+    /// If the connection was lost, reports for how long and how many messages were missed.
     pub(super) fn say_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let missed = self.missed.take();
         let incomplete = self.incomplete.take();

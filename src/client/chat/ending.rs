@@ -1,34 +1,34 @@
-//! When a conversation is over: what was said has been echoed, or waiting longer is no use. Pure.
+//! When a conversation is over: all texts were echoed, or it is useless to wait longer. Pure.
 
 use std::time::Duration;
 
 use super::{App, Effect, Failure, Phase, notice};
 use crate::protocol::{ClientMessage, Dialect, json};
 
-/// After the end of input, or with no room for more of it, without anything being acknowledged:
-/// longer than a reconnect takes on a network that comes back.
+/// The maximum time without an acknowledgement after the end of input, or while a full outbox
+/// blocks a pipe. It is longer than a reconnect takes on a network that recovers.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// After `/quit`: somebody sits there and waits.
+/// The maximum time after `/quit`. It is short because the user is waiting.
 const QUIT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// For a server without acknowledgements to send a line back.
+/// How long a server without acknowledgements has to send a line back.
 const TEXT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why lines behind a `/quit` are not said.
+/// Why lines after a `/quit` are not sent.
 const AFTER_QUIT: &str = "they stand behind /quit";
 
-/// Why lines behind a `/join` that was refused are not said.
+/// Why lines after a refused `/join` are not sent.
 const AFTER_JOIN: &str = "they were for the room of a /join that was refused";
 
-/// That an end was asked for.
+/// The kind of end that was requested.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ending {
-    /// There is no more input since then.
+    /// The input ended at this time.
     InputEnded(Duration),
-    /// The user said so, and need not see what is still on its way.
+    /// The user asked to quit and need not see what is still in flight.
     Quit {
-        /// When nothing is waited for any more.
+        /// When to stop waiting.
         until: Duration,
     },
 }
@@ -38,7 +38,7 @@ impl Ending {
         Self::Quit { until: now + QUIT_PATIENCE }
     }
 
-    /// Takes that the end of input is waited for from now on: before, there was no server.
+    /// Starts the wait after the end of input now, because there was no server before.
     pub(super) fn begins(&mut self, now: Duration) {
         if let Self::InputEnded(at) = self {
             *at = now;
@@ -50,12 +50,12 @@ impl Ending {
     }
 }
 
-/// How long the server has been taking nothing.
+/// How long the server has not taken anything.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stall {
-    /// When it took something last, or else when the first began to wait.
+    /// When the server last took something. If it never did, when the first text began to wait.
     since: Duration,
-    /// The longest that it has asked us to wait since: it counts once, however often it asks.
+    /// The longest wait that the server has requested since then. Repeated requests do not add up.
     asked: Duration,
 }
 
@@ -66,14 +66,14 @@ impl App {
         }
     }
 
-    /// Ends as the user said.
+    /// Ends the conversation because the user asked for it.
     pub(super) fn quit(&mut self, now: Duration) {
         self.left_behind.get_or_insert(AFTER_QUIT);
         self.end(Ending::quit(now));
     }
 
-    /// Takes note that a `/join` was refused. What a program has written behind it is for the
-    /// people of another room than this, so that nothing more is said.
+    /// Records that a `/join` was refused. In a pipe, the lines after it are for the people of
+    /// another room, so nothing more is sent.
     pub(super) fn join_refused(&mut self, now: Duration) {
         if self.settings.piped {
             self.left_behind = Some(AFTER_JOIN);
@@ -81,7 +81,8 @@ impl App {
         }
     }
 
-    /// The same where the server has refused it: what is in the outbox stands behind it.
+    /// Like [`Self::join_refused`], but the server refused the `/join`. Everything in the outbox
+    /// comes after it.
     pub(super) fn join_failed(&mut self, now: Duration) {
         if self.settings.piped {
             self.unsaid += self.outbox.drain().count();
@@ -89,17 +90,17 @@ impl App {
         self.join_refused(now);
     }
 
-    /// Takes note that the server has taken something, or that there was nothing to take.
+    /// Records that the server has taken something, or that there was nothing to take.
     pub(super) fn progressed(&mut self, now: Duration) {
         self.stall = Stall { since: now, asked: Duration::ZERO };
     }
 
-    /// Takes note that the server wants us to wait for so long.
+    /// Records that the server wants us to wait for `length`.
     pub(super) fn asked_to_wait(&mut self, length: Duration) {
         self.stall.asked = self.stall.asked.max(length);
     }
 
-    /// Returns when waiting longer is no use; nothing as long as nobody waits for the end.
+    /// Returns when it becomes useless to wait longer. `None` while nothing waits for the end.
     pub(super) fn gives_up_at(&self) -> Option<Duration> {
         let Stall { since, asked } = self.stall;
         match self.ending {
@@ -109,7 +110,8 @@ impl App {
                 let is_said = self.dialect == Dialect::Text && self.outbox.is_empty();
                 Some(since.max(at) + asked + if is_said { TEXT_PATIENCE } else { PATIENCE })
             }
-            // Nobody sees that a pipe stands still, and whoever writes into it stands still too.
+            // Nobody sees that a pipe is blocked, and the program that writes into it is blocked
+            // too.
             None => (self.settings.piped && self.outbox.is_full()).then(|| since + asked + PATIENCE),
         }
     }
@@ -133,7 +135,7 @@ impl App {
         }
     }
 
-    /// Ends at once, whatever is under way.
+    /// Ends at once, whatever is in flight.
     pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
         let result = match self.outbox.unsent_texts() {
             0 => self.all_taken(),
@@ -142,8 +144,8 @@ impl App {
         self.finish(result, effects);
     }
 
-    /// Returns the success of a conversation whose texts are all said, unless lines of a pipe were
-    /// refused: who wrote them does not read what we say of each.
+    /// Returns the result of a conversation whose texts were all sent. It is a failure if lines of
+    /// a pipe were refused, because the program that wrote them does not read the refusals.
     fn all_taken(&self) -> Result<(), Failure> {
         if self.unsaid > 0 {
             return Err(Failure::Unsent { lines: self.unsaid, doubtful: 0, why: AFTER_JOIN.to_owned() });
@@ -151,14 +153,14 @@ impl App {
         if self.settings.piped && self.refused > 0 { Err(Failure::LinesRefused(self.refused)) } else { Ok(()) }
     }
 
-    /// Returns what became of the texts that wait.
+    /// Returns the failure that reports what happened to the waiting texts.
     fn unsent_failure(&self) -> Failure {
         let doubtful = self.outbox.doubtful_texts();
         let lines = self.outbox.unsent_texts() - doubtful + self.unsaid;
         Failure::Unsent { lines, doubtful, why: self.why_unsent() }
     }
 
-    /// Returns why texts wait, in words that may be the server's.
+    /// Returns why texts wait. The words may come from the server.
     fn why_unsent(&self) -> String {
         match (self.phase, &self.trouble) {
             (Phase::Offline, _) if self.lost_because.is_empty() => "there is no connection".to_owned(),
@@ -170,7 +172,7 @@ impl App {
         }
     }
 
-    /// Says good-bye, so that the nick is free at once, and ends.
+    /// Sends `quit`, so that the nick is free at once, and ends.
     fn finish(&self, result: Result<(), Failure>, effects: &mut Vec<Effect>) {
         if self.dialect == Dialect::Json && matches!(self.phase, Phase::Replaying | Phase::Live) {
             effects.push(Effect::Send(json::encode_client(&ClientMessage::Quit)));

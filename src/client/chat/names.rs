@@ -1,24 +1,24 @@
-//! One copy of each name that comes again and again: a room and a nick of its own for each message
-//! take more memory than most of what is said. Pure.
+//! Keeps one copy of each name that repeats. A separate copy of the room and the nick for each
+//! message takes more memory than most message texts. Pure.
 
 use std::sync::Arc;
 
 use crate::protocol::{Message, Nick, RoomName, ServerMessage};
 
-/// Nicks that are kept: more people than these seldom talk at a time.
+/// The maximum number of nicks that are kept. More people than that seldom talk at the same time.
 const NICKS: usize = 32;
 
-/// The names of the messages that came last.
+/// The names of the most recent messages.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     room: Option<RoomName>,
     nicks: Vec<Nick>,
-    /// Which of them makes room for the next.
+    /// The index of the nick that the next new one replaces.
     oldest: usize,
 }
 
 impl Names {
-    /// Has the messages of `event` share their names with those that came before.
+    /// Makes the messages of `event` share their names with earlier messages.
     pub(super) fn share(&mut self, event: &mut ServerMessage) {
         match event {
             ServerMessage::Message(message) => self.share_in(message),
@@ -32,7 +32,7 @@ impl Names {
     }
 
     fn share_in(&mut self, message: &mut Arc<Message>) {
-        // Nobody else has it yet.
+        // No other reference exists yet.
         let Some(message) = Arc::get_mut(message) else { return };
         match &self.room {
             Some(room) if *room == message.room => message.room = room.clone(),

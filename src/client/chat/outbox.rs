@@ -1,19 +1,19 @@
-//! What was asked of the server and not answered yet, in the order it was typed. Pure.
+//! The requests and texts that the server has not answered yet, in the order they were typed. Pure.
 
 use std::collections::VecDeque;
 
 use crate::protocol::{Body, ClientMessage, IdempotencyKey, Topic};
 
-/// Entries the outbox takes before input has to wait: at the server's default rate, a minute and a
-/// half of sending.
+/// The maximum number of entries before input has to wait. At the server's default rate, 1000
+/// entries take a minute and a half to send.
 const CAPACITY: usize = 1000;
 
-/// Entries under way at once: enough that the way there and back costs nothing, few enough to be
-/// the server's to hold.
+/// The maximum number of entries in flight. 16 is enough to hide the round trip and few enough for
+/// the server to buffer.
 const WINDOW: usize = 16;
 
-/// The queue of everything that wants an answer: an entry leaves it when the answer is there, not
-/// when it was sent.
+/// The queue of everything that needs an answer. An entry is removed when it is answered, not when
+/// it is sent.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     entries: VecDeque<Entry>,
@@ -24,18 +24,18 @@ struct Entry {
     message: ClientMessage,
     asker: Asker,
     sent: bool,
-    /// Whether it ever went out without the server saying that it was not taken.
+    /// Whether the entry was sent and the server has not reported that it was not taken.
     tried: bool,
 }
 
 /// Who wants the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asker {
-    /// Whoever typed it.
+    /// The user who typed it.
     User,
     /// The view, for itself.
     View,
-    /// The app: nobody is told what comes of it.
+    /// The app. The result is not shown to the user.
     App,
 }
 
@@ -49,34 +49,34 @@ impl Outbox {
         self.entries.iter().all(|entry| entry.asker != Asker::User)
     }
 
-    /// Returns the texts that nobody may have seen yet, oldest first.
+    /// Returns the texts that are not acknowledged yet, oldest first.
     pub(super) fn texts(&self) -> impl Iterator<Item = &ClientMessage> {
         self.entries.iter().map(|entry| &entry.message).filter(|message| message.key().is_some())
     }
 
-    /// Returns how many texts nobody may have seen yet.
+    /// Returns the number of texts that are not acknowledged yet.
     pub(super) fn unsent_texts(&self) -> usize {
         self.texts().count()
     }
 
-    /// Returns how many of these went out, so that somebody may have seen them.
+    /// Returns how many of these texts were sent, so that others may have seen them.
     pub(super) fn doubtful_texts(&self) -> usize {
         self.entries.iter().filter(|entry| entry.tried && entry.message.key().is_some()).count()
     }
 
-    /// Takes in what was typed.
+    /// Adds what the user typed.
     pub(super) fn push(&mut self, message: ClientMessage) {
         self.entries.push_back(Entry { message, asker: Asker::User, sent: false, tried: false });
     }
 
-    /// Takes in texts with their keys that are older than all others.
+    /// Adds texts with their keys in front of all others, because they are older.
     pub(super) fn put_first(&mut self, texts: Vec<ClientMessage>) {
         for message in texts.into_iter().rev().filter(|message| message.key().is_some()) {
             self.entries.push_front(Entry { message, asker: Asker::User, sent: false, tried: true });
         }
     }
 
-    /// Takes in what nobody typed, unless whoever wants to know that waits for the answer already.
+    /// Adds a request that nobody typed, unless the same asker already waits for its answer.
     pub(super) fn push_unasked(&mut self, message: ClientMessage, asker: Asker) {
         let is_asked = |entry: &Entry| entry.asker == asker && entry.message == message;
         if !self.entries.iter().any(is_asked) {
@@ -84,10 +84,11 @@ impl Outbox {
         }
     }
 
-    /// Returns what is to be sent next, if anything may be now, and counts it as sent.
+    /// Returns the next message to send, if one may be sent now, and marks it as sent.
     ///
-    /// A change of room stands alone: what was typed before it belongs to the old room and must be
-    /// answered there, what was typed after it waits for the new one.
+    /// A change of room is never in flight together with anything else. What was typed before it
+    /// belongs to the old room and must be answered there. What was typed after it waits for the
+    /// new room.
     pub(super) fn next(&mut self) -> Option<&ClientMessage> {
         let joins = |entry: &Entry| matches!(entry.message, ClientMessage::Join { .. });
         let under_way = self.entries.iter().filter(|entry| entry.sent).count();
@@ -102,7 +103,7 @@ impl Outbox {
         Some(&next.message)
     }
 
-    /// Takes out and returns the private texts, oldest first.
+    /// Removes and returns the private texts, oldest first.
     pub(super) fn take_for_people(&mut self) -> Vec<ClientMessage> {
         let is_for_person = |entry: &Entry| matches!(entry.message, ClientMessage::Msg { .. });
         let (taken, left) = std::mem::take(&mut self.entries).into_iter().partition::<VecDeque<_>, _>(is_for_person);
@@ -110,38 +111,39 @@ impl Outbox {
         taken.into_iter().map(|entry| entry.message).collect()
     }
 
-    /// Takes out and returns the text with this key: it was echoed, or it failed for good.
+    /// Removes and returns the text with this key: it was echoed, or it failed for good.
     pub(super) fn take(&mut self, wanted: &IdempotencyKey) -> Option<ClientMessage> {
         self.remove(|entry| entry.message.key() == Some(wanted)).map(|entry| entry.message)
     }
 
-    /// Takes out the oldest request under way that is no text and that `is_it` says the answer
-    /// belongs to, and returns it and whose it was.
+    /// Removes the oldest request in flight that is not a text and that `is_it` accepts. Returns it
+    /// and its asker.
     pub(super) fn answered(&mut self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
         self.remove(|entry| is_under_way(entry, &is_it)).map(|entry| (entry.asker, entry.message))
     }
 
-    /// Returns the request that [`Self::answered`] would take out: more of the answer is to come.
+    /// Returns the request that [`Self::answered`] would remove. Use it if more of the answer
+    /// follows.
     pub(super) fn asker(&self, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
         let entry = self.entries.iter().find(|entry| is_under_way(entry, &is_it))?;
         Some((entry.asker, entry.message.clone()))
     }
 
-    /// Makes the text with this key, which the server has not taken, wait for its turn again;
-    /// returns whether there is one.
+    /// Queues the text with this key again because the server has not taken it. Returns whether
+    /// there is such a text.
     pub(super) fn retry(&mut self, wanted: &IdempotencyKey) -> bool {
         let entry = self.entries.iter_mut().find(|entry| entry.message.key() == Some(wanted));
         entry.map(|entry| (entry.sent, entry.tried) = (false, false)).is_some()
     }
 
-    /// Makes everything wait for its turn again: the connection it was sent on is gone.
+    /// Queues all entries again because the connection they were sent on is lost.
     pub(super) fn rewind(&mut self) {
         for entry in &mut self.entries {
             entry.sent = false;
         }
     }
 
-    /// Takes out everything, and returns what was typed, oldest first.
+    /// Removes all entries and returns those that were typed, oldest first.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = ClientMessage> + use<> {
         std::mem::take(&mut self.entries)
             .into_iter()
@@ -159,7 +161,7 @@ fn is_under_way(entry: &Entry, is_it: impl Fn(&ClientMessage) -> bool) -> bool {
     entry.sent && entry.message.key().is_none() && is_it(&entry.message)
 }
 
-/// Returns the words of a text, for telling its writer about it.
+/// Returns the body of a text, to quote it to its author.
 pub(super) fn words(message: &ClientMessage) -> &str {
     match message {
         ClientMessage::Say { text, .. } | ClientMessage::Me { text, .. } | ClientMessage::Msg { text, .. } => {

@@ -1,9 +1,9 @@
-//! What is made of the secret of a conversation: its session token, and the keys of its texts.
+//! What is derived from the secret of a conversation: its session token and the keys of its texts.
 //! Pure.
 //!
-//! All are digests of it, so none tells another, although everybody sees the keys. Several
-//! conversations may share a session token, and the server tells keys apart by their token alone;
-//! but each has a secret of its own, and so keys of its own.
+//! All of them are digests of the secret, so none reveals another one, although everybody sees the
+//! keys. Several conversations may share a session token, and the server separates keys only by
+//! their token. Each conversation has its own secret, so its keys are unique.
 
 use std::fmt::Write as _;
 
@@ -21,13 +21,14 @@ pub(super) fn key(secret: [u8; 16], number: u64) -> Option<IdempotencyKey> {
     let digest: [u8; 12] = digest(secret, &number.to_be_bytes());
     let mut key = String::new();
     for byte in digest {
-        // Cannot fail: a String takes everything.
+        // Cannot fail: a `String` accepts everything.
         let _ = write!(key, "{byte:02x}");
     }
     IdempotencyKey::new(&key).ok()
 }
 
-/// Returns the first bytes of a digest; purposes of different lengths have nothing in common.
+/// Returns the first `N` bytes of a digest. Purposes of different lengths never give the same
+/// input.
 fn digest<const N: usize>(secret: [u8; 16], purpose: &[u8]) -> [u8; N] {
     let whole: [u8; 32] = Sha256::new().chain_update(secret).chain_update(purpose).finalize().into();
     let mut first = [0; N];

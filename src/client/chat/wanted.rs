@@ -1,25 +1,26 @@
-//! The nick that the user wants while somebody else has it: it is asked for again as soon as it is
-//! free, and nobody is told of the tries. Pure.
+//! The nick that the user wants while somebody else has it. The app asks for it again as soon as it
+//! is free. The attempts are not shown to the user. Pure.
 
 use std::time::Duration;
 
 use super::{App, Phase, outbox::Asker};
 use crate::protocol::{ClientMessage, Dialect, Nick, Presence};
 
-/// How often we ask for it where we do not see who has it: seldom enough to cost the server
-/// nothing.
+/// How often the app asks for the nick if it cannot see who has it. Every 30 s is rare enough to
+/// cost the server nothing.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 impl App {
-    /// Returns the nick that the user wants, also where they have it.
+    /// Returns the nick that the user wants, even if they already have it.
     #[must_use]
     pub fn wanted(&self) -> Option<&Nick> {
         self.wanted.as_ref()
     }
 
-    /// Takes which nick the server has given us with its welcome.
+    /// Records the nick that the server assigned in its welcome.
     pub(super) fn named(&mut self, nick: &Nick) {
-        // Whoever is here already keeps the nick that they chose, perhaps on another connection.
+        // A session that already exists keeps its nick. The user may have chosen it on another
+        // connection.
         let is_in_place = |wanted: &Nick| wanted == nick || stands_for(nick, wanted);
         if self.taken.is_none() && !self.wanted.as_ref().is_some_and(is_in_place) {
             self.wanted = self.wanted.as_ref().map(|_| nick.clone());
@@ -27,17 +28,18 @@ impl App {
         self.nick = Some(nick.clone());
     }
 
-    /// Returns when the nick that is wanted is asked for next, if it is.
+    /// Returns when to ask for the wanted nick next. `None` if there is nothing to ask for or no
+    /// wait.
     pub(super) fn asks_nick_at(&self) -> Option<Duration> {
         self.ask_nick_at.filter(|_| self.is_without_wanted())
     }
 
-    /// Takes that the server has just said that the nick is taken.
+    /// Records that the server has just reported the wanted nick as taken.
     pub(super) fn nick_is_taken(&mut self, now: Duration) {
         self.ask_nick_at = Some(now + ASK_AGAIN);
     }
 
-    /// Takes who came and went: perhaps the nick that is wanted is free.
+    /// Reads a presence event: the wanted nick may have become free.
     pub(super) fn nick_may_be_free(&mut self, presence: &Presence) {
         let Some(wanted) = &self.wanted else { return };
         if presence.left.contains(wanted) || presence.renamed.iter().any(|rename| rename.from == *wanted) {
@@ -45,7 +47,7 @@ impl App {
         }
     }
 
-    /// Asks for the nick that is wanted, if it is time.
+    /// Asks for the wanted nick if it is time.
     pub(super) fn ask_for_wanted(&mut self, now: Duration) {
         if self.is_without_wanted()
             && self.ask_nick_at.is_none_or(|at| at <= now)
@@ -65,7 +67,8 @@ impl App {
     }
 }
 
-/// Returns whether a server gives `nick` to who wants `wanted`, which is taken: `ada-2` for `ada`.
+/// Returns whether `nick` is the substitute that a server assigns if `wanted` is taken: `ada-2` for
+/// `ada`.
 fn stands_for(nick: &Nick, wanted: &Nick) -> bool {
     let base = nick.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
     base.len() < nick.as_str().len()

@@ -1,16 +1,16 @@
-//! What calls for the user: a bell, a notification, the title. Pure.
+//! Decides when to call the user's attention with the bell or a desktop notification. Pure.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What rings the bell; nothing does while the terminal has the keyboard.
+/// The messages that ring the bell. The bell never rings while the terminal has the keyboard focus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bell {
     /// Nothing.
     Off,
-    /// Being mentioned, and private messages.
+    /// Messages that mention the user, and private messages.
     #[default]
     Mentions,
     /// Every message.
@@ -35,31 +35,32 @@ impl fmt::Display for Bell {
     }
 }
 
-/// How long after a sign of somebody it is taken that they look. A terminal that has said that it
-/// has the keyboard may never say that it lost it: tmux does not when the connection to it breaks.
+/// The time after a sign of the user during which they are assumed to look at the screen. There is
+/// a maximum because a terminal that reported focus may never report that it lost it: tmux does not
+/// when its connection breaks.
 const LOOKING: Duration = Duration::from_secs(45);
 
-/// How long it is quiet after a call: nobody needs a second one as soon, and a bell for each
-/// message of a flood is noise.
+/// The minimum time between two calls. The user does not need a second call within it, and one bell
+/// for each message of a flood is noise.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Whether somebody looks at the screen, and how they were called.
+/// Tracks whether the user looks at the screen, and when they were last called.
 #[derive(Debug, Default)]
 pub(super) struct Focus {
-    /// The last sign of somebody: a key, or that the terminal has the keyboard now. The start of
-    /// the program is one.
+    /// The time of the last sign of the user: a key, or a report that the terminal has the focus.
+    /// The start of the program counts as a sign.
     sign: Duration,
-    /// Whether the terminal has said since that it does not have the keyboard; many never say
-    /// anything.
+    /// Whether the terminal has reported since then that it lost the focus. Many terminals never
+    /// report the focus.
     lost: bool,
-    /// When they were called last.
+    /// The time of the last call.
     called: Option<Duration>,
-    /// How many times they were not called since, for it was too soon.
+    /// The number of calls left out since the last one because they came too soon.
     uncalled: usize,
 }
 
 impl Focus {
-    /// Takes what the terminal says.
+    /// Handles a focus report of the terminal.
     pub(super) fn told(&mut self, now: Duration, focused: bool) {
         if focused {
             self.key(now);
@@ -68,13 +69,13 @@ impl Focus {
         }
     }
 
-    /// Takes note of a key: whatever the terminal said, somebody is here.
+    /// Notes that a key was pressed: the user is here, whatever the terminal reported.
     pub(super) fn key(&mut self, now: Duration) {
         (self.sign, self.lost, self.uncalled) = (now, false, 0);
     }
 
-    /// Returns whether to call them now: how many calls were left out before this one, or nothing
-    /// where it is too soon.
+    /// Returns the number of calls left out before this one if the user is to be called now.
+    /// Returns `None` if it is too soon since the last call, and counts this call as left out.
     pub(super) fn call(&mut self, now: Duration) -> Option<usize> {
         if self.called.is_some_and(|called| now.saturating_sub(called) < PAUSE) {
             self.uncalled += 1;

@@ -1,5 +1,5 @@
-//! The room as bare text: nothing stands beside it and nothing is indented, so that the terminal
-//! selects it as it was said. Pure.
+//! The room as bare text. There is nothing beside the text and no indentation, so a selection with
+//! the terminal's mouse copies the text as it was sent. Pure.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
@@ -10,26 +10,28 @@ use super::{
 };
 use crate::client::picture::Picture;
 
-/// The lines that are kept: more than a screen has rows.
+/// The number of lines to keep. It is more than the rows of any screen.
 const LINES: usize = 1000;
 
-/// What is told below.
+/// The hint in the last row.
 const RETURNS: &str = "bare text, to be selected; any key returns";
 
-/// The text, as it was when it was asked for: what is selected must stay where it is.
+/// A snapshot of the text. It does not change while it is shown, so that a selection stays in
+/// place.
 #[derive(Debug)]
 pub(super) struct Bare {
     lines: Vec<String>,
 }
 
 impl Bare {
-    /// Returns what of the conversation is in sight, and before it.
+    /// Takes a snapshot of the lines in the viewport and of those before them.
     pub(super) fn new(conversation: &Conversation) -> Self {
         Self { lines: conversation.bare(LINES) }
     }
 
-    /// Draws the last of it into `area`, which is the whole screen. Where a line goes on in the
-    /// next row the terminal itself is to go on there.
+    /// Draws the end of the text into `area`, which is the whole screen. Lists the rows whose line
+    /// continues in the next row in [`Picture::wrapped`], so that the terminal selects them as one
+    /// line.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, palette: Palette) -> Picture {
         let mut picture = Picture::default();
         let room = usize::from(area.height.saturating_sub(1));

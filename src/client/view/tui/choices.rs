@@ -1,5 +1,5 @@
-//! What the user chose for one room: what of it calls for them, and whose comings and goings it
-//! tells. Pure.
+//! The user's choices for one room: which messages call for them, and whose joins and leaves the
+//! room shows. Pure.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 use super::attention::Bell;
 use crate::protocol::RoomName;
 
-/// Which messages of a room call for the user: by the bell, on the desktop, and in the order of
-/// Alt-A.
+/// Which messages of a room call for the user: with the bell, as a desktop notification, and in the
+/// order of Alt-A.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Notify {
     /// Every message.
     All,
-    /// Those that mention the user.
+    /// Messages that mention the user.
     Mentions,
     /// None.
     None,
-    /// Those that `/bell` says.
+    /// The messages that `/bell` chose.
     #[default]
     Default,
 }
 
 impl Notify {
-    /// Returns the choice that `word` names.
+    /// Returns the choice with the name `word`.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         [Self::All, Self::Mentions, Self::None, Self::Default].into_iter().find(|notify| notify.to_string() == word)
     }
 
-    /// Returns what of the room rings the bell, where `default` does elsewhere.
+    /// Returns which messages of the room ring the bell if `default` is the choice of `/bell`.
     #[must_use]
     pub fn bell(self, default: Bell) -> Bell {
         match self {
@@ -54,13 +54,13 @@ impl fmt::Display for Notify {
     }
 }
 
-/// Whose comings and goings a room tells.
+/// Whose joins and leaves a room shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Joins {
     /// Everybody's.
     All,
-    /// Those of people who spoke there lately.
+    /// Those of people who spoke in the room in the last 30 minutes.
     #[default]
     Spoke,
     /// Nobody's.
@@ -68,7 +68,7 @@ pub enum Joins {
 }
 
 impl Joins {
-    /// Returns the choice that `word` names.
+    /// Returns the choice with the name `word`.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         [Self::All, Self::Spoke, Self::None].into_iter().find(|joins| joins.to_string() == word)
@@ -85,52 +85,53 @@ impl fmt::Display for Joins {
     }
 }
 
-/// What was chosen for one room.
+/// The choices for one room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoomChoice {
-    /// Which room.
+    /// The room.
     pub room: RoomName,
-    /// What of it calls for the user.
+    /// Which messages of the room call for the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
-    /// Whose comings and goings it tells.
+    /// Whose joins and leaves the room shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joins: Option<Joins>,
 }
 
-/// What was chosen for the rooms of one server.
+/// The choices for the rooms of one server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoomChoices(Vec<RoomChoice>);
 
 impl RoomChoices {
-    /// Rooms for which something is remembered; what was chosen first goes first.
+    /// The maximum number of rooms with choices. The one that was changed longest ago is dropped
+    /// first.
     pub const MOST: usize = 200;
 
-    /// Returns these choices.
+    /// Creates the list from `choices`, the latest last.
     #[must_use]
     pub fn new(choices: Vec<RoomChoice>) -> Self {
         Self(choices)
     }
 
-    /// Returns the choices, the latest at the end.
+    /// Returns the choices, the latest last.
     #[must_use]
     pub fn all(&self) -> &[RoomChoice] {
         &self.0
     }
 
-    /// Returns what of `room` calls for the user.
+    /// Returns which messages of `room` call for the user.
     #[must_use]
     pub fn notify(&self, room: &RoomName) -> Notify {
         self.of(room).and_then(|choice| choice.notify).unwrap_or_default()
     }
 
-    /// Returns whose comings and goings `room` tells.
+    /// Returns whose joins and leaves `room` shows.
     #[must_use]
     pub fn joins(&self, room: &RoomName) -> Joins {
         self.of(room).and_then(|choice| choice.joins).unwrap_or_default()
     }
 
-    /// Changes what is chosen for `room`.
+    /// Changes the choices for `room` and makes them the latest.
     pub fn change(&mut self, room: &RoomName, change: impl FnOnce(&mut RoomChoice)) {
         let mut choice =
             self.of(room).cloned().unwrap_or_else(|| RoomChoice { room: room.clone(), notify: None, joins: None });

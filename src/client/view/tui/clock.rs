@@ -1,14 +1,14 @@
-//! How the time of day is told: in twelve hours or 24, and beside which lines. Pure.
+//! How to show the time of day: with 12 or 24 hours, and beside which lines. Pure.
 
 use jiff::civil::DateTime;
 use serde::Deserialize;
 
-/// Where people tell the time in twelve hours, by ISO 3166 (CLDR 48, `timeData`).
+/// The regions with a 12-hour clock, by ISO 3166 code (CLDR 48, `timeData`).
 const TWELVE: &str = "AE AG AL AR AS AU BB BD BH BM BN BO BS BT CA CL CO CR CU CY DJ DM DO DZ EC EG EH ER ET FJ FM GD GH GM GR GT GU \
                       GY HK HN IN IQ JM JO KH KI KN KP KR KW KY LB LC LR LS LY MH MO MP MR MW MX MY NA NI NZ OM PA PE PG PH PK PR PS \
                       PW PY QA SA SB SD SG SL SO SS SV SY SZ TC TD TN TO TT TW UM US UY VC VE VG VI VU WS YE ZM";
 
-/// In how many hours the day is told.
+/// The 12-hour or the 24-hour clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum Clock {
     /// From 00:00 to 23:59.
@@ -20,29 +20,29 @@ pub enum Clock {
     Twelve,
 }
 
-/// Beside which lines the time stands.
+/// Which lines have the time beside them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Timestamps {
-    /// The first of each minute.
+    /// The first line of each minute.
     #[default]
     Minute,
-    /// The first of each message.
+    /// The first line of each message.
     Each,
 }
 
-/// How a screen tells the time.
+/// How a screen shows times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
-    /// In how many hours.
+    /// The clock.
     pub clock: Clock,
-    /// Beside which lines.
+    /// Which lines have a time.
     pub stamps: Timestamps,
 }
 
 impl Clock {
-    /// Returns what people use where a locale is from, such as `en_US.UTF-8`; 24 hours for one that
-    /// does not say where.
+    /// Returns the clock of the region of a locale such as `en_US.UTF-8`. A locale without a region
+    /// has the 24-hour clock.
     #[must_use]
     pub fn of_locale(locale: &str) -> Self {
         let name = locale.split(['.', '@']).next().unwrap_or_default();
@@ -51,12 +51,12 @@ impl Clock {
         if is_twelve { Self::Twelve } else { Self::TwentyFour }
     }
 
-    /// Returns the time of day in [`Self::columns`] columns.
+    /// Returns the time of day, aligned to the right in [`Self::columns`] columns.
     pub(super) fn aligned(self, at: DateTime) -> String {
         format!("{:>width$}", self.time(at), width = usize::from(self.columns()))
     }
 
-    /// Returns the time of day in as few columns as it takes.
+    /// Returns the time of day without padding.
     pub(super) fn time(self, at: DateTime) -> String {
         let (hour, minute) = (at.hour(), at.minute());
         match self {
@@ -68,7 +68,7 @@ impl Clock {
         }
     }
 
-    /// Returns how many columns a time takes at most.
+    /// Returns the maximum width of a time in columns.
     pub(super) fn columns(self) -> u16 {
         match self {
             Self::TwentyFour => 5,

@@ -1,6 +1,7 @@
-//! The column beside the conversation: the rooms that are open, and who is in this one. Pure.
+//! The column beside the conversation: the open rooms, and the people in the current room. Pure.
 //!
-//! Where both do not fit, each has its share, and the rooms scroll with the one that is in front.
+//! If both lists do not fit, each has its share of the rows, and the list of rooms scrolls to keep
+//! the current room visible.
 
 use std::ops::Range;
 
@@ -10,10 +11,11 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{fit::fit, palette::Palette, room::Room};
 use crate::protocol::Nick;
 
-/// From so many rows on, the people have two fifths of them, if they need that.
+/// The minimum height in rows at which the people have a share of the column: up to two fifths of
+/// the rows.
 const SHARED: usize = 8;
 
-/// Lines of the column, from the top.
+/// A cursor that writes the lines of the column from the top down.
 struct Lines<'a> {
     buffer: &'a mut Buffer,
     area: Rect,
@@ -28,7 +30,7 @@ impl Lines<'_> {
         }
     }
 
-    /// Returns how many more there is room for.
+    /// Returns the number of free lines.
     fn left(&self) -> usize {
         self.area.bottom().saturating_sub(self.y).into()
     }
@@ -53,7 +55,7 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
             (_, _, 1..) => palette.new_mark(),
             _ => Style::default(),
         };
-        // Only so many can be reached by their number.
+        // Only the first nine tabs can be reached by their number.
         let number = if index < 9 { (index + 1).to_string() } else { " ".to_owned() };
         let label = fit(&room.label(), usize::from(area.width).saturating_sub(3 + unread.width()));
         lines.put(&format!("{mark}{number} {label}{unread}"), style);
@@ -85,21 +87,21 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, palette: Palette, rooms: &[R
     }
 }
 
-/// Returns which rooms a column of this height shows.
+/// Returns which rooms are visible in a column of `height` rows.
 pub(super) fn shown(height: u16, rooms: &[Room], current: usize) -> Range<usize> {
     let Some(room) = rooms.get(current) else { return 0..0 };
     let people = room.person.as_ref().map_or(room.people, |person| in_common(rooms, &person.nick).count());
-    // A blank line and how many there are stand above them.
+    // A blank line and the line with the number of people stand above the people.
     in_sight(rooms.len(), current, room_rows(height.into(), rooms.len(), 2 + people))
 }
 
-/// Returns the rooms that somebody is in, too.
+/// Returns the rooms in which both the user and `nick` are.
 fn in_common<'a>(rooms: &'a [Room], nick: &Nick) -> impl Iterator<Item = &'a Room> {
     rooms.iter().filter(move |room| room.names.contains(nick))
 }
 
-/// Draws how many rooms are out of sight, and whether one of them calls; nothing where there are
-/// none.
+/// Draws the number of hidden rooms on one side, and how many of them have mentions or unread
+/// messages. Draws nothing if no room is hidden.
 fn draw_rest(arrow: char, rooms: &[Room], lines: &mut Lines<'_>, palette: Palette) {
     if rooms.is_empty() {
         return;
@@ -114,19 +116,20 @@ fn draw_rest(arrow: char, rooms: &[Room], lines: &mut Lines<'_>, palette: Palett
     lines.put(&format!(" {arrow} {} more{words}", rooms.len()), style);
 }
 
-/// Returns how many of `height` rows the rooms have, where what stands below them needs `below`.
+/// Returns how many of the `height` rows the list of rooms has if the content below it needs
+/// `below` rows.
 fn room_rows(height: usize, rooms: usize, below: usize) -> usize {
     let kept = if height < SHARED { 0 } else { below.min((height * 2 / 5).max(3)) };
     rooms.min(height - kept)
 }
 
-/// Returns which of `count` rooms are in sight in so many rows, the `current` among them. Where
-/// some are not, one row tells so on that side.
+/// Returns which of `count` rooms are visible in `rows` rows. The `current` room is one of them. On
+/// each side with hidden rooms, one row is left for [`draw_rest`].
 fn in_sight(count: usize, current: usize, rows: usize) -> Range<usize> {
     if count <= rows {
         return 0..count;
     }
-    // Too few for rows that tell of others.
+    // There are too few rows to use any for `draw_rest`.
     if rows < 3 {
         return current..(current + rows.min(1));
     }

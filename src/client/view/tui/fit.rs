@@ -1,10 +1,10 @@
-//! Texts in the width that there is. Pure.
+//! Truncates texts to a width. Pure.
 
 use unicode_truncate::UnicodeTruncateStr as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// Returns `text`, cut between characters with an ellipsis at its end where it is wider than
-/// `width` columns.
+/// Returns `text`, truncated between grapheme clusters and ended with an ellipsis if it is wider
+/// than `width` columns.
 pub(super) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

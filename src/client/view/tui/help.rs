@@ -1,4 +1,4 @@
-//! The pages of keys and of commands over the conversation. Pure.
+//! The help pages over the conversation: one for keys, one for commands. Pure.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
@@ -37,14 +37,14 @@ pub(super) static KEYS: [(&str, &str); 27] = [
     ("Shift with the mouse", "selects, where the terminal would not"),
 ];
 
-/// A page, and how far it is scrolled.
+/// A help page and its scroll position in lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Help {
     pub(super) above: usize,
     of: Page,
 }
 
-/// What a page is about.
+/// The content of a help page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
     Keys,
@@ -62,7 +62,7 @@ impl Help {
         Self { above: 0, of: Page::Commands }
     }
 
-    /// Scrolls by so many lines; down is positive.
+    /// Scrolls by `lines`; positive values scroll down.
     pub(super) fn scroll(&mut self, lines: i32) {
         self.above = self.above.saturating_add_signed(isize::try_from(lines).unwrap_or(0));
     }
@@ -83,7 +83,8 @@ impl Help {
             buffer.set_string(area.x, y, " ".repeat(area.width.into()), Style::new());
         }
         for (y, (left, right)) in (area.y..).zip(lines.iter().skip(self.above).take(height)) {
-            // Where both do not fit side by side, what it does is worth more than blanks.
+            // If the area is narrow, do not pad the left column: leave the space for the
+            // description.
             let column = left.width().max(if width < 60 { 0 } else { column });
             buffer.set_string(area.x + 1, y, fit(left, width), palette.selected());
             let x = column + 2;
@@ -104,8 +105,8 @@ fn keys() -> Vec<(String, String)> {
     KEYS.iter().map(|(keys, does)| ((*keys).to_owned(), (*does).to_owned())).collect()
 }
 
-/// Returns the commands in their groups: a line each where there is room for that, and otherwise as
-/// few lines as they fit on.
+/// Returns the commands by group, one a line. If these lines do not fit into `height`, returns the
+/// dense form.
 fn commands(width: usize, height: usize) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for group in Group::ALL {
@@ -118,7 +119,7 @@ fn commands(width: usize, height: usize) -> Vec<(String, String)> {
     if lines.len() <= height { lines } else { dense(width) }
 }
 
-/// Returns how the commands are used, several to a line.
+/// Returns the usage of the commands, several to a line.
 fn dense(width: usize) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for group in Group::ALL {

@@ -1,4 +1,4 @@
-//! Lines entered before, and the search through them. Pure.
+//! The input history of the editor and the incremental search through it. Pure.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,40 +9,44 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::protocol::{Limits, command::is_secret, sanitize};
 
-/// Lines that can be called back.
+/// The maximum number of lines in the history.
 pub const LINES: usize = 1000;
-/// The bytes of them all.
+/// The maximum size of all lines in the history, in bytes.
 pub const BYTES: usize = 256 * 1024;
 
-/// Lines given back here alone, beside those entered in whatever room.
+/// The maximum number of lines that [`History::restore`] adds for this room only. They come on top
+/// of [`LINES`].
 const OWN: usize = 200;
 
-/// A line that can be called back.
+/// One line of the history.
 #[derive(Debug)]
 struct Line {
-    /// All rooms have the same.
+    /// Shared: the histories of all rooms hold the same allocation.
     text: Arc<str>,
-    /// Whether it was given back to this room alone.
+    /// Whether the line was restored into the history of this room only.
     is_own: bool,
 }
 
-/// Lines entered before, and which of them stands in the editor.
+/// The input history and the position in it.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The latest first.
+    /// The newest first.
     lines: VecDeque<Line>,
-    /// Of all lines.
+    /// The size of all lines, in bytes.
     bytes: usize,
-    /// How far back the line in the editor lies; 0 is the draft, which was not entered yet.
+    /// The age of the line that is in the editor. 0 is the draft, which was not entered yet; 1 is
+    /// the newest line.
     age: usize,
-    /// The draft, and lines changed since they were called back, by age. The one in the editor is
-    /// there, not here.
+    /// The draft and the recalled lines that were edited, by age. The text in the editor itself is
+    /// not in here.
     changed: BTreeMap<usize, String>,
 }
 
 impl History {
-    /// Returns the line one further back, or one less far; `leaving` is what the editor holds now
-    /// and will come back.
+    /// Returns the next older line if `back`, else the next newer one. `leaving` is the text of the
+    /// editor; it is kept and returned when the user comes back to its age.
+    ///
+    /// Returns `None` at either end of the history.
     pub(super) fn step(&mut self, back: bool, leaving: &str) -> Option<String> {
         let age = if back { self.age + 1 } else { self.age.checked_sub(1)? };
         self.go(age, leaving)
@@ -57,7 +61,7 @@ impl History {
         self.changed.remove(&age).or_else(|| Some(self.lines.get(age.checked_sub(1)?)?.text.to_string()))
     }
 
-    /// Remembers what the editor holds, where that is not an old line as it was.
+    /// Keeps the text of the editor, unless it is a history line without changes.
     fn set_aside(&mut self, text: &str) {
         let as_entered = self.age.checked_sub(1).and_then(|index| self.lines.get(index));
         if as_entered.is_none_or(|line| *line.text != *text) {
@@ -67,8 +71,8 @@ impl History {
         }
     }
 
-    /// Takes an entered line; returns the draft that was left for an older line, so that it is not
-    /// lost. What begins with a secret does not come back.
+    /// Adds a line that was entered. Returns the draft if an older line was in the editor, so that
+    /// the draft is not lost. A line that contains a secret is not added.
     pub(super) fn enter(&mut self, line: &str) -> String {
         let draft = self.leave();
         self.retain(|known| !known.is_own || *known.text != *line);
@@ -78,7 +82,7 @@ impl History {
         draft
     }
 
-    /// Takes a line entered in whatever room. What stands in the editor stays.
+    /// Adds a line that was entered in any room. The text in the editor does not change.
     pub(super) fn add(&mut self, text: Arc<str>) {
         if self.lines.front().is_some_and(|latest| latest.text == text) {
             return;
@@ -89,7 +93,7 @@ impl History {
         }
         let changed = std::mem::take(&mut self.changed);
         self.changed = changed.into_iter().map(|(age, text)| (if age > 0 { age + 1 } else { 0 }, text)).collect();
-        // The one that stands in the editor may be the oldest.
+        // Do not remove the line that is in the editor: it may be the oldest one.
         while (self.lines.len() > LINES || self.bytes > BYTES) && self.age < self.lines.len() && self.lines.len() > 1 {
             self.changed.remove(&self.lines.len());
             self.bytes -= self.lines.pop_back().map_or(0, |line| line.text.len());
@@ -106,7 +110,7 @@ impl History {
         self.bytes = self.lines.iter().map(|line| line.text.len()).sum();
     }
 
-    /// Returns the draft, while the editor holds `text`.
+    /// Returns the draft; `text` is the text of the editor.
     pub(super) fn draft<'a>(&'a self, text: &'a str) -> &'a str {
         let as_entered = self.age.checked_sub(1).and_then(|index| self.lines.get(index));
         if as_entered.is_some_and(|line| *line.text == *text) {
@@ -116,18 +120,18 @@ impl History {
         }
     }
 
-    /// Returns whether the editor holds the draft, and no older line.
+    /// Returns whether the editor holds the draft and not an older line.
     pub(super) fn is_at_draft(&self) -> bool {
         self.age == 0
     }
 
-    /// Returns the lines given back to this room alone, the latest first.
+    /// Returns the lines that were restored for this room only, the newest first.
     pub(super) fn own(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(|line| line.is_own).map(|line| &*line.text)
     }
 
-    /// Puts these lines, the latest first, in the place of those given back before; they come
-    /// before all others.
+    /// Replaces the lines that were restored before with `lines`, the newest first. They become the
+    /// newest lines of the history.
     pub(super) fn restore(&mut self, lines: Vec<String>) {
         self.retain(|line| !line.is_own);
         for line in lines.into_iter().take(OWN).collect::<Vec<_>>().into_iter().rev() {
@@ -137,8 +141,9 @@ impl History {
         }
     }
 
-    /// Goes back to the draft without the line in the editor; returns it where it is not that line
-    /// itself.
+    /// Goes back to the draft and drops the changes to recalled lines. Returns the draft if an
+    /// older line was in the editor; otherwise returns an empty string, because the editor holds
+    /// the draft itself.
     pub(super) fn leave(&mut self) -> String {
         let draft = if self.age > 0 { self.changed.remove(&0) } else { None };
         self.changed.clear();
@@ -146,13 +151,14 @@ impl History {
         draft.unwrap_or_default()
     }
 
-    /// Returns the line of `age`, which is at least 1, as it would come back.
+    /// Returns the line of `age` with the changes made to it. `age` is at least 1.
     fn line(&self, age: usize) -> Option<&str> {
         let line = self.lines.get(age.checked_sub(1)?)?;
         Some(self.changed.get(&age).map_or(&*line.text, String::as_str))
     }
 
-    /// Returns the latest line of `age` or older that contains `query`, and where.
+    /// Returns the newest line of at least `age` that contains `query`, and the position of the
+    /// match.
     fn find(&self, query: &str, age: usize) -> Option<Found> {
         if query.is_empty() {
             return None;
@@ -161,15 +167,15 @@ impl History {
     }
 }
 
-/// A line that was found.
+/// A match of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     age: usize,
-    /// The byte where what was looked for begins.
+    /// The start of the match, in bytes.
     at: usize,
 }
 
-/// A search backwards through the history, while its words are being typed.
+/// An incremental search backwards through the history.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     query: String,
@@ -177,32 +183,33 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Begins to search; `text` is what the editor holds.
+    /// Starts a search. `text` is the text of the editor.
     pub(super) fn begin(history: &mut History, text: &str) -> Self {
         history.set_aside(text);
         Self::default()
     }
 
-    /// What is looked for.
+    /// Returns the search text.
     pub(super) fn query(&self) -> &str {
         &self.query
     }
 
-    /// Returns the line found, and the byte where the query stands in it.
+    /// Returns the line that was found and the start of the match in it, in bytes.
     pub(super) fn found<'a>(&self, history: &'a History) -> Option<(&'a str, usize)> {
         let found = self.found?;
         Some((history.line(found.age)?, found.at))
     }
 
-    /// Looks for more than before, from the line on that was found.
+    /// Appends `with` to the search text and searches again, starting at the current match. The
+    /// search text is cut at [`Limits::QUERY`] bytes.
     pub(super) fn extend(&mut self, history: &History, with: &str) {
         let room = Limits::QUERY.saturating_sub(self.query.len());
         self.query.push_str(&with[..with.floor_char_boundary(room)]);
         self.found = history.find(&self.query, self.found.map_or(1, |found| found.age));
     }
 
-    /// Takes the last cluster back and begins again at the latest line; returns whether there was
-    /// one.
+    /// Removes the last grapheme cluster of the search text and searches again from the newest
+    /// line. Returns whether there was a cluster to remove.
     pub(super) fn shorten(&mut self, history: &History) -> bool {
         let Some((at, _)) = self.query.grapheme_indices(true).next_back() else { return false };
         self.query.truncate(at);
@@ -210,7 +217,7 @@ impl Search {
         true
     }
 
-    /// Goes to the next older line with another text; returns whether there is one.
+    /// Goes to the next older match with a different text. Returns whether there is one.
     pub(super) fn older(&mut self, history: &History) -> bool {
         let Some(found) = self.found else { return false };
         let current = history.line(found.age);
@@ -222,15 +229,15 @@ impl Search {
         older.is_some()
     }
 
-    /// Returns the line found and the place of the query in it, for the editor to hold instead of
-    /// `leaving`.
+    /// Returns the line that was found and the start of the match in it. The line replaces
+    /// `leaving`, the text of the editor.
     pub(super) fn accept(&self, history: &mut History, leaving: &str) -> Option<(String, usize)> {
         let found = self.found?;
         Some((history.go(found.age, leaving)?, found.at))
     }
 }
 
-/// Returns where `query` stands in `text`; small and capital letters are the same.
+/// Returns the byte position of the first match of `query` in `text`. The comparison ignores case.
 fn position(text: &str, query: &str) -> Option<usize> {
     let query: Vec<char> = query.chars().flat_map(char::to_lowercase).collect();
     let begins = |rest: &str| {

@@ -1,11 +1,11 @@
-//! Which key does what. Pure.
+//! The key bindings of the editor. Pure.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::motion::Motion;
 use crate::protocol::sanitize;
 
-/// What a key asks the editor to do.
+/// What a key does in the editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Insert(char),
@@ -13,10 +13,10 @@ pub(super) enum Action {
     Submit,
     Go(Motion),
     Erase(Motion),
-    /// Erases what can be yanked back.
+    /// Deletes text that can be yanked back.
     Kill(Motion),
     Yank,
-    /// Puts an older piece in the place of what was just yanked.
+    /// Replaces the text that was just yanked with the next older piece of the kill ring.
     YankOlder,
     Transpose,
     Undo,
@@ -26,7 +26,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Returns what `key` means; none when it is not a key of the editor.
+    /// Returns the action of `key`, or `None` if the editor has no binding for it.
     pub(super) fn of(key: KeyEvent) -> Option<Self> {
         if key.modifiers.intersects(KeyModifiers::SUPER | KeyModifiers::HYPER | KeyModifiers::META) {
             return None;
@@ -42,7 +42,8 @@ impl Action {
             KeyCode::Backspace => Self::Erase(Motion::Left),
             KeyCode::Delete if control || alt => Self::Kill(Motion::WordRight),
             KeyCode::Delete => Self::Erase(Motion::Right),
-            // The screen's: Alt with an arrow goes to another room, Shift scrolls.
+            // These keys belong to the screen: Alt with an arrow key changes the room, Shift
+            // scrolls.
             _ if alt => return None,
             KeyCode::Left if control => Self::Go(Motion::WordLeft),
             KeyCode::Right if control => Self::Go(Motion::WordRight),
@@ -62,8 +63,8 @@ impl Action {
 fn of_character(c: char, control: bool, alt: bool) -> Option<Action> {
     Some(match (control, alt, c.to_ascii_lowercase()) {
         (false, false, _) if may_stand(c) => Action::Insert(c),
-        // AltGr is Ctrl and Alt together on Windows, and what it types is more than a letter of
-        // ASCII.
+        // On Windows, AltGr is reported as Ctrl and Alt together. AltGr types something other than
+        // an ASCII letter or digit.
         (true, true, lower) if !lower.is_ascii_alphanumeric() && may_stand(c) => Action::Insert(c),
         (true, false, 'a') => Action::Go(Motion::LineStart),
         (true, false, 'e') => Action::Go(Motion::LineEnd),
@@ -77,9 +78,9 @@ fn of_character(c: char, control: bool, alt: bool) -> Option<Action> {
         (true, false, 'y') => Action::Yank,
         (true, false, 't') => Action::Transpose,
         (true, false, 'r') => Action::Search,
-        // A line break that is pasted without brackets comes as this one.
+        // A pasted line break arrives as Ctrl-J if the terminal sends pastes without brackets.
         (true, false, 'j') => Action::Break,
-        // Terminals send one and the same byte for Ctrl-_, Ctrl-/ and Ctrl-7.
+        // Terminals send the same byte for Ctrl-_, Ctrl-/ and Ctrl-7.
         (true, false, '_' | '/' | '7') => Action::Undo,
         (false, true, 'b') => Action::Go(Motion::WordLeft),
         (false, true, 'f') => Action::Go(Motion::WordRight),
@@ -89,8 +90,8 @@ fn of_character(c: char, control: bool, alt: bool) -> Option<Action> {
     })
 }
 
-/// Returns whether `c` may be typed; a separator of lines or paragraphs is a line break, and these
-/// have a key.
+/// Returns whether `c` may be typed. U+2028 and U+2029 may not: they are line breaks, and line
+/// breaks have their own keys.
 fn may_stand(c: char) -> bool {
     sanitize::is_printable(c) && !matches!(c, '\u{2028}' | '\u{2029}')
 }

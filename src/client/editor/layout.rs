@@ -1,43 +1,43 @@
-//! The text as rows of the screen. Pure.
+//! The layout of the text in rows of the screen. Pure.
 //!
-//! Rows are broken after blanks and between wide clusters, within a word only where it fills a row
-//! alone. A cluster that is wider than the whole area is shown as `…`, so no row is ever wider than
-//! the area.
+//! A row breaks after white space or next to a wide cluster. A word is broken only if it does not
+//! fit into a row of its own. A cluster that is wider than the area is shown as `…`, so no row is
+//! wider than the area.
 
 use std::ops::Range;
 
 use ratatui::buffer::CellWidth as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Stands for a cluster that is wider than the area.
+/// Replaces a cluster that is wider than the area.
 const TOO_WIDE: &str = "…";
 
-/// The rows in which a text is shown, and the place of the cursor in them.
+/// The visible rows of a text and the position of the cursor in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// The rows in sight, at least one, none wider than was asked for.
+    /// The visible rows. There is at least one, and none is wider than the requested width.
     pub rows: Vec<String>,
-    /// The column and the row of the cursor, counted from the first row in sight. It stands on a
-    /// cell of the area.
+    /// The column and the row of the cursor, counted from the first visible row. The position is
+    /// always inside the area.
     pub cursor: (u16, u16),
-    /// Rows out of sight above the first.
+    /// The number of rows above the first visible one.
     pub above: usize,
-    /// Rows out of sight below the last.
+    /// The number of rows below the last visible one.
     pub below: usize,
 }
 
-/// Returns the rows round `cursor`, as many as there are and at most `rows`, each at most `width`
-/// columns wide. Neither is taken to be less than 1.
+/// Returns the rows around `cursor`. There are at most `rows` of them, and each is at most `width`
+/// columns wide. A `rows` or `width` of 0 counts as 1.
 pub(super) fn layout(text: &str, cursor: usize, width: u16, rows: u16) -> Layout {
     let width = usize::from(width.max(1));
     let most = usize::from(rows.max(1));
     let mut all = wrapped(text, width);
-    // The last row that begins at the cursor or before it; the first row begins at 0.
+    // The last row that starts at or before the cursor. The first row starts at 0.
     let mut row = all.partition_point(|range| range.start <= cursor).saturating_sub(1);
     let mut column = shown(&text[all[row].start..cursor], width).map(|(_, wide)| wide).sum::<usize>();
     if column >= width {
-        // Behind the end of a full row: the cursor stands at the beginning of the next, which may
-        // have to be made for it.
+        // The cursor is after the end of a full row, so it goes to the start of the next row. If
+        // there is no such row, insert one.
         if all.get(row + 1).is_none_or(|next| next.start != all[row].end) {
             all.insert(row + 1, cursor..cursor);
         }
@@ -61,12 +61,12 @@ pub(super) fn is_blank(cluster: &str) -> bool {
     cluster.chars().all(char::is_whitespace)
 }
 
-/// Returns how many columns `text` takes in a row that is wide enough.
+/// Returns the width of `text` in columns, without any wrapping.
 pub(super) fn columns(text: &str) -> usize {
     shown(text, usize::MAX).map(|(_, wide)| wide).sum()
 }
 
-/// Returns how each cluster of `text` is shown, and how wide that is.
+/// Returns how each cluster of `text` is shown, and its width in columns.
 fn shown(text: &str, width: usize) -> impl Iterator<Item = (&str, usize)> {
     text.graphemes(true).map(move |cluster| match cluster {
         "\t" => (" ", 1),
@@ -78,7 +78,7 @@ fn shown(text: &str, width: usize) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// Returns the bytes of each row; line breaks are in none.
+/// Returns the byte range of each row. No range contains a line break.
 fn wrapped(text: &str, width: usize) -> Vec<Range<usize>> {
     let mut rows = Vec::new();
     let mut line_start = 0;
@@ -91,7 +91,8 @@ fn wrapped(text: &str, width: usize) -> Vec<Range<usize>> {
 
 fn wrap(line: &str, line_start: usize, width: usize, rows: &mut Vec<Range<usize>>) {
     let (mut start, mut used) = (0, 0);
-    // The last place where this row can be broken, and how much of the row lies before it.
+    // The last position where this row can be broken, and the width of the row before that
+    // position.
     let mut fold = (0, 0);
     let mut at = 0;
     for (cluster, (_, wide)) in line.graphemes(true).zip(shown(line, width)) {

@@ -1,9 +1,9 @@
-//! The text being typed: keys and pastes go in, and rows of the screen and what is submitted come
-//! out. Pure: no terminal, no tokio, no clock.
+//! The input line: takes keys and pastes, produces the rows to show and the text to submit. Pure:
+//! no terminal, no tokio, no clock.
 //!
-//! It works on grapheme clusters: the cursor stands between two of them, and what looks like one
-//! character is erased as one. The text may have several lines; nothing gets into it that could
-//! command a terminal or mislead a reader.
+//! The editor works on grapheme clusters. The cursor is always between two clusters, and an erase
+//! removes a whole cluster. The text may have several lines. Control characters and other
+//! characters that could control the terminal or mislead a reader are removed.
 
 mod history;
 mod keymap;
@@ -31,33 +31,35 @@ use self::{
 };
 use crate::protocol::{Limits, sanitize};
 
-/// What a text may hold, in bytes: a message, so that what is sent is what was seen, in one piece.
+/// The maximum length of the text, in bytes. It is the maximum of a message, so a text is always
+/// sent as one message.
 pub const LENGTH: usize = Limits::MESSAGE;
 
-/// What a key did.
+/// The result of a key or an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The text, the cursor or the search is another.
+    /// The text, the cursor or the search has changed.
     Changed,
-    /// It was a key of the editor, and there was nothing for it to do.
+    /// The key belongs to the editor, but it changed nothing.
     Unchanged,
-    /// What was to be put into the text does not fit, and no part of it was.
+    /// The insertion does not fit. Nothing was inserted.
     Full,
-    /// This text was submitted, and the editor has let go of it. It may be empty.
+    /// This text was submitted and is no longer in the editor. It may be empty.
     Submit(String),
-    /// It is no key of the editor: whoever asked may do something else with it.
+    /// The key does not belong to the editor. The caller may use it.
     Ignored,
 }
 
-/// A text and the place of the cursor in it, with what was entered, killed and changed before.
+/// The text and the cursor, with the history, the kill ring and the undo stack.
 #[derive(Debug, Default)]
 pub struct Editor {
     text: String,
-    /// Where the cursor stands: a byte between two clusters.
+    /// The byte offset of the cursor, always between two grapheme clusters.
     cursor: usize,
-    /// Whether the beginning of the text was pasted and is no command, whatever it looks like.
+    /// Whether the start of the text was pasted, so that it is not a command even if it looks like
+    /// one.
     verbatim: bool,
-    /// The column that the cursor keeps while it goes up and down.
+    /// The column that the cursor keeps while it moves up and down.
     column: Option<usize>,
     last: Last,
     history: History,
@@ -68,7 +70,7 @@ pub struct Editor {
     full: bool,
 }
 
-/// What was done last, where the next key can go on with it.
+/// The last action, for keys that continue it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 enum Last {
     #[default]
@@ -79,7 +81,7 @@ enum Last {
     Erased,
     Killed,
     Replaced,
-    /// The piece of this age, which stands there now.
+    /// The piece of this age was yanked and is now at `range`.
     Yanked {
         age: usize,
         range: Range<usize>,
@@ -87,10 +89,10 @@ enum Last {
 }
 
 impl Last {
-    /// Returns whether what is done `next` is undone together with this.
+    /// Returns whether the action `next` is undone together with this one.
     fn joins(&self, next: &Self) -> bool {
         match (self, next) {
-            // A word is one step, with the blanks behind it.
+            // A word and the white space after it are one step.
             (Self::Typed { blank: before }, Self::Typed { blank }) => *blank || !before,
             (Self::Erased, Self::Erased) | (Self::Replaced, Self::Replaced) => true,
             (Self::Yanked { .. }, Self::Yanked { age, .. }) => *age > 0,
@@ -100,14 +102,14 @@ impl Last {
 }
 
 impl Editor {
-    /// Returns the text. During a search it is the one from before the search.
+    /// Returns the text. During a search it is the text from before the search.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns what is submitted: the text, with a second slash before it where it begins with one
-    /// and is no command.
+    /// Returns the line to submit. It is the text; if the text is verbatim and begins with a slash,
+    /// a second slash is put before it.
     #[must_use]
     pub fn line(&self) -> Cow<'_, str> {
         if self.verbatim && self.text.starts_with('/') {
@@ -117,39 +119,39 @@ impl Editor {
         }
     }
 
-    /// Returns whether the text is said as it stands, whatever it begins with.
+    /// Returns whether the text is sent as it is, never run as a command.
     #[must_use]
     pub fn is_verbatim(&self) -> bool {
         self.verbatim
     }
 
-    /// Returns how many bytes fit into the text beside what it holds.
+    /// Returns how many more bytes fit into the text.
     #[must_use]
     pub fn room(&self) -> usize {
         LENGTH.saturating_sub(self.text.len())
     }
 
-    /// Returns whether there is no text.
+    /// Returns whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Returns the byte where the cursor stands, which is between two clusters.
+    /// Returns the byte offset of the cursor, which is between two grapheme clusters.
     #[must_use]
     pub fn cursor(&self) -> usize {
         self.cursor
     }
 
-    /// Returns what is looked for in the history, and the line found, while that goes on.
+    /// Returns the search text and the line that was found, while a search is running.
     #[must_use]
     pub fn searching(&self) -> Option<(&str, Option<&str>)> {
         let search = self.search.as_ref()?;
         Some((search.query(), search.found(&self.history).map(|(line, _)| line)))
     }
 
-    /// Returns the rows round the cursor for an area of `width` columns, at most `rows` of them.
-    /// During a search they show the line found.
+    /// Returns the rows around the cursor, at most `rows` of them, for an area of `width` columns.
+    /// During a search they show the line that was found.
     #[must_use]
     pub fn layout(&self, width: u16, rows: u16) -> Layout {
         let found = self.search.as_ref().and_then(|search| search.found(&self.history));
@@ -158,7 +160,7 @@ impl Editor {
         layout::layout(text, cursor, width, rows)
     }
 
-    /// Does what `key` asks for.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         if key.kind == KeyEventKind::Release {
             return Outcome::Unchanged;
@@ -175,8 +177,8 @@ impl Editor {
         })
     }
 
-    /// Inserts `text`, whatever it holds, without what may not stand in a text; line breaks stay. A
-    /// search takes it as words to look for.
+    /// Inserts `text` without the characters that a text may not contain. Line breaks stay. During
+    /// a search the text is appended to the search text.
     pub fn paste(&mut self, text: &str) -> Outcome {
         let text = sanitize::lines(text);
         if let Some(search) = &mut self.search {
@@ -188,8 +190,8 @@ impl Editor {
         self.outcome(changed)
     }
 
-    /// Does what [`Self::paste`] does. Where the text begins with what is pasted, all of it is said
-    /// as it stands: it is no command.
+    /// Like [`Self::paste`], but if the paste is at the start of the text, the whole text becomes
+    /// verbatim: it is sent as it is and is not a command.
     pub fn paste_verbatim(&mut self, text: &str) -> Outcome {
         let begins = self.cursor == 0 && self.search.is_none();
         let outcome = self.paste(text);
@@ -199,8 +201,8 @@ impl Editor {
         outcome
     }
 
-    /// Puts `with` in the place of the bytes of `range`, and the cursor behind it. Several in a row
-    /// are undone as one.
+    /// Replaces the bytes of `range` with `with` and puts the cursor after it. Successive calls are
+    /// one undo step.
     pub fn replace(&mut self, range: Range<usize>, with: &str) -> Outcome {
         self.end_search(false);
         let start = self.text.floor_char_boundary(range.start);
@@ -209,14 +211,13 @@ impl Editor {
         self.outcome(changed)
     }
 
-    /// Returns the draft: what is being typed, also while an older line stands there as it was
-    /// entered.
+    /// Returns the draft, also while the editor shows an older line without changes.
     #[must_use]
     pub fn draft(&self) -> &str {
         self.history.draft(&self.text)
     }
 
-    /// Returns whether `key` would put an older line in the place of a draft that is not empty.
+    /// Returns whether `key` would replace a draft that is not empty with a line of the history.
     #[must_use]
     pub fn would_leave_draft(&self, key: KeyEvent) -> bool {
         let line = match Action::of(key) {
@@ -228,26 +229,26 @@ impl Editor {
         is_draft && line(&self.text, self.cursor, 0).is_none()
     }
 
-    /// Returns the lines that were given back to this editor alone and not entered since, the
-    /// latest first.
+    /// Returns the lines that were restored into this editor only and were not entered since, the
+    /// newest first.
     pub fn given_back(&self) -> impl Iterator<Item = &str> {
         self.history.own()
     }
 
-    /// Takes a line entered elsewhere: it can be called back here, too.
+    /// Adds a line that was entered in another editor to the history.
     pub fn remember(&mut self, line: Arc<str>) {
         self.history.add(line);
     }
 
-    /// Takes back what an earlier editor held: its draft, and lines to be called back here alone,
-    /// the latest first.
+    /// Restores the state of an earlier editor: its draft, and history lines for this editor only,
+    /// the newest first.
     pub fn restore(&mut self, draft: String, entered: Vec<String>) {
         self.set(draft);
         self.history.restore(entered);
     }
 
-    /// Puts `text`, a draft, in the place of everything, and the cursor at its end. However long it
-    /// is, none of it is lost.
+    /// Replaces everything with the draft `text` and puts the cursor at its end. The draft may be
+    /// longer than [`LENGTH`]; it is not cut.
     pub fn set(&mut self, text: String) {
         self.take();
         let clean = match sanitize::lines(&text) {
@@ -257,8 +258,8 @@ impl Editor {
         self.hold(clean);
     }
 
-    /// Puts what was made of the text elsewhere in its place; it can be undone. What was said as it
-    /// stands still is.
+    /// Replaces the whole text with a rewritten version of it. This can be undone. A verbatim text
+    /// that begins with a slash stays verbatim.
     pub fn rewrite(&mut self, text: &str) -> Outcome {
         self.end_search(false);
         self.last = Last::Other;
@@ -268,8 +269,8 @@ impl Editor {
         self.outcome(changed)
     }
 
-    /// Returns the [line](Self::line), a draft, and leaves nothing. It does not go into the
-    /// history.
+    /// Returns the draft as a [line](Self::line) and empties the editor. The draft does not go into
+    /// the history.
     pub fn take(&mut self) -> String {
         self.end_search(false);
         self.history.leave();
@@ -278,7 +279,7 @@ impl Editor {
         text
     }
 
-    /// Leaves nothing of the text; it can be undone.
+    /// Empties the text. This can be undone.
     pub fn clear(&mut self) {
         self.end_search(false);
         let draft = self.history.leave();
@@ -330,7 +331,7 @@ impl Editor {
         text
     }
 
-    /// Begins with another text, which none of the edits before has made.
+    /// Replaces the text with one that no earlier edit has produced, so the undo stack is emptied.
     fn hold(&mut self, text: String) {
         self.cursor = text.len();
         self.text = text;
@@ -345,7 +346,8 @@ impl Editor {
         mem::replace(&mut self.cursor, to) != to
     }
 
-    /// Goes a line up or down, and from the first or last one through the history.
+    /// Moves the cursor one line up or down. From the first or the last line it moves through the
+    /// history.
     fn go_vertically(&mut self, up: bool, column: Option<usize>) -> bool {
         let column = column.unwrap_or_else(|| motion::column(&self.text, self.cursor));
         let line = if up { motion::above } else { motion::below };
@@ -371,7 +373,7 @@ impl Editor {
     fn kill(&mut self, motion: Motion) -> bool {
         let mut range = self.upto(motion);
         if range.is_empty() {
-            // At the end of a line that is its break.
+            // At the start or the end of a line, kill the line break.
             range = match motion {
                 Motion::LineStart => self.upto(Motion::Left),
                 Motion::LineEnd => self.upto(Motion::Right),
@@ -385,7 +387,7 @@ impl Editor {
         self.replace_range(range, "", Last::Killed)
     }
 
-    /// Returns what lies between the cursor and where `motion` leads.
+    /// Returns the range between the cursor and the target of `motion`.
     fn upto(&self, motion: Motion) -> Range<usize> {
         let to = motion.target(&self.text, self.cursor);
         to.min(self.cursor)..to.max(self.cursor)
@@ -408,7 +410,8 @@ impl Editor {
         self.replace_range(range, &piece, next)
     }
 
-    /// Swaps the clusters on both sides of the cursor, at the end of a line the two before it.
+    /// Swaps the two clusters around the cursor. At the end of a line it swaps the two clusters
+    /// before the cursor.
     fn transpose(&mut self) -> bool {
         let left = |from| Motion::Left.target(&self.text, from);
         let at_end = Motion::LineEnd.target(&self.text, self.cursor) == self.cursor;
@@ -429,8 +432,8 @@ impl Editor {
         true
     }
 
-    /// Puts `with`, if it fits, in the place of `range`, and the cursor behind it; returns whether
-    /// anything is another now.
+    /// Replaces `range` with `with`, if it fits, and puts the cursor after it. Returns whether
+    /// anything was replaced.
     fn replace_range(&mut self, range: Range<usize>, with: &str, next: Last) -> bool {
         if range.is_empty() && with.is_empty() {
             return false;
@@ -442,7 +445,8 @@ impl Editor {
         if !self.last.joins(&next) {
             self.undo.remember(&self.text, self.cursor, self.verbatim);
         }
-        // What another beginning makes of the text is its own matter.
+        // An edit at the start of the text clears the flag. The caller sets it again if the new
+        // start is verbatim.
         self.verbatim &= range.start > 0;
         self.last = next;
         self.column = None;
@@ -459,7 +463,8 @@ impl Editor {
         true
     }
 
-    /// Does what `key` asks of the search; none when it ends the search first.
+    /// Handles a key during a search. Returns `None` if the key must end the search first and then
+    /// edit the text.
     fn search_key(&mut self, key: KeyEvent) -> Option<Outcome> {
         let search = self.search.as_mut()?;
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
@@ -482,8 +487,8 @@ impl Editor {
         Some(if changed { Outcome::Changed } else { Outcome::Unchanged })
     }
 
-    /// Ends the search, if there is one, with the line found in the editor or with what was there
-    /// before.
+    /// Ends the search, if one is running. If `accept`, the line that was found replaces the text;
+    /// otherwise the text stays as it was before the search.
     fn end_search(&mut self, accept: bool) -> bool {
         let Some(search) = self.search.take() else { return false };
         let leaving = self.line().into_owned();

@@ -1,20 +1,21 @@
-//! Where the cursor can go: places in a text, in bytes, each between two clusters. Pure.
+//! Cursor motions. Positions are byte offsets in the text, always between two grapheme clusters.
+//! Pure.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
 
 use super::layout::{columns, is_blank};
 
-/// A way from one place to another. What is erased or killed is what lies between the two.
+/// A cursor motion. Erase and kill remove the text between the cursor and the target of a motion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Motion {
-    /// One cluster.
+    /// One grapheme cluster.
     Left,
     Right,
-    /// A word is a run of clusters with a letter or digit in them; what stands between words is
-    /// passed too.
+    /// To the start or the end of a word. A word is a run of clusters that contain a letter, a
+    /// digit or `_`. Clusters between words are skipped.
     WordLeft,
     WordRight,
-    /// To the beginning of what stands between blanks.
+    /// To the start of the run of clusters that are not white space.
     BlankLeft,
     LineStart,
     LineEnd,
@@ -23,7 +24,7 @@ pub(super) enum Motion {
 }
 
 impl Motion {
-    /// Returns the place this leads to from `cursor`.
+    /// Returns the target of this motion from `cursor`.
     pub(super) fn target(self, text: &str, cursor: usize) -> usize {
         let (before, after) = text.split_at(cursor);
         match self {
@@ -47,42 +48,43 @@ fn is_word(cluster: &str) -> bool {
     cluster.contains(|c: char| c.is_alphanumeric() || c == '_')
 }
 
-/// Returns where the run of clusters begins that ends `text` and passes.
+/// Returns the start of the longest run at the end of `text` in which every cluster passes.
 fn run_before(text: &str, passes: impl Fn(&str) -> bool) -> usize {
     let run = text.grapheme_indices(true).rev().take_while(|(_, cluster)| passes(cluster));
     run.last().map_or(text.len(), |(at, _)| at)
 }
 
-/// Returns how long the run of clusters is that begins `text` and passes.
+/// Returns the length in bytes of the longest run at the start of `text` in which every cluster
+/// passes.
 fn run_after(text: &str, passes: impl Fn(&str) -> bool) -> usize {
     text.graphemes(true).take_while(|cluster| passes(cluster)).map(str::len).sum()
 }
 
-/// Returns the first place between two clusters that is not before `at`: an edit can join what
-/// stands on its two sides.
+/// Returns the first cluster boundary at or after `at`. An edit can join the clusters on its two
+/// sides, so `at` may be inside a cluster.
 pub(super) fn settled(text: &str, at: usize) -> usize {
     let mut place = GraphemeCursor::new(at, text.len(), true);
-    // Neither can fail: they are given the whole text.
+    // Neither call can fail, because both get the whole text.
     if place.is_boundary(text, 0) == Ok(true) {
         return at;
     }
     place.next_boundary(text, 0).ok().flatten().unwrap_or(text.len())
 }
 
-/// Returns how far from the beginning of its line `cursor` stands, in columns.
+/// Returns the column of `cursor`, counted from the start of its line.
 pub(super) fn column(text: &str, cursor: usize) -> usize {
     columns(&text[Motion::LineStart.target(text, cursor)..cursor])
 }
 
-/// Returns the place in the line above that is nearest to `column` from the left; none in the first
-/// line.
+/// Returns the position in the line above that is nearest to `column` without exceeding it. Returns
+/// `None` in the first line.
 pub(super) fn above(text: &str, cursor: usize, column: usize) -> Option<usize> {
     let end = Motion::LineStart.target(text, cursor).checked_sub(1)?;
     Some(at_column(text, Motion::LineStart.target(text, end), end, column))
 }
 
-/// Returns the place in the line below that is nearest to `column` from the left; none in the last
-/// line.
+/// Returns the position in the line below that is nearest to `column` without exceeding it. Returns
+/// `None` in the last line.
 pub(super) fn below(text: &str, cursor: usize, column: usize) -> Option<usize> {
     let start = Motion::LineEnd.target(text, cursor) + 1;
     if start > text.len() {

@@ -1,4 +1,4 @@
-//! What a client says. Pure.
+//! The messages of a client. Pure.
 
 use serde::{Deserialize, Serialize};
 use strum::VariantNames;
@@ -8,155 +8,159 @@ use super::{
     Topic,
 };
 
-/// The first thing a JSON client says, in answer to the server's `hello`.
+/// The first message of a JSON client, in answer to the server's `hello`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientHello {
-    /// The nick wanted; without one the server gives a guest's.
+    /// The requested nick. Without it, the server assigns a guest nick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nick: Option<Nick>,
-    /// The room wanted, in place of the URL's.
+    /// The requested room. It overrides the room of the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
-    /// The token of an earlier `welcome`, or 128 random bits of one's own: whose connection this
-    /// is.
+    /// The token that identifies the person: from an earlier `welcome`, or 128 random bits of the
+    /// client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
-    /// The epoch that [`Self::after`] belongs to.
+    /// The epoch of [`Self::after`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// The run of the `welcome` under which [`Self::after`] was seen; without it, only a cursor
-    /// that is past the end is recognised.
+    /// The run in the `welcome` of the connection that saw [`Self::after`]. Without it, the server
+    /// only recognises a cursor that is past the end of its history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// The cursor: everything after this id is wanted. Counts only as far as it is of the server's
-    /// own history.
+    /// The cursor: the client requests everything after this id. It only counts as far as it
+    /// belongs to the server's own history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<MessageId>,
-    /// Without a cursor: the messages of the last so many seconds are wanted.
+    /// Requests the messages of this many last seconds. Only used without a cursor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// Without these: how many of the latest messages are wanted.
+    /// Requests this many of the latest messages. Only used without `after` and `since`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<u32>,
 }
 
-/// What a client says.
+/// A message of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
-    /// Who it is and where it wants to go on.
+    /// Identifies the client and its position in the history.
     Hello(ClientHello),
-    /// Says `text` in the room.
+    /// Sends `text` to the room.
     Say {
-        /// Comes back in the echo.
+        /// The key that the echo repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<IdempotencyKey>,
-        /// What is said.
+        /// The text.
         text: Body,
     },
-    /// Says `* nick text` in the room.
+    /// Sends `* nick text` to the room.
     Me {
-        /// Comes back in the echo.
+        /// The key that the echo repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<IdempotencyKey>,
-        /// What is done.
+        /// The action.
         text: Body,
     },
-    /// Tells one person alone.
+    /// Sends a private message to one person.
     Msg {
-        /// Comes back in the echo.
+        /// The key that the echo repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<IdempotencyKey>,
-        /// To whom.
+        /// The nick of the recipient.
         to: Nick,
-        /// Which person, whatever their nick is by now; an earlier version looks for `to`.
+        /// The recipient, whatever their nick is now. An earlier version ignores it and uses `to`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<PersonId>,
-        /// What.
+        /// The text.
         text: Body,
     },
-    /// Goes to another room.
+    /// Moves to another room.
     Join {
-        /// Which.
+        /// The room.
         room: RoomName,
-        /// How many of its latest messages are wanted.
+        /// The number of its latest messages that the client requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<u32>,
     },
-    /// Asks which rooms have people in them.
+    /// Requests the rooms that have people in them.
     Rooms,
-    /// Asks who is in the room.
+    /// Requests the names of the people in the room.
     Names,
-    /// Asks about one person.
+    /// Requests information about one person.
     Whois {
-        /// Whom.
+        /// The nick of that person.
         nick: Nick,
     },
-    /// Says that one is away, or is back.
+    /// Marks the person as away or as back.
     Away {
-        /// What to tell those who ask; without it, who is away is back, and who is not is away.
+        /// The away text that others can read. Without it, the state is toggled: from away to back,
+        /// or from here to away.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<AwayText>,
     },
-    /// Takes another nick.
+    /// Requests another nick.
     Nick {
-        /// Which.
+        /// The new nick.
         nick: Nick,
     },
-    /// Asks for the topic.
+    /// Requests the topic.
     Topic,
     /// Sets the topic, or clears it.
     SetTopic {
-        /// Comes back in the echo.
+        /// The key that the echo repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<IdempotencyKey>,
-        /// The new topic; none clears it.
+        /// The new topic. Without it, the topic is cleared.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Topic>,
     },
-    /// Asks for a page of messages.
+    /// Requests a page of messages.
     History {
-        /// The page begins after this id; without it, it is the last one before `before`.
+        /// The page begins after this id. Without it, the page is the last one before `before`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<MessageId>,
-        /// The page ends before this id; without it, at the latest message.
+        /// The page ends before this id. Without it, the page ends at the latest message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<MessageId>,
-        /// The page begins with what was said then or later, in place of `after`.
+        /// The page begins with the first message at or after this time. It replaces `after`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
-        /// How many.
+        /// The maximum number of messages.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
     /// Searches the room.
     Search {
-        /// Words, each of which begins a word of the message; in double quotes a phrase that stands
-        /// in it. Filters say who said it and when (`search`).
+        /// The words and filters of the query. Each word must begin a word of the message. A phrase
+        /// in double quotes must occur in the message. Filters restrict the sender and the time
+        /// (`search`).
         query: Query,
-        /// How many messages are wanted.
+        /// The maximum number of messages.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
-        /// Only messages before this id: the next page after the one that ends with it.
+        /// Only messages before this id match. A client sends the last id of a page to request the
+        /// next page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<MessageId>,
-        /// Whether all rooms that the person is in are searched, and not only this one.
+        /// Whether to search all rooms of the person, and not only this one.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         all: bool,
-        /// What `after:` in the query means where the user is; without it, a day begins as in UTC.
+        /// The time of `after:` in the query, in the user's time zone. Without it, the server uses
+        /// UTC.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Timestamp>,
-        /// What `before:` means.
+        /// The time of `before:` in the query, likewise.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
-    /// Leaves for good: the nick is free at once.
+    /// Leaves for good. The nick is free at once.
     Quit,
 }
 
 impl ClientMessage {
-    /// Returns the key of what is a text.
+    /// Returns the key of a message that carries a text.
     #[must_use]
     pub fn key(&self) -> Option<&IdempotencyKey> {
         match self {

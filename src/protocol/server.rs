@@ -1,4 +1,4 @@
-//! What a server says. Pure.
+//! The messages of a server. Pure.
 
 use std::sync::Arc;
 
@@ -12,38 +12,38 @@ use super::{
     sanitize,
 };
 
-/// A topic, and who set it, where that is known.
+/// A topic, and the nick of the person who set it, if known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicBy {
     /// The topic.
     pub topic: Topic,
-    /// Who set it.
+    /// The nick of the person who set it.
     pub by: Option<Nick>,
 }
 
-/// A room as somebody finds it who comes in.
+/// A room, as shown to a person who joins it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomView {
-    /// Which room.
+    /// The name of the room.
     #[serde(deserialize_with = "read")]
     pub room: RoomName,
     /// Its topic.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
-    /// Who set it, where that is known.
+    /// The nick of the person who set it, if known.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic_by: Option<Nick>,
-    /// How many are in it, oneself included.
+    /// The number of people in it, the reader included.
     pub people: usize,
-    /// Who is in it, in alphabetical order, up to [`Limits::NAMES`](super::Limits::NAMES).
+    /// The nicks in it, in alphabetical order, at most [`Limits::NAMES`](super::Limits::NAMES).
     #[serde(deserialize_with = "read")]
     pub names: Vec<Nick>,
-    /// Which of these are away; only where the names were asked for.
+    /// The people among [`Self::names`] who are away. Only in an answer to `names`.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub away: Vec<Nick>,
 }
 
-/// What is told of one person to somebody who asks. Times are those of the server.
+/// The answer to `whois`. All times are from the server's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whois {
     /// The person's nick.
@@ -52,13 +52,13 @@ pub struct Whois {
     /// The rooms that both are in, in alphabetical order.
     #[serde(deserialize_with = "read")]
     pub rooms: Vec<RoomName>,
-    /// When it was asked.
+    /// The time of the request.
     pub at: Timestamp,
-    /// Since when the person has been here.
+    /// The time at which the person arrived.
     pub since: Timestamp,
-    /// When the person last said something, or came.
+    /// The time at which the person last sent a message, or arrived.
     pub active: Timestamp,
-    /// What the person says of being away; absent where they are not.
+    /// The away text of the person. Absent if they are not away.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub away: Option<AwayText>,
 }
@@ -66,28 +66,27 @@ pub struct Whois {
 /// The answer to a [`ClientHello`](super::ClientHello).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The nick one has.
+    /// The nick of this client.
     #[serde(deserialize_with = "read")]
     pub nick: Nick,
-    /// The secret with which another connection is the same person; none in the text dialect.
+    /// The secret that makes another connection the same person. Absent in the text dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
-    /// Which history this is.
+    /// The epoch of the server's history.
     pub epoch: Epoch,
-    /// Which run of the server this is; none of a server that does not tell. Belongs to the cursor,
-    /// as the epoch does.
+    /// The current run of the server. Absent from a server that does not send it. A client stores
+    /// it with its cursor, like the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// Up to which id the history that the client knows is this one, 0 where they have nothing in
-    /// common that is known. Absent where all that the client may have seen is of this history; a
-    /// cursor greater than it is of another.
+    /// The last id up to which the history that the client knows equals this one; 0 if no common
+    /// part is known. Absent if everything that the client may have seen is in this history. A
+    /// cursor greater than this id belongs to another history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<MessageId>,
-    /// Whether an earlier connection of the same person in this room has lost its place to this
-    /// one.
+    /// Whether this connection has replaced an earlier connection of the same person in this room.
     #[serde(default)]
     pub resumed: bool,
-    /// Where one is.
+    /// The room that the client is in.
     #[serde(flatten)]
     pub view: RoomView,
 }
@@ -98,19 +97,19 @@ pub struct RoomEntry {
     /// Its name.
     #[serde(deserialize_with = "read")]
     pub room: RoomName,
-    /// How many are in it.
+    /// The number of people in it.
     pub people: usize,
     /// Its topic.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
-    /// Who set it, where that is known.
+    /// The nick of the person who set it, if known.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub topic_by: Option<Nick>,
 }
 
 impl RoomEntry {
-    /// Returns the most bytes that it takes in an event of JSON, which at worst doubles a topic and
-    /// a nick.
+    /// Returns an upper bound of its size in a JSON event, in bytes. JSON at most doubles a topic
+    /// and a nick.
     #[must_use]
     pub fn size(&self) -> usize {
         let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
@@ -121,69 +120,69 @@ impl RoomEntry {
 /// One change of nick.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {
-    /// The nick before.
+    /// The old nick.
     #[serde(deserialize_with = "read")]
     pub from: Nick,
-    /// The nick now.
+    /// The new nick.
     #[serde(deserialize_with = "read")]
     pub to: Nick,
 }
 
-/// Who came, went and changed their nick in one room in one short while.
+/// The joins, leaves and changes of nick in one room during a short time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// Where.
+    /// The room.
     #[serde(deserialize_with = "read")]
     pub room: RoomName,
-    /// Who came, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
+    /// The nicks that joined, at most [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub joined: Vec<Nick>,
-    /// Who came and is not spelled out.
+    /// The number of further joins.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_joined: usize,
-    /// Who came back after the server was restarted, up to
-    /// [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES). Only programs care: for people
-    /// they were never away.
+    /// The nicks that returned after a restart of the server, at most
+    /// [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES). Only programs need them: to
+    /// people, these persons were never away.
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Nick>,
-    /// Who came back and is not spelled out.
+    /// The number of further returns.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_returned: usize,
-    /// Who went, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
+    /// The nicks that left, at most [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Nick>,
-    /// Who went and is not spelled out.
+    /// The number of further leaves.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_left: usize,
-    /// Who changed their nick, up to [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
+    /// The changes of nick, at most [`Limits::PRESENCE_NAMES`](super::Limits::PRESENCE_NAMES).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renamed: Vec<Rename>,
-    /// Who changed their nick and is not spelled out.
+    /// The number of further changes of nick.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_renamed: usize,
-    /// How many are in the room now.
+    /// The number of people in the room now.
     pub people: usize,
 }
 
-/// What became of somebody, as a [`Presence`] tells.
+/// What happened to a person, according to a [`Presence`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate<'a> {
-    /// They went.
+    /// The person left.
     Left,
-    /// They have this nick now.
+    /// The person now has this nick.
     Renamed(&'a Nick),
 }
 
 impl Presence {
-    /// Returns what became of whoever was called `nick` before, if anything is told. Somebody else
-    /// may be called so now.
+    /// Returns what happened to the person who had `nick` before, if this event contains it.
+    /// Another person may have this nick now.
     #[must_use]
     pub fn fate(&self, nick: &Nick) -> Option<Fate<'_>> {
         let renamed = self.renamed.iter().find(|rename| rename.from == *nick).map(|rename| Fate::Renamed(&rename.to));
         renamed.or_else(|| self.left.contains(nick).then_some(Fate::Left))
     }
 
-    /// Returns whether somebody has come who is called `nick`.
+    /// Returns whether a person with `nick` has joined or returned.
     #[must_use]
     pub fn comes(&self, nick: &Nick) -> bool {
         self.joined.contains(nick) || self.returned.contains(nick)
@@ -192,8 +191,8 @@ impl Presence {
 
 #[cfg(test)]
 impl Presence {
-    /// Returns that nobody has moved in `room`, where there are so many `people`: tests add who
-    /// has.
+    /// Returns a presence event without changes, for a room with `people` people. Tests add the
+    /// changes.
     pub(crate) const fn unmoved(room: RoomName, people: usize) -> Self {
         Self {
             room,
@@ -215,133 +214,133 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// A message to one person alone; it is not kept in the log.
+/// A message to one person alone. It is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Private {
-    /// The other person as the reader sees it: who said it, or in the sender's copy to whom. An
-    /// earlier version does not tell.
+    /// The other person: the sender, or in the sender's copy the recipient. Absent from an earlier
+    /// version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<PersonId>,
-    /// The same in every copy of it, and no other's in this history. An earlier version does not
-    /// tell.
+    /// The number of the message: the same in all its copies, and unique in this history. Absent
+    /// from an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u64>,
-    /// Who said it.
+    /// The nick of the sender.
     #[serde(deserialize_with = "read")]
     pub from: Nick,
-    /// To whom.
+    /// The nick of the recipient.
     #[serde(deserialize_with = "read")]
     pub to: Nick,
-    /// When the server took it.
+    /// The time at which the server accepted it.
     pub at: Timestamp,
-    /// What was said.
+    /// The text.
     #[serde(deserialize_with = "read")]
     pub text: Body,
-    /// In the sender's copy, the key it was sent with.
+    /// The key that it was sent with. Only in the sender's copy.
     #[serde(default, deserialize_with = "read_key", skip_serializing_if = "Option::is_none")]
     pub key: Option<IdempotencyKey>,
 }
 
-/// What an `error` is about, for programs; the words beside it are for people.
+/// The kind of an `error`, for programs. [`Failure::message`] is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The frame was not a message of the protocol.
     BadMessage,
-    /// A type this server does not know, perhaps of a later version.
+    /// The server does not know this type. It may be of a later version.
     UnknownType,
-    /// A slash command that does not exist.
+    /// The slash command does not exist.
     UnknownCommand,
-    /// Something else than `hello` came first, or `hello` came again.
+    /// The first message was not `hello`, or a second `hello` arrived.
     UnexpectedHello,
-    /// The nick is somebody's, or looks like somebody's.
+    /// The nick belongs to another person, or looks like the nick of another person.
     NickTaken,
-    /// Nobody of that nick is here.
+    /// No person with this nick is here.
     NoSuchNick,
-    /// A private message was not delivered, or not for certain: the person's connections are lost
-    /// or take nothing, they have gone before they had it, or too much that its sender told others
-    /// has not arrived yet.
+    /// A private message was not delivered, or not for certain. The recipient's connections are
+    /// lost or accept no data, the recipient left before receiving it, or too many private messages
+    /// of this sender are still undelivered.
     Unreachable,
-    /// One is in as many rooms as one person may be in.
+    /// The person is already in the maximum number of rooms.
     TooManyRooms,
-    /// The id is none that this history has given: it is of another.
+    /// This history has not assigned the id: it belongs to another history.
     OtherHistory,
-    /// The log could not take the message: nobody has seen it.
+    /// The store failed to write the message. Nobody has seen it.
     NotStored,
-    /// The server cannot do it at the moment.
+    /// The server cannot answer the request at the moment.
     Unavailable,
     /// A code of a later version.
     #[serde(other)]
     Other,
 }
 
-/// What went wrong with something that a client said.
+/// The reason why a request of a client failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// For programs.
+    /// The error code, for programs.
     pub code: ErrorCode,
-    /// For people: lower case, no final period.
+    /// The reason in words, for people: lower case, no final period.
     #[serde(deserialize_with = "sanitize::deserialize_line")]
     pub message: String,
     /// The key of the message that failed.
     #[serde(default, deserialize_with = "read_key", skip_serializing_if = "Option::is_none")]
     pub key: Option<IdempotencyKey>,
-    /// With [`ErrorCode::NickTaken`]: a nick that is free.
+    /// A free nick. Only with [`ErrorCode::NickTaken`].
     #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
     pub free: Option<Nick>,
 }
 
 impl Failure {
-    /// Returns a failure that is about nothing in particular that was sent.
+    /// Returns a failure that is not about a particular message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), key: None, free: None }
     }
 
-    /// Returns this failure, about the message sent with `key`.
+    /// Returns this failure with the key of the message that it is about.
     #[must_use]
     pub fn about(self, key: Option<IdempotencyKey>) -> Self {
         Self { key, ..self }
     }
 }
 
-/// What a server says.
+/// A message of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// The server speaks first (JSON only).
+    /// The first message of a connection (JSON only).
     Hello {
         /// Name and version of the server.
         #[serde(deserialize_with = "sanitize::deserialize_line")]
         server: String,
-        /// For a later proof of who the client is.
+        /// A random value, for a later proof of the client's identity.
         nonce: Nonce,
     },
-    /// One is in.
+    /// The client is admitted.
     Welcome(Welcome),
-    /// One has gone to another room.
+    /// The client has moved to another room.
     Joined(RoomView),
-    /// An entry of the log.
+    /// A message of the store.
     Message(Arc<Message>),
-    /// What was asked for has been sent; what follows is new.
+    /// All requested messages have been sent. What follows is new.
     Live {
-        /// Where.
+        /// The room.
         #[serde(deserialize_with = "read")]
         room: RoomName,
-        /// Everything up to here has been sent, or was not asked for: come back with this until a
-        /// later message has been seen.
+        /// The cursor: everything up to it has been sent, or was not requested. A client that has
+        /// not seen a later message presents this cursor when it comes back.
         cursor: MessageId,
     },
-    /// Messages between the cursor and the next message have been deleted from the log and cannot
+    /// Messages between the cursor and the next message have been deleted from the store and cannot
     /// be sent.
     Gap {
-        /// Where.
+        /// The room.
         #[serde(deserialize_with = "read")]
         room: RoomName,
     },
-    /// Older messages, oldest first, as many as fit one event.
+    /// Older messages, oldest first, as many as fit in one event.
     History {
-        /// Where.
+        /// The room.
         #[serde(deserialize_with = "read")]
         room: RoomName,
         /// The messages.
@@ -349,84 +348,86 @@ pub enum ServerMessage {
         /// Whether another event of the same page follows.
         more: bool,
     },
-    /// What a search found, newest first.
+    /// The results of a search, newest first.
     Found {
-        /// Where.
+        /// The room.
         #[serde(deserialize_with = "read")]
         room: RoomName,
-        /// What was searched for.
+        /// The query.
         #[serde(deserialize_with = "read")]
         query: Query,
         /// The messages.
         messages: Vec<Arc<Message>>,
         /// Whether another event of the same search follows.
         more: bool,
-        /// Whether the search was cut short, so that there may be more to find. Only in the last
+        /// Whether the search was cut short, so that there may be more results. Only in the last
         /// event.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         incomplete: bool,
-        /// Whether all rooms that the person is in were searched.
+        /// Whether all rooms of the person were searched.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         all: bool,
-        /// How many messages there are to find, where they were counted.
+        /// The total number of matches, if they were counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
-        /// Whether there are perhaps more than that: counting has its limits.
+        /// Whether there may be more matches than `total`: counting has a limit.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         or_more: bool,
     },
     /// A message to one person alone, for that person and as the sender's echo.
     Private(Private),
-    /// Who came and went.
+    /// The joins, leaves and changes of nick in a room.
     Presence(Presence),
-    /// Who is in the room.
+    /// The people in the room.
     Names(RoomView),
-    /// Which rooms have people in them, the fullest first, up to
+    /// The rooms that have people in them, the fullest first, at most
     /// [`Limits::ROOMS`](super::Limits::ROOMS).
     Rooms {
         /// The rooms.
         rooms: Vec<RoomEntry>,
-        /// How many there are in all.
+        /// The number of rooms in all.
         total: usize,
         /// Whether another event of the same list follows.
         #[serde(default)]
         more: bool,
     },
-    /// The topic, when it was asked for.
+    /// The topic, as the answer to a request.
     Topic {
-        /// Where.
+        /// The room.
         #[serde(deserialize_with = "read")]
         room: RoomName,
-        /// The topic, where there is one.
+        /// The topic, if there is one.
         #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         topic: Option<Topic>,
-        /// Who set it, where that is known.
+        /// The nick of the person who set it, if known.
         #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         topic_by: Option<Nick>,
     },
-    /// Who somebody is.
+    /// The answer to a question about one person.
     Whois(Whois),
-    /// Somebody is away, or is not any more: oneself, or to whom one has just written.
+    /// A person is away, or is back: the client's own person, or the recipient of the private
+    /// message that the client has just sent.
     Away {
-        /// Who; absent where it is oneself.
+        /// The nick of the person. Absent if it is the client's own person.
         #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         nick: Option<Nick>,
-        /// What they say of it; absent where they are back.
+        /// The away text. Absent if the person is back.
         #[serde(default, deserialize_with = "read", skip_serializing_if = "Option::is_none")]
         text: Option<AwayText>,
     },
-    /// One has another nick: it was asked for here, or on another connection of the same person.
+    /// The client has another nick. It was requested here, or on another connection of the same
+    /// person.
     Nick {
-        /// The nick one has now.
+        /// The new nick.
         #[serde(deserialize_with = "read")]
         nick: Nick,
     },
-    /// One's messages come too fast: this one is kept and taken at its turn; send the next after
-    /// that.
+    /// The client sends messages too fast. The server keeps this message and handles it later. The
+    /// client should send its next message after that.
     Slow {
-        /// How long to wait, in milliseconds.
+        /// The time to wait, in milliseconds.
         retry_after_ms: u64,
     },
-    /// Something that was said could not be done.
+    /// A request of the client failed.
     Error(Failure),
 }

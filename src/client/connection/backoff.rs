@@ -1,21 +1,21 @@
-//! How long to wait before the next attempt to connect. Pure: time and chance come in by value.
+//! The backoff between attempts to connect. Pure: the caller passes times and random numbers.
 
 use std::time::Duration;
 
-/// The first wait, and the last that doubling reaches: a pipe that gives up after 30 s has tried
-/// again at least once before.
+/// The first wait and the maximum wait. With these values a pipe that gives up after 30 s has made
+/// at least one further attempt before.
 const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// The last wait for a server on this machine: somebody has just started it, or is about to, and
-/// its clients are few.
+/// The maximum wait for a server on this machine. Someone has just started it or is about to, and
+/// it has few clients.
 const LONGEST_HERE: Duration = Duration::from_secs(2);
 
-/// A connection that stood for so long was a good one: what failed before it counts no more.
+/// A connection that lasted this long was healthy. Earlier failures no longer count.
 pub(super) const HEALTHY: Duration = Duration::from_mins(1);
 
-/// Waits that double from 0.5 s to 15 s, each shortened by chance to between a half and the whole
-/// of it, so that the clients of a server that was restarted do not all come back at once.
+/// Waits that double from 0.5 s to 15 s. Jitter reduces each wait to between half and all of it, so
+/// that the clients of a restarted server do not all reconnect at the same time.
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
     /// Whether the server is on this machine.
@@ -26,13 +26,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the waits for a server on this machine.
+    /// Returns a backoff for a server on this machine.
     #[must_use]
     pub fn here() -> Self {
         Self { is_here: true, ..Self::default() }
     }
 
-    /// Returns the next wait; `chance` is between 0 and 1.
+    /// Returns the next wait. `chance` is a random number between 0 and 1.
     pub fn wait(&mut self, chance: f64) -> Duration {
         let longest = if self.is_here { LONGEST_HERE } else { LONGEST };
         let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(longest);
@@ -41,9 +41,9 @@ impl Backoff {
         self.waited
     }
 
-    /// Takes note that a connection stood for `length`. One that stood longer than the wait before
-    /// it was worth that wait, and the next is shorter: over a network that cuts each connection,
-    /// more time is spent connected than waiting.
+    /// Records that a connection lasted for `length`. If it lasted longer than the wait before it,
+    /// the next wait is shorter. So on a network that cuts every connection, the client spends more
+    /// time connected than waiting.
     pub fn connected_for(&mut self, length: Duration) {
         if length >= HEALTHY {
             self.failures = 0;

@@ -1,4 +1,5 @@
-//! One attempt to connect: resolve, dial, and the opening handshake, each under a deadline.
+//! One attempt to connect: name resolution, dialling and the opening handshake, each with a
+//! timeout.
 
 use std::{io, time::Duration};
 
@@ -12,59 +13,59 @@ use tokio_websockets::Error as WebSocketError;
 use super::handshake::{self, Established};
 use crate::{client::address::Address, os, protocol::Limits};
 
-/// For the name to be resolved and one of its addresses to answer.
+/// The timeout for resolving the name and for connecting to one of its addresses.
 const DIAL: Duration = Duration::from_secs(10);
 
-/// What is said of a name that no address is known for.
+/// The reason for a name that does not resolve.
 const UNKNOWN_HOST: &str = "the host is not known";
 
-/// How a server is reached.
+/// How to reach a server.
 pub trait Dial: Send + Sync + 'static {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Returns a new connection. It is dropped where it takes longer than 10 s.
+    /// Returns a new connection. The future is dropped if it takes longer than 10 s.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the error of the operating system.
     fn dial(&self, address: &Address) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
-/// Over TCP: all addresses of the host are tried in turn.
+/// Dials over TCP and tries all addresses of the host in turn.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tcp;
 
-/// Why there is no connection; its words are for people.
+/// The reason why there is no connection. The message is shown to the user.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The name could not be resolved, or no address of it took the connection.
+    /// The name did not resolve, or no address of it accepted the connection.
     #[error("cannot connect to {address}: {reason}")]
     Dial {
-        /// Where.
+        /// The address of the server.
         address: Box<Address>,
-        /// What went wrong.
+        /// The reason for the failure.
         reason: String,
-        /// Whether somebody is there who does not listen at this port.
+        /// Whether the host answered but nothing listens on the port.
         refused: bool,
     },
-    /// The server answered the handshake with something else than a connection.
+    /// The server did not answer the handshake with a WebSocket connection.
     #[error("cannot connect to {address}: {reason}")]
     Handshake {
-        /// Where.
+        /// The address of the server.
         address: Box<Address>,
-        /// What went wrong.
+        /// The reason for the failure.
         reason: String,
     },
-    /// What the server says is more than we take, each time.
+    /// The server repeatedly sent a frame larger than we accept.
     #[error("{0}, again and again")]
     TooBig(String),
-    /// Another connection of this session came, and the server ended ours.
+    /// Another connection took over this session, and the server closed ours.
     #[error("this session goes on in another connection")]
     TakenOver,
 }
 
 impl ConnectError {
-    /// Returns what the user can do about it.
+    /// Returns what the user can do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -88,7 +89,7 @@ impl ConnectError {
 /// Makes one connection.
 ///
 /// # Errors
-/// Whatever went wrong.
+/// Returns a [`ConnectError`] if dialling or the handshake fails.
 pub(super) async fn connect<D: Dial>(dialer: &D, address: &Address) -> Result<Established<D::Stream>, ConnectError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     let stream =
@@ -117,8 +118,8 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
     let candidates: Vec<_> = self::resolved(resolved)?.collect();
     let mut last = io::Error::other("the host has no address");
     for (tried, candidate) in candidates.iter().enumerate() {
-        // What is left is shared by those that are left, so that one dead address does not hide a
-        // living one.
+        // The remaining addresses share the remaining time, so that a dead address does not hide a
+        // working one.
         let share = u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX);
         let patience = until.saturating_duration_since(Instant::now()) / share;
         match timeout(patience, TcpStream::connect(candidate)).await.map_err(late).flatten() {
@@ -132,12 +133,12 @@ async fn dial(address: &Address) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Returns what a name was resolved to, if it was.
+/// Maps a failed name resolution to the error for an unknown host.
 pub(super) fn resolved<T>(found: io::Result<T>) -> io::Result<T> {
     found.map_err(|_| io::Error::other(UNKNOWN_HOST))
 }
 
-/// Says what `error` means to whoever wants to chat.
+/// Describes `error` for the user.
 pub(super) fn explain(error: &WebSocketError) -> String {
     match error {
         WebSocketError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

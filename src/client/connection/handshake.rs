@@ -1,6 +1,6 @@
-//! Our half of the opening handshake (RFC 6455 section 4.1): the request, and an answer that is
-//! read under [`Limits`] and may be anything. But for the words of a refusal it has no deadline of
-//! its own.
+//! The client side of the opening handshake (RFC 6455 section 4.1): it sends the request and reads
+//! the answer. The answer may be anything, so it is read under [`Limits`]. Only the text of a
+//! refusal has a timeout here. The caller sets the timeout of the handshake.
 
 use std::{io, time::Duration};
 
@@ -23,45 +23,46 @@ use crate::{
     },
 };
 
-/// A connection whose opening handshake is done.
+/// A connection after its opening handshake.
 pub(super) struct Established<S> {
     pub(super) stream: WebSocketStream<BufReader<S>>,
     pub(super) dialect: Dialect,
 }
 
-/// What is read ahead: the usual answer, and few enough bytes that most later reads go past it.
+/// The capacity of the read buffer, in bytes. It holds the usual answer, but is small enough that
+/// most later reads bypass it.
 const AHEAD: usize = 1024;
 
-/// What is read of the words of a refusal, in bytes, what is shown of them, in characters, and how
-/// long they may take.
+/// The limits on the text of a refusal: the bytes that are read, the characters that are shown, and
+/// the time it may take.
 const WORDS: usize = 1024;
 const SHOWN: usize = 300;
 const SOON: Duration = Duration::from_secs(1);
 
-/// The longest wait that a refusal may tell, in seconds.
+/// The longest wait that is accepted from a refusal, in seconds.
 const LONGEST_WAIT: u32 = 24 * 60 * 60;
 
-/// What the head of an answer says.
+/// The result of parsing the head of an answer.
 #[derive(Debug)]
 enum Answer {
     Granted(Dialect),
     Refused(Refusal),
 }
 
-/// An answer that is no WebSocket.
+/// An answer that does not open a WebSocket.
 #[derive(Debug, Clone, Copy)]
 struct Refusal {
     status: u16,
-    /// How many bytes of words follow.
+    /// The number of bytes of text that follow.
     words: usize,
-    /// In how many seconds the server wants to be asked again.
+    /// The number of seconds after which the server wants to be asked again.
     retry_after: Option<u32>,
 }
 
-/// Asks for a WebSocket on `stream`, and returns it with how the server will speak.
+/// Requests a WebSocket on `stream`. Returns it together with the dialect of the server.
 ///
 /// # Errors
-/// Why there is none, for people.
+/// Returns the reason for the user if the handshake fails.
 pub(super) async fn shake_hands<S>(address: &Address, stream: S) -> Result<Established<S>, String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -91,8 +92,8 @@ fn request(address: &Address, key: &str) -> String {
     )
 }
 
-/// Reads the head of the answer, and leaves what is behind it in the stream; of a refusal the words
-/// too.
+/// Reads the head of the answer. Leaves the bytes after it in the stream, but reads the text of a
+/// refusal.
 async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> Result<Dialect, String> {
     let mut head = Vec::with_capacity(AHEAD);
     loop {
@@ -112,7 +113,7 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
             Some((_, Answer::Refused(refusal))) => {
                 let mut words = Vec::new();
                 let most = u64::try_from(refusal.words.min(WORDS)).unwrap_or_default();
-                // What has come by then is better than nothing.
+                // The text that has arrived before the timeout is better than none.
                 drop(timeout(SOON, stream.take(most).read_to_end(&mut words)).await);
                 return Err(refusal.in_words(&String::from_utf8_lossy(&words)));
             }
@@ -124,11 +125,11 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, key: &str) -> R
     }
 }
 
-/// Returns the length of the head that `bytes` begin with and what it says, or nothing as long as
-/// more is needed.
+/// Parses the head at the beginning of `bytes`. Returns its length and its meaning, or `None` if
+/// more bytes are needed.
 ///
 /// # Errors
-/// Why it is no head, or says what it must not, for people.
+/// Returns the reason for the user if the bytes are not a head or the head is invalid.
 fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Answer)>, String> {
     let mut headers = [EMPTY_HEADER; Limits::HEADERS];
     let mut response = Response::new(&mut headers);
@@ -143,7 +144,8 @@ fn read(bytes: &[u8], key: &str) -> Result<Option<(usize, Answer)>, String> {
     }
 }
 
-/// Returns what an answer says (RFC 6455 section 4.1, the checks of the client).
+/// Interprets the head of an answer. Makes the checks that a client must make (RFC 6455 section
+/// 4.1).
 fn decide(status: u16, headers: Headers<'_>, key: &str) -> Result<Answer, String> {
     if status != 101 {
         return Ok(Answer::Refused(Refusal::new(status, headers)));
@@ -170,7 +172,7 @@ fn decide(status: u16, headers: Headers<'_>, key: &str) -> Result<Answer, String
 impl Refusal {
     fn new(status: u16, headers: Headers<'_>) -> Self {
         let text = |name| headers.only(name).and_then(|value| std::str::from_utf8(value).ok()).map(str::trim);
-        // A page is for a browser.
+        // Do not show an HTML page: it is for a browser.
         let is_text = text(&header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/plain"));
         let length = text(&header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).filter(|_| is_text);
         let retry_after = text(&header::RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
@@ -181,7 +183,7 @@ impl Refusal {
         }
     }
 
-    /// Returns it for people: in the server's own words where there are any.
+    /// Returns the refusal for the user, in the words of the server if it sent any.
     fn in_words(self, said: &str) -> String {
         let said = sanitize::line(said);
         let said = said.trim();
@@ -227,7 +229,7 @@ mod tests {
     const GRANTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
-    /// Returns what becomes of an answer that comes in pieces of `size` bytes, and what is behind
+    /// Returns the result for an answer that arrives in pieces of `size` bytes, and the bytes after
     /// it.
     fn told(bytes: &[u8], size: usize) -> Result<(Dialect, Vec<u8>), String> {
         let mut stream = BufReader::with_capacity(size, bytes);
@@ -343,8 +345,7 @@ mod tests {
             size in 1..3000_usize,
         ) {
             let bytes = [start.as_bytes(), &parts.concat()].concat();
-            // A head that is granted is within its limits, and what is behind it is there to the
-            // last byte.
+            // An accepted head is within the limits, and no byte after it is lost.
             if let Ok((_, behind)) = told(&bytes, size) {
                 prop_assert!(bytes.ends_with(&behind) && bytes.len() - behind.len() <= Limits::HEAD);
             }

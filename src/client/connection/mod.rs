@@ -1,8 +1,9 @@
-//! The connection to the server: one task with a channel in and a channel out, that connects, pumps
-//! frames, and connects again.
+//! The connection to the server. One task with a channel for commands and a channel for events
+//! connects, pumps frames, and reconnects.
 //!
-//! It knows nothing of what the frames say. Everything it waits for has a deadline, and it never
-//! waits for its reader and its peer in turn: while one of them is slow, orders are still taken.
+//! The task does not interpret frames. Every wait for the server has a timeout. The task never
+//! waits for its reader and the server in turn: while one of them is slow, it still accepts
+//! commands.
 
 mod backoff;
 mod connect;
@@ -34,60 +35,61 @@ use crate::{
     protocol::{Dialect, Limits},
 };
 
-/// Frames larger than we take, each soon after a new connection, after which it is no use to come
-/// back for the same again.
+/// The number of oversized frames after which the client gives up, each soon after a new
+/// connection. Reconnecting would only bring the same frame again.
 const TOO_BIG: u32 = 3;
 
-/// Events that wait for their reader; with [`Limits::INBOUND`] it bounds what a fast server can
-/// make us hold.
+/// The capacity of the event queue. Together with [`Limits::INBOUND`] it limits the memory that a
+/// fast server can make us hold.
 const EVENTS: usize = 64;
 
-/// Orders that wait for the link: the client's window and a few more.
+/// The capacity of the command queue: the send window of the client and a few more.
 const ORDERS: usize = 64;
 
-/// For the close handshake and the last frames before it, and a little for ourselves.
+/// The timeout for the last frames and the close handshake, with a margin of 1 s for ourselves.
 const CLOSE: Duration = Limits::WRITE.saturating_add(Limits::CLOSE).saturating_add(Duration::from_secs(1));
 
-/// What happens on the link.
+/// An event on the connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// A connection stands.
+    /// A connection is established.
     Connected {
-        /// Which: counts up from 1. Orders for another are dropped.
+        /// The number of the connection. It counts up from 1. Commands for another number are
+        /// dropped.
         connection: u64,
-        /// How the server speaks.
+        /// The dialect that the server speaks.
         dialect: Dialect,
     },
-    /// The server has sent a text frame.
+    /// The server sent a text frame.
     Frame(String),
-    /// The connection is gone; the link goes on trying to make another.
+    /// The connection was lost. The task tries to reconnect.
     Dropped {
-        /// Why, for people; it may have words of the server in it.
+        /// The reason for the user. It may contain text from the server.
         reason: String,
-        /// For how long nothing had come on it, with what the machine slept.
+        /// How long nothing had arrived, including the time that the machine slept.
         silent: Duration,
     },
-    /// There is no connection, and the link waits before it tries again.
+    /// There is no connection, and the task waits before the next attempt.
     Waiting {
-        /// Why the last try failed, for people; it may have words of the server in it. Nothing
-        /// where it was a connection.
+        /// The reason for the user why the last attempt failed. It may contain text from the
+        /// server. `None` if the attempt was successful.
         reason: Option<String>,
         /// What the user can do about it.
         hint: Option<String>,
-        /// For how long, unless [`CommandKind::Retry`] comes before.
+        /// The length of the wait. [`CommandKind::Retry`] ends it early.
         length: Duration,
     },
-    /// The link has ended and will not try again.
+    /// The task has ended and will not try again.
     GaveUp(ConnectError),
 }
 
-/// What the link is to do.
+/// A command for the connection task.
 #[derive(Debug)]
 pub struct ConnectionCommand {
-    /// For which connection it is meant; on another it means nothing, and is dropped, but for
-    /// [`CommandKind::Retry`].
+    /// The number of the connection that the command is for. A command for another connection is
+    /// dropped, except [`CommandKind::Retry`].
     pub connection: u64,
-    /// What is to be done.
+    /// What to do.
     pub what: CommandKind,
 }
 
@@ -96,13 +98,13 @@ pub struct ConnectionCommand {
 pub enum CommandKind {
     /// Send this text frame.
     Frame(String),
-    /// End this connection and make another.
+    /// End this connection and make a new one.
     Reconnect,
-    /// Where the link waits before it tries again, try now. At other times it means nothing.
+    /// Make the next attempt now if the task waits before it. Otherwise this does nothing.
     Retry,
 }
 
-/// A running link.
+/// A running connection task.
 #[derive(Debug)]
 pub struct Connection {
     orders: mpsc::Sender<ConnectionCommand>,
@@ -114,21 +116,20 @@ pub struct Connection {
 impl Connection {
     /// Starts to connect to `address`.
     ///
-    /// When the first connection cannot be made, [`ConnectionEvent::GaveUp`] comes; after it every
-    /// failure is tried again.
+    /// If the first attempt fails, the task sends [`ConnectionEvent::GaveUp`]. After the first
+    /// connection it retries every failure.
     #[must_use]
     pub fn start(address: Address) -> Self {
         Self::start_over(Tcp, address)
     }
 
-    /// Starts to connect to `address`, reached by `dialer`. See [`Self::start`].
+    /// Starts to connect to `address` through `dialer`. See [`Self::start`].
     #[must_use]
     pub fn start_over(dialer: impl Dial, address: Address) -> Self {
         Self::start_policy(dialer, address, false)
     }
 
-    /// Starts to connect to `address`, and goes on trying also where the first connection cannot be
-    /// made.
+    /// Starts to connect to `address`, and also retries if the first attempt fails.
     #[must_use]
     pub fn keep_trying(address: Address) -> Self {
         Self::start_policy(Tcp, address, true)
@@ -142,44 +143,44 @@ impl Connection {
         Self { orders, events, stop, task: tokio::spawn(policy.run()) }
     }
 
-    /// Returns the next event, or `None` when the link has ended. Cancel-safe.
+    /// Returns the next event, or `None` if the task has ended. Cancel-safe.
     pub async fn event(&mut self) -> Option<ConnectionEvent> {
         self.events.recv().await
     }
 
-    /// Appends the next event and those that wait behind it to `into`; none when the link has
+    /// Waits for an event and appends all waiting events to `into`. Appends nothing if the task has
     /// ended. Cancel-safe.
     pub async fn events(&mut self, into: &mut Vec<ConnectionEvent>) {
         self.events.recv_many(into, EVENTS).await;
     }
 
-    /// Polls for the next event, as [`Self::event`] waits for it.
+    /// Polls for the next event, like [`Self::event`].
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<ConnectionEvent>> {
         self.events.poll_recv(cx)
     }
 
-    /// Gives an order now, or gives it back where the link has no room for it: it takes more before
-    /// its next event at the latest. It is dropped when the link has ended.
+    /// Queues a command without waiting, or returns it if the queue is full. The queue has capacity
+    /// again before the next event arrives. The command is dropped if the task has ended.
     ///
     /// # Errors
-    /// The order, where there is no room for it.
+    /// Returns the command if the queue is full.
     pub fn offer(&self, order: ConnectionCommand) -> Result<(), ConnectionCommand> {
         match self.orders.try_send(order) {
             Err(TrySendError::Full(order)) => Err(order),
-            // An ended link has said why in its last event.
+            // A task that has ended gave the reason in its last event.
             Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
         }
     }
 
-    /// Gives an order; it is dropped when the link has ended. The link takes orders also while its
-    /// events are not read, so this waits no longer than one write may take.
+    /// Queues a command. It is dropped if the task has ended. The task accepts commands even while
+    /// its events are not read, so this waits at most for the timeout of one write.
     pub async fn order(&self, order: ConnectionCommand) {
-        // An ended link has said why in its last event.
+        // A task that has ended gave the reason in its last event.
         drop(self.orders.send(order).await);
     }
 
-    /// Sends what was ordered, closes the connection as it should be, and waits for that, within a
-    /// deadline.
+    /// Sends the queued frames, closes the connection properly, and waits for the end with a
+    /// timeout.
     pub async fn close(mut self) {
         self.stop.cancel();
         self.events.close();
@@ -190,11 +191,11 @@ impl Connection {
     }
 }
 
-/// The loop round single attempts.
+/// The reconnection loop around single attempts.
 struct Policy<D> {
     dialer: D,
     address: Address,
-    /// Whether the first connection is tried again like any other.
+    /// Whether a failed first attempt is retried like any other.
     patient: bool,
     orders: mpsc::Receiver<ConnectionCommand>,
     events: mpsc::Sender<ConnectionEvent>,
@@ -252,7 +253,7 @@ impl<D: Dial> Policy<D> {
         }
     }
 
-    /// Serves a connection until it ends; leaves in `heard` how long the machine was up at the last
+    /// Serves a connection until it ends. Stores in `heard` the uptime of the machine at the last
     /// sign of life.
     async fn serve(
         &mut self,
@@ -273,12 +274,12 @@ impl<D: Dial> Policy<D> {
         self.tell(ConnectionEvent::GaveUp(error)).await;
     }
 
-    /// Tells `event`, and meanwhile drops orders, which are all for connections that are gone:
-    /// whoever gives one must not wait for us while we wait for them.
+    /// Sends `event`, and drops commands meanwhile. They are all for connections that are gone.
+    /// Without this, the sender of a command could wait for us while we wait for it.
     async fn tell(&mut self, event: ConnectionEvent) {
         tokio::select! {
             biased;
-            // A reader that is gone shows itself by `stop`, or by the orders having ended.
+            // If the receiver is gone, `stop` or the end of the commands ends the task.
             _ = self.events.send(event) => {}
             () = discard(&mut self.orders) => {}
             () = self.stop.cancelled() => {}
@@ -286,7 +287,7 @@ impl<D: Dial> Policy<D> {
     }
 }
 
-/// Takes orders until one is to try again; returns false where nobody gives any more.
+/// Receives commands until one is a retry. Returns false if the channel is closed.
 async fn retry(orders: &mut mpsc::Receiver<ConnectionCommand>) -> bool {
     while let Some(order) = orders.recv().await {
         if matches!(order.what, CommandKind::Retry) {
@@ -296,7 +297,7 @@ async fn retry(orders: &mut mpsc::Receiver<ConnectionCommand>) -> bool {
     false
 }
 
-/// Takes orders for connections that are gone, until nobody gives any.
+/// Receives and drops commands for connections that are gone, until the channel is closed.
 async fn discard(orders: &mut mpsc::Receiver<ConnectionCommand>) {
     while orders.recv().await.is_some() {}
 }

@@ -1,4 +1,4 @@
-//! One connection's life: frames in, frames out, until one side ends it or it is dead.
+//! Moves the frames of one connection in both directions until one side closes it or it is dead.
 
 use std::{collections::VecDeque, future::poll_fn, task::Poll, time::Duration};
 
@@ -17,32 +17,33 @@ use crate::{
     protocol::{CLOSE_TAKEN_OVER, Limits, sanitize},
 };
 
-/// Without a sign of life for so long, we ask for one.
+/// Without a sign of life for this long, the client sends a ping.
 const PROBE_AFTER: Duration = Duration::from_secs(20);
 
-/// Without one for so long, the connection is dead: a server that lives has pinged, or answered our
-/// ping.
+/// Without a sign of life for this long, the connection is dead. A live server has sent a ping or
+/// answered ours.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// Frames that are taken at one go while more are there: enough that to wait for one and to wake
-/// its reader costs nothing a frame, few enough that orders and the end need not wait.
+/// The maximum number of frames that are taken at once if more are available. It is large enough
+/// that waiting and waking the reader cost almost nothing per frame, and small enough that commands
+/// and the end of the connection are not delayed.
 const BURST: usize = 64;
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// We were told to stop, or nobody reads our events any more.
+    /// The task was told to stop, or nobody reads its events any more.
     Stopped,
-    /// The server says that the session goes on in another connection.
+    /// The server reports that another connection took over the session.
     TakenOver,
-    /// The server said more at once than we take, in words.
+    /// The server sent a frame larger than we accept. The text is for the user.
     TooBig(String),
-    /// Anything else, in words.
+    /// Any other end. The text is for the user.
     Dropped(String),
 }
 
-/// Moves frames both ways until the connection ends. Leaves in `alive` how long the machine was up
-/// when something came last.
+/// Moves frames in both directions until the connection ends. Stores in `alive` the uptime of the
+/// machine when something last arrived.
 pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     connection: u64,
     mut stream: WebSocketStream<S>,
@@ -53,7 +54,7 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Ended {
     let mut heard = Instant::now();
     let mut probed = false;
-    // Frames that their reader has no room for yet; until it has, nothing more is read.
+    // Frames that do not fit into the event queue. Nothing more is read until they do.
     let mut held = VecDeque::new();
     let mut last: Option<(Ended, Farewell)> = None;
     loop {
@@ -78,7 +79,7 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 Some(ConnectionCommand { what: CommandKind::Retry, .. }) => {}
                 Some(ConnectionCommand { what: CommandKind::Reconnect, .. }) => {
-                    // Without a close frame: 1000 would say that its person has left for good.
+                    // Send no close frame: code 1000 would mean that the user has left permanently.
                     return Ended::Dropped("given up by us".to_owned());
                 }
                 None => return Ended::Stopped,
@@ -87,7 +88,8 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
                 let (Ok(slot), Some(frame)) = (slot, held.pop_front()) else { return Ended::Stopped };
                 slot.send(ConnectionEvent::Frame(frame));
                 hand_on(&mut held, events);
-                // While its reader was slow, the server was not read: its silence means nothing.
+                // The server was not read while the event queue was full, so its silence means
+                // nothing.
                 heard = Instant::now();
             }
             message = stream.next(), if held.is_empty() => {
@@ -110,13 +112,13 @@ pub(super) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// What is left to be said on a connection that has ended, once its frames are handed on.
+/// What to send on a connection that has ended, after its frames were passed on.
 #[derive(Debug, Clone, Copy)]
 enum Farewell {
     /// The rest of the close handshake.
     Close,
-    /// Only what the library has to say to it: a 1000 of ours would say that its person has left
-    /// for good.
+    /// Only what the library has queued. A close frame of ours with code 1000 would mean that the
+    /// user has left permanently.
     Flush,
     Nothing,
 }
@@ -131,8 +133,8 @@ impl Farewell {
     }
 }
 
-/// Takes `item` and what is there behind it, without waiting, up to a burst: text frames are to be
-/// `held`. Returns how the connection has ended, if it has.
+/// Handles `item` and the messages that are already available, at most one burst, without waiting.
+/// Appends text frames to `held`. Returns how the connection ended, if it did.
 async fn take<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut WebSocketStream<S>,
     mut item: Option<Result<Message, tokio_websockets::Error>>,
@@ -141,8 +143,8 @@ async fn take<S: AsyncRead + AsyncWrite + Unpin>(
     for taken in 1.. {
         match item {
             Some(Ok(message)) if message.is_ping() => {
-                // The library has queued the pong; unflushed, a flood of pings would fill that
-                // queue.
+                // The library has queued the pong. Without a flush, a flood of pings would fill
+                // that queue.
                 if let Err(ended) = flush(stream).await {
                     return Some((ended, Farewell::Nothing));
                 }
@@ -171,10 +173,10 @@ async fn take<S: AsyncRead + AsyncWrite + Unpin>(
     None
 }
 
-/// Gives the reader the frames that it has room for.
+/// Moves frames from `held` to the event queue as far as it has capacity.
 fn hand_on(held: &mut VecDeque<String>, events: &mpsc::Sender<ConnectionEvent>) {
     while let Some(frame) = held.pop_front() {
-        // A reader that is gone is found when room is waited for.
+        // The wait for capacity detects a receiver that is gone.
         if let Err(
             TrySendError::Full(ConnectionEvent::Frame(frame)) | TrySendError::Closed(ConnectionEvent::Frame(frame)),
         ) = events.try_send(ConnectionEvent::Frame(frame))
@@ -203,7 +205,8 @@ fn settle(written: Result<Result<(), tokio_websockets::Error>, tokio::time::erro
     }
 }
 
-/// Sends what was ordered before the end, then closes as RFC 6455 section 7.1.1 has it.
+/// Sends the frames that were queued before the end, then closes the connection as RFC 6455 section
+/// 7.1.1 requires.
 async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
     connection: u64,
     mut stream: WebSocketStream<S>,
@@ -221,15 +224,15 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
     close(&mut stream).await;
 }
 
-/// Does the close handshake, or what is left of it, under a deadline; whether the server took part
-/// makes no difference to us.
+/// Performs the close handshake, or the rest of it, with a timeout. It does not matter whether the
+/// server takes part.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>) {
     let until = Instant::now() + Limits::CLOSE;
     drop(timeout_at(until, stream.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""))).await);
     drop(timeout_at(until, async { while let Some(Ok(_)) = stream.next().await {} }).await);
 }
 
-/// Returns what the server said before the connection broke under a write: its close frame may lie
+/// Returns the end that the server announced before a write failed. Its close frame may still be
 /// unread.
 async fn last_words<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>) -> Option<Ended> {
     timeout(Limits::CLOSE, async {
@@ -245,7 +248,7 @@ async fn last_words<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStr
     .flatten()
 }
 
-/// Says why the server closed the connection: in its own words where it has any.
+/// Returns why the server closed the connection, in its own words if it sent any.
 fn closed(code: CloseCode, reason: &str) -> Ended {
     let code = u16::from(code);
     let said = sanitize::line(reason);

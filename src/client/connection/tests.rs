@@ -1,4 +1,5 @@
-//! The link over real loopback sockets: against a small server of lines, and against rude peers.
+//! Tests of the connection over real loopback sockets, against a small server of lines and against
+//! misbehaving peers.
 
 use std::time::Duration;
 
@@ -29,14 +30,14 @@ async fn accept(listener: &TcpListener) -> WebSocketStream<TcpStream> {
     soon(ServerBuilder::new().accept(stream)).await.unwrap().1
 }
 
-/// Starts a peer that answers every connection with `answer` and then waits to be left; returns
-/// what the link says of it.
+/// Starts a peer that answers every connection with `answer` and then waits for the client to
+/// leave. Returns the error that the connection reports.
 async fn told_by(answer: impl Into<Vec<u8>>) -> String {
     let (listener, address) = listen().await;
     let answer = answer.into();
     let peer = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        // The link may leave before it has read everything.
+        // The client may leave before it has read everything.
         drop(stream.write_all(&answer).await);
         drop(stream.read_to_end(&mut Vec::new()).await);
     });
@@ -124,7 +125,7 @@ async fn a_server_that_says_too_much_each_time_is_given_up() {
     for connection in 1..=TOO_BIG {
         let mut peer = accept(&listener).await;
         assert!(matches!(soon(link.event()).await, Some(ConnectionEvent::Connected { .. })));
-        // The link leaves before it has read everything.
+        // The client leaves before it has read everything.
         drop(peer.send(Message::text("x".repeat(2 * Limits::INBOUND))).await);
         let words = match soon(link.event()).await {
             Some(ConnectionEvent::Dropped { reason, .. }) if connection < TOO_BIG => {
@@ -183,7 +184,7 @@ async fn nobody_there_is_an_error_with_a_hint() {
     assert_eq!(error.hint().unwrap(), format!("start one with: cargo run --bin server -- --listen {listen}"));
 }
 
-/// A network in which no name is known.
+/// A network that resolves no name.
 struct Nameless;
 
 impl Dial for Nameless {
@@ -219,7 +220,7 @@ async fn a_server_that_lets_us_in_no_more_is_asked_again_and_says_why() {
     link.close().await;
 }
 
-/// Returns why the link waits, and for how long.
+/// Returns the reason and the length of the wait.
 async fn waiting(link: &mut Connection) -> (Option<String>, Duration) {
     match soon(link.event()).await {
         Some(ConnectionEvent::Waiting { reason, length, .. }) => (reason, length),
@@ -249,7 +250,7 @@ async fn the_next_try_is_made_at_once_when_it_is_asked_for() {
     link.close().await;
 }
 
-/// A network in which nobody answers; it tells of each try.
+/// A network in which nobody answers. It reports each attempt.
 struct Deaf(mpsc::UnboundedSender<()>);
 
 impl Deaf {
@@ -292,7 +293,7 @@ async fn an_answer_without_end_is_cut() {
     assert_eq!(told_by(endless).await, "the server's answer to the handshake has no end");
 }
 
-/// A peer that answers a byte a second, for ever.
+/// A peer that sends one byte a second and never ends.
 struct Dribbling;
 
 impl Dial for Dribbling {

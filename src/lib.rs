@@ -1,7 +1,7 @@
-//! broadcast-chat: two binaries, one port, and no message that anybody has seen is ever lost,
-//! doubled or reordered.
+//! broadcast-chat: a chat server and a client in two binaries, with one port. A message that
+//! anybody has seen is never lost, duplicated or reordered.
 //!
-//! Data flows one way:
+//! Data flows in one direction:
 //!
 //! ```text
 //! server:  socket → http → protocol::decode → session → hub → store → a committed batch, encoded once a dialect → broadcast → session → socket
@@ -9,9 +9,9 @@
 //!          connection ─┴→ chat.update → effects → connection / view
 //! ```
 //!
-//! `protocol` and `os` import nothing of ours. `rooms` imports `protocol`; `store` and `client`
-//! import `protocol` and `os`; `server` imports all of these but the client. Server and client
-//! never import each other.
+//! `protocol` and `os` import no other module of this crate. `rooms` imports `protocol`. `store`
+//! and `client` import `protocol` and `os`. `server` imports all of these except `client`. The
+//! server and the client never import each other.
 
 pub mod client;
 pub mod os;

@@ -1,7 +1,8 @@
-//! What was typed and not said yet, kept for the next time: lines that nobody has echoed, with the
-//! keys and the session token that make them count once, drafts, and the lines entered before. One
-//! file a running client, locked for as long as it runs; so each line is sent by one. A client that
-//! has ended leaves its file to the next one on the same server.
+//! Typed text that was not sent yet, kept for the next run: messages without an echo, drafts, and
+//! the input history. The messages are stored with their idempotency keys and the session token, so
+//! that each one counts once. Each running client has one file and locks it while it runs, so each
+//! message is sent by one client. A client that has ended leaves its file to the next client on the
+//! same server.
 
 mod slot;
 #[cfg(test)]
@@ -25,87 +26,90 @@ use crate::{
     protocol::{ClientMessage, Epoch, RoomName, SessionToken},
 };
 
-/// How long lines go out by themselves when the server is met again; after that nobody may still
-/// want to say them.
+/// How long unsent messages are sent automatically when the client reconnects to the server. After
+/// that the user may no longer want to send them.
 pub const FRESH: Duration = Duration::from_mins(10);
 
-/// The unsent texts that are kept, in bytes: as much as anybody types in a day.
+/// The maximum total length of the unsent texts, in bytes. Nobody types more in a day.
 const UNSENT: usize = 4 * 1024 * 1024;
 
-/// The lines entered before that are kept, in bytes over all rooms.
+/// The maximum total length of the input history, in bytes over all rooms.
 const ENTERED: usize = 256 * 1024;
 
-/// The largest file that is read: JSON may escape a byte with six.
+/// The maximum size of a file, in bytes. JSON can escape one byte with six.
 const FILE: u64 = 64 * 1024 * 1024;
 
-/// Files of clients that have ended; past it the oldest goes.
+/// The maximum number of files of clients on other servers. Beyond it, the oldest files of clients
+/// that have ended are removed.
 const FILES: usize = 50;
 
-/// What is kept of one client.
+/// The stored state of one client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The host and port of the server.
     pub server: String,
-    /// When it was written, in seconds since the Unix epoch; what has not been is written as of
-    /// then.
+    /// The time of writing, in seconds since the Unix epoch. A 0 is replaced by the current time
+    /// when the file is written.
     pub saved: u64,
-    /// Who the client is to the server. A secret: a client that ends keeps it for the lines alone
-    /// that were not sent, and one that was killed leaves it, so that the next has its nick and
-    /// place.
+    /// The session token of the client. It is a secret. A client that ends stores it only together
+    /// with unsent messages. A client that was killed leaves it, so that the next client resumes
+    /// its nick and membership.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionToken>,
-    /// The history that the server had.
+    /// The epoch of the server's history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// What was typed, by room.
+    /// The typed text, by room.
     #[serde(default)]
     pub rooms: Vec<KeptRoom>,
-    /// Whether the client ends with it: then it is written once more, with the time.
+    /// Whether the client ends with this write. If so, the file is written once more, with the
+    /// current time.
     #[serde(skip)]
     pub last: bool,
 }
 
-/// What is kept of one room.
+/// The stored state of one room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptRoom {
-    /// Its name.
+    /// The name of the room.
     pub room: RoomName,
-    /// What is being typed.
+    /// The draft.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub draft: String,
-    /// Lines entered before, the latest first.
+    /// The input history, the latest line first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entered: Vec<String>,
-    /// Texts with their keys that have not been echoed, oldest first.
+    /// The messages without an echo, with their idempotency keys, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsent: Vec<ClientMessage>,
 }
 
 impl KeptRoom {
-    /// Returns nothing of `room`.
+    /// Returns an empty state for `room`.
     #[must_use]
     pub fn new(room: RoomName) -> Self {
         Self { room, draft: String::new(), entered: Vec::new(), unsent: Vec::new() }
     }
 
-    /// Returns whether somebody wants to see the room again for what was typed there.
+    /// Returns whether the room has a draft or unsent messages, so that the user wants to see it
+    /// again.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         !self.draft.is_empty() || !self.unsent.is_empty()
     }
 
-    /// Makes lines to be typed again of those that were not sent: what was for all stands before
-    /// the draft, and the rest can be called back, since what was for one person must not be said
-    /// aloud with it.
+    /// Converts unsent messages back to lines to be typed again. Public messages are put before the
+    /// draft. The others go to the input history, because a private message must not be sent
+    /// publicly with the draft.
     pub fn give_back(&mut self) {
         let mut lines = String::new();
         for message in std::mem::take(&mut self.unsent) {
             let line = as_typed(&message);
             let fits = lines.len() + line.len() + self.draft.len() + 2 <= editor::LENGTH;
-            // Behind another line a command would be said aloud.
+            // After another line, a command would be sent as public text.
             let joins = matches!(message, ClientMessage::Say { .. }) && !self.draft.starts_with('/');
             if fits && joins {
-                // Only what begins a draft can be a command.
+                // Only the beginning of a draft can be a command.
                 lines.push_str(if lines.is_empty() { &line } else { line.strip_prefix('/').unwrap_or(&line) });
                 lines.push('\n');
             } else {
@@ -119,7 +123,7 @@ impl KeptRoom {
 }
 
 impl Kept {
-    /// Returns what is kept of `room`, which is added where there is nothing.
+    /// Returns the state of `room`, and adds an empty one if there is none.
     pub fn room_mut(&mut self, room: &RoomName) -> &mut KeptRoom {
         let at = self.rooms.iter().position(|kept| kept.room == *room).unwrap_or_else(|| {
             self.rooms.push(KeptRoom::new(room.clone()));
@@ -128,27 +132,27 @@ impl Kept {
         &mut self.rooms[at]
     }
 
-    /// Takes out what is kept of `room`.
+    /// Removes and returns the state of `room`.
     pub fn take_room(&mut self, room: &RoomName) -> Option<KeptRoom> {
         let at = self.rooms.iter().position(|kept| kept.room == *room)?;
         Some(self.rooms.remove(at))
     }
 
-    /// Returns whether there are lines that were not sent.
+    /// Returns whether there are unsent messages.
     #[must_use]
     pub fn has_unsent(&self) -> bool {
         self.rooms.iter().any(|room| !room.unsent.is_empty())
     }
 
-    /// Returns how long, from `now` on, the lines still go out by themselves. A clock that has been
-    /// set back ends that.
+    /// Returns how long after `now` the messages are still sent automatically. Returns `None` if
+    /// the time is over or the clock was set back.
     #[must_use]
     pub fn fresh_for(&self, now: u64) -> Option<Duration> {
         let age = Duration::from_secs(now.checked_sub(self.saved)?);
         FRESH.checked_sub(age)
     }
 
-    /// Adds what another client has left.
+    /// Adds the state that another client left.
     fn take_in(&mut self, other: Self) {
         for theirs in other.rooms {
             let ours = self.room_mut(&theirs.room);
@@ -162,7 +166,7 @@ impl Kept {
         }
     }
 
-    /// Leaves away what is too much to be kept.
+    /// Removes what exceeds the limits.
     fn bounded(&self) -> Self {
         let (mut unsent, mut entered) = (UNSENT, ENTERED);
         let fits = |left: &mut usize, length: usize| {
@@ -180,7 +184,7 @@ impl Kept {
         bounded
     }
 
-    /// Reads the file at `path`, without what cannot be read in it.
+    /// Reads the file at `path` and skips invalid values. Also returns whether there were any.
     fn read(path: &Path) -> Result<(Self, bool), Unread> {
         let text = files::read(path, FILE)?;
         if let Ok(kept) = serde_json::from_str(&text) {
@@ -205,8 +209,9 @@ impl Kept {
     }
 }
 
-/// Returns the file of this client among those in `folder`, and what others have left; see
-/// [`Slot::take`]. Where there can be none, nothing is kept, which is `told`.
+/// Returns the file of this client in `folder`, and the state that other clients left. See
+/// [`Slot::take`]. If there can be no file, nothing is stored, and `told` gets a message for the
+/// user.
 #[must_use]
 pub fn taken(folder: Option<PathBuf>, server: &str, told: &mut Vec<String>) -> (Option<Slot>, Kept) {
     let nothing = Kept { server: server.to_owned(), ..Kept::default() };
@@ -223,12 +228,12 @@ pub fn taken(folder: Option<PathBuf>, server: &str, told: &mut Vec<String>) -> (
     }
 }
 
-/// Returns the seconds since the Unix epoch.
+/// Returns the current time in seconds since the Unix epoch.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-/// Returns the line that says `message` where it is typed.
+/// Returns the input line that sends `message`.
 #[must_use]
 pub fn as_typed(message: &ClientMessage) -> String {
     match message {

@@ -1,5 +1,5 @@
-//! The files in which clients keep what was typed: each is locked by its own, and taken over from
-//! those that have ended.
+//! The files of unsent text. Each file is locked by its client and is taken over when that client
+//! has ended.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ use crate::{
     os,
 };
 
-/// The file of this client, which nobody else reads or writes as long as this lives.
+/// The file of this client. No other client reads or writes it while this value lives.
 #[derive(Debug)]
 pub struct Slot {
     path: PathBuf,
@@ -21,16 +21,17 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Returns a file in `folder` for a client on `server`, what clients there have left that have
-    /// ended, and what is to be told about files that could not be read.
+    /// Returns a new file in `folder` for a client on `server`, the state that ended clients left
+    /// for this server, and messages for the user about files that could not be read.
     ///
-    /// The lines are of one client; those of another that may still go out by themselves stay for
-    /// the next client, and older ones of it are given back to be typed again. The token is that of
-    /// the client whose lines go out, or else of the last that was killed; another that was killed
-    /// lately leaves its own to the next client.
+    /// The returned unsent messages come from one client. If another client's messages may still be
+    /// sent automatically, they stay for the next client. Older ones are converted back to lines to
+    /// be typed again. The token is that of the client whose messages are sent, or otherwise that
+    /// of the client that was killed last. If another client was killed recently, its token stays
+    /// for the next client.
     ///
     /// # Errors
-    /// When there can be no file.
+    /// Returns an error if the file cannot be created.
     pub fn take(folder: &Path, server: &str, now: u64) -> io::Result<(Self, Kept, Vec<String>)> {
         let slot = Self::new(folder)?;
         let mut told = Vec::new();
@@ -42,8 +43,7 @@ impl Slot {
             if !is_ours || path == slot.path || left.iter().any(|(left, _)| left.path == path) {
                 continue;
             }
-            // Not even for a moment the lock of what belongs to other servers: their clients would
-            // miss it.
+            // Never lock a file of another server, not even briefly: its clients would not find it.
             if Kept::read(&path).is_ok_and(|(kept, _)| kept.server != server) {
                 others.push((entry.metadata().and_then(|file| file.modified()).ok(), path));
                 continue;
@@ -79,7 +79,7 @@ impl Slot {
         Ok((slot, kept, told))
     }
 
-    /// Puts together what was left; whose lines stay for another client is taken out of `left`.
+    /// Merges the state in `left`. Removes from `left` the files that stay for another client.
     fn merge(left: &mut Vec<(Self, Kept)>, server: &str, now: u64) -> Kept {
         let goes_out = |kept: &Kept| kept.has_unsent() && kept.session.is_some() && kept.fresh_for(now).is_some();
         left.sort_by_key(|(_, kept)| std::cmp::Reverse((goes_out(kept), kept.saved)));
@@ -87,7 +87,9 @@ impl Slot {
         left.retain_mut(|(_, kept)| {
             if kept.has_unsent() && kept.session.is_some() && !merged.has_unsent() {
                 (merged.saved, merged.epoch) = (kept.saved, kept.epoch);
-                // What goes out must come from the same person; what does not may be anybody's.
+                // Fresh messages must be sent with the token of their author. They are sorted
+                // first, so the token is still unset. Older messages are not sent automatically, so
+                // any token may stay.
                 merged.session = merged.session.or(kept.session);
             } else if goes_out(kept) {
                 return false;
@@ -111,7 +113,7 @@ impl Slot {
             getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
             let path = folder.join(format!("{:016x}.json", u64::from_be_bytes(name)));
             os::open_private(&files::lock_path(&path))?;
-            // Who cleans up may have been faster.
+            // A client that cleans up may have removed the lock file meanwhile.
             if let Some(lock) = files::try_lock(&path)
                 && files::lock_path(&path).exists()
             {
@@ -120,10 +122,10 @@ impl Slot {
         }
     }
 
-    /// Writes `kept` as of `now`, within bounds.
+    /// Writes `kept` within the limits. `now` is the time of writing if `kept` has none.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the error of the operating system.
     pub fn write(&self, kept: &Kept, now: u64) -> io::Result<()> {
         let kept = Kept { saved: if kept.saved == 0 { now } else { kept.saved }, ..kept.bounded() };
         if kept.rooms.is_empty() && kept.session.is_none() {
@@ -135,7 +137,7 @@ impl Slot {
         files::replace(&self.path, &serde_json::to_vec(&kept)?)
     }
 
-    /// Returns where it is.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -147,7 +149,7 @@ impl Slot {
     }
 
     fn remove(self) {
-        // The lock last: who waits for it finds nothing then.
+        // Remove the lock last, so that a client waiting for it finds no file.
         drop(fs::remove_file(&self.path));
         drop(fs::remove_file(files::lock_path(&self.path)));
     }

@@ -1,4 +1,4 @@
-//! What one client leaves and another takes over.
+//! Tests of what one client leaves and another takes over.
 
 use std::fs;
 
@@ -79,7 +79,7 @@ fn who_was_killed_goes_on_as_the_same_person() {
     let (second, found) = take(folder.path(), NOW + 5);
     assert_eq!(found.session, token(1));
     assert_eq!(take(folder.path(), NOW + 5).1.session, None, "each goes on once");
-    // A client that is killed before it has met the server leaves what it has found.
+    // A client that is killed before it connects leaves the token that it found.
     drop(first);
     let (third, found) = take(folder.path(), NOW + 5000);
     assert_eq!(found.session, token(2), "the server knows how long it waits");
@@ -87,7 +87,7 @@ fn who_was_killed_goes_on_as_the_same_person() {
         slot.write(&Kept::default(), NOW).unwrap();
     }
     drop((second, third));
-    // Lines count once for the person alone who wrote them.
+    // Messages count once only with the token of their author.
     killed(3, vec![say("a")]);
     killed(4, vec![]);
     let (_slot, found) = take(folder.path(), NOW + 5);
@@ -101,7 +101,7 @@ fn old_lines_are_a_draft_and_what_was_for_one_is_never_in_it() {
         ClientMessage::Msg { key: None, to: Nick::new("bob").unwrap(), peer: None, text: Body::new("secret").unwrap() };
     for (draft, now, expected, entered) in [
         ("half", NOW + 601, "//etc\n/usr\nhalf", ["/msg bob secret"].as_slice()),
-        // A clock that was set back says nothing.
+        // The age is unknown after the clock was set back.
         ("", NOW - 1, "//etc\n/usr", &["/msg bob secret"]),
         ("/msg eve x", NOW + 601, "/msg eve x", &["//usr", "/msg bob secret", "//etc"]),
     ] {
@@ -111,7 +111,7 @@ fn old_lines_are_a_draft_and_what_was_for_one_is_never_in_it() {
         drop(slot);
         let (_slot, mut found) = take(folder.path(), now);
         assert_eq!(found.fresh_for(now), None);
-        // Until the server is met, it is not known whether some of them were stored.
+        // Before the client has connected, it is unknown whether the server stored some of them.
         assert!(found.has_unsent());
         found.rooms[0].give_back();
         assert_eq!(found.rooms[0].draft.as_str(), expected);

@@ -1,8 +1,8 @@
 //! The conversation as a value: an event and the time go in, effects come out. Pure: no tokio, no
 //! clock, no randomness.
 //!
-//! The echo is the acknowledgement: what was typed stays in the outbox until the server has sent it
-//! back or refused it, and after a reconnect it is sent again with the same key.
+//! The echo is the acknowledgement. A typed text stays in the outbox until the server has echoed or
+//! refused it. After a reconnect, it is sent again with the same key.
 
 mod absence;
 mod doubt;
@@ -41,43 +41,42 @@ use crate::protocol::{
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Settings {
-    /// The address of the server, for people.
+    /// The address of the server, for display.
     pub server: String,
-    /// The nick wanted; without one the server gives a guest's.
+    /// The wanted nick. `None` lets the server assign a guest nick.
     pub nick: Option<Nick>,
-    /// How many of the latest messages are wanted when a room is entered; without a number the
-    /// server's default.
+    /// The number of latest messages to request when a room is entered. `None` uses the server's
+    /// default.
     pub history: Option<u32>,
-    /// Where the first room is read from, in place of [`Self::history`].
+    /// The position from which the first room is read. Replaces [`Self::history`].
     pub since: Option<Since>,
-    /// Whether somebody sits there who wants to see that what they typed waits.
+    /// Whether a person is at the terminal and wants to see that what they typed waits.
     pub interactive: bool,
-    /// Whether what is typed comes from a program: it waits where there is no room, and sees how we
-    /// end instead of what we show.
+    /// Whether a program supplies the input. The program blocks while there is no room, and it sees
+    /// only our exit status, not what we show.
     pub piped: bool,
-    /// Whether every line is a text, also one with a leading slash.
+    /// Whether every line is a text, even one with a leading slash.
     pub no_commands: bool,
-    /// Whether a server that is not there yet is waited for, however long that takes.
+    /// Whether to wait for a server that is not there yet, without a timeout.
     pub wait: bool,
-    /// Random bytes that make the keys of this conversation its own: no two conversations may have
-    /// the same.
+    /// Random bytes that make the keys of this conversation unique. No two conversations may use
+    /// the same bytes.
     pub secret: [u8; 16],
-    /// The token that this conversation shares with others of the same person; without one it has
-    /// its own, made of the secret.
+    /// The token that this conversation shares with others of the same person. `None` derives one
+    /// from the secret.
     pub session: Option<SessionToken>,
-    /// Where an earlier conversation in the first room was, in place of [`Self::since`] and
-    /// [`Self::history`]: what
-    /// [`App::cursor`] returned. What came since is shown, but of a long absence only the latest
-    /// [`Limits::HISTORY`].
+    /// The position of an earlier conversation in the first room, from [`App::cursor`]. Replaces
+    /// [`Self::since`] and [`Self::history`]. Messages since then are shown, but after a long
+    /// absence only the latest [`Limits::HISTORY`].
     pub saved_position: Option<Bookmark>,
 }
 
-/// A place in a history.
+/// A position in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bookmark {
-    /// Which history.
+    /// The history.
     pub epoch: Epoch,
-    /// The run of the server in which it was seen, where that is known.
+    /// The run of the server in which the message was seen, if known.
     pub run: Option<Run>,
     /// The last message that was seen.
     pub id: MessageId,
@@ -88,147 +87,147 @@ pub struct Bookmark {
 pub enum Since {
     /// After this message.
     Id(MessageId),
-    /// So long ago.
+    /// This long ago.
     Age(Duration),
 }
 
-/// What happens to the conversation.
+/// An input of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A connection stands.
+    /// A connection was made.
     Connected(Dialect),
     /// The server has sent a text frame.
     Frame(String),
-    /// The connection is gone; another is being made.
+    /// The connection is lost. Another one is being made.
     Dropped {
-        /// Why, for people.
+        /// Why, for display.
         reason: String,
-        /// How long ago the server was heard last.
+        /// How long ago the server was last heard.
         silent: Duration,
     },
-    /// What time it is where the user is, by which they say when: told before what they enter.
+    /// The local time of the user, for the times they type. Sent before what they enter.
     Clock(Zoned),
-    /// There is no connection, and another is not tried before some time has passed.
+    /// There is no connection, and the next attempt is delayed.
     Waiting {
-        /// What the last try came to, for people; nothing where it was a connection.
+        /// Why the last attempt failed, for display. `None` if it led to a connection.
         reason: Option<String>,
         /// What the user can do about it.
         hint: Option<String>,
-        /// How long that is.
+        /// The length of the delay.
         length: Duration,
     },
-    /// The user wants a new connection now: that the next try is made at once or, where there is a
-    /// connection, that it is left.
+    /// The user wants a new connection now. Without a connection, the next attempt is made at once.
+    /// With a connection, it is closed first.
     Reconnect,
     /// The user has entered a line.
     Line(String),
-    /// The user has entered this for one person alone, in whatever room. `peer` tells which person,
-    /// where the server told that.
+    /// The user has entered a text for one person only, from any room.
     Tell {
-        /// By which nick.
+        /// The nick of the recipient.
         to: Nick,
-        /// Which person.
+        /// The person ID of the recipient, if the server has told it.
         peer: Option<PersonId>,
-        /// What is said.
+        /// The text.
         text: String,
     },
     /// The view asks something for itself: history, a search, names, rooms or the topic. It is
-    /// asked as soon as there is a server to ask, and what comes of it is a [`ViewEvent::Answer`];
-    /// the same question is not asked twice at a time.
+    /// asked as soon as there is a server, and the result is a [`ViewEvent::Answer`]. The same
+    /// question is never pending twice.
     Ask(ClientMessage),
-    /// The line before goes on: it was too long to be read at once.
+    /// The continuation of the previous line, which was too long to be read at once.
     Continued(String),
-    /// The user wants to hear nothing of these people, and to answer none of them unawares.
+    /// The people that the user ignores. `/r` does not answer them either.
     Ignore(Arc<Ignored>),
-    /// Texts of an earlier conversation that were not echoed there, with their keys: they are sent
+    /// Texts of an earlier conversation that were not echoed there, with their keys. They are sent
     /// before all others.
     Resend(Vec<ClientMessage>),
     /// There is no more input.
     InputEnded,
-    /// The user wants to leave, as soon as what they said has been taken.
+    /// The user wants to leave as soon as their texts have been taken.
     Quit,
-    /// The user, or the system, wants the program to end now.
+    /// The user or the system wants the program to end now.
     Stop,
-    /// The time that [`App::wake_at`] asked for has come.
+    /// The time that [`App::wake_at`] returned has come.
     Woke,
 }
 
-/// What is to be done.
+/// An output of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send this text frame on the connection of the latest [`Event::Connected`].
     Send(String),
-    /// Give this connection up and make another.
+    /// Close this connection and make another one.
     Reconnect {
-        /// Why, for people.
+        /// Why, for display.
         reason: String,
     },
-    /// Make the next try to connect now.
+    /// Start the next connection attempt now.
     Retry,
     /// Show this to the user.
     Show(ViewEvent),
-    /// End the program; nothing after this effect counts.
+    /// End the program. Ignore everything after this effect.
     Finish(Result<(), Failure>),
 }
 
-/// What a view is given.
+/// An event for the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViewEvent {
     /// An event of the server.
     Event {
         /// The event.
         event: ServerMessage,
-        /// Whether only programs need it: people are told otherwise, or not at all.
+        /// Whether only programs need the event. People learn of it in another way or not at all.
         quiet: bool,
     },
-    /// An event that answers, or refuses, what the view asked with [`Event::Ask`].
+    /// An event that answers or refuses a question that the view asked with [`Event::Ask`].
     Answer {
-        /// What it asked.
+        /// The question.
         question: Box<ClientMessage>,
         /// The event, perhaps one of several.
         event: ServerMessage,
     },
-    /// A frame of a server that speaks plain text, as it came.
+    /// A frame of a plain-text server, unchanged.
     Text(String),
-    /// A connection stands.
+    /// A connection was made.
     Connected(Dialect),
-    /// The connection is gone.
+    /// The connection is lost.
     Disconnected {
         /// Why.
         reason: String,
     },
-    /// There was no connection yet, and the next try waits.
+    /// There has been no connection yet, and the next attempt is delayed.
     Waiting {
-        /// For what, why, and what can be done about it.
+        /// The server that is waited for, why there is no connection, and what can be done about
+        /// it.
         words: String,
     },
     /// There is still no connection.
     Unreachable {
-        /// Why, which is not what was told before.
+        /// Why. It differs from the reason that was shown before.
         reason: String,
     },
-    /// The connection is back, and what was missed has been shown.
+    /// The connection is back, and the missed messages have been shown.
     Back {
-        /// How long it was gone, and what was missed.
+        /// How long the connection was lost, and what was missed.
         words: String,
-        /// How many messages that were.
+        /// The number of missed messages.
         missed: usize,
     },
-    /// Something that we tell the user.
+    /// A message of the client to the user.
     Notice(String),
-    /// Something that was asked for and is not done.
+    /// A request that is refused.
     Refusal(String),
-    /// A text to one person alone that is not delivered.
+    /// A private text that is not delivered.
     Undelivered {
-        /// To whom it was.
+        /// The recipient.
         to: Nick,
-        /// The text and why, in words.
+        /// The text and the reason, in words.
         words: String,
     },
 }
 
 impl ViewEvent {
-    /// Returns the event of the server, if it is one.
+    /// Returns the event of the server, if there is one.
     #[must_use]
     pub fn event(&self) -> Option<&ServerMessage> {
         match self {
@@ -244,27 +243,27 @@ pub enum Failure {
     /// Texts that were never echoed.
     #[error("{}: {why}", never_echoed(*lines, *doubtful))]
     Unsent {
-        /// How many were not said.
+        /// How many were not sent.
         lines: usize,
-        /// How many more went out, and nobody knows what became of them.
+        /// How many more were sent without a known result.
         doubtful: usize,
         /// Why not.
         why: String,
     },
-    /// Lines of a pipe that were no commands, or that the server did not take; why was told of
-    /// each.
+    /// Lines of a pipe that were invalid commands or that the server refused. The reason was shown
+    /// for each.
     #[error("{} refused", counted(*.0))]
     LinesRefused(usize),
-    /// The server took the connection and then did not answer.
+    /// The server accepted the connection and then did not answer.
     #[error("the server does not answer")]
     Silent,
-    /// The server does not let us in, for this reason of its own.
+    /// The server refuses us, for this reason.
     #[error("not let in: {0}")]
     Refused(String),
-    /// The server says something else than we understand where it should let us in.
+    /// The server sent something unreadable in place of a welcome.
     #[error("the server sent something that cannot be read: {0}")]
     Unreadable(String),
-    /// Every nick tried is somebody's.
+    /// Every nick that was tried is taken.
     #[error("the nick {0} is taken, and so is every other that was tried")]
     NickTaken(Nick),
 }
@@ -277,31 +276,32 @@ impl Failure {
     }
 }
 
-/// Nicks tried before we give up; a server answers each with one that was free a moment ago.
+/// The maximum number of nicks to try. The server answers each refusal with a nick that was free a
+/// moment ago.
 const NICK_TRIES: u32 = 20;
 
-/// How far the connection is.
+/// How far the connection has progressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// There is none.
     Offline,
-    /// It stands; the server has not welcomed us.
+    /// The connection is up, but the server has not sent its welcome.
     Greeting { until: Duration },
-    /// What is older is being sent; what is typed waits, because the echo of an earlier sending may
-    /// be among it.
+    /// The history is being replayed. Typed texts wait, because the replay may contain the echo of
+    /// an earlier attempt.
     Replaying,
-    /// What was asked for has been sent.
+    /// The replay is complete.
     Live,
 }
 
-/// What becomes of the rest of a line that was too long to be read at once.
+/// What to do with the rest of a line that was too long to be read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
-    /// The line is a text, and goes on as one.
+    /// The line is a text, and the rest is sent too.
     Said,
-    /// The line is a command: its rest is not for all to read.
+    /// The line is a command, so the rest must not be sent to the room.
     Refused,
-    /// The same, and its writer knows.
+    /// The same, and the author has been told.
     Told,
 }
 
@@ -311,66 +311,65 @@ pub struct App {
     settings: Settings,
     dialect: Dialect,
     phase: Phase,
-    /// The nick we have, or want.
+    /// The nick that we have or want.
     nick: Option<Nick>,
-    /// The nick that the user wants; none where any will do.
+    /// The nick that the user wants. `None` if any nick will do.
     wanted: Option<Nick>,
-    /// When it is asked for again, while somebody else has it; without a time, at once.
+    /// When to ask again for the wanted nick while somebody else has it. `None` asks at once.
     ask_nick_at: Option<Duration>,
     /// The nick that turned out to be taken, until the user is told.
     taken: Option<Nick>,
-    /// When it was told what time it is where the user is, and what.
+    /// The user's local time, and when it was received.
     clock: Option<(Duration, Zoned)>,
     nick_tries: u32,
-    /// Why something that came in place of a welcome could not be read.
+    /// Why something in place of a welcome could not be read.
     unreadable: Option<String>,
-    /// The first parts of a list of rooms whose end has not come.
+    /// The parts of an incomplete list of rooms.
     listed: Vec<RoomEntry>,
-    /// Where we are; from the first welcome on.
+    /// The current room. Set by the first welcome.
     room: Option<RoomName>,
-    /// Ours from the start, so that a welcome that is lost does not cost us the nick.
+    /// The token exists from the start, so that a lost welcome does not cost us the nick.
     session: SessionToken,
-    /// Which history [`Self::cursor`] belongs to, and which run of it.
+    /// The history and the run that [`Self::cursor`] belongs to.
     epoch: Option<Epoch>,
     run: Option<Run>,
     /// The last message of the room that was shown.
     cursor: Option<MessageId>,
-    /// When the connection was lost, until the user knows what was missed.
+    /// When the connection was lost. Cleared when the user has been told what was missed.
     lost_at: Option<Duration>,
     lost_because: String,
-    /// When the first try to connect failed, until there is a connection.
+    /// When the first attempt to connect failed. Used until there is a connection.
     waiting_since: Option<Duration>,
-    /// When the next try to connect is made, until it is.
+    /// When the next attempt to connect starts. Cleared when it does.
     retry_at: Option<Duration>,
-    /// How many messages came after the cursor in this replay; none where there was no cursor to
-    /// come after.
+    /// The number of messages after the cursor in this replay. `None` if there was no cursor.
     missed: Option<usize>,
-    /// Why the replay may not be all that was missed.
+    /// Why the replay may be incomplete.
     incomplete: Option<&'static str>,
-    /// Who wrote to us alone last, and which person that is, where the server tells.
+    /// The nick of the last private sender, and their person ID if the server told it.
     last_private_sender: Option<(Nick, Option<PersonId>)>,
     ignored: Arc<Ignored>,
-    /// What was said to us alone, by whom and with which id, the latest first.
+    /// The private messages that were shown, by sender and ID, newest first.
     privates: Privates,
     outbox: Outbox,
     names: Names,
     keys_made: u64,
-    /// Until when nothing is sent, because the server asked for it.
+    /// Nothing is sent until then, because the server asked for a pause.
     paused_until: Option<Duration>,
     ending: Option<Ending>,
     stall: Stall,
     /// Why the server cannot take a text at the moment, in its own words.
     trouble: Option<String>,
-    /// Lines that were refused, by us or by the server.
+    /// The number of lines that we or the server refused.
     refused: usize,
-    /// Lines that were taken and are not said, because they stand behind a `/join` that was
-    /// refused.
+    /// The number of lines that were read but are not sent, because they come after a refused
+    /// `/join`.
     unsaid: usize,
-    /// Why the rest of the input is not taken, once it is not.
+    /// Why the rest of the input is not read, if it is not.
     left_behind: Option<&'static str>,
-    /// What becomes of the rest of the last line, where that was too long to be read at once.
+    /// What to do with the rest of the last line if that was too long to be read at once.
     rest: Rest,
-    /// In the text dialect: what we said last, until a line with it has come back.
+    /// In the text dialect: the last text that we sent, until a line that contains it comes back.
     unconfirmed: Option<String>,
     /// The line that was refused because it is nearly a command.
     doubted: Option<String>,
@@ -422,7 +421,7 @@ impl App {
         }
     }
 
-    /// Returns what follows from `event`, `now` after the start of the program.
+    /// Returns the effects of `event`. `now` is the time since the start of the program.
     #[must_use]
     pub fn update(&mut self, now: Duration, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -458,20 +457,20 @@ impl App {
         effects
     }
 
-    /// Returns whether more input may be read; while not, a pipe waits.
+    /// Returns whether more input may be read. While it may not, a pipe waits.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         !self.outbox.is_full() && self.ending.is_none()
     }
 
-    /// Returns why lines of a pipe that were not taken are not said; nothing as long as they may
-    /// be.
+    /// Returns why lines of a pipe that were not read are not sent. `None` as long as they may be
+    /// sent.
     #[must_use]
     pub fn left_behind(&self) -> Option<&'static str> {
         self.left_behind.filter(|_| self.settings.piped)
     }
 
-    /// Returns when, after the start of the program, [`Event::Woke`] is due.
+    /// Returns when [`Event::Woke`] is due, after the start of the program.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
         let greeting = match self.phase {
@@ -503,7 +502,7 @@ impl App {
         }
     }
 
-    /// Returns the message after which the user wanted to begin, until that has been read.
+    /// Returns the message after which the user wanted to begin. `None` after the first welcome.
     fn asked_id(&self) -> Option<MessageId> {
         match self.settings.since.filter(|_| self.epoch.is_none()) {
             Some(Since::Id(id)) => Some(id),
@@ -512,16 +511,15 @@ impl App {
     }
 
     fn hello(&self) -> ClientMessage {
-        // What the user asked for counts for the first room alone, and only until it has been read.
-        // Later, what is shown without a cursor is what was missed, if the server has another
-        // history then.
+        // These two settings count only for the first room, and only until the first welcome. If
+        // the server has another history later, what is shown without a cursor is what was missed.
         let since = self.settings.since.filter(|_| self.epoch.is_none());
         let history = self.settings.history.filter(|_| self.epoch.is_none());
-        // All that was said after a cursor may be too much where that is days old.
+        // If the cursor is days old, everything after it may be too much.
         let resumes = self.settings.saved_position.is_some();
         ClientMessage::Hello(ClientHello {
-            // A name that the server gave us and that our rules refuse would not be the one it
-            // knows.
+            // Do not send a nick that the server assigned but that our rules refuse: our copy is
+            // sanitized and may differ from the one the server knows.
             nick: self.nick.clone().filter(Nick::is_whole),
             room: self.room.clone(),
             session: Some(self.session),
@@ -557,13 +555,13 @@ impl App {
         }
     }
 
-    /// Sends what may be sent by now, and ends what has come to its end.
+    /// Sends what may be sent now. Ends the conversation if it is over.
     fn flush_outbox(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         if let Phase::Greeting { until } = self.phase
             && now >= until
         {
             if let Some(reason) = self.unreadable.take() {
-                // It would say the same each time.
+                // The server would send the same each time.
                 return effects.push(Effect::Finish(Err(Failure::Unreadable(reason))));
             }
             self.dropped(now, "the server did not greet us in time".to_owned(), effects);
@@ -573,7 +571,7 @@ impl App {
         if self.paused_until.is_some_and(|until| now >= until) {
             self.paused_until = None;
         }
-        // What would go out with the end would be in doubt without need.
+        // A text that is sent at the very end would be in doubt without need.
         let gives_up = self.gives_up_at().is_some_and(|at| now >= at);
         if self.phase == Phase::Live && self.paused_until.is_none() && !gives_up {
             match self.dialect {
@@ -588,13 +586,13 @@ impl App {
         self.end_if_done(now, effects);
     }
 
-    /// Tells that something is not done that was asked for.
+    /// Reports that a request is refused.
     fn refuse(&mut self, words: impl Into<String>, effects: &mut Vec<Effect>) {
         self.refused += 1;
         effects.push(Effect::Show(ViewEvent::Refusal(words.into())));
     }
 
-    /// Tells that `text` is not sent.
+    /// Reports that `text` is not sent.
     fn refuse_text(&mut self, text: &ClientMessage, words: String, effects: &mut Vec<Effect>) {
         match text {
             ClientMessage::Msg { to, .. } => {
@@ -605,16 +603,16 @@ impl App {
         }
     }
 
-    /// Returns a key that nobody can guess before they have seen it: else another could acknowledge
-    /// a text of ours.
+    /// Returns a key that nobody can guess before they have seen it. Otherwise, others could
+    /// acknowledge a text of ours.
     fn key(&mut self) -> Option<IdempotencyKey> {
         self.keys_made += 1;
         secret::key(self.settings.secret, self.keys_made)
     }
 }
 
-/// Returns what became of lines that were never echoed, as the beginning of a sentence that says
-/// why.
+/// Returns what happened to lines that were never echoed, as the beginning of a sentence that gives
+/// the reason.
 fn never_echoed(lines: usize, doubtful: usize) -> String {
     let many = if doubtful == 1 { "line" } else { "lines" };
     match (lines, doubtful) {
@@ -624,14 +622,14 @@ fn never_echoed(lines: usize, doubtful: usize) -> String {
     }
 }
 
-/// Returns how many lines, as the beginning of a sentence about what was done with them.
+/// Returns the number of lines, as the beginning of a sentence that says what happened to them.
 fn counted(lines: usize) -> String {
     format!("{lines} {}", if lines == 1 { "line was" } else { "lines were" })
 }
 
-/// Returns the beginning of a text, for telling its writer about it.
+/// Returns the beginning of a text, to quote it to its author.
 fn quoted(text: &str) -> String {
-    /// More than tells one line from another.
+    /// Enough characters to tell one line from another.
     const MOST: usize = 40;
     let words = sanitize::line(text);
     let beginning: String = words.chars().take(MOST).collect();

@@ -13,24 +13,24 @@ use crate::protocol::{
     sanitize,
 };
 
-/// How long a text waits that the server could not take at the moment.
+/// How long a text waits before it is sent again if the server could not take it.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A pause that whoever waits wants to know of.
+/// A requested pause of at least this length is shown to the user.
 const FELT: Duration = Duration::from_secs(5);
 
-/// The longest that a server can make us wait before we try again.
+/// The maximum time that a server can make us wait before we try again.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Rooms that are gathered from the parts of one list; our server lists [`Limits::ROOMS`] at the
-/// most.
+/// The maximum number of rooms that are collected from the parts of one list. Our server lists at
+/// most [`Limits::ROOMS`].
 const MOST_LISTED: usize = 10 * Limits::ROOMS;
 
-/// What is told where the server's history is not the one that was seen.
+/// Shown if the server's history differs from the one that was seen.
 pub(super) const OTHER_HISTORY: &str =
     "the server's history is another one than before: it was restored or replaced; what follows is new to you";
 
-/// What is told where the history ends before the place where reading was to begin.
+/// Shown if the history ends before the position where reading was to begin.
 pub(super) const NOT_SO_FAR: &str =
     "the server's history does not go so far: it is another one than that id is of; this is its end";
 
@@ -76,7 +76,7 @@ impl App {
             ServerMessage::Found { more, .. } => {
                 asked = self.answered_in_part(now, *more, |request| matches!(request, ClientMessage::Search { .. }));
             }
-            // One that was not asked for is for programs that keep a list.
+            // A names event without a question is for programs that keep a list.
             ServerMessage::Names(_) => {
                 asked = self.answered(now, |request| *request == ClientMessage::Names);
                 quiet = asked.is_none();
@@ -88,19 +88,19 @@ impl App {
             ServerMessage::Whois(_) => {
                 asked = self.answered(now, |request| matches!(request, ClientMessage::Whois { .. }));
             }
-            // Of another, it is told with the echo of what was written to them.
+            // The absence of another person is shown with the echo of the private message to them.
             ServerMessage::Away { nick: None, .. } => {
                 self.answered(now, |request| matches!(request, ClientMessage::Away { .. }));
             }
             ServerMessage::Away { .. } => {}
             ServerMessage::Nick { nick } => {
-                // Another nick than was asked for here was asked for on another connection of ours.
+                // A nick that was not requested here was requested on another connection of ours.
                 let is_it =
                     |request: &ClientMessage| matches!(request, ClientMessage::Nick { nick: asked } if asked == nick);
                 let asked = self.answered(now, is_it);
                 let is_known = self.nick.as_ref() == Some(nick);
                 (self.nick, self.wanted) = (Some(nick.clone()), Some(nick.clone()));
-                // Of several connections of ours that asked for it, one was faster.
+                // Several connections of ours asked for it, and another one was faster.
                 if is_known && !matches!(asked, Some((Asker::User, _))) {
                     return;
                 }
@@ -122,10 +122,10 @@ impl App {
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }
 
-    /// Shows a list of rooms once all its parts are there.
+    /// Shows a list of rooms when all its parts are there.
     fn rooms(&mut self, now: Duration, event: ServerMessage, effects: &mut Vec<Effect>) {
         let ServerMessage::Rooms { rooms, total, more } = event else { return };
-        // Of a list without end, the beginning.
+        // If a list is too long, keep its beginning.
         let room = MOST_LISTED.saturating_sub(self.listed.len());
         self.listed.extend(rooms.into_iter().take(room));
         let asked = self.answered_in_part(now, more, |request| *request == ClientMessage::Rooms);
@@ -135,8 +135,8 @@ impl App {
         }
     }
 
-    /// Says that an event cannot be read, and goes on without it: what it answers would be answered
-    /// the same if it were asked again.
+    /// Reports that an event cannot be read and continues without it. The question that it answers
+    /// counts as answered, because asking again would give the same answer.
     pub(super) fn unreadable(&mut self, now: Duration, unreadable: Unreadable, effects: &mut Vec<Effect>) {
         let Unreadable { kind, key, reason } = unreadable;
         let reason = sanitize::line(&reason);
@@ -160,7 +160,7 @@ impl App {
             ClientMessage::Topic => kind == "topic",
             ClientMessage::History { .. } => kind == "history",
             ClientMessage::Search { .. } => kind == "found",
-            // No event answers these, or the key says which request it is.
+            // No event answers these, or the key identifies the request.
             ClientMessage::Hello(_)
             | ClientMessage::Say { .. }
             | ClientMessage::Me { .. }
@@ -177,12 +177,12 @@ impl App {
         let same_epoch = self.epoch.is_none_or(|epoch| epoch == welcome.epoch);
         let is_of_it = |cursor: MessageId| welcome.shared.is_none_or(|shared| cursor <= shared);
         let same_history = same_epoch && self.cursor.or(asked).is_none_or(is_of_it);
-        // Of a run of which nothing is known, it is not known whom it gave which number.
+        // If nothing is known of the run, its person IDs mean nothing to us.
         let same_people = same_history && welcome.shared != Some(MessageId(0));
         if !same_room || !same_epoch {
             self.cursor = None;
         } else if !same_history {
-            // What was seen of the history that is gone must hide nothing of this one.
+            // Message IDs of the discarded history must not hide messages of the new one.
             let shared = welcome.shared.filter(|shared| *shared > MessageId(0));
             self.cursor = self.cursor.and(shared);
         }
@@ -192,8 +192,8 @@ impl App {
         self.session = welcome.session.unwrap_or(self.session);
         (self.epoch, self.run) = (Some(welcome.epoch), welcome.run);
         self.room = Some(welcome.view.room.clone());
-        // Only after a cursor is a replay what was missed; without one it is the history that was
-        // asked for.
+        // With a cursor, a replay is what was missed. Without a cursor, it is the history that was
+        // requested.
         self.missed = self.cursor.map(|_| 0);
         let nick = welcome.nick.clone();
         let quiet = !first && same_room;
@@ -212,8 +212,8 @@ impl App {
         }
     }
 
-    /// Forgets who is who: the people of another history are others, though their numbers may be
-    /// the same. What waits to be sent to one of those before would come to somebody else.
+    /// Forgets all people. The people of another history differ, even if their IDs are the same. A
+    /// text that waits for one of the earlier people would reach somebody else.
     fn forget_people(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.last_private_sender = None;
         self.privates.forget();
@@ -228,12 +228,12 @@ impl App {
 
     fn message(&mut self, now: Duration, message: &Arc<Message>, effects: &mut Vec<Effect>) {
         let ours = message.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
-        // The echo of what was said in a room that has been left.
+        // The echo of a message to a room that was left.
         if self.room.as_ref().is_some_and(|room| *room != message.room) {
             return;
         }
-        // A replay and the live messages overlap, and so do two connections: what has been shown is
-        // not shown again.
+        // A replay overlaps with live messages, and so do two connections. Do not show a message
+        // twice.
         if self.cursor.unwrap_or(MessageId(0)) >= message.id {
             return;
         }
@@ -247,8 +247,8 @@ impl App {
             .push(Effect::Show(ViewEvent::Event { event: ServerMessage::Message(Arc::clone(message)), quiet: false }));
     }
 
-    /// Returns whether it is to be shown: one that came on a connection that was lost may come
-    /// again on the next.
+    /// Returns whether a private message is to be shown. One that arrived on a lost connection may
+    /// arrive again on the next one.
     fn private(&mut self, now: Duration, private: &Private) -> bool {
         let echo = private.key.as_ref().is_some_and(|key| self.acknowledge(now, key));
         if echo || private.key.is_some() {
@@ -266,8 +266,8 @@ impl App {
         true
     }
 
-    /// Follows a change of nick of who wrote to us last. Where the server does not tell persons
-    /// apart, somebody who left is answered no more: the nick may be another's next.
+    /// Follows a nick change of the last private sender. If the server does not identify persons,
+    /// forgets a sender who left, because somebody else may take the nick.
     fn follow_correspondent(&mut self, presence: &Presence) {
         let Some((nick, peer)) = &mut self.last_private_sender else { return };
         if peer.is_none() && presence.left.contains(nick) {
@@ -287,12 +287,12 @@ impl App {
                     self.try_another_nick(failure.free.clone(), effects);
                     quiet = true;
                 }
-                // Of what we say, it can only be the nick that is none by its rules.
+                // Of all that a `hello` contains, only the nick can break the server's rules.
                 ErrorCode::BadMessage if self.nick.take().is_some() => {
                     self.wanted = None;
                     effects.push(Effect::Send(json::encode_client(&self.hello())));
                 }
-                // It would say so again each time.
+                // The server would refuse again each time.
                 ErrorCode::TooManyRooms | ErrorCode::BadMessage => {
                     let refused = Failure::Refused(sanitize::line(&failure.message));
                     return effects.push(Effect::Finish(Err(refused)));
@@ -305,7 +305,7 @@ impl App {
             asked = self.question_failed(now, failure.code);
             if matches!(asked, Some((Asker::App, _))) {
                 if failure.code != ErrorCode::NickTaken {
-                    // It would not say otherwise the next time.
+                    // The server would refuse it again.
                     self.wanted.clone_from(&self.nick);
                 }
                 return;
@@ -319,19 +319,19 @@ impl App {
         effects.push(Effect::Show(shown(event, quiet, asked)));
     }
 
-    /// Returns which question an error without a key is about, as far as that can be known: the
-    /// server answers in order, but for a change of nick.
+    /// Returns the question that an error without a key refers to, as far as that can be known. The
+    /// server answers in order, except for a change of nick.
     fn question_failed(&mut self, now: Duration, code: ErrorCode) -> Option<(Asker, ClientMessage)> {
         let fits = |request: &ClientMessage| match (code, request) {
             (ErrorCode::NickTaken, request) => matches!(request, ClientMessage::Nick { .. }),
             (ErrorCode::TooManyRooms, request) => matches!(request, ClientMessage::Join { .. }),
             (_, request) => !matches!(request, ClientMessage::Nick { .. }),
         };
-        // What is left behind would be taken for the question of a later answer.
+        // A question that stays would be taken as the question of a later answer.
         self.answered(now, fits).or_else(|| self.answered(now, |_| true))
     }
 
-    /// Returns whether the text was ours, so that its writer has been told all there is to tell.
+    /// Returns whether the text was ours. In that case the author has been told everything.
     fn text_failed(
         &mut self,
         now: Duration,
@@ -343,7 +343,7 @@ impl App {
         if matches!(code, ErrorCode::NotStored | ErrorCode::Unavailable) {
             self.pause(now, RETRY_AFTER);
             let is_ours = self.outbox.retry(key);
-            // Told once, and not for each of the tries.
+            // Report it once, not for each attempt.
             if is_ours && self.trouble.is_none() {
                 let why = sanitize::line(why);
                 effects.push(notice(format!("the server cannot take what is said, and it is tried again: {why}")));
@@ -378,8 +378,8 @@ impl App {
         ours
     }
 
-    /// Notes that something is answered, so that it need not be asked again. Returns what, and
-    /// whose question it was.
+    /// Records that a question is answered, so that it need not be asked again. Returns the
+    /// question and its asker.
     fn answered(&mut self, now: Duration, is_it: impl Fn(&ClientMessage) -> bool) -> Option<(Asker, ClientMessage)> {
         let asked = self.outbox.answered(is_it);
         if asked.is_some() {
@@ -388,7 +388,7 @@ impl App {
         asked
     }
 
-    /// See [`Self::answered`]: with `more`, another event of the same answer follows.
+    /// Like [`Self::answered`]. With `more`, another event of the same answer follows.
     fn answered_in_part(
         &mut self,
         now: Duration,
@@ -412,14 +412,14 @@ impl App {
         self.pause(now, length);
     }
 
-    /// Takes note that the server has taken a text, or has said once and for all that it does not.
+    /// Records that the server has taken a text or has refused it for good.
     fn text_taken(&mut self, now: Duration) {
         self.trouble = None;
         self.progressed(now);
     }
 }
 
-/// Returns what is shown of an event; the view is told which of its questions it answers.
+/// Returns what is shown of an event. The view learns which of its questions the event answers.
 fn shown(event: ServerMessage, quiet: bool, asked: Option<(Asker, ClientMessage)>) -> ViewEvent {
     match asked {
         Some((Asker::View, question)) => ViewEvent::Answer { question: Box::new(question), event },

@@ -1,62 +1,62 @@
-//! How the conversation stands, for a view that shows it beside what was said. Pure.
+//! The state of the conversation, for a view that shows it beside the messages. Pure.
 
 use std::time::Duration;
 
 use super::{App, Bookmark, Phase};
 use crate::protocol::{Body, ClientMessage, Dialect, Kind, Nick, RoomName, SessionToken, Topic};
 
-/// How the connection stands.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection<'a> {
-    /// It is being made, or stands and has not been welcomed.
+    /// The connection is being made, or the server has not sent its welcome yet.
     Connecting,
-    /// It stands, and what is older is being read.
+    /// The connection is up, and the history is being replayed.
     Replaying,
-    /// It stands, and what comes is new.
+    /// The connection is up, and every message that arrives is new.
     Live,
-    /// It is gone, or could not be made; another is being made.
+    /// The connection is lost or could not be made. Another one is being made.
     Offline {
-        /// When it was lost or not made, after the start of the program.
+        /// When the connection was lost or failed, after the start of the program.
         since: Duration,
-        /// Why, in words that may be the server's.
+        /// Why. The words may come from the server.
         reason: &'a str,
-        /// When the next try to make one is made, after the start of the program; nothing while one
-        /// is being made.
+        /// When the next attempt starts, after the start of the program. `None` while one is under
+        /// way.
         retry_at: Option<Duration>,
     },
 }
 
-/// A text of ours that has not been echoed: perhaps nobody has seen it.
+/// A text of ours that has not been echoed. Perhaps nobody has seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// How it is said.
+    /// The kind of text.
     pub kind: Kind,
-    /// To whom alone; none where it is for the room.
+    /// The recipient of a private text. `None` for a text to the room.
     pub to: Option<Nick>,
-    /// The text; none where a topic is cleared.
+    /// The text. `None` if a topic is cleared.
     pub text: Option<Body>,
 }
 
 impl App {
-    /// Returns the nick we have, or want.
+    /// Returns the nick that we have or want.
     #[must_use]
     pub fn nick(&self) -> Option<&Nick> {
         self.nick.as_ref()
     }
 
-    /// Returns the room we are in; none before the first welcome.
+    /// Returns the room that we are in. `None` before the first welcome.
     #[must_use]
     pub fn room(&self) -> Option<&RoomName> {
         self.room.as_ref()
     }
 
-    /// Returns how the server speaks, once there was a connection.
+    /// Returns the dialect of the server. It is known only after the first connection.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// Returns how the connection stands.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn connection(&self) -> Connection<'_> {
         match (self.phase, self.lost_at.or(self.waiting_since)) {
@@ -69,40 +69,41 @@ impl App {
         }
     }
 
-    /// Returns whether there was no connection yet.
+    /// Returns whether there has been no connection yet.
     pub(super) fn is_waiting(&self) -> bool {
         self.phase == Phase::Offline && self.lost_at.is_none()
     }
 
-    /// Returns whether there is no connection, and the next try to make one waits.
+    /// Returns whether there is no connection and the next attempt is delayed.
     #[must_use]
     pub fn waits_to_retry(&self) -> bool {
         self.phase == Phase::Offline && self.retry_at.is_some()
     }
 
-    /// Returns the last message of the room that was shown, and of which history it is: with this
-    /// as [`Settings::saved_position`](super::Settings::saved_position), a later conversation goes
-    /// on there.
+    /// Returns the last message of the room that was shown, and its history. A later conversation
+    /// resumes there if it gets this as
+    /// [`Settings::saved_position`](super::Settings::saved_position).
     #[must_use]
     pub fn cursor(&self) -> Option<Bookmark> {
         let (epoch, id) = self.epoch.zip(self.cursor)?;
         Some(Bookmark { epoch, run: self.run, id })
     }
 
-    /// Returns the token that makes other conversations those of the same person, as
-    /// [`Settings::session`](super::Settings::session). A secret.
+    /// Returns the session token. If other conversations get it as
+    /// [`Settings::session`](super::Settings::session), they belong to the same person. The token
+    /// is a secret.
     #[must_use]
     pub fn session(&self) -> SessionToken {
         self.session
     }
 
-    /// Returns our texts that have not been echoed, oldest first, with the keys that make them
-    /// count once.
+    /// Returns our texts that have not been echoed, oldest first. With their keys, the server
+    /// counts each one once.
     pub fn unsent(&self) -> impl Iterator<Item = &ClientMessage> {
         self.outbox.texts()
     }
 
-    /// Returns our texts that have not been echoed, oldest first, to be shown.
+    /// Returns our texts that have not been echoed, oldest first, for display.
     pub fn pending(&self) -> impl Iterator<Item = Pending> {
         self.outbox.texts().filter_map(|message| {
             let (kind, to, text) = match message {

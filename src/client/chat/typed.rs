@@ -70,7 +70,7 @@ impl App {
         }
     }
 
-    /// Says `text` to one person alone, in as many messages as it takes.
+    /// Sends `text` to one person only, in as many messages as needed.
     pub(super) fn tell(
         &mut self,
         now: Duration,
@@ -128,8 +128,8 @@ impl App {
         self.ask(now, request, effects);
     }
 
-    /// Returns what the filters of a search mean where the user is, or nothing of times where that
-    /// is not known.
+    /// Returns the filters of a search in the user's time zone. Without a known clock, returns no
+    /// filters.
     fn filters(&self, now: Duration, query: &str) -> Result<Filters, FilterError> {
         match &self.clock {
             Some((told, time)) => {
@@ -145,8 +145,8 @@ impl App {
         if self.outbox.is_empty() {
             self.progressed(now);
         }
-        // An answer is wanted now or not at all. What changes something waits in its place, or else
-        // what is typed after a /join would be said in the wrong room.
+        // A question is answered now or refused. A change waits in the outbox. Otherwise, what is
+        // typed after a `/join` would be sent to the wrong room.
         if only_asks(&request) && matches!(self.connection(), Connection::Offline { .. }) {
             self.refuse("not connected; try again when the connection is back", effects);
         } else if self.outbox.is_full() {
@@ -161,7 +161,7 @@ impl App {
     }
 
     /// Asks something that nobody typed. It changes nothing, so it may wait for the connection, and
-    /// nobody need be told.
+    /// the user need not be told.
     pub(super) fn ask_for_view(&mut self, question: ClientMessage) {
         debug_assert!(only_asks(&question), "a view only asks");
         if only_asks(&question) && self.ending.is_none() && !self.outbox.is_full() {
@@ -169,8 +169,8 @@ impl App {
         }
     }
 
-    /// Says everything that waits to a server that knows lines only; there is no acknowledgement to
-    /// wait for.
+    /// Sends everything that waits to a server that only knows plain lines. There is no
+    /// acknowledgement to wait for.
     pub(super) fn send_lines(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let mut requests = self.outbox.drain();
         while let Some(request) = requests.next() {
@@ -192,7 +192,7 @@ impl App {
     }
 }
 
-/// Returns whether `request` asks something and changes nothing.
+/// Returns whether `request` only asks and changes nothing.
 fn only_asks(request: &ClientMessage) -> bool {
     match request {
         ClientMessage::Rooms

@@ -1,4 +1,4 @@
-//! How a conversation begins, is lost and goes on.
+//! How a conversation begins, loses its connection and resumes.
 
 use super::*;
 
@@ -108,7 +108,7 @@ fn names_that_our_rules_refuse_are_shown_and_end_nothing() {
     }
     assert_eq!((chat.notices(), chat.shown.len()), (vec![], 8));
     assert_eq!(chat.app.cursor, Some(MessageId(1)));
-    // What the server would not know again is not asked of it.
+    // A nick that the server would not recognize is not sent to it.
     chat.drop_connection();
     chat.event(Event::Connected(Dialect::Json));
     chat.server(&hello());
@@ -229,7 +229,7 @@ fn after_a_drop_what_was_not_echoed_goes_out_again_with_the_same_keys_in_the_sam
     chat.forget();
     chat.line("d");
     chat.join(EPOCH, "ada");
-    // The server had taken the first one: its echo is in the replay.
+    // The server had stored the first text: its echo is in the replay.
     let (first, text) = &before[0];
     let stored = chat.message(text, Some(IdempotencyKey::new(first).unwrap()));
     chat.server(&stored);
@@ -324,7 +324,7 @@ fn a_restart_is_no_other_history() {
     chat.server(&message(100, "seen", None));
     chat.drop_connection();
     chat.forget();
-    // What is told without need is understood too.
+    // A `shared` that the server need not send is understood too.
     chat.join_run(2, Some(100));
     chat.server(&live());
     assert_eq!(chat.notices(), ["back after 0 s: 0 missed, none lost"]);
@@ -374,7 +374,7 @@ fn a_room_without_a_message_has_a_cursor_too() {
     assert!(matches!(&chat.sent[..], [ClientMessage::Hello(hello)] if hello.after == Some(MessageId(7))));
 }
 
-/// Loses the connection for so long, and comes back to what `replay` shows.
+/// Loses the connection for `seconds`, and resumes with `replay`.
 fn away(chat: &mut Chat, seconds: u64, replay: &[ServerMessage]) {
     chat.drop_connection();
     chat.forget();

@@ -1,4 +1,4 @@
-//! The conversation, driven by value against a server that is a few lines here.
+//! Tests of the conversation by value, against a minimal server that this module contains.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ struct Chat {
     lines: Vec<String>,
     shown: Vec<ViewEvent>,
     finished: Option<Result<(), Failure>>,
-    /// How often it asked for a new try to connect.
+    /// How often the app asked for a connection attempt at once.
     retries: usize,
     next_id: u64,
 }
@@ -35,7 +35,7 @@ impl Chat {
         Self::new(Settings { nick: Some(nick("ada")), ..Settings::default() })
     }
 
-    /// A chat that is live in the lobby.
+    /// Returns a chat that is live in the lobby.
     fn live() -> Self {
         let mut chat = Self::ada();
         chat.join(EPOCH, "ada");
@@ -79,7 +79,7 @@ impl Chat {
         self.server(&welcome(epoch, nick));
     }
 
-    /// Comes to a history that is the one known so far up to `shared`.
+    /// Connects to a server whose history equals the known one up to `shared`.
     fn join_run(&mut self, run: u8, shared: Option<u64>) {
         self.event(Event::Connected(Dialect::Json));
         self.server(&hello());
@@ -100,7 +100,7 @@ impl Chat {
         message(self.next_id, text, key)
     }
 
-    /// Echoes everything that was sent and not echoed yet.
+    /// Echoes every text that was sent and not echoed yet.
     fn echo(&mut self) {
         for said in std::mem::take(&mut self.sent) {
             if let ClientMessage::Say { key, text } = said {
@@ -157,7 +157,7 @@ fn welcome(epoch: Epoch, name: &str) -> ServerMessage {
     welcome_to(epoch, name, 1, None)
 }
 
-/// Returns the welcome of a run, to a history that is the one known so far up to `shared`.
+/// Returns the welcome of a run whose history equals the known one up to `shared`.
 fn welcome_to(epoch: Epoch, name: &str, run: u8, shared: Option<u64>) -> ServerMessage {
     ServerMessage::Welcome(Welcome {
         nick: nick(name),

@@ -1,4 +1,4 @@
-//! What is typed, and what becomes of it.
+//! What is typed, and what happens to it.
 
 use super::*;
 
@@ -88,7 +88,7 @@ fn what_an_earlier_conversation_left_is_sent_first_and_under_its_keys() {
     let text = |key: &str| ClientMessage::Say { key: IdempotencyKey::new(key).ok(), text: Body::new(key).unwrap() };
     chat.join(EPOCH, "ada");
     chat.event(Event::Resend(vec![text("k1"), text("k2"), text("k3")]));
-    // The store had the second already, and it comes back with what was missed.
+    // The store already had the second text. Its echo arrives with the missed messages.
     let echo = chat.message("k2", IdempotencyKey::new("k2").ok());
     chat.server(&echo);
     chat.server(&live());
@@ -194,7 +194,7 @@ fn a_reply_goes_to_the_person_who_wrote() {
     assert_eq!(reply_to(&[private(Some(12))]), some("bob", Some(12)));
     assert_eq!(reply_to(std::slice::from_ref(&renamed)), some("robert", Some(12)));
     assert_eq!(reply_to(&[presence(&[], &["robert"])]), some("robert", Some(12)), "the server knows better");
-    // One that does not tell persons apart.
+    // A server that does not identify persons.
     assert_eq!(reply_to(&[private(None), renamed]), some("robert", None));
     assert_eq!(reply_to(&[presence(&[], &["robert"])]), None);
 }
@@ -210,7 +210,7 @@ fn a_private_message_that_comes_again_is_shown_once() {
             |shown: &&ViewEvent| matches!(shown, ViewEvent::Event { event: ServerMessage::Private(_), .. });
         chat.shown.iter().filter(is_private).count()
     };
-    // One who says the same three times, and to herself on another connection.
+    // Somebody who sends the same text three times, and ada herself on another connection.
     for from in ["bob", "ada"] {
         let mut chat = Chat::live();
         for (peer, id, count) in [(12, 1, 1), (12, 2, 2), (12, 3, 3), (12, 2, 3), (12, 3, 3), (13, 3, 4), (12, 4, 5)] {
@@ -218,7 +218,7 @@ fn a_private_message_that_comes_again_is_shown_once() {
             assert_eq!(shown(&chat), count);
         }
     }
-    // An earlier server cannot tell them apart, and what comes is shown.
+    // An earlier server cannot tell them apart, so every message is shown.
     let mut chat = Chat::live();
     for count in 1..=3 {
         chat.server(&private(12, None, "bob"));
@@ -231,8 +231,8 @@ fn the_people_of_another_history_are_others() {
     let another: [fn(&mut Chat); 3] = [
         |chat| chat.join(Hex([2; 8]), "ada"),
         |chat| chat.join_run(2, Some(60)),
-        // Of a run that the server does not know, although all that was seen may be of this
-        // history.
+        // A run that the server does not know, although all messages that were seen may belong to
+        // this history.
         |chat| chat.join_run(2, Some(0)),
     ];
     for (number, another) in another.into_iter().enumerate() {
@@ -261,7 +261,7 @@ fn the_people_of_another_history_are_others() {
         chat.line("/reply yes");
         let words = "there is no private message to answer, or who wrote the last one has gone";
         assert_eq!(chat.notices().last(), Some(&words), "nobody is left to answer");
-        // What is the same by its numbers is another's.
+        // The same IDs now belong to another message.
         chat.server(&ServerMessage::Private(private));
         assert_eq!(chat.shown.iter().filter(|shown| is_private(shown)).count(), 1);
     }
@@ -363,7 +363,7 @@ fn after_a_join_that_is_refused_a_pipe_says_nothing_more() {
         }
         assert_eq!((chat.texts(), chat.app.left_behind()), (vec![], Some(why)));
     }
-    // Somebody who sees the answer goes on.
+    // A person sees the refusal and continues to type.
     let mut chat = Chat::live();
     chat.line("/join Bad.Room");
     chat.line("hi");

@@ -1,9 +1,9 @@
-//! What a view asks, and what it can see of how the conversation stands.
+//! What a view asks, and what it can see of the state of the conversation.
 
 use super::*;
 use crate::protocol::Query;
 
-/// Returns of each event that is shown whether people are not told.
+/// Returns, for each event shown, whether it is hidden from people.
 fn quiet(chat: &Chat) -> Vec<bool> {
     let quiet = |shown: &ViewEvent| match shown {
         ViewEvent::Event { quiet, .. } => Some(*quiet),
@@ -79,7 +79,7 @@ fn a_list_of_rooms_is_shown_once_it_is_whole() {
     chat.server(&part(&["c"], false));
     let event = part(&["a", "b", "c"], false);
     assert_eq!(chat.shown, [ViewEvent::Answer { question: Box::new(ClientMessage::Rooms), event }]);
-    // What is left of one that a lost connection cut off is no part of the next.
+    // The rest of a list that a lost connection cut off is not part of the next list.
     chat.line("/rooms");
     chat.server(&part(&["a"], true));
     chat.drop_connection();
@@ -222,7 +222,7 @@ fn an_error_is_about_the_question_that_it_fits() {
     chat.line("/nick eve");
     chat.event(Event::Ask(older(9)));
     chat.event(Event::Ask(older(5)));
-    // A change of nick is answered when it is done, perhaps after what was asked later.
+    // A change of nick is answered when it is done, perhaps after later questions.
     chat.server(&failure(ErrorCode::Unavailable, None));
     chat.server(&failure(ErrorCode::NickTaken, None));
     chat.server(&page(false));

@@ -1,8 +1,8 @@
-//! The nick that somebody else has, and that is asked for until it is ours.
+//! The wanted nick that somebody else has. The app asks for it until it gets it.
 
 use super::*;
 
-/// Returns a chat of ada, whom the server calls ada-2 because somebody else is ada.
+/// Returns a chat of ada. The server calls her ada-2 because somebody else is ada.
 fn without_her_nick() -> Chat {
     let mut chat = Chat::ada();
     chat.event(Event::Connected(Dialect::Json));
@@ -86,7 +86,7 @@ fn a_nick_that_the_user_chose_since_is_kept() {
     chat.forget();
     presence(&mut chat, r#""left":["ada"]"#);
     assert_eq!((chat.sent.as_slice(), chat.app.wanted()), (&[][..], Some(&nick("eve"))));
-    // Chosen on another connection, while this one was lost.
+    // Chosen on another connection while this one was lost.
     chat.drop_connection();
     chat.join(EPOCH, "zoe");
     chat.forget();

@@ -1,5 +1,5 @@
-//! The commands that only a screen has: they are about what is shown, and the server never hears of
-//! them. Pure.
+//! The commands that only the full screen has. They change what is shown, and the client never
+//! sends them to the server. Pure.
 
 use super::{
     attention::Bell,
@@ -160,7 +160,7 @@ static OWN: [Definition<ScreenCommand>; 11] = [
     },
 ];
 
-/// Returns the argument that a command cannot do without.
+/// Returns the trimmed argument of a command that requires one.
 fn needed<'a>(spec: &'static Spec, rest: &'a str) -> Result<&'a str, CommandError> {
     Some(rest.trim()).filter(|word| !word.is_empty()).ok_or(CommandError::Usage(spec))
 }
@@ -170,7 +170,7 @@ fn alone(spec: &'static Spec, rest: &str, command: ScreenCommand) -> Result<Scre
     if rest.trim().is_empty() { Ok(command) } else { Err(CommandError::Usage(spec)) }
 }
 
-/// Returns the choice that `named` knows; none where nothing was chosen.
+/// Returns the choice with the typed name, or `None` if the command has no argument.
 fn choice<T>(spec: &'static Spec, rest: &str, named: fn(&str) -> Option<T>) -> Result<Option<T>, CommandError> {
     match rest.trim() {
         "" => Ok(None),
@@ -178,18 +178,18 @@ fn choice<T>(spec: &'static Spec, rest: &str, named: fn(&str) -> Option<T>) -> R
     }
 }
 
-/// What a typed line asks of the screen.
+/// A parsed command of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ScreenCommand {
     /// `/help`, or `/help COMMAND`
     Help(Option<&'static Spec>),
-    /// `/join ROOM`: on a screen, a room is opened beside the others.
+    /// `/join ROOM`: the screen opens the room in a tab beside the others.
     Join(RoomName),
     /// `/query NAME`, or `/query NAME TEXT`
     Query(Nick, String),
     /// `/leave`, or `/leave ROOM`
     Leave(Option<RoomName>),
-    /// `/history [N]`: on a screen, a place to scroll to.
+    /// `/history [N]`: the screen scrolls back.
     History(Option<u32>),
     /// `/goto WHEN`
     Goto(String),
@@ -207,37 +207,37 @@ pub(super) enum ScreenCommand {
     Joins(Option<Joins>),
     /// `/ignore`, or `/ignore NAME …`
     Ignore(Vec<Nick>),
-    /// `/highlight`, or `/highlight WORD … -WORD …`: words to add, and to take out
+    /// `/highlight`, or `/highlight WORD … -WORD …`: the words to add, and the words to remove
     Highlight(Vec<Word>, Vec<Word>),
     /// `/quit`
     Quit,
 }
 
-/// A line as somebody entered it.
+/// A line that the user entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entered {
-    /// For the screen.
+    /// A command of the screen.
     Screen(ScreenCommand),
-    /// For the chat, and how it is read there.
+    /// A line for the chat, and its parsed form.
     Chat(Result<Line, CommandError>),
-    /// For the chat, as it stands.
+    /// A text to send to the chat unchanged.
     Verbatim,
 }
 
-/// Reads a line that was entered.
+/// Parses a line that the user entered.
 ///
 /// # Errors
-/// A [`CommandError`] when no command has the name, or it is a command of the screen and lacks
-/// something.
+/// Returns a [`CommandError`] if no command has the name, or if a command of the screen has wrong
+/// arguments.
 pub(super) fn read(line: &str) -> Result<Entered, CommandError> {
     if let Some((Definition { spec, parse }, rest)) =
         line.strip_prefix('/').and_then(|typed| command::find(&OWN, typed))
     {
         return Ok(Entered::Screen(parse(spec, rest)?));
     }
-    // Every command is named, so that a new one is not forgotten here.
+    // List every command here, without a wildcard, so that the compiler reports a new one.
     Ok(match command::parse(line) {
-        // The screen has more of them than the chat knows.
+        // The screen has more commands than the chat knows.
         Err(CommandError::Unknown { .. }) | Ok(Line::Command(Command::Help(_))) => Entered::Screen(help(line)?),
         Ok(Line::Command(Command::Join(room))) => Entered::Screen(ScreenCommand::Join(room)),
         Ok(Line::Command(Command::History(count))) => Entered::Screen(ScreenCommand::History(count)),
@@ -263,7 +263,8 @@ pub(super) fn read(line: &str) -> Result<Entered, CommandError> {
     })
 }
 
-/// Reads `/help`, which explains the screen's commands, too; what has another name is unknown.
+/// Parses `/help`, which also explains the commands of the screen. Any other name is an unknown
+/// command.
 fn help(line: &str) -> Result<ScreenCommand, CommandError> {
     let typed = line.strip_prefix('/').unwrap_or(line);
     let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
@@ -273,8 +274,8 @@ fn help(line: &str) -> Result<ScreenCommand, CommandError> {
     }
 }
 
-/// Returns the nick `word`. One that breaks the rules of today may be that of somebody on a server
-/// of another version.
+/// Returns `word` as a nick. A nick that breaks the current rules is allowed: somebody may have it
+/// on a server of another version.
 fn named(word: &str) -> Result<Nick, NameError> {
     let read = || Some(Nick::read(word)).filter(|nick| nick.is_whole() && nick.as_str() == word);
     Nick::new(word).or_else(|error| read().ok_or(error))
@@ -285,13 +286,14 @@ pub(super) fn is_known(line: &str) -> bool {
     line.strip_prefix('/').is_some_and(|typed| is_name(typed.split(char::is_whitespace).next().unwrap_or("")))
 }
 
-/// Returns what is wrong with `text` where it would be said, and was perhaps meant to be a command.
-/// With `verbatim` it is said as it stands, whatever it begins with; `is_nick` tells who is there.
+/// Returns why `text` may be a mistyped command, if it would be sent as a message. With `verbatim`,
+/// the text is sent unchanged, whatever it begins with. `is_nick` returns whether somebody with
+/// that nick is in the room or spoke there.
 pub(super) fn nearly(text: &str, verbatim: bool, is_nick: impl Fn(&str) -> bool) -> Option<String> {
     if text.starts_with('/') && !verbatim {
         return None;
     }
-    // Lines that were typed ahead and read late look like a paste.
+    // If lines are typed ahead and read late, they look like a paste.
     if text.lines().any(|line| is_known(line.trim_start())) && (verbatim || text.lines().count() > 1) {
         return Some("its command counts as text".to_owned());
     }
@@ -302,7 +304,7 @@ fn is_name(name: &str) -> bool {
     all().any(|spec| spec.is_named(name))
 }
 
-/// Returns every command: the server's, and the screen's.
+/// Returns every command: those of the chat, and those of the screen.
 pub(super) fn all() -> impl Iterator<Item = &'static Spec> + Clone {
     command::specs().chain(OWN.iter().map(|definition| &definition.spec))
 }
@@ -311,7 +313,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Spec> + Clone {
 mod tests {
     use super::*;
 
-    /// Returns what `line` asks of the screen, or nothing where it is for the chat.
+    /// Returns the screen command in `line`, or `None` if the line is for the chat.
     fn parse(line: &str) -> Result<Option<ScreenCommand>, CommandError> {
         Ok(match read(line)? {
             Entered::Screen(command) => Some(command),

@@ -1,4 +1,4 @@
-//! Who gets which part of the screen, and drawing it all. Pure.
+//! Divides the screen into its parts, and draws them all. Pure.
 
 use std::time::Duration;
 
@@ -16,17 +16,18 @@ use crate::client::{
     picture::Picture,
 };
 
-/// From this width on the column is shown unasked: a conversation of 80 columns and more is left
-/// beside it.
+/// The minimum width at which the column is shown by default. It leaves at least 80 columns for the
+/// conversation.
 const WIDE: u16 = 110;
 
-/// Below this width there is no column, asked for or not.
+/// The minimum width of a screen with a column. Below it the column is hidden, even if the user
+/// asked for it.
 const NARROW: u16 = 50;
 
-/// How wide the column is: most nicks, and the mark of what is unread.
+/// The width of the column: it has room for most nicks, and for the mark of unread messages.
 const COLUMN: u16 = 24;
 
-/// What stands before the text being typed.
+/// The prompt before the input.
 const PROMPT: &str = "> ";
 
 /// The parts of the screen.
@@ -39,7 +40,8 @@ struct Parts {
 }
 
 impl Tui {
-    /// Draws the screen into `area`, and returns what the picture has beside the cells.
+    /// Draws the screen into `area`. Returns what the picture has besides the cells, such as links
+    /// and the cursor.
     pub fn draw(&mut self, area: Rect, buffer: &mut Buffer, now: Duration, apps: &[&App]) -> Picture {
         self.width = area.width;
         if let Some(bare) = &self.bare {
@@ -92,7 +94,7 @@ impl Tui {
             let over = list.draw(Rect { width: area.width, ..parts.conversation }, buffer, palette);
             picture.cover(over);
         }
-        // One that was cleared meanwhile closes.
+        // Close the topic page if the topic was cleared meanwhile.
         let topic = self.rooms.get(current).and_then(|room| Some((room, room.shown_topic()?)));
         self.topic = self.topic.take_if(|_| topic.is_some());
         if let (Some(page), Some((room, topic))) = (&mut self.topic, topic) {
@@ -114,7 +116,7 @@ impl Tui {
         self.width >= NARROW && self.column.unwrap_or(self.width >= WIDE)
     }
 
-    /// Returns what stands in the place of the line of state.
+    /// Returns the text that replaces the status line, if any.
     fn hint(&self) -> Option<String> {
         if let Some(question) = &self.question {
             return Some(question.words());
@@ -147,7 +149,7 @@ impl Tui {
     }
 }
 
-/// Draws what stands where nothing is known yet.
+/// Draws the conversation area before the room is known.
 fn draw_joining(area: Rect, buffer: &mut Buffer, palette: Palette, label: &str) {
     let words = fit(&format!("connecting to {label}"), area.width.into());
     let x = area.x + area.width.saturating_sub(u16::try_from(words.width()).unwrap_or(0)) / 2;
@@ -156,7 +158,7 @@ fn draw_joining(area: Rect, buffer: &mut Buffer, palette: Palette, label: &str) 
     }
 }
 
-/// Divides `area`; the text being typed wants `typed` rows.
+/// Divides `area`. The input needs `typed` rows, and gets at most a third of the height.
 fn parts(area: Rect, typed: u16, column: bool) -> Parts {
     let input = typed.clamp(1, (area.height / 3).max(1)).min(area.height);
     let status = u16::from(area.height > input + 1);

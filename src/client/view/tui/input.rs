@@ -1,4 +1,4 @@
-//! What keys and pastes do to the screen. Pure.
+//! Handles keys, pastes and the mouse wheel. Pure.
 
 use std::{collections::BTreeSet, mem};
 
@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// Messages that `/history` shows without a number, as many as a server would.
+/// The number of messages that `/history` shows without an argument. A server uses the same number.
 const HISTORY: u32 = 20;
 
-/// Rooms that `/bell` tells of.
+/// The maximum number of rooms that `/bell` lists as exceptions.
 const EXCEPTIONS: usize = 3;
 
 /// Returns whether a key types a character.
@@ -44,7 +44,7 @@ fn types(key: KeyEvent) -> bool {
 }
 
 impl Tui {
-    /// Does what `input` asks for; what the screen cannot do itself it wishes.
+    /// Handles `input`. Returns the actions that the screen cannot do itself.
     pub fn input(&mut self, now: Now, input: Input, apps: &[&App]) -> Vec<UiAction> {
         if self.bare.is_some() && matches!(input, Input::Key(_) | Input::Paste(_) | Input::Wheel(_)) {
             self.bare = None;
@@ -52,7 +52,8 @@ impl Tui {
             let mut wishes = vec![UiAction::Redraw];
             match input {
                 Input::Paste(text) => self.paste(text),
-                // What is typed is not lost: without its slash, a command would be said to all.
+                // Do not lose the key that closes the bare text. If it were the slash of a command,
+                // the rest of the command would be sent to the room as a text.
                 Input::Key(key) if types(key) => wishes.extend(self.key(now, key, apps)),
                 _ => {}
             }
@@ -84,7 +85,7 @@ impl Tui {
         }
     }
 
-    /// Takes note that somebody is here.
+    /// Notes that the user is here.
     fn is_used(&mut self, now: Now) {
         self.focus.key(now.elapsed);
         if let Some(room) = self.rooms.get_mut(self.current) {
@@ -92,7 +93,7 @@ impl Tui {
         }
     }
 
-    /// Scrolls what lies on top. What is being typed stays as it is.
+    /// Scrolls the topmost layer. The draft stays as it is.
     fn wheel(&mut self, rows: i32) {
         let Some(room) = self.rooms.get_mut(self.current) else { return };
         if let Some(help) = &mut self.help {
@@ -118,7 +119,7 @@ impl Tui {
         self.link_list = None;
         self.topic = None;
         let Some(room) = self.rooms.get(self.current) else { return };
-        // All of it or nothing: who sends the half of a text has said something else.
+        // Insert the whole text or none of it: half of a text may say something else.
         let (is, fits) = (sanitize::lines(&text).len(), room.editor.room());
         if is > fits && room.editor.searching().is_none() {
             self.told = Some(format!("not inserted: {}, and a message has room for {fits}", prompt::bytes(is)));
@@ -130,8 +131,8 @@ impl Tui {
         }
     }
 
-    /// Inserts what was pasted. It is said as it is, unless it is one line with a command that
-    /// there is.
+    /// Inserts pasted text. It is sent unchanged, unless it is one line that begins with a known
+    /// command.
     fn insert(&mut self, text: &str) {
         let is_text = prompt::lines(text) > 1 || text.starts_with('/') && !command::is_known(text);
         let is_text = is_text && !self.choices.no_commands;
@@ -176,7 +177,7 @@ impl Tui {
         if prefixed && key.code == KeyCode::Char('e') && key.modifiers == KeyModifiers::CONTROL {
             return vec![UiAction::Edit];
         }
-        // Where a line is searched for, every key is about that, if it can be.
+        // While the user searches the sent lines, the search gets every key that it can use.
         let searching = room.editor.searching().is_some();
         if searching {
             match room.editor.key(key) {
@@ -195,7 +196,8 @@ impl Tui {
         }
         let editor = &mut self.rooms[self.current].editor;
         if editor.would_leave_draft(key) {
-            // Terminals send arrows for the wheel, too.
+            // Some terminals send arrow keys for the mouse wheel, so an arrow key must not replace
+            // a draft.
             self.told = Some("what was sent before comes on an empty line; Ctrl-R searches in it".to_owned());
             return Vec::new();
         }
@@ -213,8 +215,8 @@ impl Tui {
         }
     }
 
-    /// Asks whether the line should be said where it is perhaps a command, unless just this line
-    /// was `confirmed`; returns whether it does.
+    /// Asks for confirmation if the line may be a mistyped command, unless exactly this line was
+    /// `confirmed`. Returns whether it asks.
     fn asks_first(&mut self, confirmed: Option<&str>) -> bool {
         let Some(room) = self.rooms.get(self.current).filter(|_| !self.choices.no_commands) else { return false };
         let line = room.editor.text();
@@ -232,8 +234,8 @@ impl Tui {
         asks
     }
 
-    /// Does what a key does for the results of a search while they are open; `None` for a key that
-    /// is for something else. The arrows and Enter are theirs only while nothing is being typed.
+    /// Handles a key while search results are open. Returns `None` for a key that they do not use.
+    /// The results use the arrow keys and Enter only while the input is empty.
     fn results_key(&mut self, now: Now, key: KeyEvent) -> Option<Vec<UiAction>> {
         let room = self.rooms.get_mut(self.current)?;
         let results = room.conversation.results()?;
@@ -258,7 +260,7 @@ impl Tui {
         Some(Vec::new())
     }
 
-    /// Asks for the next page of the results, where the end of those that are here is near.
+    /// Requests the next page of results if the selection is near the end of the loaded ones.
     fn more_results(&mut self, now: Now) -> Vec<UiAction> {
         let tab = self.current;
         let wanted = self.rooms.get_mut(tab).and_then(|room| room.conversation.wanted_results());
@@ -269,7 +271,7 @@ impl Tui {
         vec![UiAction::Ask(tab, ClientMessage::Search { query, limit, before: Some(before), all, since, until })]
     }
 
-    /// Shows a result in its place: in its room, where that is another.
+    /// Jumps to a result in the conversation of its room.
     fn show_result(&mut self, message: &Message) -> Vec<UiAction> {
         let all = self.rooms.get(self.current).and_then(|room| room.conversation.results());
         let is_elsewhere = all.is_some_and(SearchResults::is_of_all_rooms);
@@ -291,12 +293,13 @@ impl Tui {
         question.map(|question| UiAction::Ask(tab, question)).into_iter().collect()
     }
 
-    /// Completes the word before the cursor; again, by the next that it can become.
+    /// Completes the word before the cursor. If the key is pressed again, replaces it with the next
+    /// candidate.
     fn complete(&mut self, backwards: bool) {
         let open: Vec<_> = self.rooms.iter().filter_map(|room| room.name.clone()).collect();
         let rooms: Vec<_> = open.iter().chain(self.listed.iter().filter(|room| !open.contains(room))).collect();
         let commands: Vec<_> = command::all().collect();
-        // Beside one person, those of all rooms are named.
+        // In a private tab, offer the people of all rooms.
         let everywhere: BTreeSet<_> = match self.person(self.current) {
             Some(_) => self.rooms.iter().flat_map(|room| room.names.iter().cloned()).collect(),
             None => BTreeSet::new(),
@@ -306,7 +309,7 @@ impl Tui {
         nicks.extend(
             room.names.union(&everywhere).filter(|name| !room.conversation.speakers().any(|nick| nick == *name)),
         );
-        // Who is ignored is named only to be shown again.
+        // Offer ignored people only to `/ignore`, which shows them again.
         if room.editor.text().starts_with("/ignore ") {
             nicks.extend(self.ignored.nicks());
         } else {
@@ -322,8 +325,8 @@ impl Tui {
         }
     }
 
-    /// Does what a key does for the page of keys while it is open; `None` for a key that is for
-    /// something else, before which the page closes.
+    /// Handles a key while a help page is open. Returns `None` for a key that the page does not
+    /// use; that key closes the page first, except Ctrl-Z and Ctrl-L.
     fn help_key(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let help = self.help.as_mut()?;
         let empty = self.rooms.get(self.current).is_none_or(|room| room.editor.is_empty());
@@ -332,7 +335,7 @@ impl Tui {
             KeyCode::Down => help.scroll(1),
             KeyCode::PageUp => help.scroll(-10),
             KeyCode::PageDown => help.scroll(10),
-            // No text begins with a blank.
+            // A space scrolls the page, since no text begins with a space.
             KeyCode::Char(' ') if empty => help.scroll(10),
             KeyCode::Char('z' | 'l') if key.modifiers == KeyModifiers::CONTROL => return None,
             KeyCode::Esc | KeyCode::F(1) => self.help = None,
@@ -346,8 +349,7 @@ impl Tui {
         Some(Vec::new())
     }
 
-    /// Does what a key does for the topic while it lies open; returns whether the key was for it
-    /// alone.
+    /// Handles a key while the topic page is open. Returns whether the page used the key.
     fn topic_key(&mut self, key: KeyEvent) -> bool {
         let Some(page) = &mut self.topic else { return false };
         let pressed = page.key(key);
@@ -357,8 +359,8 @@ impl Tui {
         pressed != TopicKey::Otherwise
     }
 
-    /// Does what a key does for the list of links while it is open; `None` for a key that is for
-    /// something else.
+    /// Handles a key while the list of links is open. Returns `None` for a key that the list does
+    /// not use.
     fn links_key(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let pressed = self.link_list.as_mut()?.key(key);
         if pressed != Pressed::Stays {
@@ -374,7 +376,7 @@ impl Tui {
         }
     }
 
-    /// Lists the links on the screen.
+    /// Opens the list of the links on the screen.
     fn list_links(&mut self) {
         self.link_list = LinkList::new(self.links_in_sight.clone());
         if self.link_list.is_none() {
@@ -390,7 +392,7 @@ impl Tui {
         }
     }
 
-    /// Does what a key of the screen does; `None` for a key of the editor.
+    /// Handles the key bindings of the screen. Returns `None` for a key of the editor.
     fn bound(&mut self, key: KeyEvent) -> Option<Vec<UiAction>> {
         let control = key.modifiers == KeyModifiers::CONTROL;
         let alt = key.modifiers == KeyModifiers::ALT;
@@ -452,7 +454,7 @@ impl Tui {
         Some(Vec::new())
     }
 
-    /// Goes to the first message that is new here.
+    /// Goes to the first new message of the room.
     fn go_to_new(&mut self) -> Vec<UiAction> {
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
         let mut question = None;
@@ -478,8 +480,9 @@ impl Tui {
         }
     }
 
-    /// Goes to the next tab that calls for the user: by a mention first, then by any message where
-    /// all do, then by what else is unread; what is to call for nothing comes last.
+    /// Goes to the next tab that calls for the user. The order is: tabs with mentions, tabs in
+    /// which every message calls, other tabs with unread messages, and last the tabs in which no
+    /// message calls.
     fn go_to_unread(&mut self) {
         match self.next_unread() {
             Some(tab) => self.go_to(tab),
@@ -487,7 +490,7 @@ impl Tui {
         }
     }
 
-    /// Returns which tab that is.
+    /// Returns the tab for [`Self::go_to_unread`].
     pub(super) fn next_unread(&self) -> Option<usize> {
         let others = (1..self.rooms.len()).map(|step| (self.current + step) % self.rooms.len());
         let rank = |tab: &usize| {
@@ -545,14 +548,15 @@ impl Tui {
         }
     }
 
-    /// Returns the tab whose app takes what was entered in the current one.
+    /// Returns the tab whose app handles the line that was entered in the current tab.
     fn speaker(&self, entered: &Entered) -> usize {
         let replies = matches!(entered, Entered::Chat(Ok(Line::Command(Command::Reply(_)))));
         let tab = self.correspondence.as_ref().filter(|_| replies).and_then(|room| self.tab_of(room));
         tab.unwrap_or(self.current)
     }
 
-    /// Does what `text`, entered beside one person, says: what is no command is for that person.
+    /// Handles `text`, which was entered in a private tab: what is not a command is sent to that
+    /// person.
     fn say_to_person(&mut self, now: Now, text: String, entered: Entered) -> Vec<UiAction> {
         let tab = self.current;
         let Entered::Chat(read) = entered else { return self.tell_wish(tab, text) };
@@ -581,12 +585,12 @@ impl Tui {
                 self.show(now, tab, &ViewEvent::Refusal(error.to_string()), None)
             }
             Ok(Line::Blank) => Vec::new(),
-            // One that is too long is said in parts.
+            // A text that is too long is sent in parts.
             Ok(Line::Say(_)) | Err(_) => self.tell_wish(tab, text.strip_prefix('/').map(str::to_owned).unwrap_or(text)),
         }
     }
 
-    /// Does what a command of the screen says; `me` is the nick one has.
+    /// Runs a command of the screen; `me` is the user's nick.
     fn command(&mut self, now: Now, command: ScreenCommand, me: Option<&Nick>) -> Vec<UiAction> {
         match command {
             ScreenCommand::Help(None) => self.help = Some(Help::commands()),
@@ -637,7 +641,8 @@ impl Tui {
             }
             ScreenCommand::Goto(when) => {
                 let Some(at) = when::moment(&when, now.timestamp(), &self.choices.zone) else {
-                    // Where it is seen also by who reads back.
+                    // Show the error in the status line, where it is visible also to a user who has
+                    // scrolled back.
                     self.told = Some(format!("{when} is no time; such as {}", when::FORMS));
                     return Vec::new();
                 };
@@ -686,7 +691,7 @@ impl Tui {
         Vec::new()
     }
 
-    /// Hides what those of these nicks say, or shows it again.
+    /// Ignores each of these nicks, or stops ignoring it.
     fn toggle_ignored(&mut self, now: Now, nicks: &[Nick], me: Option<&Nick>) -> Vec<UiAction> {
         let mut wishes = Vec::new();
         let mut told = Vec::new();
@@ -715,7 +720,7 @@ impl Tui {
         wishes
     }
 
-    /// Chooses what of the room calls for the user, or tells what holds.
+    /// Chooses which messages of the room call for the user, or tells the current choice.
     fn notify(&mut self, now: Now, choice: Option<Notify>) -> Vec<UiAction> {
         let Some(room) = self.rooms.get(self.current).and_then(|room| room.name.clone()) else {
             self.told = Some("nothing can be chosen before the room is known".to_owned());
@@ -737,8 +742,8 @@ impl Tui {
         choice.map(|_| UiAction::Remember).into_iter().collect()
     }
 
-    /// Returns in which rooms the bell rings otherwise, because `/notify` was told so; nothing
-    /// where it does not.
+    /// Returns the rooms in which `/notify` makes the bell ring otherwise than `/bell` says, as
+    /// text to append. Returns an empty string if there are none.
     fn exceptions(&self) -> String {
         let other = |choice: &&RoomChoice| choice.notify.is_some_and(|notify| notify.bell(self.bell()) != self.bell());
         let rooms: Vec<_> = self.room_choices.all().iter().filter(other).collect();
@@ -751,7 +756,7 @@ impl Tui {
         if told.is_empty() { String::new() } else { format!("; but by /notify in {}", told.join(", ")) }
     }
 
-    /// Chooses whose comings and goings the room tells, or tells what holds.
+    /// Chooses whose joins and leaves the room shows, or tells the current choice.
     fn joins(&mut self, now: Now, choice: Option<Joins>) -> Vec<UiAction> {
         let Some(room) = self.rooms.get(self.current).and_then(|room| room.name.clone()) else {
             self.told = Some("nothing can be chosen before the room is known".to_owned());
@@ -769,7 +774,7 @@ impl Tui {
         choice.map(|_| UiAction::Remember).into_iter().collect()
     }
 
-    /// Adds words that call for the user, and takes others out; tells which there are.
+    /// Adds and removes highlight words, and tells the words in effect.
     fn highlight(&mut self, now: Now, added: Vec<Word>, removed: &[Word]) -> Vec<UiAction> {
         let (words, most) = (&mut self.choices.words, Words::MOST);
         let before = words.clone();
@@ -796,7 +801,8 @@ impl Tui {
     }
 }
 
-/// Returns whether a command is about people, of whom a server of plain text tells nothing.
+/// Returns whether a command names people. A server that speaks plain text does not tell who
+/// speaks.
 fn names_people(command: &ScreenCommand) -> bool {
     match command {
         ScreenCommand::Ignore(nicks) => !nicks.is_empty(),
@@ -805,13 +811,13 @@ fn names_people(command: &ScreenCommand) -> bool {
     }
 }
 
-/// Returns what is told when a text can take no more.
+/// Returns the message for an input that has reached its maximum length.
 fn full() -> String {
     format!("this is all that fits: a message has {} bytes", editor::LENGTH)
 }
 
-/// Returns whether a command needs no server: of one that speaks plain text there is one room,
-/// without a history.
+/// Returns whether a command works without a server that speaks JSON. A server that speaks plain
+/// text has one room and no history.
 fn is_local(command: &ScreenCommand) -> bool {
     !matches!(command, ScreenCommand::Join(_) | ScreenCommand::History(_))
 }

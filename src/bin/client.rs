@@ -42,8 +42,8 @@ use tokio_util::sync::CancellationToken;
 /// The address of a server that was started without arguments.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080";
 
-/// How long to wait for input that has arrived but was not read yet, when the output has no reader
-/// any more.
+/// How long to wait for input that has arrived but was not read yet, after the reader of the output
+/// has closed it.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// The end of `--help`.
@@ -126,7 +126,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the command line, and then the environment. A URL on the command line overrides the
+    /// Reads the command line and then the environment. A URL on the command line overrides the
     /// environment.
     fn read() -> Self {
         let matches = Self::command().get_matches();
@@ -199,7 +199,7 @@ fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|| result.map_or_else(|error| error.exit_code(), |()| 0)))
 }
 
-/// Chats until the end. Stores the number of a signal that ends it in `signal`.
+/// Runs the chat until its end. Stores the number of a signal that ends it in `signal`.
 async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), Error> {
     let failed = |error: io::Error| Error::Start(os::reason(&error));
     let file = config::path().map(|path| SettingsFile::read(&path)).transpose()?.unwrap_or_default();
@@ -212,7 +212,8 @@ async fn run(arguments: Arguments, signal: &'static OnceLock<u8>) -> Result<(), 
         Some(address) => address,
         None => DEFAULT_URL.parse().map_err(|_| Error::Task("the default address"))?,
     };
-    // A script wants only its own messages and the answers. It must request earlier messages.
+    // A script wants only its own messages and the answers. It gets earlier messages only if it
+    // requests them.
     let none_unasked = (!io::stdin().is_terminal() && arguments.since.is_none()).then_some(0);
     let settings = Settings {
         server: address.to_string(),
@@ -295,8 +296,8 @@ struct Chat {
     waits: bool,
 }
 
-/// Set if the output ended before the chat. Pending input is still sent, since its echo needs no
-/// reader of the output.
+/// Set if the output ended before the chat. Pending input is still sent, because its echo does not
+/// need a reader of the output.
 struct Cut {
     /// How the output ended.
     result: Result<(), Error>,
@@ -408,7 +409,7 @@ impl Chat {
         finished.map(|result| self.finished(result))
     }
 
-    /// Ends at once.
+    /// Ends the chat immediately. Returns an error if input was not sent.
     async fn stopped(&mut self) -> Result<(), Error> {
         let update = self.driver.update(self.watch.elapsed(), Event::Stop);
         self.driver.flush().await;
@@ -419,7 +420,7 @@ impl Chat {
         })
     }
 
-    /// Adds the lines that the app has not even seen to those that were not sent.
+    /// Adds the input lines that the app has not received to the number of unsent lines.
     fn finished(&mut self, result: Result<(), Failure>) -> Result<(), Error> {
         let cut = self.cut.take();
         let left = cut.as_ref().map(|_| "nobody reads the output any more").or(self.driver.app().left_behind());
@@ -451,7 +452,7 @@ fn depth(choice: Colour) -> Depth {
     if !coloured(choice, true) {
         return Depth::None;
     }
-    // The library that writes the colours respects NO_COLOR by itself, but `--color always`
+    // The library that writes the colours respects `NO_COLOR` itself, but `--color always`
     // overrides it.
     crossterm::style::force_color_output(true);
     Depth::of(&variable("TERM"), &variable("COLORTERM"), &variable("TERM_PROGRAM"))
@@ -461,7 +462,7 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// Returns the login name as a nick; without a valid one the user is a guest.
+/// Returns the login name as a nick. Without a valid one the user is a guest.
 fn login_nick() -> Option<Nick> {
     Nick::of_login(&whoami::username().ok()?)
 }

@@ -96,11 +96,11 @@ fn address(text: &str) -> Result<Listen, String> {
     Ok(Listen { host: read.resolvable(), port, typed: text.to_owned() })
 }
 
-/// The shortest `--keep`: people still read messages that are younger.
+/// The minimum of `--keep`. People still read messages that are younger.
 const SHORTEST_KEEP: Duration = Duration::from_hours(1);
 
 impl Arguments {
-    /// Returns how much history is kept. As for every other number here, 0 means no limit.
+    /// Returns how much history is kept. As for every other limit here, 0 means no limit.
     fn keep(&self) -> Keep {
         Keep { age: self.keep, messages: self.keep_messages.filter(|most| *most > 0) }
     }
@@ -142,7 +142,7 @@ fn main() -> ExitCode {
         let message = format!("--salvage saves in a file, and --db {MEMORY} is none");
         Arguments::command().bin_name(env!("CARGO_BIN_NAME")).error(ErrorKind::ArgumentConflict, message).exit();
     }
-    // The chat continues if nobody reads stderr, or if it cannot be written.
+    // The chat continues even if nobody reads stderr or writing to it fails.
     let stderr = match LossyWriter::to(io::stderr()) {
         Ok(stderr) => stderr,
         Err(error) => {
@@ -173,13 +173,13 @@ async fn run(arguments: Arguments, stderr: LossyWriter) -> Result<(), Failure> {
         .with_ansi(ansi)
         .log_internal_errors(false)
         .init();
-    // Use a task: the future that main awaits runs on its own thread, so every new connection would
-    // be handed to another thread.
+    // Run the server in a task. The future that `main` awaits runs on its own thread, so every new
+    // connection would be handed to another thread.
     let ended = tokio::spawn(serve(arguments)).await;
     ended.unwrap_or_else(|error| Err(format!("the server has failed: {error}").into()))
 }
 
-/// An error, as the error printer prints it.
+/// An error in the form that is printed.
 struct Failure {
     message: String,
     hint: Option<&'static str>,
@@ -228,7 +228,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     };
     if let Some(limit) = files {
         let wanted = config.max_connections;
-        // The store is open by now.
+        // The store is already open, so its files are counted.
         match config.fit(limit.saturating_sub(os::open_descriptors())) {
             Fit::All => {}
             Fit::Fewer => {
@@ -275,14 +275,14 @@ fn open_log(path: Option<PathBuf>, keep: Keep) -> Result<(Store, String), Failur
     Ok((log, format!("in {}", path.display())))
 }
 
-/// Saves what is readable of a damaged file, and prints how much that was. Fails if there is
-/// nothing.
+/// Copies what is readable of a damaged file to a new one, and prints how much that was. Fails if
+/// there is nothing.
 fn salvage(from: &Path, to: &Path) -> Result<(), Failure> {
     let failed = |error: OpenError| Failure { message: error.to_string(), hint: error.salvage_hint() };
     let is_new = !to.exists();
     let salvaged = Store::salvage(from, to);
     if is_new && !salvaged.as_ref().is_ok_and(|salvaged| salvaged.messages > 0) {
-        // The file is empty, and would prevent another attempt.
+        // The file has no messages and would prevent another attempt.
         drop(fs::remove_file(to));
     }
     let Salvaged { messages, holes } = salvaged.map_err(failed)?;
@@ -328,7 +328,7 @@ fn announce(bound: SocketAddr, place: &str, stored: u64) {
     let messages = counted(stored, "message");
     let join = os::command("client", &join);
     let words = format!("listening on ws://{bound}\njoin with: {join}\nhistory is {place}: {messages}\n");
-    // If the reader is gone or blocked, the chat continues.
+    // The chat continues even if the reader is gone or blocked.
     drop(LossyWriter::to(io::stdout()).and_then(|mut stdout| stdout.write_all(words.as_bytes())));
 }
 

@@ -43,7 +43,7 @@ const TOO_BIG: u32 = 3;
 /// fast server can make us hold.
 const EVENTS: usize = 64;
 
-/// The capacity of the command queue: the send window of the client and a few more.
+/// The capacity of the command queue. It holds more than the send window of the client.
 const ORDERS: usize = 64;
 
 /// The timeout for the last frames and the close handshake, with a margin of 1 s for ourselves.

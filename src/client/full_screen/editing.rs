@@ -1,5 +1,5 @@
-//! The draft in the user's own editor, which has the terminal meanwhile. The conversation goes on
-//! without being drawn.
+//! Edits the draft in the user's editor, which has the terminal meanwhile. The conversation
+//! continues without being drawn.
 
 use std::{future::pending, io, process::ExitStatus};
 
@@ -15,7 +15,7 @@ use crate::{
     protocol::sanitize,
 };
 
-/// Exit codes of a shell: the program cannot be run, or there is none.
+/// Exit codes of a shell: the program cannot be run, or it was not found.
 const NOT_RUN: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
@@ -37,15 +37,15 @@ pub(super) async fn ended(editing: &mut Option<Editing>) -> io::Result<ExitStatu
 }
 
 impl FullScreen {
-    /// Lends the terminal to the user's editor with the draft of the current tab; returns the
-    /// reader where there is no editor.
+    /// Lends the terminal to the user's editor with the draft of the current tab. Returns a reader
+    /// if no editor was started.
     pub(super) async fn begin_editing(
         &mut self,
         screen: &mut Screen,
         reader: Option<Reader>,
     ) -> io::Result<Option<Reader>> {
         screen.lend().await;
-        // What was typed before the editor was there is part of the draft.
+        // Keys that were typed before the editor started belong to the draft.
         if let Some(reader) = reader {
             for reading in reader.stop().await {
                 self.read(reading, screen);
@@ -70,7 +70,7 @@ impl FullScreen {
         }
     }
 
-    /// Takes the terminal back from the editor, which has ended so, and the text that it has made.
+    /// Takes the terminal back after the editor has ended with `status`, and takes the edited text.
     pub(super) fn end_editing(
         &mut self,
         screen: &mut Screen,
@@ -85,8 +85,8 @@ impl FullScreen {
         self.take_terminal(screen).map(Some)
     }
 
-    /// Ends the editor, if there is one, because the program ends. What was saved in it becomes the
-    /// draft.
+    /// Stops the editor, if there is one, because the program ends. The text that was saved in it
+    /// becomes the draft.
     pub(super) async fn abandon_editing(&mut self) {
         if let Some(Editing { program, file, before, .. }) = self.editing.take() {
             program.stop().await;
@@ -110,7 +110,7 @@ impl FullScreen {
         }
         match self.tui.edited(&text) {
             Edited::Taken => {}
-            // What somebody has written is not thrown away.
+            // What the user has written is not deleted.
             Edited::Closed => {
                 file.keep();
                 self.complain(format!("this was for a window that is closed; it is in {}", file.path().display()));
@@ -134,7 +134,7 @@ impl FullScreen {
     }
 }
 
-/// Returns in words why what an editor has made does not count.
+/// Returns why the result of the editor is not used. `None` if it is.
 fn failure(command: &str, status: io::Result<ExitStatus>) -> Option<String> {
     match status.map(|status| (status.success(), status.code())) {
         Ok((true, _)) => None,

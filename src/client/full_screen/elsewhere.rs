@@ -1,4 +1,4 @@
-//! Going to another server without leaving the screen.
+//! Changes to another server without leaving the screen.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::{
     protocol::sanitize,
 };
 
-/// For connections to the same server to close before it is connected to anew.
+/// The maximum time for connections to the same server to close before a new one is made.
 const SAME: Duration = Duration::from_secs(1);
 
 impl FullScreen {
-    /// Notes that the user goes to `address`, and leaves this server.
+    /// Records that the user changes to `address` and leaves this server.
     pub(super) fn want_to_go_to(&mut self, now: Now, address: Address) {
         let mut secret = [0; 16];
         if let Err(error) = getrandom::fill(&mut secret) {
@@ -35,17 +35,17 @@ impl FullScreen {
         self.goes_to = Some(Box::new(Options { address, settings, choices, folder, stop }));
     }
 
-    /// Leaves this server as at the end of the program, and begins with that of `options`. What was
-    /// not sent is kept for this one.
+    /// Leaves this server as at the end of the program, and begins with the server of `options`.
+    /// Unsent texts are kept for this server.
     pub(super) async fn go_to(mut self, options: Options, closing: &mut JoinSet<()>) -> Self {
         let mut told: Vec<_> = sanitize::lines(&self.end()).lines().map(str::to_owned).collect();
-        // What failed of it was told when it did.
+        // A failure was reported when it happened.
         drop(self.state.finish().await);
         drop(self.entered.finish().await);
         told.extend(sanitize::lines(&self.unsent.finish().await).lines().map(str::to_owned));
         closing.spawn(self.tabs.close_all());
         if options.address.server() == self.address.server() {
-            // Else our own nick would be taken.
+            // Otherwise, our own nick would be taken.
             drop(timeout(SAME, closing.join_next()).await);
         }
         let (keys, extras, zone) = (self.keys, self.extras, self.zone);

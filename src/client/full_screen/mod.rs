@@ -1,5 +1,5 @@
-//! The full screen at work: one `select!` over the keys and the rooms, and what they wish carried
-//! out.
+//! The full screen: one `select!` over the keys and the rooms, which carries out the actions they
+//! request.
 
 mod editing;
 mod elsewhere;
@@ -45,22 +45,22 @@ use crate::{
     protocol::{Dialect, Epoch, Limits, RoomName, ServerMessage, sanitize},
 };
 
-/// Lines that are taken at a time, so that keys come in between.
+/// The maximum number of tab events handled at a time, so that keys are handled in between.
 const LINES: usize = 64;
 
-/// Between a message that was read and its being remembered.
+/// The delay between reading a message and saving the read position.
 const REMEMBER: Duration = Duration::from_secs(10);
 
 /// What the full screen needs.
 #[derive(Debug)]
 pub struct Options {
-    /// The server, and the room to begin in.
+    /// The server and the first room.
     pub address: Address,
-    /// What the apps need; the room is each one's own.
+    /// The settings of the apps. The room differs for each app.
     pub settings: Settings,
-    /// What the screen needs; what is remembered of it comes before.
+    /// The settings of the screen. The saved state takes precedence.
     pub choices: TuiOptions,
-    /// The folder of what is remembered; without one nothing is.
+    /// The folder of the saved state. `None` saves nothing.
     pub folder: Option<PathBuf>,
     /// Cancelled when the program is asked to stop.
     pub stop: CancellationToken,
@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let stop = options.stop.clone();
     let mut chat = FullScreen::begin(options, Vec::new());
     let mut screen = Screen::enter()?;
-    // Nobody waits for the answers: the first picture comes right behind the questions.
+    // The program does not wait for the answers. The first picture follows the queries at once.
     chat.extras.extend_from_slice(terminal::questions(&term()));
     // Connections to servers that were left.
     let mut closing = JoinSet::new();
@@ -89,11 +89,11 @@ pub async fn run(options: Options) -> Result<(), Error> {
     screen.leave().await;
     let left = sanitize::lines(&chat.end()).into_owned();
     let result = result.and_then(|()| chat.failed.take().map_or(Ok(()), Err));
-    // Whoever closed stderr does not want to be told.
+    // If stderr is closed, the user does not want the message.
     drop(io::stderr().write_all(left.as_bytes()));
     let signals = os::end_requested().map_err(|error| Error::Start(os::reason(&error)))?;
     let close = async {
-        // What failed of it was told when it did.
+        // A failure was reported when it happened.
         drop(chat.state.finish().await);
         drop(chat.entered.finish().await);
         let kept = chat.unsent.finish().await;
@@ -103,7 +103,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     };
     tokio::select! {
         () = close => {}
-        // Somebody does not want to wait for a server that takes its time.
+        // The user does not want to wait for a slow server.
         _ = signals => {}
     }
     result
@@ -121,35 +121,35 @@ struct FullScreen {
     state: Writer<State>,
     unsent: Unsent,
     entered: Writer<Entered>,
-    /// What rang the bell when the program began.
+    /// The bell setting when the program began.
     settled_bell: Bell,
     epoch: Option<Epoch>,
-    /// Over all tabs: a private message goes to any of them.
+    /// Shared by all tabs: a private message may arrive on any of them.
     privates: Privates,
     /// Since the start of the program.
     watch: Stopwatch,
     zone: ZoneWatch,
     frame_timer: FrameTimer,
     remember_at: Option<Instant>,
-    /// What goes out before the next picture: bells and the like.
+    /// Bytes to write before the next picture, for example bells.
     extras: Vec<u8>,
     title: String,
     quitting: bool,
-    /// The first failure of a conversation, and what was told at the end of any.
+    /// The first failure of a conversation.
     failed: Option<Error>,
     last_words: String,
     suspends: bool,
-    /// The server that the user wants to go to, and leaves this one.
+    /// The server that the user wants to change to.
     goes_to: Option<Box<Options>>,
-    /// Whether there was a connection.
+    /// Whether there has been a connection.
     met: bool,
-    /// Whether the draft is to be opened in an editor, and the one that has it.
+    /// Whether to open the draft in an editor.
     edits: bool,
     editing: Option<Editing>,
 }
 
 impl FullScreen {
-    /// Begins with the server of `options`; the user is `told` this first.
+    /// Begins with the server of `options`. Shows the user `told` first.
     fn begin(options: Options, mut told: Vec<String>) -> Self {
         let Options { address, mut settings, mut choices, folder, stop } = options;
         let state_path = folder.as_deref().map(saved_state::path_in);
@@ -161,7 +161,7 @@ impl FullScreen {
         choices.words.removed.clone_from(&state.no_highlight);
         let (slot, kept) = super::unsent::taken(folder.clone(), &address.server(), &mut told);
         let (lines, entered) = remember::history(state_path.as_deref(), &address.server(), &mut told);
-        // The keys of what was not sent count once for the same person alone.
+        // The keys of unsent texts prevent duplicates only within the same session.
         settings.session = kept.session;
         let mut chat = Self {
             settled_bell: choices.bell,
@@ -201,7 +201,7 @@ impl FullScreen {
         chat
     }
 
-    /// Opens the room that was asked for, and beside it those that were open the last time.
+    /// Opens the requested room and the rooms that were open the last time.
     fn open_first(&mut self) {
         let visit = self.state.latest().visit(&self.address.server()).cloned();
         let epoch = visit.as_ref().and_then(|visit| visit.epoch);
@@ -230,12 +230,12 @@ impl FullScreen {
         }
     }
 
-    /// Returns whether the user said where reading begins.
+    /// Returns whether the user chose where reading begins.
     fn settings_say_where(&self) -> bool {
         self.settings.since.is_some() || self.settings.history.is_some()
     }
 
-    /// Opens a room, where reading goes on at `resume`.
+    /// Opens a room. Reading resumes at `saved_position`.
     fn open(&mut self, room: Option<RoomName>, saved_position: Option<Bookmark>) {
         let address = room.as_ref().map_or_else(|| self.address.clone(), |room| self.address.in_room(room));
         let mut settings = Settings { server: address.to_string(), saved_position, ..self.settings.clone() };
@@ -243,8 +243,8 @@ impl FullScreen {
             settings.nick = first.wanted().or(first.nick()).cloned();
             settings.session = Some(first.session());
             settings.since = None;
-            // A conversation whose secret is that of another loses texts; without chance there are
-            // no conversations at all.
+            // If two conversations share a secret, texts are lost. Without randomness, open no
+            // conversation.
             if getrandom::fill(&mut settings.secret).is_err() {
                 return;
             }
@@ -252,7 +252,7 @@ impl FullScreen {
         let (words, command) = invitation(&address);
         self.tabs.open(address, settings);
         let last = self.tabs.len().saturating_sub(1);
-        // It has no connection yet, and so nothing follows.
+        // There is no connection yet, so the update has no effects.
         self.tabs.update(self.watch.elapsed(), last, Event::Ignore(Arc::clone(self.tui.ignored())));
         self.tui.open(room, saved_position);
         self.tui.invite(last, words, command);
@@ -277,7 +277,8 @@ impl FullScreen {
                     Some(Err(_)) | None => return Err(Error::Hangup),
                 },
                 status = editing::ended(&mut self.editing) => reader = self.end_editing(screen, status).map_err(failed)?,
-                // While an editor has the terminal, it goes on, too, and takes it again itself.
+                // An editor that has the terminal is continued too, and takes the terminal back
+                // itself.
                 () = continued.next(), if self.editing.is_none() => {
                     screen.resume()?;
                     self.draw_soon();
@@ -305,10 +306,10 @@ impl FullScreen {
         }
     }
 
-    /// Takes what was read of the terminal together.
+    /// Handles the events that were read from the terminal together.
     fn read(&mut self, Reading { at, events }: Reading, screen: &mut Screen) {
         let now = self.now();
-        // When it was read counts, not when there was time for it.
+        // The time of reading counts, not the time of handling.
         let at = self.watch.at(at);
         let mut inputs: Vec<_> = events.into_iter().flat_map(|event| self.keys.feed(event, at)).collect();
         inputs.extend(self.keys.drained());
@@ -317,7 +318,7 @@ impl FullScreen {
         }
     }
 
-    /// Takes an event of a tab, and those that have come with it.
+    /// Handles an event of a tab, and further events that are ready.
     fn heard(&mut self, tab: usize, event: Result<Event, Error>) -> Result<(), Error> {
         let now = self.now();
         self.happened(now, tab, event)?;
@@ -339,7 +340,8 @@ impl FullScreen {
 
     fn draw(&mut self, screen: &mut Screen) {
         if screen.is_lent() {
-            // Bells and the like would go into another program's picture, and be many in the end.
+            // Bells and the like would disturb the picture of another program, and they would
+            // accumulate.
             self.extras.clear();
         }
         if !screen.is_ready() || !self.frame_timer.draws(Instant::now()) {
@@ -359,7 +361,7 @@ impl FullScreen {
         }
     }
 
-    /// Returns when something is due: a picture, an app, a key that waits for its rest, the memory.
+    /// Returns when something is due: a picture, an app, an incomplete key sequence, or saving.
     fn wake_at(&self, screen: &Screen) -> Option<Instant> {
         let apps = self.tabs.apps();
         let elapsed = self.watch.elapsed();
@@ -407,7 +409,7 @@ impl FullScreen {
             }
             _ => {}
         }
-        // Somebody looks at it who may be at another terminal, by tmux, or has another theme since.
+        // The user may look at it from another terminal (tmux) or may have changed the theme.
         let comes = matches!(input, Input::Resize(..) | Input::Focus(true));
         let apps = self.tabs.apps();
         let wishes = self.tui.input(now, input, &apps);
@@ -460,7 +462,7 @@ impl FullScreen {
             {
                 self.privates.forget();
             }
-            // What one tab has shown, another need not.
+            // A private message that one tab has shown is not shown in another.
             if let ViewEvent::Event { event: ServerMessage::Private(private), .. } = &shown
                 && !self.privates.is_new(private)
             {
@@ -485,7 +487,7 @@ impl FullScreen {
                 self.give_back_kept(now, tab);
             }
         }
-        // What was entered is kept before it can be lost; what was echoed since may be kept a
+        // A typed line is saved at once, before it can be lost. An echoed line may stay saved a
         // moment longer.
         if is_line {
             self.keep();
@@ -558,7 +560,7 @@ impl FullScreen {
         }
     }
 
-    /// Ends every conversation; asked again, at once.
+    /// Ends every conversation. A second call ends them at once.
     fn quit(&mut self, now: Now) {
         let event = if self.quitting { Event::Stop } else { Event::Quit };
         self.quitting = true;
@@ -569,7 +571,7 @@ impl FullScreen {
     }
 }
 
-/// Returns what the environment says of the terminal.
+/// Returns the terminal type from the environment.
 fn term() -> String {
     std::env::var("TERM").unwrap_or_default()
 }
@@ -583,7 +585,7 @@ fn invitation(address: &Address) -> (String, String) {
     (format!("others{place} join with"), os::command("client", &arguments))
 }
 
-/// Returns what was read next, if the terminal is read now. Cancel-safe.
+/// Returns the next input if the terminal is being read. Cancel-safe.
 async fn next(reader: &mut Option<Reader>) -> Option<io::Result<Reading>> {
     match reader {
         Some(reader) => reader.next().await,

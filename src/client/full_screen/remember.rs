@@ -1,4 +1,4 @@
-//! What the full screen remembers for the next time.
+//! What the full screen saves for the next start.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,8 +16,8 @@ use crate::{
     os,
 };
 
-/// Returns what writes the state, which was read from the file at `path`; without a path nothing is
-/// written.
+/// Returns the writer of the state, which was read from the file at `path`. Without a path, nothing
+/// is written.
 pub(super) fn writer(state: State, path: Option<PathBuf>) -> Writer<State> {
     Writer::start(state, move |before: &State, after: &State| {
         let Some(path) = &path else { return Ok(()) };
@@ -26,8 +26,8 @@ pub(super) fn writer(state: State, path: Option<PathBuf>) -> Writer<State> {
     })
 }
 
-/// Returns the lines entered before on `server`, the latest first, and what keeps those that are
-/// entered from now on beside the state; without a path nothing is kept.
+/// Returns the lines entered before on `server`, newest first, and the writer that stores new lines
+/// beside the state. Without a path, nothing is stored.
 pub(super) fn history(state: Option<&Path>, server: &str, told: &mut Vec<String>) -> (Vec<Arc<str>>, Writer<Entered>) {
     let file = state.and_then(Path::parent).map(|folder| HistoryFile::new(folder, server));
     let read = file.as_ref().map_or_else(|| Ok(Vec::new()), HistoryFile::read);
@@ -45,7 +45,7 @@ pub(super) fn history(state: Option<&Path>, server: &str, told: &mut Vec<String>
 }
 
 impl FullScreen {
-    /// Keeps the lines that were entered just now.
+    /// Stores the lines that were just entered.
     pub(super) fn keep_entered(&mut self) {
         let lines = self.tui.take_entered();
         if lines.is_empty() {
@@ -58,19 +58,19 @@ impl FullScreen {
         self.entered.put(entered);
     }
 
-    /// Remembers what has changed.
+    /// Saves what has changed.
     pub(super) fn remember(&mut self) {
         self.remember_at = None;
         let mut state = State::clone(&self.state.latest());
-        // What nobody has said is not remembered: the settings file may say otherwise the next
-        // time.
+        // A bell setting that the user has not changed is not saved: the settings file may differ
+        // the next time.
         if state.bell.is_some() || self.tui.bell() != self.settled_bell {
             state.bell = Some(self.tui.bell());
         }
         state.ignored = self.tui.ignored().nicks().to_vec();
         state.highlight.clone_from(&self.tui.words().added);
         state.no_highlight.clone_from(&self.tui.words().removed);
-        // An address where nobody ever was is not offered the next time.
+        // An address that never had a connection is not offered the next time.
         if self.met {
             let rooms = self.tui.open_rooms().map(|(room, read, run)| OpenRoom { room: room.clone(), read, run });
             state.remember(&self.address.server(), self.epoch, rooms.collect());
@@ -79,8 +79,8 @@ impl FullScreen {
         self.state.put(state);
     }
 
-    /// Remembers what is left to be, and ends what goes on; returns what the user should be told
-    /// after the screen.
+    /// Saves the rest and ends the conversations. Returns what the user should be told after the
+    /// screen is closed.
     pub(super) fn end(&mut self) -> String {
         let now = self.now();
         self.remember();

@@ -1,5 +1,5 @@
-//! What was typed on the full screen and not said yet: it is kept while the program runs, and comes
-//! back with the next one.
+//! Texts that were typed on the full screen and not sent yet. They are kept while the program runs
+//! and restored at the next start.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -17,41 +17,42 @@ use crate::{
     protocol::{ClientMessage, Epoch, IdempotencyKey, RoomName, command::is_secret, sanitize},
 };
 
-/// Between a key and its being kept.
+/// The delay between a key and saving the draft.
 const SOON: Duration = Duration::from_millis(250);
 
-/// Lines that are told one by one at the end, and characters of each.
+/// The maximum number of lines that are listed at the end, and the maximum number of characters of
+/// each.
 const TOLD: usize = 10;
 const QUOTED: usize = 60;
 
-/// What is kept, and what waits to be said of what an earlier client has kept.
+/// What is kept, and the unsent texts that an earlier client has kept.
 #[derive(Debug)]
 pub(super) struct Unsent {
-    /// Of rooms that are not open.
+    /// The drafts and texts of rooms that are not open.
     closed: Kept,
-    /// Lines of rooms that are open, until the server is met.
+    /// Texts of open rooms that wait for the server's welcome.
     held: Vec<Held>,
     writer: Writer<Kept>,
     is_kept: bool,
-    /// At the end: what was typed and not said, each with its room, to be told where it cannot be
-    /// kept.
+    /// At the end: what was typed and not sent, with its room. It is printed if it cannot be kept.
     left: Vec<(RoomName, String)>,
-    /// When what has changed is to be kept.
+    /// When to save what has changed.
     pub(super) due: Option<Instant>,
-    /// How long, after the start of the program, lines of an earlier client go out by themselves.
+    /// Until when texts of an earlier client are sent automatically, after the start of the
+    /// program.
     fresh_until: Option<Duration>,
 }
 
-/// Lines that wait for the server to be met in their room.
+/// Texts that wait for the server's welcome in their room.
 #[derive(Debug)]
 struct Held {
     room: RoomName,
     texts: Vec<ClientMessage>,
-    /// Which history they are for; in another, nobody knows what became of them.
+    /// The history the texts belong to. In another history, their result is unknown.
     epoch: Option<Epoch>,
-    /// When their client ran last, in seconds since the Unix epoch.
+    /// When their client last ran, in seconds since the Unix epoch.
     saved: u64,
-    /// Until when, after the start of the program, they go out by themselves.
+    /// Until when they are sent automatically, after the start of the program.
     until: Option<Duration>,
 }
 
@@ -68,17 +69,17 @@ impl Unsent {
         Self { closed: kept, held: Vec::new(), writer, is_kept, left: Vec::new(), due: None, fresh_until }
     }
 
-    /// Returns the rooms that are to be opened for what was typed there.
+    /// Returns the rooms to open because something was typed there.
     pub(super) fn unfinished(&self) -> Vec<RoomName> {
         self.closed.rooms.iter().filter(|room| room.is_unfinished()).map(|room| room.room.clone()).collect()
     }
 
-    /// Has what has changed kept within a moment.
+    /// Schedules saving within 250 ms.
     pub(super) fn soon(&mut self) {
         self.due.get_or_insert(Instant::now() + SOON);
     }
 
-    /// Returns whether lines were not sent when something was kept last.
+    /// Returns whether the last saved state has unsent lines.
     pub(super) fn has_any(&self) -> bool {
         self.writer.latest().has_unsent()
     }
@@ -88,7 +89,7 @@ impl Unsent {
         self.writer.complaint().await
     }
 
-    /// Resolves when what was typed is kept or cannot be, with what the user is to be told of it.
+    /// Resolves when what was typed is kept or cannot be kept. Returns what the user is to be told.
     pub(super) async fn finish(self) -> String {
         let has_unsent = self.has_any();
         let Self { writer, is_kept, left, .. } = self;
@@ -102,7 +103,7 @@ impl Unsent {
             }
             Ok(()) => {}
             Err(reason) => {
-                // Cannot fail: a String takes everything.
+                // Cannot fail: a `String` accepts everything.
                 let _ = writeln!(words, "what was typed could not be kept: {reason}; here it is");
                 for (room, text) in left {
                     let _ = writeln!(words, "#{room}: {text}");
@@ -119,7 +120,7 @@ impl FullScreen {
         self.draw_soon();
     }
 
-    /// Puts into the tab, which is new, what was typed in its room before.
+    /// Restores what was typed in the room of the new tab before.
     pub(super) fn restore(&mut self, tab: usize) {
         let Some((room, ..)) = self.tui.typed(tab) else { return };
         let Some(kept) = self.unsent.closed.take_room(&room.clone()) else { return };
@@ -131,8 +132,8 @@ impl FullScreen {
         }
     }
 
-    /// Sends the lines that an earlier client has left for the room of the tab, whose server has
-    /// been met, if they still go out by themselves.
+    /// Sends the lines that an earlier client has left for the room of the tab, if they may still
+    /// be sent automatically. Call it after the server's welcome.
     pub(super) fn send_kept(&mut self, now: Now, tab: usize) {
         let Some((room, ..)) = self.tui.typed(tab) else { return };
         let room = room.clone();
@@ -140,7 +141,7 @@ impl FullScreen {
             let same_history = held.epoch.is_none_or(|epoch| Some(epoch) == self.epoch);
             let is_fresh = held.until.is_some_and(|until| now.elapsed <= until);
             let goes_out = |text: &ClientMessage| {
-                // Somebody else may have the name by now.
+                // Somebody else may have the nick by now.
                 same_history && is_fresh && !matches!(text, ClientMessage::Msg { .. })
             };
             let (sent, texts): (Vec<_>, Vec<_>) = held.texts.into_iter().partition(goes_out);
@@ -155,7 +156,7 @@ impl FullScreen {
         self.unsent.soon();
     }
 
-    /// Notes that a message is in the room: a line that bears its key was sent, though its echo was
+    /// Records that a message is in the room. A line with its key was sent, although its echo was
     /// never seen.
     pub(super) fn was_said(&mut self, key: Option<&IdempotencyKey>) {
         if key.is_some() {
@@ -163,8 +164,8 @@ impl FullScreen {
         }
     }
 
-    /// Gives the lines back that are still held for the room of the tab, now that what was said
-    /// there has been shown.
+    /// Restores the lines that are still held for the room of the tab. Call it after the replay of
+    /// the room.
     pub(super) fn give_back_kept(&mut self, now: Now, tab: usize) {
         let Some((room, ..)) = self.tui.typed(tab) else { return };
         let room = room.clone();
@@ -193,7 +194,7 @@ impl FullScreen {
         }
     }
 
-    /// Puts aside what was typed in the tab, which is to be closed: it comes back with its room.
+    /// Keeps what was typed in a tab that is to be closed. It is restored with its room.
     pub(super) fn put_aside(&mut self, now: Now, tab: usize) {
         let texts: Vec<_> = self.tabs.apps()[tab].unsent().cloned().collect();
         let Some((room, draft, entered)) = self.tui.typed(tab) else { return };
@@ -207,7 +208,7 @@ impl FullScreen {
         (kept.draft, kept.entered) = (draft, entered);
     }
 
-    /// Keeps what was typed and not said yet.
+    /// Saves what was typed and not sent yet.
     pub(super) fn keep(&mut self) {
         let kept = self.kept();
         self.unsent.due = None;
@@ -230,7 +231,7 @@ impl FullScreen {
             kept.entered = entered.map(str::to_owned).collect();
             kept.unsent.extend(app.unsent().cloned());
         }
-        // Lines of an earlier client get no younger while they wait for the server to be met.
+        // Lines of an earlier client keep their age while they wait for the server.
         let waiting = self.unsent.held.iter().map(|held| (held.saved, held.epoch));
         let closed = Some((self.unsent.closed.saved, self.unsent.closed.epoch));
         let waiting = waiting.chain(closed.filter(|_| self.unsent.closed.has_unsent()));
@@ -241,14 +242,14 @@ impl FullScreen {
         kept
     }
 
-    /// Keeps what is left at the end, and says which lines were not sent.
+    /// Saves the final state at the end, and reports which lines were not sent.
     pub(super) fn keep_for_good(&mut self) {
         let mut kept = Kept { last: true, ..self.kept() };
-        // Who has said good-bye leaves nothing to go on with.
+        // A session that ends without unsent texts is not resumed.
         kept.session.take_if(|_| !kept.rooms.iter().any(|room| !room.unsent.is_empty()));
         for KeptRoom { room, unsent, .. } in kept.rooms.iter().filter(|room| !room.unsent.is_empty()) {
             for line in quoted(unsent) {
-                // Cannot fail: a String takes everything.
+                // Cannot fail: a `String` accepts everything.
                 let _ = writeln!(self.last_words, "not sent in #{room}: {line}");
             }
         }
@@ -261,7 +262,7 @@ impl FullScreen {
     }
 }
 
-/// Returns the beginnings of the first lines, and how many there are besides.
+/// Returns the beginnings of the first lines, and the number of the remaining lines.
 fn quoted(texts: &[ClientMessage]) -> Vec<String> {
     let quoted = |text: &ClientMessage| {
         let line = sanitize::line(&as_typed(text));

@@ -1,4 +1,4 @@
-//! The lines of `--format`: what a message looks like is said by a template. Pure.
+//! The lines of `--format`: a template defines what a message looks like. Pure.
 
 use std::str::FromStr;
 
@@ -12,26 +12,26 @@ enum Part {
     Field(Field),
 }
 
-/// What a message has to tell.
+/// A field of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     /// The time of day or, with `--timestamps`, the date and the time.
     Time,
     /// The date.
     Date,
-    /// Who says it.
+    /// The sender.
     Nick,
-    /// What is said; where it has several lines, those after the first are indented.
+    /// The text. If it has several lines, those after the first are indented.
     Text,
-    /// Where; nothing where it is for one person alone.
+    /// The room. Empty for a private message.
     Room,
-    /// The id; nothing where it is for one person alone.
+    /// The ID. Empty for a private message.
     Id,
     /// `say`, `me`, `topic` or `private`.
     Kind,
 }
 
-/// The fields by their names, in the order in which they are told.
+/// The fields by name, in the order of the error message.
 const FIELDS: [(&str, Field); 7] = [
     ("time", Field::Time),
     ("date", Field::Date),
@@ -42,13 +42,13 @@ const FIELDS: [(&str, Field); 7] = [
     ("kind", Field::Kind),
 ];
 
-/// Why a text is no template; its words go to whoever typed it.
+/// Why a text is not a template. The words are for the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
-    /// A field that there is not.
+    /// An unknown field.
     #[error("{{{0}}} is no field; there are {fields}", fields = names())]
     Unknown(String),
-    /// A brace that stands alone.
+    /// A single brace.
     #[error("a brace that opens no field is written {{{{, and one that closes none }}}}")]
     Brace,
 }
@@ -58,7 +58,7 @@ fn names() -> String {
 }
 
 impl Format {
-    /// Returns the line in which each field is what `tell` says.
+    /// Returns the line in which each field is replaced by the result of `tell`.
     pub(super) fn line(&self, tell: impl Fn(Field) -> String) -> String {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),

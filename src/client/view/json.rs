@@ -1,4 +1,4 @@
-//! One JSON object a line: every event of the server as it came, and ours beside them. Pure.
+//! One JSON object per line: every event of the server, and the client's own events. Pure.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json;
 
-/// What happens on our side.
+/// An event of the client.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Own<'a> {
@@ -51,7 +51,7 @@ impl Json {
 fn event_line(event: &ServerMessage) -> String {
     let mut out = Vec::new();
     match event {
-        // The session token is a secret: who has it is this user.
+        // The session token is a secret: anybody who has it can act as this user.
         ServerMessage::Welcome(welcome) => {
             let mut welcome = welcome.clone();
             welcome.session = None;
@@ -66,10 +66,10 @@ fn own(own: &Own<'_>) -> String {
     serde_json::to_string(own).unwrap_or_default()
 }
 
-/// Returns `json` with everything escaped that a terminal might take for more than text; for a
-/// program it is the same.
+/// Returns `json` with every character escaped that a terminal might interpret. A program reads the
+/// same value.
 fn escaped(json: String) -> String {
-    // To the end in any case: so the compiler takes many bytes at a time.
+    // The fold does not stop early, so that the compiler can process many bytes at a time.
     if json.bytes().fold(true, |is_printable, byte| is_printable & matches!(byte, b' '..=b'~')) {
         return json;
     }
@@ -79,7 +79,7 @@ fn escaped(json: String) -> String {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Cannot fail: a String takes everything.
+                // Cannot fail: a `String` accepts everything.
                 let _ = write!(out, "\\u{unit:04x}");
             }
         }

@@ -1,4 +1,4 @@
-//! From what happened to what is written. Pure: no tokio, no clock, no I/O.
+//! Converts events to the lines that are written. Pure: no tokio, no clock, no I/O.
 
 mod format;
 mod json;
@@ -15,29 +15,30 @@ pub use self::{
 };
 use super::chat::ViewEvent;
 
-/// What is told of a server without our subprotocol.
+/// Shown for a server without our subprotocol.
 const PLAIN_TEXT_ONLY: &str = "connected; this server speaks plain text only: no names, no history, no commands";
 
-/// Lines to be written, the last line break included.
+/// Lines to be written, including the last line break.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
     /// The lines.
     pub text: String,
-    /// Whether these are words of ours beside the chat: off a terminal they go to stderr.
+    /// Whether these are the client's own words. If the output is not a terminal, they go to
+    /// stderr.
     pub aside: bool,
 }
 
 /// How the conversation is shown, line by line.
 #[derive(Debug)]
 pub enum View {
-    /// For people: one line a message.
+    /// For people: one line per message.
     Plain(Plain),
-    /// For programs: one event a line.
+    /// For programs: one event per line.
     Json(Json),
 }
 
 impl View {
-    /// Takes whose time is told where the user is by now.
+    /// Uses the time zone `zone` from now on.
     pub fn change_zone(&mut self, zone: TimeZone) {
         match self {
             Self::Plain(plain) => plain.change_zone(zone),
@@ -45,7 +46,7 @@ impl View {
         }
     }
 
-    /// Takes when it is: what has no time of its own happens now.
+    /// Sets the current time. An event without a time of its own happens now.
     pub fn tell_time(&mut self, now: Moment) {
         match self {
             Self::Plain(plain) => plain.tell_time(now),
@@ -53,7 +54,7 @@ impl View {
         }
     }
 
-    /// Returns what is written for `shown`, or `None` when it has nothing for this view's readers.
+    /// Returns the lines for `shown`. `None` if the event has nothing for the readers of this view.
     #[must_use]
     pub fn render(&self, shown: &ViewEvent) -> Option<Block> {
         match self {

@@ -1,8 +1,9 @@
-//! One line a message, for people: the time, who, and what. Off a terminal it is nothing but text.
-//! Pure.
+//! One line per message, for people: the time, the sender, and the text. If the output is not a
+//! terminal, it is plain text. Pure.
 //!
-//! Lines are told apart by what no nick can be: `nick:` speaks, `~` does something, `*` tells, `!`
-//! refuses, and a line that goes on is indented; so nobody can forge another's line.
+//! The prefix of a line can never be part of a nick: `nick:` is a message, `~` an action, `*`
+//! information, `!` a refusal. Continuation lines are indented. So nobody can forge another
+//! person's line.
 
 use std::{cell::RefCell, fmt::Write as _};
 
@@ -21,7 +22,7 @@ use crate::{
     },
 };
 
-/// The colours of nicks: what can be read on dark and on light ground, without the red of errors.
+/// The colours of nicks. They are readable on dark and light backgrounds. Red is for errors.
 const NICK_COLOURS: [AnsiColor; 8] = [
     AnsiColor::Green,
     AnsiColor::Yellow,
@@ -43,29 +44,29 @@ pub struct Plain {
     coloured: bool,
     /// Whether every line begins with the date and the time.
     is_stamped: bool,
-    /// What a message looks like, in place of what people read; then nothing but messages is told.
+    /// The template of a message. With a template, nothing but messages is shown.
     format: Option<Format>,
-    /// When it is.
+    /// The current time.
     now: Moment,
-    /// The second that was told last, and how: what comes in a burst is mostly of the same.
+    /// The second that was formatted last, and the result. Messages of a burst mostly have the same
+    /// second.
     latest: RefCell<Option<(u64, String)>>,
 }
 
 impl Plain {
-    /// Returns the view that tells the time of `zone`.
+    /// Returns the view that shows times in `zone`.
     #[must_use]
     pub fn new(zone: TimeZone, coloured: bool) -> Self {
         Self { zone, coloured, is_stamped: false, format: None, now: Moment::UNIX_EPOCH, latest: RefCell::default() }
     }
 
-    /// Returns the view with the date and the time at the beginning of every line, where
-    /// `is_stamped`.
+    /// Returns the view that, if `is_stamped`, begins every line with the date and the time.
     #[must_use]
     pub fn with_timestamps(self, is_stamped: bool) -> Self {
         Self { is_stamped, ..self }
     }
 
-    /// Returns the view that writes messages alone, as `format` says.
+    /// Returns the view that writes only messages, formatted by `format`.
     #[must_use]
     pub fn with_format(self, format: Option<Format>) -> Self {
         Self { format, ..self }
@@ -148,7 +149,7 @@ impl Plain {
                 .to_owned(),
             });
         }
-        // Room for the time, the colours and the line break.
+        // The capacity includes the time, the colours and the line break.
         let mut line = String::with_capacity(64 + text.as_ref().map_or(0, |text| text.len()));
         self.time(message.at, &mut line);
         let (before, after) = match (message.kind, &text) {
@@ -217,8 +218,8 @@ impl Plain {
         moment.map_or_else(|| "----------".to_owned(), |moment| self.zone.to_datetime(moment).date().to_string())
     }
 
-    /// Returns `line`, which happens now and may be several, with the time before each where every
-    /// line has one.
+    /// Returns `line`, which may be several lines of the current time. If lines are stamped, each
+    /// begins with the time.
     fn stamped(&self, line: String) -> String {
         if !self.is_stamped {
             return line;
@@ -235,8 +236,8 @@ impl Plain {
         moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
-    /// Returns the hour and minute of a moment, or all of it with the time stamps, in seconds since
-    /// the Unix epoch, if there is a calendar for it.
+    /// Returns the hour and minute of `second`, in seconds since the Unix epoch. With timestamps,
+    /// returns the date and the time. `None` if the calendar cannot represent it.
     fn local(&self, second: u64) -> Option<String> {
         let moment = Moment::from_second(i64::try_from(second).ok()?).ok()?;
         if self.is_stamped {
@@ -265,7 +266,7 @@ impl Plain {
 
     fn paint(&self, style: Style, text: &str, line: &mut String) {
         if self.coloured {
-            // Cannot fail: a String takes everything.
+            // Cannot fail: a `String` accepts everything.
             let _ = write!(line, "{style}{text}{style:#}");
         } else {
             line.push_str(text);
@@ -412,7 +413,7 @@ mod tests {
         assert_eq!(plain(false).render(&ViewEvent::Event { event: said(Kind::Say, Some("hi")), quiet: true }), None);
     }
 
-    /// Returns everything that can be shown, with `text` in every field that takes it.
+    /// Returns every event that can be shown, with `text` in every field that accepts it.
     fn everything(text: &str) -> Vec<ViewEvent> {
         let room = RoomName::new(text).unwrap_or_else(|_| RoomName::lobby());
         let who = Nick::new(text).unwrap_or_else(|_| nick("ada"));
@@ -500,8 +501,8 @@ mod tests {
         shown
     }
 
-    /// Checks that nothing but printable text and line breaks is shown, and with colours nothing
-    /// but ours beside it.
+    /// Checks that only printable text and line breaks are shown. With colours, only our own escape
+    /// sequences are added.
     fn check(text: &str) {
         for shown in everything(text) {
             let Some(block) = plain(false).render(&shown) else { continue };

@@ -1,5 +1,5 @@
-//! Older and newer pages: what is asked for, where the answers belong, and what is dropped for
-//! them. Pure.
+//! Older and newer pages: what is requested, where the answers belong, and what is dropped to make
+//! room for them. Pure.
 
 use std::sync::Arc;
 
@@ -11,28 +11,28 @@ use super::{
 };
 use crate::protocol::{ClientMessage, Message, MessageId, Timestamp, sanitize};
 
-/// Messages in a page: more than the tallest screen shows.
+/// The number of messages in a page. It is more than the tallest screen shows.
 const PAGE: u32 = 100;
 
-/// Messages that are missing in what is looked at.
+/// Messages that are missing in the visible part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
-    /// Those before this id.
+    /// Those before this ID.
     Older(MessageId),
-    /// Those after this id.
+    /// Those after this ID.
     Newer(MessageId),
-    /// This one, with those before it.
+    /// This message and those before it.
     Around(MessageId),
-    /// Those from this moment on.
+    /// Those from this time on.
     Since(Timestamp),
-    /// Those after this id, the first of which was not read.
+    /// Those after this ID. The first of them was not read.
     Unread(MessageId),
-    /// The first that the server has.
+    /// The first ones that the server has.
     First,
 }
 
 impl Page {
-    /// Returns what to ask the server.
+    /// Returns the request to the server.
     #[must_use]
     pub fn request(self) -> ClientMessage {
         let (after, before, at) = match self {
@@ -47,15 +47,15 @@ impl Page {
 }
 
 impl Conversation {
-    /// Returns a page that is wanted because the last drawing came near its place. Each is wanted
-    /// once, until
-    /// [`Self::take_page`] has brought it or the connection is lost.
+    /// Returns a page that is needed because the last drawing came near its place. Each page is
+    /// returned once, until [`Self::take_page`] has added it or the connection is lost.
     pub fn wanted_page(&mut self) -> Option<Page> {
         if let Some(Goal::Top { asked }) = &mut self.goal {
             return (!std::mem::replace(asked, true)).then_some(Page::First);
         }
         let near = self.near;
-        // Who has scrolled nowhere gets a screen full, and not what is out of sight on purpose.
+        // A reader who has not scrolled gets one screen of messages, and nothing that was cleared
+        // on purpose.
         let wants_more = self.position != Position::Bottom || self.goal.is_some();
         let segment = self.detached.as_mut().unwrap_or(&mut self.live);
         if near.0
@@ -75,7 +75,7 @@ impl Conversation {
         None
     }
 
-    /// Takes the messages that answer the request of `page`, oldest first.
+    /// Adds the messages that answer the request of `page`, oldest first.
     pub fn take_page(&mut self, page: Page, messages: &[Arc<Message>]) {
         match page {
             Page::Older(before) => self.take_older(before, messages),
@@ -88,8 +88,8 @@ impl Conversation {
         self.trim();
     }
 
-    /// Takes that the server does not give `page`, for this reason. It is not asked for again
-    /// before the reader scrolls.
+    /// Records that the server refuses `page` because of `why`. It is not requested again before
+    /// the reader scrolls.
     pub fn page_refused(&mut self, page: Page, why: &str) {
         for segment in self.detached.iter_mut().chain([&mut self.live]) {
             match page {
@@ -108,7 +108,7 @@ impl Conversation {
         }
     }
 
-    /// Counts nothing as asked for: the connection that should have brought it is gone.
+    /// Treats all pages as not requested, because the connection with the answers is lost.
     pub(super) fn forget_asking(&mut self) {
         if let Some(Goal::Top { asked }) = &mut self.goal {
             *asked = false;
@@ -119,7 +119,7 @@ impl Conversation {
         }
     }
 
-    /// Keeps what is here, to be read; its ids mean nothing any more.
+    /// Keeps the messages to be read. Their IDs become invalid.
     pub(super) fn forget_ids(&mut self) {
         self.detached = None;
         self.hit = None;
@@ -132,7 +132,8 @@ impl Conversation {
     fn take_older(&mut self, before: MessageId, messages: &[Arc<Message>]) {
         let older = self.segment(messages.iter().filter(|message| message.id < before));
         let mut segments = self.detached.iter_mut().chain([&mut self.live]);
-        // What was asked for may have been dropped meanwhile, and with it the place of the answer.
+        // The segment that requested it may have been dropped meanwhile. Then the answer has no
+        // place.
         let Some(segment) = segments.find(|segment| segment.older == PageState::Asked(before)) else { return };
         segment.older = if older.is_empty() { PageState::Nothing } else { PageState::Unknown };
         segment.prepend(older);
@@ -140,7 +141,7 @@ impl Conversation {
         self.pursue();
     }
 
-    /// Takes the beginning of the history, and shows it to who still wants to be there.
+    /// Takes the beginning of the history, and shows it if the reader still wants to be there.
     fn take_first(&mut self, messages: &[Arc<Message>]) {
         if self.goal.take_if(|goal| matches!(goal, Goal::Top { .. })).is_none() {
             return;
@@ -162,22 +163,22 @@ impl Conversation {
         self.hang_on(Spot { serial: self.shown().first(), row: 0 });
     }
 
-    /// Takes what was said from a moment on, and shows its beginning.
+    /// Takes the messages since a time, and shows the first of them.
     fn take_since(&mut self, at: Timestamp, messages: &[Arc<Message>]) {
-        // A server of an earlier version sends the latest, whatever moment it is asked for.
+        // A server of an earlier version ignores the time and sends the latest messages.
         let Some(first) = messages.first().filter(|first| first.at >= at) else {
             return self.complain("nothing has been said since then".to_owned());
         };
         let oldest = self.live.oldest();
         if self.live.find(first.id).is_none() {
-            // What is here already follows when the reader comes to it.
+            // The messages that are here follow when the reader reaches them.
             let missing = messages.iter().filter(|message| oldest.is_none_or(|oldest| message.id < oldest));
             self.detached = Some(self.segment(missing));
         }
         self.jump_to(first.id);
     }
 
-    /// Takes what was said after what was read, and shows its beginning.
+    /// Takes the messages after the last one that was read, and shows the first of them.
     fn take_unread(&mut self, after: MessageId, messages: &[Arc<Message>]) {
         let Some(first) = messages.first().filter(|first| first.id > after) else {
             return self.complain("what was new is gone: the server no longer has it".to_owned());
@@ -185,7 +186,7 @@ impl Conversation {
         let oldest = self.live.oldest();
         let serial = self.live.find(first.id);
         if serial.is_none() {
-            // What is here already follows when the reader comes to it.
+            // The messages that are here follow when the reader reaches them.
             let missing = messages.iter().filter(|message| oldest.is_none_or(|oldest| message.id < oldest));
             self.detached = Some(self.segment(missing));
         } else {
@@ -219,15 +220,14 @@ impl Conversation {
         }
     }
 
-    /// Tells, at the end, why something that the reader wants to see is not shown.
+    /// Reports at the end of the conversation why something is not shown.
     fn complain(&mut self, words: String) {
         let local = self.live.last().and_then(|last| last.local);
         self.live.push(Entry::new(Content::Refused(words), MessageId(0), local));
         self.follow();
     }
 
-    /// Makes one of the detached segment and the live one: nothing is missing between them any
-    /// more.
+    /// Joins the detached segment and the live one, because nothing is missing between them.
     fn join(&mut self) {
         let Some(detached) = self.detached.take() else { return };
         if let Position::At(anchor) = self.position {
@@ -240,7 +240,7 @@ impl Conversation {
     fn segment<'a>(&self, messages: impl IntoIterator<Item = &'a Arc<Message>>) -> Segment {
         let mut segment = Segment::default();
         for message in messages {
-            // Whatever a server sends: ids rise.
+            // IDs must rise, whatever a server sends.
             if message.id > segment.latest() {
                 segment.push(self.message_entry(message, None));
             }
@@ -248,7 +248,7 @@ impl Conversation {
         segment
     }
 
-    /// Drops what is farthest from what is looked at, once there is too much.
+    /// Drops the entries that are farthest from the visible ones if there are too many.
     pub(super) fn trim(&mut self) {
         if self.alone {
             return self.trim_alone();
@@ -261,7 +261,7 @@ impl Conversation {
         while self.live.holds_more_than(entries, bytes) {
             let quarter = (self.live.end() - self.live.first()) / 4;
             if self.detached.is_none() && anchor < self.live.first() + quarter {
-                // What is read stays; the live end must too.
+                // The visible part stays, and the live end must stay too.
                 self.detached = Some(self.live.split_before(anchor.max(self.live.first()) + quarter.max(1)));
             } else {
                 self.live.drop_first();

@@ -1,4 +1,4 @@
-//! Who spoke lately, and who of them came and went. Pure.
+//! Who spoke recently, and which of them joined and left. Pure.
 
 use std::fmt::Write as _;
 
@@ -6,16 +6,17 @@ use jiff::{SignedDuration, Timestamp as Moment};
 
 use crate::protocol::{Fate, Nick, Presence, Rename, text};
 
-/// Who has been silent for longer comes and goes unseen.
+/// Joins and leaves of people who were silent for longer are not shown.
 const LATELY: SignedDuration = SignedDuration::from_mins(30);
 
-/// Speakers remembered; past it the one who spoke longest ago is forgotten.
+/// The maximum number of remembered speakers. Beyond it, the one who spoke longest ago is
+/// forgotten.
 const SPEAKERS: usize = 200;
 
-/// Names that one line spells out.
+/// The maximum number of names in one line.
 const NAMES: usize = 20;
 
-/// Who spoke, the latest first.
+/// The people who spoke, the most recent first.
 #[derive(Debug, Default)]
 pub(super) struct Speakers {
     list: Vec<(Nick, Moment)>,
@@ -30,7 +31,8 @@ impl Speakers {
         self.list.truncate(SPEAKERS);
     }
 
-    /// Takes who has another nick, all at once: one may be somebody else's already.
+    /// Applies all changes of nick at once, because a new nick may be the old nick of somebody
+    /// else.
     pub(super) fn follow(&mut self, presence: &Presence) {
         for (nick, _) in &mut self.list {
             if let Some(Fate::Renamed(to)) = presence.fate(nick) {
@@ -52,20 +54,20 @@ impl Speakers {
     }
 }
 
-/// What came of who came, went and changed their nick in a row of such events: who came and went
-/// again is not in it.
+/// The result of consecutive presence events: who joined, left and changed their nick. A person who
+/// joined and left again is not included.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     joined: Vec<Nick>,
     left: Vec<Nick>,
     renamed: Vec<Rename>,
-    /// Who is not spelled out, of each kind.
+    /// The number of people without a listed name, for each kind.
     more: [usize; 3],
 }
 
 impl Run {
-    /// Adds those of `presence` who `matter`, and the `others` that are not spelled out; returns
-    /// whether there were any.
+    /// Adds the people of `presence` that `matters` accepts and, with `others`, those without a
+    /// listed name. Returns whether there were any.
     pub(super) fn add(&mut self, presence: &Presence, matters: impl Fn(&Nick) -> bool, others: bool) -> bool {
         let mut any = false;
         if others {
@@ -97,7 +99,7 @@ impl Run {
     pub(super) fn words(&self) -> String {
         let mut out = String::new();
         let mut tell = |who: String, what: &str| {
-            // Cannot fail: a String takes everything.
+            // Cannot fail: a `String` accepts everything.
             let _ = write!(out, "{}{who} {what}", if out.is_empty() { "" } else { "; " });
         };
         let [more_joined, more_left, more_renamed] = self.more;
@@ -129,7 +131,7 @@ impl Run {
     }
 }
 
-/// Takes `nick` out of `from`, or puts it into `to` when it was not there.
+/// Removes `nick` from `from`, or adds it to `to` if it was not there.
 fn moved(nick: &Nick, from: &mut Vec<Nick>, to: &mut Vec<Nick>) {
     if let Some(index) = from.iter().position(|known| known == nick) {
         from.remove(index);
@@ -147,7 +149,7 @@ mod tests {
         Nick::new(text).unwrap()
     }
 
-    /// Returns who `+` came, `-` went, and `a>b` has another nick.
+    /// Returns a presence event: `+` joined, `-` left, `a>b` changed the nick.
     fn presence(changes: &str) -> Presence {
         let mut presence = Presence::unmoved(RoomName::lobby(), 1);
         for change in changes.split(' ') {
@@ -209,7 +211,7 @@ mod tests {
         assert_eq!(speakers.iter().map(Nick::as_str).collect::<Vec<_>>(), ["ada", "bob"]);
         assert!(speakers.spoke_lately(&nick("ada"), at(1802)) && !speakers.spoke_lately(&nick("bob"), at(1802)));
         let mut presence = Presence::unmoved(RoomName::lobby(), 2);
-        // In whichever order they are told.
+        // The order in the event does not matter.
         for (from, to) in [("ada", "bob"), ("bob", "eve")] {
             presence.renamed.push(Rename { from: nick(from), to: nick(to) });
         }

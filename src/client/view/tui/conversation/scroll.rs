@@ -1,4 +1,4 @@
-//! Which rows are in sight. Pure.
+//! Which rows are visible. Pure.
 
 use super::{
     super::clock::Timestamps,
@@ -8,67 +8,68 @@ use super::{
 };
 use crate::protocol::MessageId;
 
-/// How far to scroll; down is positive.
+/// How far to scroll. Positive is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scroll {
-    /// So many rows.
+    /// A number of rows.
     Lines(i32),
-    /// So many screens, less two rows that stay in sight.
+    /// A number of screens, minus two rows that stay visible.
     Pages(i32),
-    /// To the oldest that is known.
+    /// To the oldest known message.
     Top,
-    /// To the latest.
+    /// To the latest message.
     Bottom,
 }
 
-/// Where the reader wants to be and cannot yet, because messages are missing on the way.
+/// Where the reader wants to be while messages on the way are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goal {
-    /// At the beginning of the history; the flag tells whether that was asked for.
+    /// At the beginning of the history.
     Top {
-        /// Whether it was asked for.
+        /// Whether it was requested.
         asked: bool,
     },
-    /// So many messages above the entry `from`.
+    /// A number of messages above the entry `from`.
     Older {
-        /// How many.
+        /// The number of messages.
         count: usize,
         /// The serial number of the entry.
         from: i64,
     },
 }
 
-/// What the screen hangs on.
+/// What the viewport is anchored to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// The end is in sight and stays there.
+    /// The end is visible and stays visible.
     Bottom,
-    /// In the first line stands this row of this entry.
+    /// This row of this entry is in the first line.
     At(Anchor),
 }
 
-/// A row by which the screen can be found again.
+/// A row from which the viewport can be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Anchor {
-    /// Which entry.
+    /// The serial number of the entry.
     pub(super) serial: i64,
-    /// Which row of it; the rules above it are negative, so that they may come and go.
+    /// The row of the entry. The rules above the entry have negative numbers, so that they may
+    /// appear and disappear.
     row: i32,
-    /// How many rows it had, and on how wide a screen: on another it is the same part of the entry,
-    /// and back on this one the same row.
+    /// The number of rows it had, and the width of the screen. On another width, the anchor is the
+    /// same part of the entry. Back on this width, it is the same row.
     rows: i32,
     width: u16,
 }
 
 impl Anchor {
-    /// Returns the same row for an entry that so many entries more stand before.
+    /// Returns the same row of an entry whose serial number is higher by `by`.
     pub(super) fn moved(self, by: i64) -> Self {
         Self { serial: self.serial + by, ..self }
     }
 }
 
-/// A row: an entry's serial number, and which of all its rows. A row past its last is the next
-/// entry's first.
+/// A row: the serial number of an entry and the number of the row in it. The row after the last one
+/// is the first of the next entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
     pub(super) serial: i64,
@@ -76,7 +77,7 @@ pub(super) struct Spot {
 }
 
 impl Conversation {
-    /// Scrolls, as far as there is something.
+    /// Scrolls as far as possible.
     pub fn scroll(&mut self, by: Scroll) {
         let height = usize::from(self.size.1);
         self.goal = None;
@@ -99,7 +100,7 @@ impl Conversation {
         }
     }
 
-    /// Brings into sight `count` messages above what is in sight, as far as there are so many.
+    /// Scrolls up by `count` messages, or as far as there are messages.
     pub fn show_older(&mut self, count: usize) {
         self.looks_back();
         let from = self.top(usize::from(self.size.1)).serial;
@@ -107,7 +108,7 @@ impl Conversation {
         self.pursue();
     }
 
-    /// Goes on to where the reader wants to be, as far as what is here leads there.
+    /// Continues towards the goal of the reader, as far as the loaded messages allow.
     pub(super) fn pursue(&mut self) {
         let Some(Goal::Older { mut count, from }) = self.goal.take() else { return };
         let first = self.shown().first();
@@ -124,13 +125,13 @@ impl Conversation {
         self.top(usize::from(self.size.1));
     }
 
-    /// Returns whether the server may have messages before what is shown.
+    /// Returns whether the server may have messages before the visible segment.
     fn may_be_older(&self) -> bool {
         let shown = self.shown();
         !matches!(shown.older, PageState::Nothing | PageState::Lost) && shown.oldest().is_some()
     }
 
-    /// Takes note that the reader wants to see what is older.
+    /// Records that the reader wants to see older messages.
     fn looks_back(&mut self) {
         self.cleared = false;
         self.live.forget_refusals();
@@ -139,16 +140,15 @@ impl Conversation {
         }
     }
 
-    /// Returns whether the latest is in sight, and stays there when more comes.
+    /// Returns whether the latest message is visible and stays visible when more arrive.
     #[must_use]
     pub fn is_at_bottom(&self) -> bool {
         self.position == Position::Bottom && self.detached.is_none()
     }
 
-    /// Brings the message into sight, a third of the screen below its top; returns whether it is
-    /// known.
+    /// Scrolls to the message, a third of the screen below the top. Returns whether it is known.
     ///
-    /// Where it is not, ask for [`Page::Around`](super::Page::Around) it.
+    /// If it is not, ask for [`Page::Around`](super::Page::Around) it.
     pub fn jump_to(&mut self, id: MessageId) -> bool {
         let in_detached = self.detached.as_ref().and_then(|detached| detached.find(id));
         let Some(serial) = in_detached.or_else(|| self.live.find(id)) else { return false };
@@ -181,13 +181,13 @@ impl Conversation {
         self.top(height);
     }
 
-    /// Returns what is looked at.
+    /// Returns the visible segment.
     pub(super) fn shown(&self) -> &Segment {
         self.detached.as_ref().unwrap_or(&self.live)
     }
 
-    /// Returns the serial number past the last entry that is drawn; texts that are pending have
-    /// those after the live segment.
+    /// Returns the serial number after the last drawn entry. Pending texts have the numbers after
+    /// the live segment.
     pub(super) fn end(&self) -> i64 {
         match &self.detached {
             Some(detached) => detached.end(),
@@ -214,7 +214,7 @@ impl Conversation {
         usize::try_from(serial - self.live.end()).ok()
     }
 
-    /// Lays an entry out for the width of the screen; returns how many rows it has.
+    /// Lays out an entry for the width of the screen. Returns its number of rows.
     pub(super) fn lay(&mut self, serial: i64) -> usize {
         if self.entry(serial).is_some_and(|entry| entry.hidden) {
             return 0;
@@ -248,7 +248,7 @@ impl Conversation {
         })
     }
 
-    /// Returns the row that stands in the first line of the screen.
+    /// Returns the row in the first line of the screen.
     pub(super) fn top(&mut self, height: usize) -> Spot {
         let last = self.up(Spot { serial: self.end(), row: 0 }, height);
         let Position::At(anchor) = self.position else { return last };
@@ -288,7 +288,7 @@ impl Conversation {
         }
     }
 
-    /// Returns the row so many rows above, or the first.
+    /// Returns the row `rows` rows above, or the first row.
     pub(super) fn up(&mut self, mut spot: Spot, mut rows: usize) -> Spot {
         let first = self.shown().first();
         while rows > spot.row {
@@ -302,7 +302,7 @@ impl Conversation {
         Spot { row: spot.row - rows, ..spot }
     }
 
-    /// Returns the row so many rows below, or the one past the last.
+    /// Returns the row `rows` rows below, or the one after the last row.
     pub(super) fn down(&mut self, mut spot: Spot, mut rows: usize) -> Spot {
         let end = self.end();
         while spot.serial < end {
@@ -317,7 +317,7 @@ impl Conversation {
     }
 }
 
-/// Returns a count of rows, of which there are never so many that they do not fit.
+/// Returns a count of rows as a signed number, saturated at `i32::MAX`.
 fn signed(rows: usize) -> i32 {
     i32::try_from(rows).unwrap_or(i32::MAX)
 }

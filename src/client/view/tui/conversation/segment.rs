@@ -1,4 +1,4 @@
-//! Entries one after the other with nothing missing between them, bounded in memory. Pure.
+//! Consecutive entries without gaps, bounded in memory. Pure.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::entry::Entry;
 use crate::protocol::MessageId;
 
-/// Entries kept of the room in front, and their bytes: a day of a busy room.
+/// The maximum number of entries of the room in front, and of their bytes: a day of a busy room.
 pub(super) const ENTRIES: usize = 5000;
 pub(super) const BYTES: usize = 2 * 1024 * 1024;
 
@@ -17,24 +17,24 @@ pub(super) enum PageState {
     /// There may be some.
     #[default]
     Unknown,
-    /// They were asked for, from this id on.
+    /// They were requested, starting at this ID.
     Asked(MessageId),
-    /// They were asked for, and the server did not give them.
+    /// They were requested, and the server refused.
     Refused,
     /// There are none.
     Nothing,
-    /// They belong to another history, whose ids mean nothing any more.
+    /// They belong to another history, so their IDs are invalid.
     Lost,
 }
 
-/// A stretch of the conversation. Entries are named by a serial number that they keep whatever is
-/// added or dropped at the ends.
+/// A contiguous part of the conversation. Each entry has a serial number, which does not change
+/// when entries are added or dropped at the ends.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
     entries: VecDeque<Entry>,
     first: i64,
     bytes: usize,
-    /// The message before the first entry, where that is known.
+    /// The message before the first entry, if known.
     before: MessageId,
     /// Whether there was no more room for its first entries.
     is_cut: bool,
@@ -43,7 +43,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Returns a segment without entries, the first of which will stand after this message.
+    /// Returns a segment without entries. Its first entry will come after the message `before`.
     pub(super) fn beginning_after(before: MessageId) -> Self {
         Self { before, ..Self::default() }
     }
@@ -52,18 +52,18 @@ impl Segment {
         self.entries.is_empty()
     }
 
-    /// Returns whether all that came since it began is still here.
+    /// Returns whether no entry was dropped since it began.
     pub(super) fn is_whole(&self) -> bool {
         !self.is_cut
     }
 
-    /// Returns whether anything in it was said by somebody.
+    /// Returns whether it contains any message of a person.
     pub(super) fn has_words(&self) -> bool {
         self.entries.iter().any(|entry| entry.content.is_said())
     }
 
-    /// Returns whether it holds so much that nothing more is needed to fill a screen, however
-    /// little of it is shown.
+    /// Returns whether it holds so much that no more is needed to fill a screen, even if most
+    /// entries are hidden.
     pub(super) fn is_deep(&self) -> bool {
         self.entries.len() > ENTRIES / 2 || self.bytes > BYTES / 2
     }
@@ -103,13 +103,14 @@ impl Segment {
         self.entries.back_mut()
     }
 
-    /// Returns the id before which nothing of it is.
+    /// Returns the ID of the oldest message. All messages of the segment have this ID or a higher
+    /// one.
     pub(super) fn oldest(&self) -> Option<MessageId> {
         let after = (self.before > MessageId(0)).then_some(MessageId(self.before.0 + 1));
         self.entries.iter().find_map(Entry::id).or(after)
     }
 
-    /// Returns the id of the latest message in it, or of the one before it, or 0.
+    /// Returns the ID of the latest message in it, or of the message before it, or 0.
     pub(super) fn latest(&self) -> MessageId {
         self.entries.back().map_or(self.before, |entry| entry.upto)
     }
@@ -136,13 +137,13 @@ impl Segment {
         };
         self.bytes += entry.weight();
         if self.entries.len() == self.entries.capacity() {
-            // Twice as much as there is would stand empty in many rooms.
+            // Doubling the capacity would waste memory in many rooms.
             self.entries.reserve_exact(self.entries.len() / 4 + 8);
         }
         self.entries.push_back(entry);
     }
 
-    /// Tells the times of its entries, which were those of the zone `from`, by those of `to`.
+    /// Converts the times of its entries from the zone `from` to the zone `to`.
     pub(super) fn change_zone(&mut self, from: &TimeZone, to: &TimeZone) {
         let mut day = None;
         for entry in &mut self.entries {
@@ -154,10 +155,10 @@ impl Segment {
         }
     }
 
-    /// Adds entries before the first; they are in order and older than everything here.
+    /// Adds entries before the first. They must be in order and older than all entries here.
     pub(super) fn prepend(&mut self, page: Self) {
         let latest = page.latest();
-        // What the client told before the first message now stands after older ones.
+        // Entries of the client before the first message now come after older messages.
         for entry in self.entries.iter_mut().take_while(|entry| entry.upto < latest) {
             entry.upto = latest;
         }
@@ -168,14 +169,14 @@ impl Segment {
         }
     }
 
-    /// Adds entries after the last; they are in order and newer than everything here.
+    /// Adds entries after the last. They must be in order and newer than all entries here.
     pub(super) fn append(&mut self, page: Self) {
         for entry in page.entries {
             self.push(entry);
         }
     }
 
-    /// Forgets every id: they belong to a history that is gone.
+    /// Forgets every ID, because their history no longer exists.
     pub(super) fn forget_ids(&mut self) {
         if self.is_empty() {
             *self = Self::default();
@@ -188,7 +189,7 @@ impl Segment {
         self.older = PageState::Lost;
     }
 
-    /// Returns whether it holds more than so many entries or bytes.
+    /// Returns whether it holds more than `entries` entries or `bytes` bytes.
     pub(super) fn holds_more_than(&self, entries: usize, bytes: usize) -> bool {
         self.entries.len() > entries || self.bytes > bytes
     }
@@ -210,7 +211,7 @@ impl Segment {
         }
     }
 
-    /// Takes out everything before `serial`, as a segment of its own with the same serial numbers.
+    /// Removes everything before `serial` and returns it as a segment with the same serial numbers.
     pub(super) fn split_before(&mut self, serial: i64) -> Self {
         let count = usize::try_from(serial - self.first).unwrap_or(0).min(self.entries.len());
         let rest = self.entries.split_off(count);
@@ -231,14 +232,14 @@ impl Segment {
         before
     }
 
-    /// Gives back the memory of what was dropped, where that is much.
+    /// Frees unused capacity if more than half of it is unused.
     pub(super) fn shrink(&mut self) {
         if self.entries.capacity() / 2 > self.entries.len() {
             self.entries.shrink_to_fit();
         }
     }
 
-    /// Lets what was refused be asked for again.
+    /// Allows refused pages to be requested again.
     pub(super) fn forget_refusals(&mut self) {
         for beyond in [&mut self.older, &mut self.newer] {
             if *beyond == PageState::Refused {
@@ -247,7 +248,7 @@ impl Segment {
         }
     }
 
-    /// Counts what was asked for as not asked: no answer is to come.
+    /// Treats requested pages as not requested, because no answer will come.
     pub(super) fn forget_asking(&mut self) {
         for beyond in [&mut self.older, &mut self.newer] {
             if matches!(beyond, PageState::Asked(_) | PageState::Refused) {

@@ -1,8 +1,8 @@
-//! The names and words that call for the reader, and where a text says one. Pure.
+//! The nicks and words that call for the reader, and the search for them in a text. Pure.
 //!
-//! Two spellings are the same where their canonical caseless forms are (Unicode 16, section 3.13,
-//! D145): `ADA` is `ada`, `STRASSE` is `straße`, and it does not matter whether an accent is a
-//! character of its own.
+//! Two spellings match if their canonical caseless forms are equal (Unicode 16, section 3.13,
+//! D145): `ADA` matches `ada`, `STRASSE` matches `straße`, and a precomposed accent matches a
+//! combining one.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -14,10 +14,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::protocol::{Nick, sanitize};
 
-/// The longest word, in bytes.
+/// The maximum length of a word in bytes.
 const LENGTH: usize = 64;
 
-/// A word that calls for the reader beside their nick.
+/// A word that calls for the reader as their nick does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Word {
@@ -25,22 +25,22 @@ pub struct Word {
     folded: String,
 }
 
-/// Why a word calls for nobody.
+/// Why a text cannot be a highlight word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
-    /// It has no length or too much of it, or a character that nobody can type or see.
+    /// It is empty or too long, or it has a character that nobody can type or see.
     #[error("a word to highlight has 1 to {LENGTH} bytes that can be seen")]
     Length,
-    /// It would be one to take out.
+    /// It begins with `-`, which marks a word to remove.
     #[error("a word to highlight does not begin with `-`; /highlight -WORD takes WORD out")]
     Dash,
 }
 
 impl Word {
-    /// Returns `text` as a word; blanks round it do not count.
+    /// Returns `text` as a word, without the blanks at its ends.
     ///
     /// # Errors
-    /// A [`WordError`] where it is none.
+    /// Returns a [`WordError`] if `text` is not a valid word.
     pub fn new(text: &str) -> Result<Self, WordError> {
         let text = text.trim();
         if text.is_empty() || text.len() > LENGTH || sanitize::line(text) != text {
@@ -81,28 +81,29 @@ impl fmt::Display for Word {
     }
 }
 
-/// The words of the reader's own: those of the settings file, and what `/highlight` made of them.
+/// The reader's highlight words: those of the settings file, and the changes by `/highlight`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
-    /// Those of the settings file.
+    /// The words of the settings file.
     pub settled: Vec<Word>,
-    /// Those added since.
+    /// The words added since then.
     pub added: Vec<Word>,
-    /// Those of the file taken out since.
+    /// The words of the settings file that were removed since then.
     pub removed: Vec<Word>,
 }
 
 impl Words {
-    /// How many there can be: more than anybody looks out for, and few to compare each text with.
+    /// The maximum number of words. Nobody needs more, and it keeps the cost of matching each text
+    /// low.
     pub const MOST: usize = 50;
 
-    /// Returns those that count.
+    /// Returns the words in effect.
     pub fn iter(&self) -> impl Iterator<Item = &Word> {
         let settled = self.settled.iter().filter(|word| !self.removed.contains(word));
         settled.chain(self.added.iter().filter(|word| !self.settled.contains(word))).take(Self::MOST)
     }
 
-    /// Adds a word; returns whether there is room for it.
+    /// Adds a word. Returns `false` if there are [`Self::MOST`] words already.
     pub(super) fn add(&mut self, word: Word) -> bool {
         if self.iter().any(|other| *other == word) {
             return true;
@@ -117,7 +118,7 @@ impl Words {
         true
     }
 
-    /// Takes a word out; returns whether it was one.
+    /// Removes a word. Returns whether it was in effect.
     pub(super) fn remove(&mut self, word: &Word) -> bool {
         let was = self.iter().any(|other| other == word);
         self.added.retain(|other| other != word);
@@ -128,14 +129,14 @@ impl Words {
     }
 }
 
-/// What calls for the reader, ready to be compared.
+/// The nicks and words that call for the reader, folded for comparison.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Highlights {
     folded: Vec<String>,
 }
 
 impl Highlights {
-    /// Returns those of somebody who has the nicks `nicks`, and `words` besides.
+    /// Creates the list from the reader's nicks and words.
     pub(super) fn new<'a>(nicks: impl IntoIterator<Item = &'a Nick>, words: &Words) -> Arc<Self> {
         let nicks = nicks.into_iter().map(|nick| fold(nick.as_str()));
         let mut folded: Vec<_> = nicks.chain(words.iter().map(|word| word.folded.clone())).collect();
@@ -143,8 +144,8 @@ impl Highlights {
         Arc::new(Self { folded })
     }
 
-    /// Returns where `text` says one of them: as a whole word, in order and without overlaps. An
-    /// `@` before it belongs to it.
+    /// Returns the ranges of `text` that match as whole words, in order and without overlaps. An
+    /// `@` directly before a match is part of it.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         if text.is_ascii() {
@@ -176,7 +177,8 @@ fn fold(text: &str) -> String {
     text.chars().nfd().default_case_fold().nfd().collect()
 }
 
-/// Returns where `text` has the lower-case `name`; both are ASCII, or nowhere.
+/// Returns the ranges at which `text` has the lower-case `name`. `text` is ASCII; a `name` that is
+/// not ASCII has no match.
 fn ascii<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
     let (bytes, wanted) = (text.as_bytes(), name.as_bytes());
     let first = wanted.first().copied().filter(|_| name.is_ascii()).unwrap_or(0xff);
@@ -185,10 +187,11 @@ fn ascii<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Range<usize>>
         .filter(move |range| bytes.get(range.clone()).is_some_and(|part| part.eq_ignore_ascii_case(wanted)))
 }
 
-/// A text as it is compared: what a reader takes for one character is never cut in two.
+/// A folded text. Matches begin and end at the edges of grapheme clusters.
 struct FoldedText {
     folded: String,
-    /// Where each cluster begins, here and in the text; at the end, where the last one ends.
+    /// The offsets at which each cluster begins: in `folded`, and in the text. The last entry has
+    /// the end of both.
     edges: Vec<(usize, usize)>,
 }
 
@@ -221,8 +224,8 @@ impl FoldedText {
     }
 }
 
-/// Returns whether `range` is a word of its own in `text`: not a part of a longer word, of a name
-/// such as `ada-2` or `x_ada`, or of an address such as `x@ada`.
+/// Returns whether `range` is a word of its own in `text`. It is not if it is a part of a longer
+/// word, of a name such as `ada-2` or `x_ada`, or of an address such as `x@ada`.
 fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     let mut before = text[..range.start].chars().rev().skip_while(|c| is_combining_mark(*c));
     let mut after = text[range.end..].chars();
@@ -241,8 +244,8 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     apart_before && apart_after
 }
 
-/// Returns whether two characters side by side belong to one word (UAX 29); scripts without blanks
-/// part them often.
+/// Returns whether two adjacent characters belong to one word (UAX 29). In scripts without blanks,
+/// adjacent characters often belong to two words.
 fn is_one_word(a: char, b: char) -> bool {
     a.is_alphanumeric()
         && b.is_alphanumeric()
@@ -252,8 +255,8 @@ fn is_one_word(a: char, b: char) -> bool {
         })
 }
 
-/// What Korean adds to a name, as one is spoken to: a form of address, and then what makes a part
-/// of the sentence of it.
+/// What Korean appends to a name: a form of address, and then a particle that gives the name its
+/// role in the sentence.
 const ADDRESSES: [&str; 10] = ["님", "씨", "군", "양", "형", "누나", "언니", "오빠", "선배", "선배님"];
 const PARTICLES: [&str; 50] = [
     "아",
@@ -311,7 +314,7 @@ const PARTICLES: [&str; 50] = [
 fn begins_with_particle(text: &str) -> bool {
     let is_hangul = |c: char| matches!(c, '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}');
     let end = text.find(|c| !is_hangul(c)).unwrap_or(text.len());
-    // Letters of another script that follow make it another word.
+    // A letter of another script directly after the ending makes it a longer word.
     if end > 64 || text[end..].chars().next().is_some_and(|c| c.is_alphanumeric() || is_combining_mark(c)) {
         return false;
     }

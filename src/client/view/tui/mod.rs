@@ -1,9 +1,9 @@
-//! The full screen: what happened becomes cells, and keys become wishes. Pure: no tokio, no clock,
-//! no I/O.
+//! The full screen: it draws events into cells, and turns keys into actions. Pure: no tokio, no
+//! clock, no I/O.
 //!
-//! A room is a tab, which has its own [`App`]; tabs are known by their place. Behind the rooms
-//! stand those for one person alone. The conversation has the width; below it are a line of state,
-//! where questions and hints stand when there are any, and the text being typed.
+//! Each room is a tab with its own [`App`]. A tab is identified by its index. The private tabs,
+//! each for one person, follow the rooms. The conversation has the full width. Below it are the
+//! status line, which also shows questions and hints, and the input.
 
 mod attention;
 mod bare;
@@ -64,98 +64,98 @@ use crate::protocol::{
     sanitize,
 };
 
-/// What the screen wants done.
+/// An action that the screen requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UiAction {
-    /// This line was entered in the tab.
+    /// Handle this line, which was entered in the tab.
     Line(usize, String),
-    /// This text was entered for one person alone, and is sent by this tab.
+    /// Send this private text through this tab.
     Tell {
-        /// The tab.
+        /// The tab whose connection sends it.
         tab: usize,
-        /// By which nick.
+        /// The recipient's nick.
         to: Nick,
-        /// Which person, where the server has told.
+        /// The recipient's id, if the server has told it.
         peer: Option<PersonId>,
         /// The text.
         text: String,
     },
-    /// The tab wants to know this for itself.
+    /// Send this request of the tab to the server.
     Ask(usize, ClientMessage),
-    /// A tab for this room, which has none yet.
+    /// Open a tab for this room, which has none yet.
     Open(RoomName),
-    /// The room of this tab is left.
+    /// Leave the room of this tab.
     Close(usize),
-    /// This tab wants another connection now, as do all tabs that have none.
+    /// Reconnect this tab now, and all other tabs that wait to retry.
     Reconnect(usize),
-    /// The user goes to this server, and leaves this one.
+    /// Leave this server and connect to that one.
     Connect(Box<Address>),
-    /// The program is to end.
+    /// End the program.
     Quit,
-    /// The program is to be stopped, as by Ctrl-Z.
+    /// Suspend the program, as Ctrl-Z does.
     Suspend,
-    /// What is being typed is to be opened in the user's editor.
+    /// Open the draft in the user's editor.
     Edit,
-    /// Everything is to be drawn anew.
+    /// Redraw the whole screen.
     Redraw,
-    /// The bell.
+    /// Ring the bell.
     Ring,
-    /// This is to be in the clipboard.
+    /// Copy this text to the clipboard.
     Copy(Arc<str>),
-    /// Tell the desktop.
+    /// Show this text as a desktop notification.
     Notify(String),
-    /// What is remembered has changed.
+    /// Save the state: it has changed.
     Remember,
-    /// Those whose words are not shown are others now.
+    /// Apply the list of ignored people: it has changed.
     Ignore,
 }
 
-/// What became of a text that an editor has made.
+/// The result of handing back a text from an editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edited {
-    /// It is the one being typed in its tab.
+    /// It is the draft of its tab now.
     Taken,
-    /// Its tab is closed, and it may be for nobody else.
+    /// Its tab is closed, and the text may not be for anybody else.
     Closed,
-    /// It has so many bytes, which do not fit into a message.
+    /// It is too long for a message: it has this number of bytes.
     TooLong(usize),
 }
 
-/// What is told while the program waits for what is still to be sent.
+/// The hint while the program waits for unsent messages before it ends.
 const LEAVING: &str = "leaving once all is sent; Ctrl-D: now";
 
-/// What the user chose for the screen.
+/// The user's settings for the screen.
 #[derive(Debug, Clone)]
 pub struct TuiOptions {
     /// The styles.
     pub palette: Palette,
-    /// The time of day that is told.
+    /// The time zone of the times that are shown.
     pub zone: TimeZone,
-    /// How it is told.
+    /// How times are shown.
     pub times: Times,
-    /// What rings the bell.
+    /// Which messages ring the bell.
     pub bell: Bell,
-    /// Whose words are not shown.
+    /// The nicks whose messages are hidden.
     pub ignored: Vec<Nick>,
-    /// The words of the user's own that call for them, as their nick does.
+    /// The words that call for the user as their nick does.
     pub words: Words,
-    /// Whether the desktop is told of what rings the bell.
+    /// Whether to send a desktop notification when the bell rings.
     pub notify: bool,
-    /// Whether every line is a text, also one with a leading slash.
+    /// Whether every line is a text, even one with a leading slash.
     pub no_commands: bool,
 }
 
-/// When it is: since the start of the program, and in the world.
+/// The current time on two clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// Since the start of the program.
+    /// The time since the start of the program.
     pub elapsed: Duration,
-    /// In the world.
+    /// The wall-clock time.
     pub moment: Moment,
 }
 
 impl Now {
-    /// Returns when it is in the world, as the server counts.
+    /// Returns the wall-clock time as a protocol timestamp.
     fn timestamp(self) -> Timestamp {
         Timestamp(u64::try_from(self.moment.as_millisecond()).unwrap_or_default())
     }
@@ -165,47 +165,47 @@ impl Now {
 #[derive(Debug)]
 pub struct Tui {
     choices: TuiOptions,
-    /// What was chosen for each room of this server.
+    /// The choices for each room of this server.
     room_choices: RoomChoices,
     ignored: Arc<Ignored>,
-    /// The rooms, and behind them what one says to one person alone.
+    /// The tabs: the rooms first, then the private tabs.
     rooms: Vec<Room>,
     current: usize,
-    /// Which history the server has, once that is known.
+    /// The epoch of the server's history, if it is known.
     epoch: Option<Epoch>,
     focus: Focus,
     question: Option<Question>,
-    /// Something to be told until the next key.
+    /// A message in the status line, shown until the next key.
     told: Option<String>,
-    /// Whether the program is about to end.
+    /// Whether the program waits for unsent messages before it ends.
     leaving: bool,
     help: Option<Help>,
     /// The links of the last picture.
     links_in_sight: Vec<Arc<str>>,
     link_list: Option<LinkList>,
     bare: Option<Bare>,
-    /// The whole topic, while it lies over the conversation.
+    /// The topic page, while it is open over the conversation.
     topic: Option<TopicPage>,
-    /// Whether Ctrl-X was pressed, and the next key says for what.
+    /// Whether Ctrl-X was pressed and the next key completes the binding.
     prefixed: bool,
-    /// Whose app had the last private message, and knows whom to reply to.
+    /// The room whose app received the last private message. That app handles `/reply`.
     correspondence: Option<RoomName>,
-    /// The lines entered before, the latest first; in every room the same can be called back.
+    /// The entered lines, the latest first. Every tab can call them back.
     entered: VecDeque<Arc<str>>,
-    /// The servers one has been to, the latest first.
+    /// The servers that the user has visited, the latest first.
     servers: Vec<String>,
-    /// Those of them that were entered since they were asked for, oldest first.
+    /// The lines entered since the last [`Self::take_entered`], oldest first.
     newly_entered: Vec<Arc<str>>,
-    /// The rooms that the server listed last.
+    /// The rooms in the last list from the server.
     listed: Vec<RoomName>,
-    /// Whether the column is shown; without a choice, where there is room for it.
+    /// Whether to show the column. With `None` it is shown if the screen is wide enough.
     column: Option<bool>,
-    /// The size of the last picture.
+    /// The width of the last picture in columns.
     width: u16,
 }
 
 impl Tui {
-    /// Returns the screen before it has a tab.
+    /// Creates the screen without tabs.
     #[must_use]
     pub fn new(mut choices: TuiOptions) -> Self {
         Self {
@@ -235,7 +235,8 @@ impl Tui {
         }
     }
 
-    /// Adds a tab behind the rooms for `room`, where reading stopped at `resume` an earlier time.
+    /// Adds a tab for `room` after the other rooms. `resume` is where reading stopped in an earlier
+    /// run of the program.
     pub fn open(&mut self, room: Option<RoomName>, resume: Option<Bookmark>) {
         let mut room = Room::new(room, resume, self.choices.zone.clone());
         room.ignore(&self.ignored);
@@ -252,43 +253,45 @@ impl Tui {
         }
     }
 
-    /// Takes how others join the room of the tab: words, and the command.
+    /// Sets how others can join the room of the tab: in words, and as a command.
     pub fn invite(&mut self, tab: usize, words: String, command: String) {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.conversation.invite(words, command);
         }
     }
 
-    /// Has `lines`, entered an earlier time on this server, the latest first, called back in every
-    /// tab that is opened from now on.
+    /// Sets the lines that were entered on this server in an earlier run of the program, the latest
+    /// first. Every tab opened from now on can call them back.
     pub fn remember(&mut self, lines: Vec<Arc<str>>) {
         self.entered = lines.into();
     }
 
-    /// Takes the servers one has been to, the latest first.
+    /// Sets the servers that the user has visited, the latest first. They are candidates for
+    /// completion.
     pub fn offer_servers(&mut self, servers: Vec<String>) {
         self.servers = servers;
     }
 
-    /// Returns what the user chose by now.
+    /// Returns the user's current settings.
     #[must_use]
     pub fn choices(&self) -> &TuiOptions {
         &self.choices
     }
 
-    /// Takes the lines that were entered since the last call, oldest first, but for those that
-    /// begin with a secret.
+    /// Takes the lines that were entered since the last call, oldest first. Lines that begin with a
+    /// secret are left out.
     pub fn take_entered(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.newly_entered)
     }
 
-    /// Takes a line entered in the current tab.
+    /// Records a line that was entered in the current tab.
     fn was_entered(&mut self, line: &str) {
         let is_new = self.entered.front().is_none_or(|latest| **latest != *line);
         if line.trim().is_empty() || is_secret(line) || !is_new {
             return;
         }
-        // What was said to one person alone is not called back as something for all.
+        // Record a private text as a `/msg` command for the other tabs, so that it is never called
+        // back as a text for a whole room.
         let elsewhere = self.as_said_elsewhere(line);
         let (here, line) = (Arc::from(line), Arc::from(elsewhere.as_deref().unwrap_or(line)));
         for (tab, room) in self.rooms.iter_mut().enumerate() {
@@ -308,7 +311,7 @@ impl Tui {
         self.entered.truncate(count);
     }
 
-    /// Takes the tab out.
+    /// Removes the tab.
     pub fn close(&mut self, tab: usize) -> Vec<UiAction> {
         let wishes = self.lose_sight(tab);
         if tab < self.rooms.len() {
@@ -320,7 +323,7 @@ impl Tui {
         wishes
     }
 
-    /// Shows the tab.
+    /// Makes the tab the current one.
     pub fn go_to(&mut self, tab: usize) {
         if tab >= self.rooms.len() || tab == self.current {
             return;
@@ -328,32 +331,32 @@ impl Tui {
         self.rooms[self.current].watch(false);
         self.rooms[self.current].conversation.go_behind();
         self.comes_from_here(tab);
-        // A question is about the line that it was asked at.
+        // A question is about the draft of the tab in which it was asked.
         self.question = None;
         self.topic = None;
         self.current = tab;
-        // Whoever goes somewhere is here.
+        // The user has just changed the tab, so they are here.
         self.rooms[tab].watch(true);
     }
 
-    /// Returns where the times that are shown are those of the day.
+    /// Returns the time zone of the times that are shown.
     #[must_use]
     pub fn zone(&self) -> &TimeZone {
         &self.choices.zone
     }
 
-    /// Takes which nick one wants in the tab: who says it calls for one, also while somebody else
-    /// has it.
+    /// Sets the nick that the user wants in the tab. Messages that mention it call for the user,
+    /// even while somebody else has it.
     pub fn listen_for(&mut self, tab: usize, wanted: Option<&Nick>) {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.conversation.listen_for(wanted);
         }
     }
 
-    /// Takes what the app of the tab shows; `me` is the nick one has there.
+    /// Handles an event of the tab's app; `me` is the user's nick there.
     pub fn show(&mut self, now: Now, tab: usize, shown: &ViewEvent, me: Option<&Nick>) -> Vec<UiAction> {
         let mut wishes = self.follow(now, tab, shown, me);
-        // What stays out of the picture while it is bare text is not read.
+        // While bare text is shown, new messages are not in the picture, so they are not read.
         let here = self.focus.is_here(now.elapsed) && self.bare.is_none();
         if let Some(ServerMessage::Rooms { rooms, .. }) = shown.event() {
             self.listed = rooms.iter().map(|entry| entry.room.clone()).collect();
@@ -391,7 +394,7 @@ impl Tui {
         let attention = room.conversation.take(less.as_ref().unwrap_or(shown), me, now.moment);
         if matches!(shown, ViewEvent::Event { event: ServerMessage::Found { more: false, .. }, quiet: false }) {
             let reads_help = tab == self.current && (self.help.is_some() || self.question.is_some());
-            // Nothing opens over a sentence that is being typed.
+            // Do not open results over a draft.
             if reads_help || !room.editor.is_empty() || room.editor.searching().is_some() {
                 room.conversation.let_results_wait();
             }
@@ -416,24 +419,24 @@ impl Tui {
         wishes
     }
 
-    /// Tells the user something in the current tab.
+    /// Shows a notice in the current tab.
     pub fn tell(&mut self, now: Now, words: impl Into<String>) {
         self.show(now, self.current, &ViewEvent::Notice(words.into()), None);
     }
 
-    /// Tells the user, from now on, that the program ends as soon as all is sent.
+    /// Shows from now on the hint that the program ends once all messages are sent.
     pub fn leave(&mut self) {
         self.leaving = true;
     }
 
-    /// Returns what the current tab wants to know, now that it is drawn.
+    /// Returns the requests of the current tab after it was drawn.
     pub fn wants(&mut self) -> Vec<UiAction> {
         let Some(room) = self.rooms.get_mut(self.current) else { return Vec::new() };
         let question = room.conversation.wanted_page().and_then(|page| room.ask(page));
         question.map(|question| UiAction::Ask(self.current, question)).into_iter().collect()
     }
 
-    /// Returns when, after the start of the program, the picture changes by itself.
+    /// Returns when the picture next changes by itself, as a time since the start of the program.
     #[must_use]
     pub fn wake_at(&self, now: Duration, apps: &[&App]) -> Option<Duration> {
         let Connection::Offline { since, retry_at, .. } = apps.get(self.app_of(self.current))?.connection() else {
@@ -445,7 +448,7 @@ impl Tui {
         Some(since + Duration::from_secs((age / step + 1) * step))
     }
 
-    /// Returns the title of the terminal.
+    /// Returns the title for the terminal window.
     #[must_use]
     pub fn title(&self) -> String {
         let unread: usize = self.rooms.iter().map(|room| room.unread).sum();
@@ -455,20 +458,19 @@ impl Tui {
         sanitize::line(&format!("{count}{label} - chat"))
     }
 
-    /// Returns which tab is shown.
+    /// Returns the index of the current tab.
     #[must_use]
     pub fn current(&self) -> usize {
         self.current
     }
 
-    /// Returns which tab has this room.
+    /// Returns the index of the tab with this room.
     #[must_use]
     pub fn tab_of(&self, room: &RoomName) -> Option<usize> {
         self.rooms.iter().position(|tab| tab.name.as_ref() == Some(room))
     }
 
-    /// Returns the rooms that are open, and where reading stopped in each: after which message, in
-    /// which run of the server.
+    /// Returns the open rooms. For each room: the last message read, and the run of the server.
     pub fn open_rooms(&self) -> impl Iterator<Item = (&RoomName, Option<MessageId>, Option<Run>)> {
         self.rooms.iter().filter_map(|room| {
             let conversation = &room.conversation;
@@ -476,24 +478,24 @@ impl Tui {
         })
     }
 
-    /// Returns what was typed in the tab: the room, its draft, and the lines that were given back
-    /// to it, the latest first.
+    /// Returns what was typed in the tab: its room, its draft, and the lines restored to it, the
+    /// latest first.
     #[must_use]
     pub fn typed(&self, tab: usize) -> Option<(&RoomName, &str, impl Iterator<Item = &str>)> {
         static LOBBY: LazyLock<RoomName> = LazyLock::new(RoomName::lobby);
         let room = self.rooms.get(tab)?;
-        // A server that does not say which room it is has but one.
+        // A server that does not name its room has only one.
         Some((room.name.as_ref().unwrap_or(&LOBBY), room.editor.draft(), room.editor.given_back()))
     }
 
-    /// Puts a draft, and lines to be called back there alone, into the tab.
+    /// Restores a draft into the tab, and lines that only this tab can call back.
     pub fn restore(&mut self, tab: usize, draft: String, entered: Vec<String>) {
         if let Some(room) = self.rooms.get_mut(tab) {
             room.editor.restore(draft, entered);
         }
     }
 
-    /// Returns what is being typed in the current tab, for an editor, whose text comes back by
+    /// Returns the draft of the current tab for an external editor. Pass the edited text to
     /// [`Self::edited`].
     pub fn to_edit(&mut self) -> Option<String> {
         for (tab, room) in self.rooms.iter_mut().enumerate() {
@@ -502,7 +504,8 @@ impl Tui {
         Some(self.rooms.get(self.current)?.editor.text().to_owned())
     }
 
-    /// Takes `text`, which an editor has made of what was being typed, wherever its tab is now.
+    /// Replaces the draft that was handed to an external editor with `text`, even if its tab has
+    /// another index now.
     pub fn edited(&mut self, text: &str) -> Edited {
         let length = sanitize::lines(text).len();
         if length > LENGTH {
@@ -513,7 +516,7 @@ impl Tui {
         Edited::Taken
     }
 
-    /// Takes whose time is told where the user is by now.
+    /// Sets the time zone of the times that are shown.
     pub fn change_zone(&mut self, zone: TimeZone) {
         if self.choices.zone == zone {
             return;
@@ -524,24 +527,24 @@ impl Tui {
         self.choices.zone = zone;
     }
 
-    /// Takes what the terminal has answered: which colours it has, and on what ground.
+    /// Handles an answer of the terminal about its colours and its background.
     pub fn heard(&mut self, answer: &Answer) {
         self.choices.palette = self.choices.palette.heard(answer);
     }
 
-    /// Returns what rings the bell.
+    /// Returns which messages ring the bell.
     #[must_use]
     pub fn bell(&self) -> Bell {
         self.choices.bell
     }
 
-    /// Returns what was chosen for each room.
+    /// Returns the choices for the rooms of the server.
     #[must_use]
     pub fn room_choices(&self) -> &RoomChoices {
         &self.room_choices
     }
 
-    /// Takes what was chosen for each room of the server.
+    /// Sets the choices for the rooms of the server.
     pub fn choose_for_rooms(&mut self, choices: RoomChoices) {
         self.room_choices = choices;
     }
@@ -552,18 +555,18 @@ impl Tui {
         &self.choices.words
     }
 
-    /// Returns whose words are not shown.
+    /// Returns whose messages are hidden.
     #[must_use]
     pub fn ignored(&self) -> &Arc<Ignored> {
         &self.ignored
     }
 
-    /// Returns what of the tab rings the bell.
+    /// Returns which messages of the tab ring the bell.
     fn bell_of(&self, tab: usize) -> Bell {
         self.notify_of(tab).bell(self.choices.bell)
     }
 
-    /// Returns what of the tab calls for the user.
+    /// Returns which messages of the tab call for the user.
     fn notify_of(&self, tab: usize) -> Notify {
         let room = self.rooms.get(tab).and_then(|room| room.name.as_ref());
         room.map_or_else(Notify::default, |room| self.room_choices.notify(room))
@@ -576,12 +579,13 @@ impl Tui {
         }
     }
 
-    /// Goes on ignoring who is ignored and has another nick now, for as long as they have it.
+    /// Continues to ignore somebody who is ignored and changes their nick, for as long as they are
+    /// seen to have the new nick.
     fn follow(&mut self, now: Now, tab: usize, shown: &ViewEvent, me: Option<&Nick>) -> Vec<UiAction> {
         let presence = match shown {
             ViewEvent::Event { event: ServerMessage::Presence(presence), .. } => presence,
-            // Nobody has seen what became of anybody meanwhile. A list of names that was not asked
-            // for stands for presences.
+            // Changes of nick may have been missed, so nobody can be followed further. A list of
+            // names that nobody asked for replaces presence events.
             ViewEvent::Disconnected { .. }
             | ViewEvent::Event { event: ServerMessage::Welcome(_) | ServerMessage::Joined(_), .. }
             | ViewEvent::Event { event: ServerMessage::Names(_), quiet: true } => return self.lose_sight(tab),
@@ -602,7 +606,7 @@ impl Tui {
         wishes
     }
 
-    /// Follows nobody any more in the room of the tab.
+    /// Stops following ignored people in the room of the tab.
     fn lose_sight(&mut self, tab: usize) -> Vec<UiAction> {
         let Some(room) = self.rooms.get(tab).and_then(|room| room.name.as_ref()) else { return Vec::new() };
         let mut ignored = Ignored::clone(&self.ignored);
@@ -610,7 +614,7 @@ impl Tui {
         self.ignore(ignored)
     }
 
-    /// Takes whose words are not shown.
+    /// Sets whose messages are hidden.
     fn ignore(&mut self, ignored: Ignored) -> Vec<UiAction> {
         if *self.ignored == ignored {
             return Vec::new();
@@ -624,7 +628,7 @@ impl Tui {
     }
 }
 
-/// Returns what the desktop is told about a message.
+/// Returns the text of the desktop notification about a message.
 fn notification(shown: &ViewEvent) -> Option<String> {
     let ViewEvent::Event { event, .. } = shown else { return None };
     let words = match event {

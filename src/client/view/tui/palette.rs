@@ -1,42 +1,41 @@
-//! Which style means what, for as many colours as the terminal has, on the ground that it has.
-//! Pure.
+//! The style of each kind of text, for the terminal's number of colours and its background. Pure.
 //!
-//! Each ground has colours of its own, which have a contrast (WCAG 2) of 4.5 at least: on dark from
-//! black to `#2e3440`, on light from white to `#eee8d5`, which is as far from them as widespread
-//! themes go. Where nobody says which ground it is, they have that contrast on black and on white,
-//! for which little is left but colours of one luminance in the middle. The nicks of true colour
-//! are 15 degrees of hue apart (`OKLCh`), at one luminance. The 16 are whatever the user's theme
-//! makes of them; they are chosen by what xterm makes of them, also where bold makes them bright.
-//! Red is kept for refusals.
+//! Each background has its own colours, with a contrast (WCAG 2) of at least 4.5. On dark, that
+//! holds from black to `#2e3440`; on light, from white to `#eee8d5`. Widespread themes go no
+//! further. On an unknown background, the colours have that contrast on both black and white; only
+//! colours of a medium luminance do. The nick colours in true colour are 15 degrees of hue apart
+//! (`OKLCh`), at one luminance. The user's theme defines the 16 colours; they are chosen by their
+//! values in xterm, also for terminals in which bold makes them bright. Red is reserved for
+//! refusals.
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
 use crate::client::terminal::keys::Answer;
 
-/// How many colours the terminal shows.
+/// The number of colours that the terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// No colours and no other attributes either: every cell is the terminal's own.
+    /// No colours and no other attributes: every cell has the terminal's default style.
     None,
-    /// The sixteen that the user's theme names.
+    /// The 16 colours of the user's theme.
     Sixteen,
-    /// The 256 of xterm.
+    /// The 256 colours of xterm.
     Indexed,
-    /// Red, green and blue as we say.
+    /// True colour: any red, green and blue.
     True,
 }
 
 impl Depth {
-    /// Returns what a terminal shows, by what the environment says of it. Of `COLORTERM` and
-    /// `TERM_PROGRAM` a login over a network brings nothing with it, but `TERM` it does.
+    /// Returns the depth of a terminal, according to the environment. A remote login passes on
+    /// `TERM`, but neither `COLORTERM` nor `TERM_PROGRAM`.
     #[must_use]
     pub fn of(term: &str, colorterm: &str, program: &str) -> Self {
         if term.starts_with("linux") {
             return Self::Sixteen;
         }
-        // These show what they can of it, or stand between us and a terminal that TERM_PROGRAM
-        // names.
+        // A multiplexer shows the colours that it can. `TERM_PROGRAM` may name the terminal outside
+        // of it.
         let is_multiplexer = term.starts_with("screen") || term.starts_with("tmux");
         let names = ["kitty", "foot", "alacritty", "ghostty", "wezterm", "contour", "rio"];
         let term_is_known = names.iter().any(|name| term.trim_start_matches("xterm-").starts_with(name));
@@ -52,7 +51,7 @@ impl Depth {
     }
 }
 
-/// Returns whether a terminal of this name, as it says it of itself, is known for true colour.
+/// Returns whether a terminal that reports this name is known for true colour.
 fn is_true(name: &str) -> bool {
     let names = [
         "kitty",
@@ -72,27 +71,29 @@ fn is_true(name: &str) -> bool {
     names.iter().any(|known| name.starts_with(known))
 }
 
-/// On what the terminal writes.
+/// The background of the terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ground {
-    /// What most terminals have, and what is taken of one that does not say.
+    /// The background of most terminals, and the default until the terminal reports it.
     #[default]
     Dark,
-    /// White, or nearly.
+    /// White, or nearly white.
     Light,
-    /// Either: the terminal was asked and does not say, as one inside of tmux before 3.4.
+    /// Dark or light: the terminal was asked and does not report it. An example is a terminal
+    /// inside tmux before 3.4.
     Unknown,
 }
 
 impl Ground {
-    /// Returns what a terminal with this colour behind its letters has.
+    /// Classifies the background colour of a terminal.
     #[must_use]
     pub fn of(rgb: [u8; 3]) -> Self {
-        // Here both black and white have a contrast of 4.6.
+        // At this luminance, both black and white have a contrast of 4.6.
         if luminance(rgb) < 0.18 { Self::Dark } else { Self::Light }
     }
 
-    /// Returns what `COLORFGBG` says, such as `15;0` or `0;default;15`.
+    /// Returns the background that `COLORFGBG` names, with a value such as `15;0` or
+    /// `0;default;15`.
     #[must_use]
     pub fn of_variable(colorfgbg: &str) -> Option<Self> {
         match colorfgbg.rsplit(';').next()?.parse().ok()? {
@@ -103,31 +104,31 @@ impl Ground {
     }
 }
 
-/// For which ground the colours are.
+/// The user's choice of background.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
-    /// For the one that the terminal says it has, and dark until it does.
+    /// The background that the terminal reports, and dark until then.
     #[default]
     Auto,
-    /// For a dark one.
+    /// Always dark.
     Dark,
-    /// For a light one.
+    /// Always light.
     Light,
 }
 
-/// Who says on which ground the terminal writes.
+/// Where the background is known from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// Nobody.
+    /// From nowhere: it is the default.
     Guess,
-    /// The environment or the terminal.
+    /// From the environment or from the terminal.
     Told,
-    /// The user, who is believed more than the terminal.
+    /// From the user, which takes precedence over the terminal.
     Chosen,
 }
 
-/// The styles of everything.
+/// The styles of all texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
     depth: Depth,
@@ -136,10 +137,11 @@ pub struct Palette {
     colours_nicks: bool,
 }
 
-/// How many grounds there are.
+/// The number of variants of [`Ground`].
 const GROUNDS: usize = 3;
 
-/// A colour on dark, on light and on an unknown ground: of the sixteen, of the 256, and of all.
+/// A colour on dark, on light and on an unknown background: one of the 16, one of the 256, and in
+/// true colour.
 type Colours = [(Color, u8, u32); GROUNDS];
 
 const QUIET: Colours =
@@ -150,8 +152,8 @@ const CODE: Colours = [(Color::Cyan, 80, 0x0c_bd_bd), (Color::Blue, 23, 0x06_6a_
 const NEW: Colours =
     [(Color::LightMagenta, 212, 0xf2_86_c6), (Color::Magenta, 127, 0xa4_30_7c), (Color::Reset, 163, 0xbe_49_93)];
 
-/// The sixteen's colours of nicks. On light ground few are left, and none that bold makes bright
-/// and pale; on an unknown one, none.
+/// The nick colours for 16 colours. On a light background only a few are readable, and none of them
+/// may turn bright and pale with bold. On an unknown background none is readable.
 const SIXTEEN: [&[Color]; GROUNDS] = [
     &[
         Color::Green,
@@ -166,7 +168,7 @@ const SIXTEEN: [&[Color]; GROUNDS] = [
     &[Color::Reset],
 ];
 
-/// Nicks in 256 colours.
+/// The nick colours for 256 colours.
 const INDEXED: [&[u8]; GROUNDS] = [
     &[
         215, 214, 178, 220, 184, 148, 149, 113, 76, 114, 78, 42, 79, 43, 80, 45, 81, 74, 39, 75, 111, 147, 141, 183,
@@ -176,7 +178,7 @@ const INDEXED: [&[u8]; GROUNDS] = [
     &[29, 63, 98, 163],
 ];
 
-/// Nicks in true colour.
+/// The nick colours for true colour.
 const TRUE: [&[u32]; GROUNDS] = [
     &[
         0xfb_8c_58, 0xf1_93_3b, 0xe2_9c_1d, 0xcf_a5_05, 0xb7_ad_1a, 0x9b_b4_37, 0x7b_ba_54, 0x53_be_70, 0x08_c1_8c,
@@ -196,15 +198,14 @@ const TRUE: [&[u32]; GROUNDS] = [
 ];
 
 impl Palette {
-    /// Returns the palette of a terminal with so many colours, on dark ground until it says
-    /// otherwise.
+    /// Creates the palette for this depth, on a dark background until the terminal reports another.
     #[must_use]
     pub const fn new(depth: Depth) -> Self {
         Self { depth, ground: Ground::Dark, source: Source::Guess, colours_nicks: true }
     }
 
-    /// Returns this palette for the ground that the user chose; where that is none, for the one
-    /// that the environment has `told`.
+    /// Returns this palette for the background that the user chose. With [`Theme::Auto`], takes the
+    /// one that the environment has `told`.
     #[must_use]
     pub const fn with_theme(mut self, theme: Theme, told: Option<Ground>) -> Self {
         (self.ground, self.source) = match (theme, told) {
@@ -216,24 +217,25 @@ impl Palette {
         self
     }
 
-    /// Returns this palette with nicks in colours of their own, or without.
+    /// Returns this palette with or without nick colours.
     #[must_use]
     pub const fn with_nick_colours(mut self, colours_nicks: bool) -> Self {
         self.colours_nicks = colours_nicks;
         self
     }
 
-    /// Returns this palette as it is for a terminal that has given this `answer`.
+    /// Returns this palette, adapted to an `answer` of the terminal.
     #[must_use]
     pub fn heard(mut self, answer: &Answer) -> Self {
         match answer {
             Answer::Ground(rgb) if self.source != Source::Chosen => {
                 (self.ground, self.source) = (Ground::of(*rgb), Source::Told);
             }
-            // It comes last: what it did not say before, it does not know.
+            // This answer comes last. A terminal that has not reported its background before it
+            // does not know it.
             Answer::Attributes if self.source == Source::Guess => self.ground = Ground::Unknown,
             Answer::Name(name) if self.depth != Depth::None => {
-                // Whatever is new enough to say its name has 256.
+                // A terminal that is new enough to report its name has at least 256 colours.
                 let least = if is_true(name) { Depth::True } else { Depth::Indexed };
                 self.depth = self.depth.max(least);
             }
@@ -242,13 +244,13 @@ impl Palette {
         self
     }
 
-    /// Returns whether it is up to the terminal for which ground the colours are.
+    /// Returns whether the terminal decides the background.
     #[must_use]
     pub fn asks_for_ground(self) -> bool {
         self.depth != Depth::None && self.source != Source::Chosen
     }
 
-    /// Returns the style of a nick: always the same for the same nick.
+    /// Returns the style of a nick. The same nick always has the same style.
     #[must_use]
     pub fn nick(self, nick: &str) -> Style {
         self.hashed(hash(nick))
@@ -270,17 +272,17 @@ impl Palette {
         Style::new().fg(colour).add_modifier(Modifier::BOLD)
     }
 
-    /// Returns the style of what stands back: times, rules, who came and went, what is pending.
+    /// Returns the style of secondary text: times, rules, joins and leaves, and pending messages.
     #[must_use]
     pub fn quiet(self) -> Style {
         match self.depth {
-            // Bright black is the ground itself in some themes.
+            // In some themes, bright black is the background colour.
             Depth::Sixteen => Style::new().add_modifier(Modifier::DIM),
             _ => self.coloured(QUIET),
         }
     }
 
-    /// Returns the style of what was refused.
+    /// Returns the style of a refusal.
     #[must_use]
     pub fn refusal(self) -> Style {
         self.coloured(REFUSAL)
@@ -298,14 +300,13 @@ impl Palette {
         self.coloured(CODE)
     }
 
-    /// Returns the style of one's own nick where somebody else says it, and of the mark beside such
-    /// a line.
+    /// Returns the style of a mention of the user's nick, and of the mark beside its line.
     #[must_use]
     pub fn mention(self) -> Style {
         self.modified(Modifier::BOLD.union(Modifier::REVERSED))
     }
 
-    /// Returns the style of what is new: the rule after the last message read, and the counts of
+    /// Returns the style of new messages: the rule after the last message read, and the counts of
     /// unread messages.
     #[must_use]
     pub fn new_mark(self) -> Style {
@@ -342,8 +343,8 @@ fn luminance(rgb: [u8; 3]) -> f64 {
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/// Returns the number that chooses the colour of `nick`: FNV-1a, the same in every run and on every
-/// machine.
+/// Returns the hash that chooses the colour of `nick`: FNV-1a, which is the same in every run and
+/// on every machine.
 pub(super) fn hash(nick: &str) -> u32 {
     nick.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -352,7 +353,7 @@ pub(super) fn hash(nick: &str) -> u32 {
 mod tests {
     use super::*;
 
-    /// The grounds that a theme is for, from one end to the other.
+    /// The two extremes of the backgrounds that each theme supports.
     const EXTREMES: [(Ground, [[u8; 3]; 2]); GROUNDS] = [
         (Ground::Dark, [[0; 3], [0x2e, 0x34, 0x40]]),
         (Ground::Light, [[0xff; 3], [0xee, 0xe8, 0xd5]]),
@@ -364,7 +365,7 @@ mod tests {
         one.max(other) / one.min(other)
     }
 
-    /// Returns what xterm shows for one of its 256.
+    /// Returns what xterm shows for one of its 256 colours.
     fn indexed(index: u8) -> [u8; 3] {
         const SIXTEEN: [[u8; 3]; 16] = [
             [0, 0, 0],
@@ -394,7 +395,7 @@ mod tests {
         [index / 36, index / 6 % 6, index % 6].map(|level| [0, 95, 135, 175, 215, 255][usize::from(level)])
     }
 
-    /// Returns the place of a colour among the sixteen.
+    /// Returns the index of a colour among the 16.
     fn place(colour: Color) -> Option<u8> {
         let sixteen = [
             Color::Black,
@@ -417,10 +418,10 @@ mod tests {
         sixteen.iter().position(|one| *one == colour).map(|place| u8::try_from(place).unwrap())
     }
 
-    /// Returns what a terminal may show of a style on a ground: where bold makes bright, one of the
-    /// sixteen is two.
+    /// Returns the colours that a terminal may show for a style. If the style is bold, one of the
+    /// 16 gives two: terminals may make it bright.
     fn shown(style: Style, ground: Ground) -> Vec<[u8; 3]> {
-        // xterm's own letters.
+        // The default text colour of xterm.
         let own = if ground == Ground::Dark { [229; 3] } else { [0; 3] };
         let dims = style.add_modifier.contains(Modifier::DIM);
         let colour = match style.fg {
@@ -433,7 +434,7 @@ mod tests {
                 return bright.into_iter().chain([indexed(place)]).collect();
             }
         };
-        // xterm and VTE take a third of the light.
+        // xterm and VTE dim a colour to two thirds.
         vec![if dims { colour.map(|part| u8::try_from(u16::from(part) * 2 / 3).unwrap()) } else { colour }]
     }
 
@@ -455,9 +456,10 @@ mod tests {
         for depth in [Depth::Sixteen, Depth::Indexed, Depth::True] {
             for (ground, extremes) in EXTREMES {
                 let palette = Palette::new(depth).with_theme(Theme::Auto, Some(ground));
-                // What xterm makes of the sixteen is made for its own ground.
+                // The 16 colours of xterm suit only its own background.
                 let grounds = if depth == Depth::Sixteen { &extremes[..1] } else { &extremes[..] };
-                // On an unknown ground the terminal's own letters have the contrast that they have.
+                // On an unknown background, the contrast of the default text colour is up to the
+                // terminal.
                 let is_ours =
                     |style: &Style| ground != Ground::Unknown || style.fg.is_some_and(|colour| colour != Color::Reset);
                 for style in every_style(palette).into_iter().filter(is_ours) {
@@ -468,7 +470,7 @@ mod tests {
                         assert!(contrast >= 4.5, "{depth:?}: {style:?} {contrast:.2} on {ground:?}");
                     }
                 }
-                // The other way round, as a mention is.
+                // A mention swaps text colour and background.
                 let own = shown(Style::new(), ground)[0];
                 assert!(ground == Ground::Unknown || grounds.iter().all(|ground| contrast(own, *ground) >= 4.5));
             }
@@ -483,8 +485,8 @@ mod tests {
         assert_eq!(auto.heard(&white).heard(&nord).ground, Ground::Dark);
         assert_eq!(auto.with_theme(Theme::Dark, Some(Ground::Light)).heard(&white).ground, Ground::Dark);
         assert_eq!(auto.with_theme(Theme::Light, Some(Ground::Dark)).heard(&nord).ground, Ground::Light);
-        // DA1 is the last answer: who has not told the ground by then does not know it, and may
-        // learn it later.
+        // DA1 is the last answer. A terminal that has not reported its background before it does
+        // not know it, and may report it later.
         let last = Answer::Attributes;
         assert_eq!(auto.ground, Ground::Dark);
         assert_eq!(auto.heard(&last).ground, Ground::Unknown);

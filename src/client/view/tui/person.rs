@@ -1,6 +1,6 @@
-//! Tabs for one person alone: what is said privately has its place there, and in no room. Pure.
+//! Private tabs, each for one person. Private messages are shown there, and in no room. Pure.
 //!
-//! They stand behind the rooms, so that the place of a room is that of its app.
+//! They follow the rooms, so that a room and its app have the same index.
 
 use super::{
     Now, Tui, UiAction,
@@ -15,58 +15,59 @@ use crate::{
     protocol::{Nick, PersonId, Presence, Private, RoomName, RoomView, ServerMessage, Welcome},
 };
 
-/// Such tabs that can be open; of more, the one that was quiet for longest is closed.
+/// The maximum number of private tabs. Beyond it, the least important one is closed.
 const MOST: usize = 32;
 
-/// With whom one talks alone.
+/// The person of a private tab.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) nick: Nick,
-    /// Which person that is, where the server has told.
+    /// The person's id, if the server has told it.
     pub(super) id: Option<PersonId>,
-    /// In which room one is oneself whose connection was used last.
+    /// The user's room whose connection the last private message used.
     through: Option<RoomName>,
-    /// From which room one came here.
+    /// The room from which the user opened this tab.
     from: Option<RoomName>,
     seen: Seen,
-    /// Whether they have left the room in which they were seen last. Whoever comes under their nick
-    /// may be another.
+    /// Whether the person has left the last room in which they were seen. Somebody who joins with
+    /// their nick may be another person.
     left: bool,
     /// Greater for a tab that was used later.
     used: u64,
 }
 
 impl Tui {
-    /// Returns how many tabs are rooms; those for one person stand behind them.
+    /// Returns the number of rooms. The private tabs follow them.
     pub(super) fn room_count(&self) -> usize {
         self.rooms.partition_point(|room| room.person.is_none())
     }
 
-    /// Returns whom the tab is for.
+    /// Returns the person of a private tab.
     pub(super) fn person(&self, tab: usize) -> Option<&Person> {
         self.rooms.get(tab)?.person.as_ref()
     }
 
-    /// Returns the tabs for one person.
+    /// Returns the private tabs and their indexes.
     fn persons_mut(&mut self) -> impl Iterator<Item = (&mut Room, usize)> {
         let rooms = self.room_count();
         self.rooms.iter_mut().zip(0..).skip(rooms)
     }
 
-    /// Returns the tab for whom this nick names; the one that was used last where several had it.
+    /// Returns the private tab of this nick. If several match, prefers the exact nick, then the tab
+    /// that was used last.
     pub(super) fn tab_of_nick(&self, nick: &Nick) -> Option<usize> {
         let tabs = (self.room_count()..self.rooms.len())
             .filter(|tab| self.person(*tab).is_some_and(|person| ignored::share(&person.nick, nick)));
         tabs.max_by_key(|tab| self.person(*tab).map(|person| (person.nick == *nick, person.used)))
     }
 
-    /// Returns whose app speaks for the tab.
+    /// Returns the index of the app that sends for the tab.
     pub(super) fn app_of(&self, tab: usize) -> usize {
         let Some(person) = self.person(tab) else { return tab };
         person.through.as_ref().and_then(|room| self.tab_of(room)).unwrap_or(0)
     }
 
-    /// Opens a tab for one person, at the end, and returns which it is.
+    /// Opens a private tab at the end, and returns its index.
     fn open_person(&mut self, nick: Nick, id: Option<PersonId>) -> usize {
         if self.rooms.len() - self.room_count() >= MOST {
             self.close_quietest();
@@ -83,8 +84,8 @@ impl Tui {
         tab
     }
 
-    /// Looks in which rooms there is somebody with the nick of whom the tab is for, and takes them
-    /// for that person.
+    /// Looks up in which rooms somebody has the nick of the tab's person, and assumes that it is
+    /// that person.
     fn look_for_person(&mut self, tab: usize) {
         let rooms = self.room_count();
         let (rooms, people) = self.rooms.split_at_mut(rooms);
@@ -100,8 +101,8 @@ impl Tui {
         }
     }
 
-    /// Closes the tab for one person that is missed least: with nothing typed, with nothing unread,
-    /// quiet for longest.
+    /// Closes the least important private tab. One with an empty draft goes first, then one without
+    /// unread messages, then the one that was used longest ago.
     fn close_quietest(&mut self) {
         let others = (self.room_count()..self.rooms.len()).filter(|tab| *tab != self.current);
         let worth = |tab: &usize| {
@@ -114,8 +115,8 @@ impl Tui {
         }
     }
 
-    /// Returns the tab for a private message that came on the connection of tab `by`; none where it
-    /// is of somebody who is ignored.
+    /// Returns the tab for a private message that came on the connection of tab `by`. Returns
+    /// `None` if the sender is ignored and has no tab.
     pub(super) fn tab_of_private(
         &mut self,
         now: Now,
@@ -155,9 +156,9 @@ impl Tui {
         Some(tab)
     }
 
-    /// Goes to the tab for whoever has this nick, which is opened where there is none.
+    /// Goes to the private tab of this nick, and opens one if there is none.
     pub(super) fn query(&mut self, nick: &Nick) {
-        // The spelling of whoever is here is theirs.
+        // If somebody here has the nick in another spelling, use theirs.
         let named = self.rooms.iter().flat_map(|room| &room.names).find(|name| ignored::share(name, nick));
         let nick = named.unwrap_or(nick).clone();
         let through = self.app_of(self.current);
@@ -166,7 +167,7 @@ impl Tui {
         if let Some(person) = &mut self.rooms[tab].person {
             person.through = person.through.take().or(through);
             if person.left {
-                // Whoever has the nick now is who is meant.
+                // The user means whoever has the nick now.
                 person.id = None;
                 self.look_for_person(tab);
             }
@@ -174,7 +175,7 @@ impl Tui {
         self.go_to(tab);
     }
 
-    /// Takes from where one goes to the tab.
+    /// Records in a private tab the room from which the user goes to it.
     pub(super) fn comes_from_here(&mut self, tab: usize) {
         let here = self.rooms.get(self.current).and_then(|room| room.name.clone());
         if let Some(person) = self.rooms.get_mut(tab).and_then(|room| room.person.as_mut()) {
@@ -182,7 +183,7 @@ impl Tui {
         }
     }
 
-    /// Closes the tab for one person, and goes back to where one came from.
+    /// Closes a private tab, and goes back to the room from which the user came.
     pub(super) fn close_person(&mut self, tab: usize) {
         let back = self.person(tab).and_then(|person| person.from.as_ref()).and_then(|room| self.tab_of(room));
         if let Some(back) = back.filter(|_| tab == self.current) {
@@ -194,8 +195,7 @@ impl Tui {
         }
     }
 
-    /// Takes what a room tells of those with whom one talks alone: their new nick, and that they
-    /// come and go.
+    /// Follows the people of the private tabs: their changes of nick, joins and leaves.
     pub(super) fn follow_people(&mut self, now: Now, shown: &ViewEvent, me: Option<&Nick>) {
         match shown.event() {
             Some(ServerMessage::Presence(presence)) => self.follow_presence(now, presence, me),
@@ -203,7 +203,7 @@ impl Tui {
             Some(ServerMessage::Welcome(Welcome { epoch, shared, view, .. })) => {
                 self.look_for_people(view);
                 let is_other = self.epoch.replace(*epoch).is_some_and(|before| before != *epoch);
-                // The people of another history are others, though their numbers may be the same.
+                // In another history, the same id may belong to another person.
                 if is_other || shared.is_some_and(|shared| shared.0 == 0) {
                     self.persons_mut().for_each(|(room, _)| room.forget_id());
                 }
@@ -212,7 +212,7 @@ impl Tui {
         }
     }
 
-    /// Looks for those with whom one talks alone in a room whose people have just been spelled out.
+    /// Looks for the people of the private tabs in a room whose names have just arrived.
     fn look_for_people(&mut self, view: &RoomView) {
         for person in self.persons_mut().filter_map(|(tab, _)| tab.person.as_mut()).filter(|person| !person.left) {
             person.seen.look(&view.room, &person.nick, view.names.contains(&person.nick));
@@ -257,8 +257,8 @@ impl Tui {
         }
     }
 
-    /// Returns which tab shows what came to `tab`: what answers a line that was entered beside one
-    /// person is shown there.
+    /// Returns the index of the tab that shows an event of `tab`. The answer to a line that was
+    /// entered in a private tab is shown in that tab.
     pub(super) fn tab_that_shows(
         &mut self,
         now: Now,
@@ -288,7 +288,7 @@ impl Tui {
         }
     }
 
-    /// Returns what of one's own has not been echoed and belongs into the tab.
+    /// Returns the user's messages in the tab that the server has not echoed yet.
     pub(super) fn pending(&self, tab: usize, apps: &[&App]) -> Vec<Pending> {
         let all = |app: &&App| app.pending().collect::<Vec<_>>();
         let Some(person) = self.person(tab) else {
@@ -300,7 +300,8 @@ impl Tui {
         pending.map(|text| Pending { to: None, ..text }).collect()
     }
 
-    /// Returns the line that says in any tab what `line` says in this one.
+    /// Returns the line that has the same effect in any tab as `line` has in this one, if it
+    /// differs.
     pub(super) fn as_said_elsewhere(&self, line: &str) -> Option<String> {
         let person = self.person(self.current)?;
         let text = match line.strip_prefix('/') {
@@ -311,14 +312,14 @@ impl Tui {
         Some(format!("/msg {} {text}", person.nick))
     }
 
-    /// Returns what is told in another tab about a private text that was sent just now.
+    /// Returns the hint about a private message that was sent from another tab.
     pub(super) fn sent_to(&self, tab: usize) -> Option<String> {
         let person = self.person(tab)?;
         let key = if tab < 9 { format!("Alt-{}", tab + 1) } else { format!("/query {}", person.nick) };
         Some(format!("sent to {} alone; {key} shows it", person.nick))
     }
 
-    /// Returns the wish to say `text` to whom the tab is for.
+    /// Returns the action that sends `text` to the person of the tab.
     pub(super) fn tell_wish(&self, tab: usize, text: String) -> Vec<UiAction> {
         let Some(person) = self.person(tab) else { return Vec::new() };
         vec![UiAction::Tell { tab: self.app_of(tab), to: person.nick.clone(), peer: person.id, text }]

@@ -1,5 +1,4 @@
-//! One room as a tab of the screen: its conversation, what is being typed in it, and who is there.
-//! Pure.
+//! A tab of the screen: its conversation, its draft, and the people in its room. Pure.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,11 +23,11 @@ use crate::{
 /// A tab.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// The room, as soon as it is known which.
+    /// The room, if it is known yet.
     pub(super) name: Option<RoomName>,
     /// Whether an editor was given what is being typed here, as the last one.
     pub(super) is_edited: bool,
-    /// With whom one talks here alone, where this is no room.
+    /// The person, if this is a private tab.
     pub(super) person: Option<Person>,
     pub(super) conversation: Conversation,
     pub(super) editor: Editor,
@@ -37,31 +36,33 @@ pub(super) struct Room {
     topic_set: Option<TopicSet>,
     ignored: Arc<Ignored>,
     pub(super) people: usize,
-    /// The nick one has there.
+    /// The user's nick there.
     me: Option<Nick>,
-    /// Who is there, as far as the server has spelled them out.
+    /// The people there, as far as the server lists them.
     pub(super) names: BTreeSet<Nick>,
     pub(super) unread: usize,
     pub(super) mentions: usize,
-    /// Whether what comes is new: the history that was asked for on entering is not.
+    /// Whether events are new. The history that is requested on joining is not new.
     pub(super) caught_up: bool,
-    /// Pages that were asked for.
+    /// The pages that were requested.
     asked: Vec<Page>,
-    /// What has come of the one that is arriving.
+    /// The messages of the page that is arriving.
     arriving: Vec<Arc<Message>>,
 }
 
-/// Who set which topic last, as far as that is known.
+/// Who set the topic last, as far as that is known.
 #[derive(Debug)]
 struct TopicSet {
     topic: Topic,
     by: Nick,
-    /// Of somebody who is ignored under another nick, the nick that was chosen.
+    /// The nick that the user ignored, if the setter is ignored under another nick; otherwise the
+    /// setter's nick.
     of: Nick,
 }
 
 impl Room {
-    /// Returns the tab of `name`, where reading stopped at `resume` an earlier time.
+    /// Creates the tab of `name`. `resume` is where reading stopped in an earlier run of the
+    /// program.
     pub(super) fn new(name: Option<RoomName>, resume: Option<Bookmark>, zone: TimeZone) -> Self {
         let mut conversation = Conversation::new(zone);
         if let Some(read) = resume {
@@ -88,34 +89,35 @@ impl Room {
         }
     }
 
-    /// Returns a tab for one person, to be told whom.
+    /// Creates a private tab. The caller sets the person.
     pub(super) fn for_one(zone: TimeZone) -> Self {
         let conversation = Conversation::with_one(zone.clone());
         Self { conversation, caught_up: true, ..Self::new(None, None, zone) }
     }
 
-    /// Takes whose words are not shown.
+    /// Sets whose messages are hidden.
     pub(super) fn ignore(&mut self, ignored: &Arc<Ignored>) {
         self.ignored = Arc::clone(ignored);
         self.conversation.ignore(Arc::clone(ignored));
     }
 
-    /// Returns whether somebody is ignored.
+    /// Returns whether `nick` is ignored. The user's own nick never is.
     pub(super) fn ignores(&self, nick: &Nick) -> bool {
         self.me.as_ref() != Some(nick) && self.ignored.has(nick)
     }
 
-    /// Returns the topic, unless it is of somebody who is ignored.
+    /// Returns the topic, unless somebody who is ignored set it.
     pub(super) fn shown_topic(&self) -> Option<&Topic> {
         self.topic.as_ref().filter(|topic| !self.hides_topic(topic))
     }
 
-    /// Returns who set the topic, where that is known.
+    /// Returns who set the topic, if that is known.
     pub(super) fn topic_by(&self) -> Option<&Nick> {
         self.topic_set.as_ref().filter(|set| Some(&set.topic) == self.topic.as_ref()).map(|set| &set.by)
     }
 
-    /// Returns what is unread in few characters, the mentions first; nothing where all is read.
+    /// Returns the unread counts as a short text, the mentions first. Returns `None` if all is
+    /// read.
     pub(super) fn unread_mark(&self) -> Option<String> {
         match (self.unread, self.mentions) {
             (0, _) => None,
@@ -125,19 +127,19 @@ impl Room {
         }
     }
 
-    /// Returns whether a topic is of somebody who is ignored.
+    /// Returns whether somebody who is ignored set the topic.
     pub(super) fn hides_topic(&self, topic: &Topic) -> bool {
         self.topic_set.as_ref().is_some_and(|set| set.topic == *topic && self.hides_topics_of(&set.of))
     }
 
-    /// Returns whether topics that somebody of this nick has set are hidden. A nick that is
-    /// followed now may have been another's.
+    /// Returns whether topics set by this nick are hidden. Only nicks that the user chose count: a
+    /// nick that is followed now may have belonged to somebody else.
     fn hides_topics_of(&self, nick: &Nick) -> bool {
         self.me.as_ref() != Some(nick) && self.ignored.chose(nick)
     }
 
-    /// Returns what is shown of `event`, if that is less than is in it: it tells a topic of
-    /// somebody who is ignored.
+    /// Returns `event` without topics set by ignored people. Returns `None` if the whole event can
+    /// be shown.
     pub(super) fn without_topics(&self, event: &ServerMessage) -> Option<ViewEvent> {
         let mut event = match event {
             ServerMessage::Topic { topic: Some(topic), .. } if self.hides_topic(topic) => {
@@ -162,7 +164,7 @@ impl Room {
         Some(ViewEvent::Event { event, quiet: false })
     }
 
-    /// Returns what the tab is called.
+    /// Returns the label of the tab.
     pub(super) fn label(&self) -> String {
         if let Some(person) = &self.person {
             return format!("@{}", person.nick);
@@ -170,12 +172,12 @@ impl Room {
         self.name.as_ref().map_or_else(|| "…".to_owned(), |name| format!("#{name}"))
     }
 
-    /// Takes note of what `shown` says about the room.
+    /// Updates the state of the room from an event.
     pub(super) fn learn(&mut self, shown: &ViewEvent) {
         if let ViewEvent::Answer { question, event } = shown {
             self.answered(question, event);
         }
-        // The rest comes with another connection, from its beginning.
+        // A page that is arriving starts again on a new connection.
         if matches!(shown, ViewEvent::Connected(_)) {
             self.arriving.clear();
         }
@@ -185,7 +187,8 @@ impl Room {
                 self.me = Some(welcome.nick.clone());
                 self.entered(&welcome.view);
             }
-            // The server tells the others of it, and oneself apart.
+            // The server tells the others of the change in a presence event, and tells the user
+            // apart.
             ServerMessage::Nick { nick } => {
                 if let Some(before) = self.me.replace(nick.clone()) {
                     self.names.remove(&before);
@@ -205,12 +208,12 @@ impl Room {
         }
     }
 
-    /// Takes what answers or refuses `question`, whichever pages that was asked for.
+    /// Handles the answer to `question`, or its refusal, for all pages that requested it.
     fn answered(&mut self, question: &ClientMessage, event: &ServerMessage) {
         match event {
             ServerMessage::History { messages, more, .. } => {
                 self.look_for_topic(messages);
-                // Whatever a server sends: a page has its limit.
+                // Limit the size of a page, whatever the server sends.
                 let room = (Limits::HISTORY as usize).saturating_sub(self.arriving.len());
                 self.arriving.extend(messages.iter().take(room).cloned());
                 if *more {
@@ -239,8 +242,8 @@ impl Room {
         }
     }
 
-    /// Takes note whether somebody looks: what comes while nobody does is new to whoever comes
-    /// back.
+    /// Sets whether the user looks at the tab. Messages that arrive while they do not are marked as
+    /// new.
     pub(super) fn watch(&mut self, watched: bool) {
         self.conversation.watch(watched);
         if watched && self.conversation.is_at_bottom() {
@@ -249,7 +252,7 @@ impl Room {
         }
     }
 
-    /// Returns what to ask the server for `page`; nothing where that has been asked already.
+    /// Returns the request for `page`, or `None` if it was requested already.
     pub(super) fn ask(&mut self, page: Page) -> Option<ClientMessage> {
         let is_new = !self.asked.contains(&page);
         is_new.then(|| {
@@ -258,7 +261,7 @@ impl Room {
         })
     }
 
-    /// Counts what nobody has seen.
+    /// Counts a message that the user has not seen.
     pub(super) fn unseen(&mut self, attention: Attention) {
         if !self.caught_up {
             return;
@@ -290,11 +293,11 @@ impl Room {
         self.names = view.names.iter().cloned().collect();
     }
 
-    /// Takes the topic and who set it, where that is known.
+    /// Sets the topic and who set it, if that is known.
     fn topic_told(&mut self, topic: Option<&Topic>, by: Option<&Nick>) {
         self.topic = topic.cloned();
         let (Some(topic), Some(by)) = (topic, by) else { return };
-        // Who it was that had this nick is known better where it was seen.
+        // What was seen in the room tells better which person had this nick, so keep it.
         if self.topic_set.as_ref().is_none_or(|set| (&set.topic, &set.by) != (topic, by)) {
             self.topic_set = Some(TopicSet { topic: topic.clone(), by: by.clone(), of: by.clone() });
         }
@@ -302,7 +305,7 @@ impl Room {
 
     fn came_and_went(&mut self, presence: &Presence) {
         self.people = presence.people;
-        // First who has which nick no more: one may be somebody else's already.
+        // First remove the nicks that are no longer in use: somebody else may have one already.
         let is_known = |rename: &&Rename| self.names.contains(&rename.from);
         let renamed: Vec<_> = presence.renamed.iter().filter(is_known).map(|rename| rename.to.clone()).collect();
         self.names.retain(|nick| presence.fate(nick).is_none());
@@ -311,7 +314,7 @@ impl Room {
     }
 }
 
-/// Returns a count in four characters at the most.
+/// Formats a count in at most four characters.
 fn short(count: usize) -> String {
     match count {
         0..1000 => count.to_string(),

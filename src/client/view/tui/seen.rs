@@ -1,17 +1,17 @@
-//! In which rooms somebody is seen, and what each of these calls them. Pure.
+//! Tracks in which rooms a person is seen, and their nick in each of these rooms. Pure.
 //!
-//! Every room tells of a new nick in its own time, and a nick may be another's by then. So what a
-//! room tells is about whom that room knows by the nick.
+//! Each room reports a change of nick at its own time, and by then somebody else may have the old
+//! nick. So a report of a room is about the person whom that room knows by the nick.
 
 use std::collections::BTreeMap;
 
 use crate::protocol::{Fate, Nick, Presence, RoomName};
 
-/// Where somebody is seen.
+/// The rooms in which a person is seen, with their nick in each.
 #[derive(Debug, Default)]
 pub(super) struct Seen(BTreeMap<RoomName, Nick>);
 
-/// What a room tells of somebody for the first time.
+/// What a room reports first about a person.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// They have another nick.
@@ -21,7 +21,7 @@ pub(super) enum News {
 }
 
 impl Seen {
-    /// Takes whether somebody called `nick` is in `room`, whose people have just been spelled out.
+    /// Records whether `nick` is in `room`, after the room's list of names has arrived.
     pub(super) fn look(&mut self, room: &RoomName, nick: &Nick, is_there: bool) {
         if is_there {
             self.0.insert(room.clone(), nick.clone());
@@ -30,12 +30,13 @@ impl Seen {
         }
     }
 
-    /// Takes what a room tells, and returns what of it is new of whoever is called `nick` now.
+    /// Handles the presence event of a room. Returns what is new about the person whose nick is
+    /// `nick` now.
     pub(super) fn follow(&mut self, nick: &Nick, presence: &Presence) -> Option<News> {
         let room = &presence.room;
         let called = match self.0.get(room) {
             Some(called) => called.clone(),
-            // Of a large room, not all are spelled out.
+            // A large room does not list all names.
             None if self.0.is_empty() => nick.clone(),
             None => {
                 self.comes(nick, presence);
@@ -45,7 +46,7 @@ impl Seen {
         match presence.fate(&called) {
             Some(Fate::Renamed(to)) => {
                 self.0.insert(room.clone(), to.clone());
-                // Where they have another already, that is the newer one.
+                // If the person has another nick already, that one is newer.
                 (called == *nick && to != nick).then(|| News::Renamed(to.clone()))
             }
             Some(Fate::Left) => {
@@ -59,7 +60,7 @@ impl Seen {
         }
     }
 
-    /// Takes whether they have come, where no room tells that whoever is called so went.
+    /// Records a join of the person, unless the room also reports that the nick was given up.
     fn comes(&mut self, nick: &Nick, presence: &Presence) {
         let is_free = presence.fate(nick).is_some();
         if !is_free && !self.0.contains_key(&presence.room) && presence.comes(nick) {
@@ -87,7 +88,7 @@ mod tests {
         presence
     }
 
-    /// Returns what the presences, one after the other, make of carol, who is seen in two rooms.
+    /// Returns what the presence events, in order, report about carol, who is seen in two rooms.
     fn becomes(presences: &[Presence]) -> Vec<String> {
         let (mut seen, mut carol) = (Seen::default(), nick("carol"));
         seen.look(&room("lobby"), &carol, true);

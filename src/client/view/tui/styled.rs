@@ -1,5 +1,5 @@
-//! What stands out in a text: links, code between backticks, and what calls for the reader; nothing
-//! else is interpreted. Pure.
+//! What is highlighted in a text: links, code between backticks, and what calls for the reader.
+//! Other markup is not interpreted. Pure.
 
 use std::ops::Range;
 
@@ -7,24 +7,24 @@ use ratatui::style::Style;
 
 use super::{highlights::Highlights, palette::Palette};
 
-/// What a piece of a line is; the palette says how that looks.
+/// The role of a part of a line. The palette defines its style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Words of people.
+    /// Text that people wrote.
     Text,
-    /// What stands back.
+    /// Secondary text.
     Quiet,
     /// A nick, by its hash.
     Nick(u32),
-    /// What was refused.
+    /// A refusal.
     Refused,
     /// A link, by its number in the text.
     Connection(u16),
     /// Code, with its backticks.
     Code,
-    /// What calls for the reader: their nick, or a word of their own.
+    /// A mention: the reader's nick, or one of their highlight words.
     Mention,
-    /// Where the new begins.
+    /// The start of the new messages.
     New,
 }
 
@@ -43,8 +43,8 @@ impl Role {
     }
 }
 
-/// Returns `text` in parts, in order and with nothing left out; what calls for the reader are
-/// parts, where that is known.
+/// Splits `text` into parts, in order and with nothing left out. Mentions are parts of their own if
+/// `calls` is given.
 pub(super) fn parts<'a>(text: &'a str, calls: Option<&Highlights>) -> Vec<(Role, &'a str)> {
     let mut parts = Vec::new();
     let mut links = 0;
@@ -71,7 +71,7 @@ pub(super) fn parts<'a>(text: &'a str, calls: Option<&Highlights>) -> Vec<(Role,
     parts
 }
 
-/// Returns whether `text` calls for the reader: in words of it, not in a link and not in code.
+/// Returns whether `text` has a mention outside of links and code.
 pub(super) fn calls(text: &str, calls: &Highlights) -> bool {
     parts(text, Some(calls)).iter().any(|(role, _)| *role == Role::Mention)
 }
@@ -90,7 +90,8 @@ fn plain<'a>(text: &'a str, calls: Option<&Highlights>, parts: &mut Vec<(Role, &
     }
 }
 
-/// Returns the next stretch from `from` on between two single backticks of one line.
+/// Returns the next range after `from` between two single backticks in one line, backticks
+/// included.
 fn next_code(text: &str, from: usize) -> Option<Range<usize>> {
     let mut opening: Option<usize> = None;
     let bytes = text.as_bytes();
@@ -110,7 +111,7 @@ fn next_code(text: &str, from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the next link from `from` on, without what belongs to the sentence it stands in.
+/// Returns the next link after `from`, without the punctuation of its sentence.
 fn next_link(text: &str, from: usize) -> Option<Range<usize>> {
     let mut search = from;
     while let Some(colon) = text[search..].find(':').map(|found| search + found) {
@@ -134,15 +135,15 @@ fn next_link(text: &str, from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// What no link has in it, beside blanks: quotes, and the punctuation and brackets of scripts that
-/// write no blanks.
+/// Characters that end a link, besides whitespace: quotes, and the punctuation and brackets of
+/// scripts that write no spaces.
 const NO_LINK: &str = "<>\"`“”‘’„‚«»‹›、。，；：！？…（）「」『』《》〈〉【】〔〕［］｛｝｢｣､｡";
 
-/// What may be in a link, but does not end it.
+/// Characters that may be in a link, but not at its end.
 const NO_END: &str = ".,;:!?'*_~|";
 
-/// Returns how many bytes of `text` belong to the link that it goes on with; `before` stands before
-/// the link. A closing bracket belongs to it where its opening one does.
+/// Returns the length in bytes of the rest of a link at the start of `text`; `before` is the
+/// character before the link. A closing bracket is part of the link only if its opening bracket is.
 fn length(text: &str, before: Option<char>) -> usize {
     let mut open: Vec<(char, usize)> = Vec::new();
     let mut end = text.len();
@@ -160,11 +161,11 @@ fn length(text: &str, before: Option<char>) -> usize {
             break;
         }
     }
-    // A bracket that is not closed is of the sentence, as is all that follows it.
+    // An unclosed bracket belongs to the sentence, and so does everything after it.
     if let Some((_, at)) = open.first().filter(|(_, at)| *at < end) {
         end = *at;
     }
-    // An underscore ends many a link, but not one between two of them.
+    // Many links end with an underscore. Trim it only if another one stands before the link.
     let no_end = |c: char| NO_END.contains(c) && (c != '_' || before == Some('_'));
     text[..end].trim_end_matches(no_end).len()
 }

@@ -1,4 +1,4 @@
-//! The links on the screen as a list, one of which is copied. Pure.
+//! Shows the links on the screen as a list, and copies the selected one. Pure.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit::fit, palette::Palette, status};
 
-/// What can be done, in more words and in fewer.
+/// The hint about the keys, in a long and a short form.
 const KEYS: [&str; 2] = ["links: Up, Down, 1 to 9; Enter copies; Esc closes", "Enter copies; Esc closes"];
 
 /// A list of links, one of them selected.
@@ -18,21 +18,21 @@ pub(super) struct LinkList {
     selected: usize,
 }
 
-/// What a key did.
+/// The effect of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pressed {
-    /// It chose another.
+    /// The list stays open.
     Stays,
-    /// It closed the list.
+    /// The list closes.
     Closes,
-    /// It chose this link, to be copied.
+    /// This link is to be copied.
     Copies(Arc<str>),
-    /// It is for something else, before which the list closes.
+    /// The key is for something else. The list closes first.
     Otherwise,
 }
 
 impl LinkList {
-    /// Returns the list of `links` with the last selected, if there are any.
+    /// Creates the list with the last link selected, or returns `None` if there are no links.
     pub(super) fn new(links: Vec<Arc<str>>) -> Option<Self> {
         let selected = links.len().checked_sub(1)?;
         Some(Self { links, selected })
@@ -59,13 +59,13 @@ impl LinkList {
         Pressed::Stays
     }
 
-    /// Selects the link so many further down.
+    /// Moves the selection down by `by` links.
     pub(super) fn select(&mut self, by: i32) {
         let step = isize::try_from(by).unwrap_or(0);
         self.selected = self.selected.saturating_add_signed(step).min(self.links.len() - 1);
     }
 
-    /// Draws the list over the last rows of `area`; returns which.
+    /// Draws the list over the last rows of `area`. Returns the area that it covers.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, palette: Palette) -> Rect {
         let height = u16::try_from(self.links.len() + 1).unwrap_or(u16::MAX).min(area.height);
         let over = Rect { y: area.bottom() - height, height, ..area };

@@ -1,21 +1,21 @@
-//! Questions that the screen asks, one at a time, where the line of state is otherwise. Pure.
+//! Questions in place of the status line, one at a time. Pure.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// A paste of more lines or characters than this is asked about first: it was perhaps not meant for
-/// a chat.
+/// The maximum size of a paste that is inserted without a question. A longer one was perhaps not
+/// meant for a chat.
 const LINES: usize = 5;
 const CHARACTERS: usize = 2000;
 
-/// What is asked.
+/// A question to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Whether the program should end.
+    /// Whether to end the program.
     Quit,
-    /// Whether this text should be inserted.
+    /// Whether to insert this text.
     Paste(String),
-    /// Whether this line, which is perhaps a command gone wrong, should be said.
+    /// Whether to send this line, which may be a mistyped command.
     Aloud {
         /// The line.
         line: String,
@@ -24,29 +24,30 @@ pub(super) enum Question {
     },
 }
 
-/// What a key says to a question.
+/// The answer that a key gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Yes,
     No,
-    /// The key is about something else, and the question is taken back.
+    /// The key is about something else, and the question is withdrawn.
     Otherwise,
     /// The key is about something else, and the question stays.
     Stays,
 }
 
 impl Question {
-    /// Returns the question that has to be asked before `text` is inserted, if one has to be.
+    /// Returns the question to ask before `text` is inserted, if any.
     pub(super) fn about_paste(text: &str) -> Option<Self> {
         let asks = lines(text) > LINES || text.graphemes(true).count() > CHARACTERS;
         asks.then(|| Self::Paste(text.to_owned()))
     }
 
-    /// Returns what `key` answers.
+    /// Returns the answer that `key` gives.
     pub(super) fn answer(&self, key: KeyEvent) -> Answer {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (self, key.code) {
-            // A paste is answered by keys that no text needs: somebody may be writing.
+            // Only keys that type no text answer the question about a paste: the user may be
+            // typing.
             (Self::Quit, KeyCode::Char('c' | 'd')) | (Self::Paste(_), KeyCode::Char('y')) if control => Answer::Yes,
             (Self::Aloud { .. }, _) if submits(key) => Answer::Yes,
             (_, KeyCode::Esc) => Answer::No,
@@ -73,12 +74,12 @@ pub(super) fn submits(key: KeyEvent) -> bool {
     key.code == KeyCode::Enter && key.modifiers.is_empty()
 }
 
-/// Returns how many bytes that is, in words.
+/// Formats a number of bytes.
 pub(super) fn bytes(count: usize) -> String {
     format!("{count} {}", if count == 1 { "byte" } else { "bytes" })
 }
 
-/// Returns how much `text` is.
+/// Formats the size of `text`.
 pub(super) fn size(text: &str) -> String {
     match (lines(text), text.graphemes(true).count()) {
         (1, characters) => format!("{characters} characters"),
@@ -86,9 +87,9 @@ pub(super) fn size(text: &str) -> String {
     }
 }
 
-/// Returns how many lines `text` has, without a break at its end.
+/// Returns the number of lines in `text`. Line breaks at its end do not count.
 pub(super) fn lines(text: &str) -> usize {
-    // A terminal sends a line break in a paste as the key that makes one.
+    // In a paste, a terminal sends a line break as the Enter key does: as a carriage return.
     let breaks = text.replace("\r\n", "\n").replace('\r', "\n");
     breaks.trim_end_matches('\n').split('\n').count()
 }

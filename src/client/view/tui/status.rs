@@ -1,5 +1,5 @@
-//! The line between the conversation and the input: where one is, how the connection is, and what
-//! waits elsewhere. Pure.
+//! The status line between the conversation and the input: the room, the connection, and what is
+//! unread elsewhere. Pure.
 
 use std::{ops::Range, time::Duration};
 
@@ -12,22 +12,22 @@ use crate::{
     protocol::{sanitize, text, when},
 };
 
-/// The least that a topic is shown in, in columns; where there is less for it, it is not shown.
+/// The minimum width of a topic in columns. With less room, the topic is not shown.
 const TOPIC: usize = 8;
 
-/// The least that the reason for being offline is shown in, in columns.
+/// The minimum width of the reason for being offline, in columns.
 const REASON: usize = 12;
 
-/// Below this width there is not always room for one's nick.
+/// Below this width, the nick may be left out.
 const NARROW: usize = 60;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A text of the line, and how it looks.
+/// A text of the line, and its style.
 type Piece = (String, Style);
 
-/// Draws the line of tab `current` into `area`, which has one row. Of the rooms that are `seen`
-/// beside the conversation it does not tell what is unread.
+/// Draws the line of tab `current` into `area`, which has one row. Rooms in `seen` are visible in
+/// the column, so the line leaves out their unread counts.
 pub(super) fn draw(
     area: Rect,
     buffer: &mut Buffer,
@@ -38,7 +38,7 @@ pub(super) fn draw(
 ) {
     let room = &rooms[current];
     let width = usize::from(area.width);
-    // Where one is in the past is always told, in fewer words where there is little room.
+    // The position in the history is always shown, in a shorter form if there is little room.
     let place = room.conversation.place();
     let forms = place.as_ref().map(forms).unwrap_or_default();
     let least = forms.last().map_or(0, |form| form.width() + 3);
@@ -47,10 +47,10 @@ pub(super) fn draw(
     let waiting: Vec<Piece> = [unsent(app, palette), found(room, palette)].into_iter().flatten().collect();
     let nick = who(app, palette, width);
     let nick_wide = nick.as_ref().map_or(0, wide);
-    // On a narrow screen, how the connection is comes before who one is.
+    // On a narrow screen, the connection is more important than the nick.
     let beside = waiting.iter().map(wide).sum::<usize>() + least + if width < NARROW { 0 } else { nick_wide };
     let connection = connection(app, now, palette, left.saturating_sub(beside + 3));
-    // What matters most comes first, and what no longer fits is left out.
+    // The most important pieces come first. Those that do not fit are left out.
     let matters: Vec<Piece> = connection.into_iter().chain(waiting).collect();
     let others: usize = matters.iter().map(wide).sum();
     let mut kept: Vec<Piece> = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn draw(
     }
     let mut keep = |pieces: Vec<Piece>, left: &mut usize| {
         for (text, style) in pieces {
-            // The most important is rather cut than left out.
+            // Truncate the most important piece rather than leave it out.
             let most = if kept.len() == usize::from(place.is_some()) { left.saturating_sub(3) } else { text.width() };
             let text = fit(&text, most);
             if !text.is_empty() && text.width() + 3 <= *left {
@@ -99,7 +99,7 @@ pub(super) fn draw(
         put(&fit(topic.as_str(), left - 3), Style::default());
     }
     let mut end = area.right().saturating_sub(1);
-    // From the right: the last is the most important.
+    // From right to left: the first piece is the most important.
     for (text, style) in kept {
         let wide = u16::try_from(text.width()).unwrap_or(u16::MAX) + 2;
         end = end.saturating_sub(wide);
@@ -108,7 +108,8 @@ pub(super) fn draw(
     }
 }
 
-/// Returns `style` without what the rule below it leaves of its own.
+/// Returns `style` with every other attribute reset, so that the style of the rule below does not
+/// remain.
 pub(super) fn on_rule(style: Style) -> Style {
     Style::reset().patch(style)
 }
@@ -118,7 +119,7 @@ pub(super) fn rule(area: Rect, buffer: &mut Buffer, palette: Palette) {
     buffer.set_string(area.x, area.y, "─".repeat(area.width.into()), palette.quiet());
 }
 
-/// Returns who one is, and which nick one would have if it were free.
+/// Returns the user's nick, and the nick that they want if it is taken.
 fn who(app: &App, palette: Palette, width: usize) -> Option<Piece> {
     let nick = app.nick()?;
     Some(match app.wanted().filter(|wanted| *wanted != nick) {
@@ -128,12 +129,13 @@ fn who(app: &App, palette: Palette, width: usize) -> Option<Piece> {
     })
 }
 
-/// Returns how many columns a text takes with what stands round it.
+/// Returns the width of a piece in columns, with its surroundings.
 fn wide((text, _): &Piece) -> usize {
     text.width() + 3
 }
 
-/// Returns how the connection is, where that is worth a word, in `most` columns if that can be.
+/// Returns the state of the connection, unless it is live. The text has at most `most` columns if
+/// possible.
 fn connection(app: &App, now: Duration, palette: Palette, most: usize) -> Option<Piece> {
     match app.connection() {
         Connection::Live => None,
@@ -147,15 +149,15 @@ fn connection(app: &App, now: Duration, palette: Palette, most: usize) -> Option
     }
 }
 
-/// Returns for how long there has been no connection, why, and for how long the next try waits; in
-/// few columns, not why.
+/// Returns how long the connection has been down, the reason, and the time until the next try. With
+/// little room, the reason is left out first.
 fn offline(length: Duration, reason: &str, wait: Option<Duration>, most: usize) -> String {
     let head = format!("offline {}", when::in_words(length));
-    // Nobody is told to wait 0 s.
+    // Never show a wait of 0 s.
     let next = wait
         .map_or_else(|| "trying now".to_owned(), |wait| format!("next try in {}", when::in_words(wait.max(SECOND))));
     let tail = format!("; {next}");
-    // When we try again is up to us, whatever the server says.
+    // The client decides when to try again, whatever the server says.
     let reason = sanitize::line(reason);
     let reason = reason.split("; try again in ").next().unwrap_or_default();
     let room = most.saturating_sub(head.width() + 2 + tail.width());
@@ -177,7 +179,7 @@ fn found(room: &Room, palette: Palette) -> Option<Piece> {
     room.conversation.waiting_results().map(|count| (format!("{count} found: F3"), palette.selected()))
 }
 
-/// Returns in what words it is told where one is, the most first.
+/// Returns the forms of the position in the history, the longest first.
 fn forms(place: &ReadPosition) -> Vec<String> {
     let ReadPosition { back, at, new } = place;
     let back = back.map(|back| format!("{} back", text::grouped(back)));
@@ -191,8 +193,8 @@ fn forms(place: &ReadPosition) -> Vec<String> {
     vec![join(&[&back, &at, &news]), join(&[&at, &news]), bare]
 }
 
-/// Returns the other tabs that have something unread and are not `seen` anyway, by the number that
-/// Alt takes; those with a private message first, then those with a mention.
+/// Returns the other tabs with unread messages that are not `seen`, with their numbers for Alt.
+/// Private tabs come first, then rooms with a mention.
 fn elsewhere(rooms: &[Room], current: usize, seen: &Range<usize>, palette: Palette) -> Vec<Piece> {
     let others = rooms.iter().enumerate();
     let others = others.filter(|(index, room)| *index != current && room.unread > 0 && !seen.contains(index));

@@ -1,21 +1,21 @@
-//! Who is away, and what else others may know of a person. Pure.
+//! Who is away, and what others may know of a person. Pure.
 //!
-//! A person is away in all rooms, through each lost connection that comes back, until they say that
-//! they are back or have gone.
+//! A person is away in all rooms. This survives a lost connection that comes back, and ends when
+//! the person says that they are back, or leaves.
 
 use std::time::Duration;
 
 use super::{MemberId, Person, Rooms};
 use crate::protocol::{AwayText, ErrorCode, Failure, Limits, Nick, PersonId, RoomName, RoomView};
 
-/// That somebody is away.
+/// The state of being away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Away {
     text: AwayText,
     since: Duration,
 }
 
-/// What somebody may know of a person.
+/// What a member may know of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Their nick as they write it.
@@ -24,14 +24,14 @@ pub struct Known {
     pub rooms: Vec<RoomName>,
     /// Since when they have been here.
     pub since: Duration,
-    /// When they last said something, or came.
+    /// When they last sent something, or joined.
     pub active: Duration,
-    /// What they say of being away, if they are.
+    /// Their away text, if they are away.
     pub away: Option<AwayText>,
 }
 
 impl Rooms {
-    /// Notes that somebody has done something from there that others can see.
+    /// Notes that a member has done something that others can see.
     pub fn is_active(&mut self, member: MemberId, now: Duration) {
         let Some(place) = self.memberships.get(&member) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
@@ -39,8 +39,8 @@ impl Rooms {
         }
     }
 
-    /// Notes that the person who sits there is away; without a text, who is away is back, and who
-    /// is not is away. Returns what is so now.
+    /// Marks a person as away. Without a text, it toggles: an away person is back, and a present
+    /// person is away. Returns the new state.
     pub fn set_away(&mut self, member: MemberId, text: Option<AwayText>, now: Duration) -> Option<AwayText> {
         let author = self.memberships.get(&member)?.author;
         let person = self.people.get_mut(&author)?;
@@ -50,7 +50,7 @@ impl Rooms {
         text
     }
 
-    /// Returns a room as [`Self::view`] does, and who of the people in it is away.
+    /// Returns a room as [`Self::view`] does, with the people in it who are away.
     #[must_use]
     pub fn names(&self, name: &RoomName) -> RoomView {
         let is_away = |member: &MemberId| {
@@ -62,8 +62,8 @@ impl Rooms {
         RoomView { away, ..self.view(name) }
     }
 
-    /// Returns what whoever sits there may know of the person who is called `nick`: of their rooms,
-    /// those that both are in.
+    /// Returns what `member` may know of the person called `nick`. Of that person's rooms it
+    /// includes those that both are in.
     ///
     /// # Errors
     /// [`ErrorCode::NoSuchNick`].
@@ -85,7 +85,7 @@ impl Rooms {
         })
     }
 
-    /// Returns the rooms that the person is in who sits there, in alphabetical order.
+    /// Returns the rooms of the member's person, in alphabetical order.
     #[must_use]
     pub fn rooms_of(&self, member: MemberId) -> Vec<RoomName> {
         let person = self.memberships.get(&member).and_then(|place| self.people.get(&place.author));
@@ -99,8 +99,8 @@ impl Rooms {
         rooms
     }
 
-    /// Returns what the person who sits there is to be told who has just written to `to`: that they
-    /// are away, unless that was the last that was told and is so still.
+    /// Returns the away text of `to`, which is told to the member that has just written to them.
+    /// Returns `None` if this person was told the same the last time.
     pub fn tell_away(&mut self, member: MemberId, to: PersonId) -> Option<AwayText> {
         let Away { text, since } = self.people.get(self.numbers.get(&to)?)?.away.clone()?;
         let author = self.memberships.get(&member)?.author;

@@ -1,51 +1,52 @@
-//! Whom a private message goes to: one connection of one person, whatever the room. Pure.
+//! Private messages: which connection of a person receives them, whatever the room. Pure.
 
 use std::collections::VecDeque;
 
 use super::{MemberId, Person, Rooms};
 use crate::protocol::{Author, ErrorCode, Failure, IdempotencyKey, Limits, Nick, PersonId, ServerMessage, sanitize};
 
-/// Whom a private message is for.
+/// The recipient of a private message, as the sender names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct To {
-    /// Whoever is called so, unless it says which person.
+    /// The nick. It decides, unless `peer` is set.
     pub nick: Nick,
-    /// That very person, whatever they are called by now.
+    /// The person, whatever their nick is by now.
     pub peer: Option<PersonId>,
 }
 
-/// Whom a private message goes to.
+/// The recipient of a private message, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addressee {
-    /// The connection that it goes to.
+    /// The connection that receives it.
     pub member: MemberId,
     /// The person.
     pub author: Author,
-    /// The person, as others know it.
+    /// The person's public id.
     pub id: PersonId,
     /// Their nick as they write it.
     pub nick: Nick,
 }
 
-/// Who said something that is owed, and under which key.
+/// The sender of an owed event, and the key of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
-    /// Who.
+    /// The person.
     pub author: Author,
-    /// The key, if there is one.
+    /// The idempotency key, if there is one.
     pub key: Option<IdempotencyKey>,
 }
 
 /// Why nothing more can be owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// Who it is for is not here, or takes nothing.
+    /// The recipient is not here, or is not receiving messages.
     Recipient,
-    /// Too much that the sender said has not arrived.
+    /// Too many of the sender's messages have not arrived.
     Sender,
 }
 
-/// What waits for a person, or has been said by one and waits for others.
+/// The number and size of the events that wait for one person, or that one person has sent to
+/// others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Load {
     count: usize,
@@ -66,13 +67,13 @@ impl Load {
     }
 }
 
-/// What waits for a person until a connection of theirs has confirmed it.
+/// An event that waits for a person until one of their connections has confirmed it.
 #[derive(Debug)]
 pub(super) struct Owed {
     event: ServerMessage,
-    /// Who is told if nobody takes it.
+    /// The person who is told if nobody receives it.
     sender: Option<Sender>,
-    /// Which connection has it, and as the how manieth.
+    /// The connection that it was given to, and its number among the events of that connection.
     given: Option<(MemberId, u64)>,
 }
 
@@ -86,11 +87,12 @@ impl Owed {
 }
 
 impl Rooms {
-    /// Owes somebody a private message, or that theirs was not delivered, until a connection of
-    /// theirs has confirmed it.
+    /// Records that an event is owed to a person until one of their connections has confirmed it.
+    /// The event is a private message, or the news that one was not delivered.
     ///
     /// # Errors
-    /// [`Full`]: nothing more is owed to somebody who is not here, or takes nothing, nor of somebody whose messages do not arrive.
+    /// [`Full`], if the recipient is not here or is not receiving messages, or if too many of the
+    /// sender's messages have not arrived.
     pub fn owe(&mut self, to: Author, event: ServerMessage, sender: Option<Sender>) -> Result<(), Full> {
         let person = self.people.get_mut(&to).ok_or(Full::Recipient)?;
         let owed = Owed { event, sender, given: None };
@@ -110,7 +112,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Notes that this is owed no more.
+    /// Notes that these events are no longer owed.
     fn is_settled(&mut self, owed: &VecDeque<Owed>) {
         for owed in owed {
             let Some(Sender { author, .. }) = &owed.sender else { continue };
@@ -122,9 +124,10 @@ impl Rooms {
         }
     }
 
-    /// Gives what is owed to somebody, and is with no connection that is there, to the one that
-    /// spoke or arrived last. `deliver` returns whether it took it; what it does not take is given
-    /// once something before it is confirmed.
+    /// Gives the owed events of a person to the connection that sent something or joined last.
+    /// Events that a live connection has already are left out. `deliver` returns whether the
+    /// connection accepted an event. An event that it did not accept is given later, after an
+    /// earlier one was confirmed.
     pub fn hand_over(&mut self, to: Author, mut deliver: impl FnMut(MemberId, &ServerMessage) -> bool) {
         let Some(member) = self.people.get(&to).and_then(|person| self.live_seat(person)) else { return };
         let Some(person) = self.people.get_mut(&to) else { return };
@@ -142,14 +145,15 @@ impl Rooms {
                 owed.given = Some((member, place.given));
             }
         }
-        // What nobody confirms would bring nothing else on its way.
+        // With no event in flight, no confirmation would cause the next attempt.
         if person.owed.iter().all(|owed| owed.given.is_none()) {
             let owed = std::mem::take(&mut person.owed);
             self.nobody_took(owed, "is not receiving messages");
         }
     }
 
-    /// Notes that a connection has got so much of what it was given. Returns whose it is.
+    /// Notes that a connection has received the first `count` events that it was given. Returns its
+    /// person.
     pub fn confirm(&mut self, member: MemberId, count: u64) -> Option<Author> {
         let author = self.memberships.get(&member)?.author;
         let is_had = |owed: &Owed| owed.given.is_some_and(|(to, number)| to == member && number <= count);
@@ -160,9 +164,10 @@ impl Rooms {
         Some(author)
     }
 
-    /// Notes that nobody takes this: who said it is to be told why, and may say it again.
+    /// Notes that nobody receives these events. Their senders are to be told why, and may send them
+    /// again.
     pub(super) fn nobody_took(&mut self, owed: VecDeque<Owed>, why: &str) {
-        /// Characters of the text that are repeated.
+        /// The maximum number of characters of the text that are quoted.
         const QUOTED: usize = 40;
         self.is_settled(&owed);
         for Owed { event, sender, .. } in owed {
@@ -180,12 +185,13 @@ impl Rooms {
         }
     }
 
-    /// Returns what nobody took since this was last asked, for those who said it.
+    /// Takes the failures to report, with the senders that are to be told.
     pub fn undelivered(&mut self) -> Vec<(Author, Failure)> {
         std::mem::take(&mut self.undelivered)
     }
 
-    /// Notes that somebody has spoken from there: what is for them alone goes there.
+    /// Notes that a person has sent something from this member. Private messages for that person go
+    /// there.
     pub fn spoke(&mut self, member: MemberId) {
         let Some(place) = self.memberships.get(&member) else { return };
         let Some(person) = self.people.get_mut(&place.author) else { return };
@@ -195,8 +201,8 @@ impl Rooms {
         }
     }
 
-    /// Returns whom a private message goes to: of that person's connections that are not lost, the
-    /// one that spoke or arrived last.
+    /// Returns the recipient of a private message: of that person's live connections, the one that
+    /// sent something or joined last.
     ///
     /// # Errors
     /// [`ErrorCode::NoSuchNick`], or [`ErrorCode::Unreachable`] while all connections of that
@@ -221,25 +227,25 @@ impl Rooms {
         Ok(Addressee { member, author, id: person.id, nick: person.nick.clone() })
     }
 
-    /// Returns what others may know the person by who sits there.
+    /// Returns the public id of the member's person.
     #[must_use]
     pub fn person(&self, member: MemberId) -> Option<PersonId> {
         Some(self.people.get(&self.memberships.get(&member)?.author)?.id)
     }
 
-    /// Returns the connection of somebody that spoke or arrived last, of those that are not lost.
+    /// Returns the live connection of a person that sent something or joined last.
     fn live_seat(&self, person: &Person) -> Option<MemberId> {
         let is_there = |member: &&MemberId| self.memberships.get(*member).is_some_and(|place| place.dropped.is_none());
         person.memberships.iter().rfind(is_there).copied()
     }
 
-    /// Returns an id for a private message.
+    /// Returns a new id for a private message.
     pub fn number_private(&mut self) -> u64 {
         self.privates_seen += 1;
         self.privates_seen
     }
 
-    /// Returns the id of the private message that this person sent lately with `key`, if there is
+    /// Returns the id of the private message that this person recently sent with `key`, if there is
     /// one.
     #[must_use]
     pub fn earlier_private(&self, member: MemberId, key: &IdempotencyKey) -> Option<u64> {
@@ -247,7 +253,7 @@ impl Rooms {
         person.private_keys.iter().find(|(used, _)| used == key).map(|(_, id)| *id)
     }
 
-    /// Remembers `key` as that of a private message that was taken, and its id.
+    /// Remembers `key` and the id of a private message that was accepted.
     pub fn note_private(&mut self, member: MemberId, key: IdempotencyKey, id: u64) {
         let Some(place) = self.memberships.get(&member) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {

@@ -1,4 +1,4 @@
-//! Connections that are lost while their places are kept, and how many of them there may be. Pure.
+//! Lost connections whose places are kept, and a bound on their number. Pure.
 
 use core::net::IpAddr;
 use std::{
@@ -10,29 +10,30 @@ use std::{
 use super::MemberId;
 use crate::protocol::Limits;
 
-/// When a connection was lost, and where it sat.
+/// When a connection was lost, and its membership.
 type Lost = (Duration, MemberId);
 
 /// The lost connections. Each is charged to the address it came from, so that those of one address
 /// cannot end the grace of others.
 #[derive(Debug)]
 pub(super) struct Ghosts {
-    /// From one address, 0 for no cap.
+    /// The maximum from one address; 0 means no cap.
     per_address: usize,
-    /// From all addresses together.
+    /// The maximum from all addresses together.
     most: usize,
     /// All of them, the oldest first.
     all: BTreeSet<Lost>,
     /// Those that are charged to an address.
     by_address: HashMap<IpAddr, BTreeSet<Lost>>,
-    /// Of each address how many it has, and the oldest; the last is of the address that has most.
+    /// For each address, how many it has and its oldest one. The last entry is the address that has
+    /// most.
     fullest: BTreeSet<(usize, Reverse<Lost>)>,
-    /// How many are charged to an address.
+    /// The number of those that are charged to an address.
     charged: usize,
 }
 
 impl Ghosts {
-    /// Keeps so many from one address, where 0 is no cap, and so many of all addresses.
+    /// Returns an empty set with a cap of `per_address` (0 means no cap) and of `most` in all.
     pub(super) fn new(per_address: usize, most: usize) -> Self {
         Self {
             per_address,
@@ -49,7 +50,7 @@ impl Ghosts {
         self.all.first().copied()
     }
 
-    /// Adds one. Those that an earlier run has left have no address, and count towards no cap.
+    /// Adds one. Those of an earlier run have no address and count towards no cap.
     pub(super) fn add(&mut self, lost: Lost, address: Option<IpAddr>) {
         if self.all.insert(lost)
             && let Some(address) = address
@@ -69,8 +70,8 @@ impl Ghosts {
         }
     }
 
-    /// Returns which one has to go now that `address` has one more, if any: the oldest of that
-    /// address if it has too many, else the oldest of the address that has most.
+    /// Returns the one that must give way now that `address` has one more, if any. It is the oldest
+    /// of that address if it has too many, otherwise the oldest of the address that has most.
     pub(super) fn surplus(&self, address: IpAddr) -> Option<MemberId> {
         let its = self.by_address.get(&address)?;
         let (_, member) = if self.per_address > 0 && its.len() > self.per_address {
@@ -94,7 +95,8 @@ impl Ghosts {
         }
     }
 
-    /// Checks that exactly these are here, each charged to its address, and that no cap is passed.
+    /// Checks that exactly these are here, each charged to its address, and that no cap is
+    /// exceeded.
     #[cfg(test)]
     pub(super) fn check(&self, expected: impl IntoIterator<Item = (Lost, Option<IpAddr>)>) {
         let (mut all, mut by_address) = (BTreeSet::new(), HashMap::<_, BTreeSet<_>>::new());

@@ -1,14 +1,14 @@
-//! What a place in a room is called. Pure.
+//! The id of a membership. Pure.
 
-/// One connection's place in one room. A connection that takes the place of an earlier one has
-/// another seat.
+/// The id of one connection's membership in one room. A connection that takes the place of an
+/// earlier one has another id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(pub(super) u64);
 
 impl MemberId {
-    /// Returns a share of some period, from 0 up to 1, for what is not to happen at all seats at
-    /// the same time. Seats given one after the other get shares far apart: they are the fractions
-    /// of multiples of the golden ratio.
+    /// Returns a fraction of a period, from 0 up to 1, for something that should not happen for all
+    /// members at the same time. Members with consecutive ids get fractions that are far apart: the
+    /// fractional parts of multiples of the golden ratio.
     #[must_use]
     pub fn share(self) -> f64 {
         /// 2^32 divided by the golden ratio.
@@ -18,13 +18,13 @@ impl MemberId {
         f64::from(fraction) / f64::from(u32::MAX)
     }
 
-    /// Returns a seat that nobody is given, for tests of what does not look at it.
+    /// Returns an id that no member has, for tests that do not look at it.
     #[cfg(test)]
     pub(crate) fn nobodys() -> Self {
         Self(0)
     }
 
-    /// Returns a seat of this number, for tests that tell them apart.
+    /// Returns the id with this number, for tests that tell ids apart.
     #[cfg(test)]
     pub(crate) fn numbered(number: u64) -> Self {
         Self(number)

@@ -1,12 +1,11 @@
-//! Who is where, under which name, and what the others are told of it. Pure: no tokio, no clock, no
-//! randomness.
+//! Who is in which room under which nick, and what the others are told about it. Pure: no tokio, no
+//! clock, no randomness.
 //!
-//! Every method takes what happened and, where it matters, `now`: the time since the server
-//! started. What must be said to a room without anybody asking comes out of [`Rooms::due`] and
-//! [`Rooms::flush`].
+//! Every method takes what happened and, if it matters, `now`: the time since the server started.
+//! What a room must be told without a request comes out of [`Rooms::due`] and [`Rooms::flush`].
 //!
-//! A person is whoever has one session token. They have one nick, and a seat in each room that they
-//! have a connection to.
+//! A person is identified by one session token. A person has one nick, and a membership in each
+//! room that they have a connection to.
 
 mod away;
 mod direct_messages;
@@ -16,7 +15,7 @@ mod nick_registry;
 mod presence_buffer;
 mod restart;
 
-// An address is a value; the sockets are in `std`.
+// An address is only a value here. Sockets are in `std`.
 use core::net::IpAddr;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -41,66 +40,67 @@ use crate::protocol::{
     TopicBy,
 };
 
-/// What happens when the nick somebody wants is taken.
+/// What happens if the wanted nick is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfTaken {
-    /// They get the next free one.
+    /// The person gets the next free one.
     Next,
-    /// They are told, and a free one is suggested.
+    /// The person is refused, and a free one is suggested.
     Refuse,
 }
 
-/// Somebody who comes in.
+/// A request to join a room.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Who it is: an author who is still here, or dropped within the grace, is the same person.
+    /// The person. An author who is here, or whose connection was lost within the grace, is the
+    /// same person.
     pub author: Author,
-    /// The address that their place is charged to while the connection is lost.
+    /// The address that the membership is charged to while its connection is lost.
     pub address: IpAddr,
-    /// The nick wanted; without one they are a guest. Who is here already keeps the nick they have.
+    /// The wanted nick; `None` for a guest. A person who is here already keeps their nick.
     pub nick: Option<Nick>,
-    /// What happens when it is taken.
+    /// What happens if the nick is taken.
     pub if_taken: IfTaken,
-    /// Where to.
+    /// The room to join.
     pub room: RoomName,
-    /// Whether another connection can show later that it is the same person: without a token nobody
+    /// Whether another connection can show later that it is the same person. Without a token none
     /// can.
     pub can_return: bool,
-    /// Whether they were here before, so far as they can know. Within [`Limits::GRACE`] of its
-    /// start a server takes their word for it: a restart is nobody's coming.
+    /// Whether the client says that it was here before. Within [`Limits::GRACE`] of its start, a
+    /// server believes this: a restart is not announced as a join.
     pub returning: bool,
 }
 
-/// Where somebody who came in sits.
+/// The result of a join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
-    /// Their place.
+    /// The membership.
     pub member: MemberId,
-    /// The nick they have.
+    /// The person's nick.
     pub nick: Nick,
     /// The earlier connection of the same person in this room, which has lost its place.
     pub evicted: Option<MemberId>,
 }
 
-/// Something to tell a room that is not in the log.
+/// Something that a room is told and that is not in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What.
+    /// The change.
     pub presence: Presence,
-    /// The only person it is about, who need not be told; none when it is about several.
+    /// The only member it is about, who need not be told; `None` if it is about several.
     pub about: Option<MemberId>,
 }
 
-/// Who sits there, and where.
+/// One membership: a person in a room.
 #[derive(Debug)]
 struct Member {
     author: Author,
     room: RoomName,
-    /// When the connection was lost, if it is.
+    /// When the connection was lost, if it was.
     dropped: Option<Duration>,
-    /// The address the connection came from; none for what an earlier run has left.
+    /// The address of the connection; `None` for a membership from an earlier run.
     address: Option<IpAddr>,
-    /// How much of what is owed to its person it was given.
+    /// The number of owed events that were given to it.
     given: u64,
     /// Whether another connection can show that it is the same person.
     can_return: bool,
@@ -110,18 +110,18 @@ struct Member {
 struct Person {
     id: PersonId,
     nick: Nick,
-    /// One in each room, at least one and at most [`Limits::SEATS`]; the one that spoke or arrived
-    /// last is the last.
+    /// One in each room, at least one and at most [`Limits::SEATS`]. The one that sent something or
+    /// joined last is the last.
     memberships: Vec<MemberId>,
-    /// The keys of private messages that were sent lately, with their ids.
+    /// The keys of private messages that were sent recently, with their ids.
     private_keys: VecDeque<(IdempotencyKey, u64)>,
     owed: VecDeque<Owed>,
-    /// Since when they have been here.
+    /// Since when the person has been here.
     since: Duration,
-    /// When they last said something, or came.
+    /// When the person last sent something, or joined.
     active: Duration,
     away: Option<Away>,
-    /// Whom they last wrote to who was away, and which time of being away that was.
+    /// The last away person they wrote to, and since when that person was away.
     told_away: Option<(PersonId, Duration)>,
 }
 
@@ -130,12 +130,12 @@ struct Room {
     members: BTreeMap<Nick, MemberId>,
     topic: RoomTopic,
     presence_buffer: PresenceBuffer,
-    /// When the digest is told, once there is one.
+    /// When the buffered presence is announced, if there is any.
     due: Option<Duration>,
 }
 
-/// The topic of a room. Who comes into an empty room finds nobody who would know it; then it is in
-/// the log.
+/// The topic of a room. When somebody joins an empty room, nobody there knows the topic; it is then
+/// in the store.
 #[derive(Debug, Default)]
 enum RoomTopic {
     #[default]
@@ -152,47 +152,47 @@ impl RoomTopic {
     }
 }
 
-/// Everybody and every room that has somebody in it.
+/// All people, and all rooms that have somebody in them.
 #[derive(Debug, Default)]
 pub struct Rooms {
     people: HashMap<Author, Person>,
     numbers: HashMap<PersonId, Author>,
     people_seen: u64,
     privates_seen: u64,
-    /// What each has said privately that waits for others, those included who have gone meanwhile;
-    /// nobody of whom nothing does.
+    /// The private messages of each sender that have not arrived. It includes senders who have left
+    /// meanwhile, and omits those with none.
     under_way: HashMap<Author, Load>,
-    /// What nobody took, for those who said it.
+    /// The failures that senders are to be told.
     undelivered: Vec<(Author, Failure)>,
-    /// Seats of those who can come back that changed since they were last kept, with the nick of
-    /// who has them and what others know them by.
+    /// The memberships that changed since they were last stored, of people who can come back, with
+    /// their nick and public id.
     changed: BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>>,
     memberships: HashMap<MemberId, Member>,
     seats_given: u64,
     nick_registry: NickRegistry,
     open: HashMap<RoomName, Room>,
-    /// Lost connections: the seats that are `dropped`, and no others.
+    /// The lost connections: exactly the memberships that are `dropped`.
     ghosts: Ghosts,
-    /// Rooms with a digest to tell, the oldest first: those that are `due`, and no others.
+    /// The rooms with presence to announce, the oldest first: exactly those that are `due`.
     digests: BTreeSet<(Duration, RoomName)>,
 }
 
 impl Rooms {
-    /// Returns rooms that keep the places of so many lost connections from one address, 0 for no
-    /// cap, and of [`Limits::GHOSTS`] in all. Past that an address gives up its own oldest place,
-    /// and never another's while it has most itself.
+    /// Returns empty rooms that keep the places of up to `lost_per_address` lost connections from
+    /// one address (0 means no cap), and of [`Limits::GHOSTS`] in all. Above that an address gives
+    /// up its own oldest place. It gives up another address's place only if that address has more.
     #[must_use]
     pub fn new(lost_per_address: u32) -> Self {
         let per_address = usize::try_from(lost_per_address).unwrap_or(usize::MAX);
         Self { ghosts: Ghosts::new(per_address, Limits::GHOSTS), ..Self::default() }
     }
 
-    /// Seats `arrival`, and tells the room unless it is somebody who has a seat there: that seat
-    /// loses its place.
+    /// Adds a membership for `arrival`, and announces it to the room. If the person has a
+    /// membership there already, it is replaced and nothing is announced.
     ///
     /// # Errors
-    /// [`ErrorCode::NickTaken`] with a free nick, when that is wanted; [`ErrorCode::TooManyRooms`]
-    /// for a person who has [`Limits::SEATS`] connections that are not lost.
+    /// [`ErrorCode::NickTaken`] with a free nick, if the arrival wants that;
+    /// [`ErrorCode::TooManyRooms`] for a person who has [`Limits::SEATS`] live connections.
     pub fn arrive(&mut self, arrival: Arrival, now: Duration) -> Result<Joined, Failure> {
         let Arrival { author, address, nick, if_taken, room, can_return, returning } = arrival;
         let nick = match self.people.get(&author).map(|person| person.nick.clone()) {
@@ -213,8 +213,8 @@ impl Rooms {
         Ok(Joined { member, nick, evicted: None })
     }
 
-    /// Gives somebody who was not here a nick, and returns it. They are known to others by `known`
-    /// from an earlier run, unless that is somebody else.
+    /// Gives a new person a nick, and returns it. The person keeps the public id `known` from an
+    /// earlier run, unless it belongs to somebody else.
     fn introduce(
         &mut self,
         author: Author,
@@ -232,7 +232,7 @@ impl Rooms {
             },
         };
         self.nick_registry.take(&nick, author);
-        // Most people have one seat, and there may be many people.
+        // Most people have one membership, and there may be many people.
         let memberships = Vec::with_capacity(1);
         let id = known.filter(|id| !self.numbers.contains_key(id)).unwrap_or(PersonId(self.people_seen + 1));
         self.people_seen = self.people_seen.max(id.0);
@@ -252,8 +252,8 @@ impl Rooms {
         Ok(nick)
     }
 
-    /// Makes sure that this person may have one more seat: of those whose connection is lost, the
-    /// oldest is let go.
+    /// Makes sure that this person may have one more membership. If necessary, it removes the
+    /// oldest one whose connection is lost.
     fn make_room(&mut self, author: Author, now: Duration) -> Result<(), Failure> {
         let Some(person) = self.people.get(&author).filter(|person| person.memberships.len() >= Limits::SEATS) else {
             return Ok(());
@@ -271,8 +271,8 @@ impl Rooms {
         Ok(())
     }
 
-    /// Moves somebody to another room. Returns their other connection there, which has lost its
-    /// place.
+    /// Moves a member to another room. Returns the person's other connection there, which has lost
+    /// its place.
     pub fn go(&mut self, member: MemberId, to: &RoomName, now: Duration) -> Option<MemberId> {
         let place = self.memberships.get_mut(&member).filter(|place| place.room != *to)?;
         let from = std::mem::replace(&mut place.room, to.clone());
@@ -290,12 +290,12 @@ impl Rooms {
         evicted
     }
 
-    /// Returns the seat in `room` of the person who is called exactly so.
+    /// Returns the membership in `room` of the person with exactly this nick.
     fn seat_of(&self, nick: &Nick, room: &RoomName) -> Option<MemberId> {
         self.open.get(room)?.members.get(nick).copied()
     }
 
-    /// Gives the place of `old` to `new`, which is the same person's, without a word to anybody.
+    /// Replaces the membership `old` by `new` of the same person, and announces nothing.
     fn replace(&mut self, old: MemberId, new: MemberId, nick: &Nick, room: &RoomName) {
         let Some(place) = self.take_seat(old) else { return };
         if let Some(person) = self.people.get_mut(&place.author) {
@@ -307,8 +307,8 @@ impl Rooms {
         }
     }
 
-    /// Gives the person who sits there another nick, in every room. Returns all their seats: each
-    /// is to be told.
+    /// Changes the nick of the member's person in every room. Returns all their memberships: each
+    /// of them is to be told.
     ///
     /// # Errors
     /// [`ErrorCode::NickTaken`] with a free nick.
@@ -337,8 +337,8 @@ impl Rooms {
         Ok(memberships)
     }
 
-    /// Notes that somebody's connection was lost: their place is kept for [`Limits::GRACE`], and
-    /// nobody is told.
+    /// Notes that a connection was lost. Its membership is kept for [`Limits::GRACE`], and nothing
+    /// is announced.
     pub fn lose(&mut self, member: MemberId, now: Duration) {
         let Some(place) = self.memberships.get_mut(&member).filter(|place| place.dropped.is_none()) else { return };
         place.dropped = Some(now);
@@ -349,8 +349,8 @@ impl Rooms {
         }
     }
 
-    /// Notes that somebody has left a room for good; with their last seat goes the nick. Nothing
-    /// happens if the place has gone to a newer connection.
+    /// Removes a membership without a grace. The nick becomes free with the person's last
+    /// membership. Nothing happens if a newer connection has taken the membership.
     pub fn leave(&mut self, member: MemberId, now: Duration) {
         if let Some(room) = self.memberships.get(&member).map(|place| place.room.clone()) {
             self.keep(member, &room, None);
@@ -369,7 +369,7 @@ impl Rooms {
         self.exit(author, member, &nick, &room, now);
     }
 
-    /// Returns the nick, author and room of whoever sits there.
+    /// Returns the nick, author and room of a member.
     #[must_use]
     pub fn whereabouts(&self, member: MemberId) -> Option<(&Nick, Author, &RoomName)> {
         let place = self.memberships.get(&member)?;
@@ -382,7 +382,7 @@ impl Rooms {
         self.open.contains_key(room)
     }
 
-    /// Returns how many rooms have somebody in them.
+    /// Returns the number of rooms that have somebody in them.
     #[must_use]
     pub fn count(&self) -> usize {
         self.open.len()
@@ -417,7 +417,7 @@ impl Rooms {
         topic.map_or_else(Default::default, |TopicBy { topic, by }| (Some(topic), by))
     }
 
-    /// Returns a room as one finds it who comes in.
+    /// Returns a room as somebody finds it who joins it.
     #[must_use]
     pub fn view(&self, name: &RoomName) -> RoomView {
         let room = self.open.get(name);
@@ -432,7 +432,7 @@ impl Rooms {
         }
     }
 
-    /// Returns the fullest rooms, and how many rooms there are.
+    /// Returns the rooms with most people, and the number of all rooms.
     #[must_use]
     pub fn list(&self) -> (Vec<RoomEntry>, usize) {
         let mut names: Vec<_> =
@@ -446,7 +446,7 @@ impl Rooms {
         (names.into_iter().map(entry).collect(), self.open.len())
     }
 
-    /// Returns what the room has not been told yet, so that it comes before whatever is said next.
+    /// Returns what the room has not been told yet, so that it comes before the next message.
     pub fn flush(&mut self, name: &RoomName) -> Option<Notice> {
         let room = self.open.get_mut(name)?;
         self.digests.remove(&(room.due.take()?, name.clone()));
@@ -462,7 +462,8 @@ impl Rooms {
         dropped.into_iter().chain(presence_buffer).min()
     }
 
-    /// Lets go of whoever did not come back within the grace, and returns what is now to be told.
+    /// Removes the people who did not come back within the grace, and returns what is now to be
+    /// announced.
     pub fn due(&mut self, now: Duration) -> Vec<Notice> {
         while let Some((_, member)) = self.ghosts.oldest().filter(|(since, _)| *since + Limits::GRACE <= now) {
             self.leave(member, now);
@@ -475,7 +476,7 @@ impl Rooms {
         notices
     }
 
-    /// Takes a seat away, with its grace if it is lost.
+    /// Removes a membership, and its grace if its connection is lost.
     fn take_seat(&mut self, member: MemberId) -> Option<Member> {
         let place = self.memberships.remove(&member)?;
         if let Some(since) = place.dropped {
@@ -484,7 +485,7 @@ impl Rooms {
         Some(place)
     }
 
-    /// Returns a seat for somebody who is here; it is not in the room yet.
+    /// Returns a new membership for a person who is here. It is not in the room yet.
     fn new_seat(&mut self, author: Author, address: Option<IpAddr>, room: RoomName, can_return: bool) -> MemberId {
         self.seats_given += 1;
         let member = MemberId(self.seats_given);
@@ -498,7 +499,7 @@ impl Rooms {
     fn enter(&mut self, author: Author, member: MemberId, nick: &Nick, name: &RoomName, now: Duration, returns: bool) {
         let room = self.open.entry(name.clone()).or_default();
         room.members.insert(nick.clone(), member);
-        // Who comes into an empty room is nobody's news.
+        // Do not announce a join to an empty room.
         if room.members.len() == 1 {
             return;
         }
@@ -523,7 +524,7 @@ impl Rooms {
 }
 
 impl Room {
-    /// Makes sure that the digest is told.
+    /// Makes sure that the buffered presence is announced.
     fn tell_soon(&mut self, name: &RoomName, now: Duration, digests: &mut BTreeSet<(Duration, RoomName)>) {
         if self.due.is_none() {
             let due = now + Limits::PRESENCE;

@@ -1,21 +1,22 @@
-//! Which nicks are taken: two that look alike are the same nick. Pure.
+//! Which nicks are taken. Two nicks that look alike are the same nick. Pure.
 
 use std::collections::HashMap;
 
 use crate::protocol::{Author, Nick};
 
-/// How many numbers are tried in order before one that is surely rare is taken, so that ten
-/// thousand people of one name cost O(N) together.
+/// The number of suffixes that are tried in order before a rare one is taken, so that ten thousand
+/// people of one name cost O(N) together.
 const IN_ORDER: u64 = 50;
 
-/// The same for nicks that take long to make.
+/// The same for nicks that are expensive to make.
 const DEAR_IN_ORDER: u64 = 10;
 
-/// Who holds which look-alike keys.
+/// The owner of each look-alike key.
 #[derive(Debug, Default)]
 pub(super) struct NickRegistry {
     holders: HashMap<String, Author>,
-    /// The last number given to a guest, or to a namesake after [`IN_ORDER`] others.
+    /// The last number given to a guest, or to somebody for whose nick the first [`IN_ORDER`]
+    /// suffixes were taken.
     numbers: u64,
 }
 
@@ -38,7 +39,7 @@ impl NickRegistry {
         }
     }
 
-    /// Frees what `author` holds of the keys of `nick`.
+    /// Frees the keys of `nick` that `author` owns.
     pub(super) fn free(&mut self, nick: &Nick, author: Author) {
         for key in nick.look_alikes() {
             if self.holders.get(&key) == Some(&author) {
@@ -54,7 +55,7 @@ impl NickRegistry {
         in_order.unwrap_or_else(|| self.next_numbered(|number| nick.numbered(IN_ORDER + number)))
     }
 
-    /// Returns a free nick for somebody who brought none.
+    /// Returns a free nick for somebody who asked for none.
     pub(super) fn free_guest(&mut self) -> Nick {
         self.next_numbered(Nick::guest)
     }

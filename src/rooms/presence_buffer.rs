@@ -1,36 +1,36 @@
-//! Who came, went and changed their nick in a room since it was last told: what cancels out is
-//! never told. Pure.
+//! The joins, leaves and nick changes of a room that it has not been told yet. Changes that cancel
+//! each other out are never announced. Pure.
 
 use std::collections::BTreeMap;
 
 use super::MemberId;
 use crate::protocol::{Author, Limits, Nick, Presence, Rename, RoomName};
 
-/// The changes of one room that it has not been told yet. A person is known by the author: a
-/// namesake is another one.
+/// The changes of one room that it has not been told yet. A person is identified by the author:
+/// another person with the same nick is another entry.
 #[derive(Debug, Default)]
 pub(super) struct PresenceBuffer {
     changes: BTreeMap<Author, Change>,
 }
 
-/// What became of one person since the room was last told.
+/// What changed for one person since the room was last told.
 #[derive(Debug)]
 struct Change {
-    /// Where they sit, or sat last.
+    /// Their current membership, or their last one.
     member: MemberId,
-    /// The nick under which the room knows them, if it does.
+    /// The nick that the room knows, if it knows the person.
     before: Option<Nick>,
-    /// The nick they have, if they are here.
+    /// Their nick, if they are here.
     now: Option<Nick>,
-    /// Whether they came back after a restart: for people they were never away, but programs do not
-    /// know them yet.
+    /// Whether they came back after a restart. People are not told, because the person was never
+    /// away for them; programs are, because they do not know the person yet.
     returned: bool,
 }
 
 impl PresenceBuffer {
-    /// Notes that somebody came.
+    /// Notes that somebody joined.
     pub(super) fn joined(&mut self, author: Author, member: MemberId, nick: Nick) {
-        // Who went and is back within the digest was never away.
+        // A person who left and came back before the announcement was never away.
         let change = self.changes.entry(author).or_insert(Change { member, before: None, now: None, returned: false });
         (change.member, change.now) = (member, Some(nick));
     }
@@ -42,36 +42,36 @@ impl PresenceBuffer {
         (change.member, change.now) = (member, Some(nick));
     }
 
-    /// Notes that somebody who was called so went.
+    /// Notes that the person with this nick left.
     pub(super) fn left(&mut self, author: Author, member: MemberId, nick: Nick) {
         let change =
             self.changes.entry(author).or_insert(Change { member, before: Some(nick), now: None, returned: false });
         change.now = None;
         if change.before.is_none() {
-            // Who came and went was never there.
+            // A person who joined and left before the announcement was never there.
             self.changes.remove(&author);
         }
     }
 
-    /// Notes that somebody has another nick.
+    /// Notes that somebody has a new nick.
     pub(super) fn renamed(&mut self, author: Author, member: MemberId, from: Nick, to: Nick) {
         let change =
             self.changes.entry(author).or_insert(Change { member, before: Some(from), now: None, returned: false });
         change.now = Some(to);
     }
 
-    /// Notes that the same person sits in another seat now, which nobody is told.
+    /// Notes that the same person has another membership now. This is not announced.
     pub(super) fn replaced(&mut self, author: Author, member: MemberId) {
         if let Some(change) = self.changes.get_mut(&author) {
             change.member = member;
         }
     }
 
-    /// Returns the event, and the only person it is about, or `None` when nothing changed.
+    /// Returns the event and the only person it is about, or `None` if nothing changed.
     pub(super) fn into_presence(self, room: &RoomName, people: usize) -> Option<(Presence, Option<MemberId>)> {
         let mut changes: Vec<_> = self.changes.into_values().collect();
         changes.retain(|change| change.returned || change.before != change.now);
-        // In the order in which they came.
+        // In the order in which they joined.
         changes.sort_unstable_by_key(|change| change.member);
         let about = match &changes[..] {
             [] => return None,
@@ -109,7 +109,7 @@ impl PresenceBuffer {
     }
 }
 
-/// Returns the first few of `all`, and how many there are besides.
+/// Returns the first few of `all`, and the number of the others.
 fn spelled<T>(mut all: Vec<T>) -> (Vec<T>, usize) {
     let more = all.len().saturating_sub(Limits::PRESENCE_NAMES);
     all.truncate(Limits::PRESENCE_NAMES);

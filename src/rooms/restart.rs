@@ -1,28 +1,29 @@
-//! What is kept for the next start: who has which place, and comes back to it. Pure.
+//! What is stored for the next start: who has which membership, so that they can come back to it.
+//! Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{IfTaken, MemberId, Rooms};
 use crate::protocol::{Author, Limits, Nick, PersonId, RoomName};
 
-/// A place that somebody had when the server ended.
+/// A membership that somebody had when the server ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Whose.
+    /// The person.
     pub author: Author,
-    /// Where.
+    /// The room.
     pub room: RoomName,
-    /// What they are called.
+    /// The nick.
     pub nick: Nick,
-    /// What others know them by, if that was kept.
+    /// The person's public id, if it was stored.
     pub person: Option<PersonId>,
 }
 
 impl Rooms {
-    /// Begins with the people of an earlier run, as those whose connections are lost. They are
-    /// charged to no address: their number is bounded by what the earlier run kept. What was
-    /// numbered then has numbers up to `numbered`: people who come are numbered after it and after
-    /// all of these, private messages after it.
+    /// Begins with the people of an earlier run, as if their connections had just been lost. They
+    /// are charged to no address: the earlier run has bounded their number. Numbers up to
+    /// `numbered` were given in earlier runs: new people get numbers after it and after all of
+    /// these, and private messages get numbers after it.
     pub fn restore(&mut self, numbered: u64, memberships: impl IntoIterator<Item = Kept>) {
         (self.people_seen, self.privates_seen) = (numbered, numbered);
         for Kept { author, room, nick, person } in memberships {
@@ -34,7 +35,7 @@ impl Rooms {
                 None => self.introduce(author, Some(nick.clone()), IfTaken::Refuse, person, Duration::ZERO).is_ok(),
             };
             if !is_free {
-                // Nothing that this program keeps together.
+                // This program never stores two such memberships together.
                 self.changed.insert((author, room), None);
                 continue;
             }
@@ -44,13 +45,13 @@ impl Rooms {
         }
     }
 
-    /// Returns what changed since this was last asked: the author and the room of a seat, and the
-    /// nick of who has it and what others know them by, if anybody has it.
+    /// Returns what changed since the last call: the author and room of each membership, with the
+    /// nick and public id of its person, or `None` if nobody has it.
     pub fn changed_memberships(&mut self) -> BTreeMap<(Author, RoomName), Option<(Nick, PersonId)>> {
         std::mem::take(&mut self.changed)
     }
 
-    /// Notes who has a seat, if they can come back to it.
+    /// Notes the owner of a membership, if they can come back to it.
     pub(super) fn keep(&mut self, member: MemberId, room: &RoomName, nick: Option<&Nick>) {
         if let Some(place) = self.memberships.get(&member).filter(|place| place.can_return) {
             let id = self.people.get(&place.author).map(|person| person.id);

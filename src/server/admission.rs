@@ -1,5 +1,5 @@
-//! Who may come in: caps on connections, in all and from one address, and how often one address may
-//! try. Pure: the time is an argument.
+//! Decides which connections are admitted: caps on all connections and on those from one address,
+//! and a limit on how often one address may try. Pure: the time is an argument.
 
 use std::{
     collections::HashMap,
@@ -11,22 +11,22 @@ use std::{
 use crate::protocol::Limits;
 use crate::server::rate_limit::Rate;
 
-/// Why a connection is not let in; its words are the body of the answer.
+/// Why a connection is not admitted. Its text is the body of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LimitReached {
-    /// `--max-connections` are there.
+    /// The server has `--max-connections` connections.
     #[error("the server is full; try again later")]
     Server,
-    /// `--max-per-address` from this address are there.
+    /// This address has `--max-per-address` connections.
     #[error("too many connections from your address; close one and try again")]
     Address,
-    /// Those from this address come faster than `--connect-rate`.
+    /// This address connects faster than `--connect-rate`.
     #[error("your address connects too often; try again later")]
     TooOften,
 }
 
 impl LimitReached {
-    /// Returns what was too much, for the operator, who can change it.
+    /// Returns the flag that was exceeded, for the operator, who can change it.
     pub(crate) fn bound(self) -> &'static str {
         match self {
             Self::Server => "as many connections are there as may be (--max-connections)",
@@ -36,29 +36,29 @@ impl LimitReached {
     }
 }
 
-/// What becomes of a connection that was accepted.
+/// The decision about an accepted connection.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// It may come in, and counts until the pass is dropped.
+    /// It is admitted, and counts until the permit is dropped.
     Admitted(Permit),
-    /// It may ask what it wants and is told why it cannot come in.
+    /// Its request is read, and it is told why it is refused.
     Refused(LimitReached, Permit),
-    /// Too many are being told so already: it is closed without a word.
+    /// Too many are being told so already, so it is closed without an answer.
     Ignored(LimitReached),
 }
 
-/// What an operator has chosen; 0 is no cap.
+/// The operator's settings; 0 means no cap.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caps {
     pub(crate) connections: u32,
     pub(crate) per_address: u32,
-    /// Connections a second from one address.
+    /// The maximum number of new connections a second from one address.
     pub(crate) connect_rate: u32,
-    /// Refusals that may be answered at one time.
+    /// The maximum number of refusals that are answered at one time.
     pub(crate) refusals: usize,
 }
 
-/// The caps and who counts against them. Clones share the count.
+/// The caps, and the connections that count against them. Clones share the counts.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionLimiter {
     counts: Arc<Mutex<Counts>>,
@@ -70,35 +70,35 @@ struct Counts {
     admitted: u32,
     refused: usize,
     by_address: HashMap<IpAddr, Address>,
-    /// So many addresses are looked through for those that count no more.
+    /// When this many addresses are known, those that no longer count are removed.
     sweep_at: usize,
 }
 
-/// What one address has done of late.
+/// What one address has done recently.
 #[derive(Debug)]
 struct Address {
     connections: u32,
     /// How often it may connect.
     connects: Option<Rate>,
-    /// How often it may be told that it cannot come in.
+    /// How often its refusals may be answered.
     answers: Option<Rate>,
 }
 
-/// Counts a connection for as long as it lives.
+/// Counts a connection until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     counts: Arc<Mutex<Counts>>,
-    /// None for one that was refused.
+    /// `None` for a refused connection.
     address: Option<IpAddr>,
 }
 
 impl ConnectionLimiter {
-    /// Returns a door with these caps.
+    /// Returns a limiter with these caps.
     pub(crate) fn new(caps: Caps) -> Self {
         Self { counts: Arc::default(), caps }
     }
 
-    /// Counts a connection from `address`, if it may come in.
+    /// Decides about a connection from `address`, and counts it if it is admitted.
     pub(crate) fn admit(&self, address: IpAddr, now: Duration) -> Admission {
         let Caps { connections, per_address, connect_rate, refusals } = self.caps;
         let address = network(address);
@@ -129,8 +129,8 @@ impl ConnectionLimiter {
 }
 
 impl Counts {
-    /// Forgets the addresses that say nothing, whenever there are twice as many as were left the
-    /// last time: that keeps them few, and costs each connection the same.
+    /// Removes the addresses that no longer count, whenever there are twice as many as the last
+    /// sweep left. This bounds their number, and the cost a connection is constant.
     fn sweep(&mut self, now: Duration) {
         const FEW: usize = 1024;
         if self.by_address.len() < self.sweep_at.max(FEW) {
@@ -156,36 +156,36 @@ impl Drop for Permit {
     }
 }
 
-/// Refusals that are to be logged: one line a kind, at once and then once a minute at most, so that
-/// a crowd that is refused does not fill the disk.
+/// The refusals that are to be logged. Each kind is logged at once and then at most once a minute,
+/// so that many refused connections do not fill the disk.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals([Refused; 3]);
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Refused {
-    /// Since the last line.
+    /// The number since the last line.
     count: u64,
-    /// When the next line may come.
+    /// The earliest time of the next line.
     next: Duration,
 }
 
 impl Refusals {
     const KINDS: [LimitReached; 3] = [LimitReached::Server, LimitReached::Address, LimitReached::TooOften];
 
-    /// Between two lines of a kind.
+    /// The minimum time between two lines of one kind.
     const EVERY: Duration = Duration::from_mins(1);
 
-    /// Counts one.
+    /// Counts one refusal.
     pub(crate) fn count(&mut self, full: LimitReached) {
         self.0[full as usize].count += 1;
     }
 
-    /// Returns when something is to be logged, if there is anything.
+    /// Returns when the next line is due, if there is one.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.0.iter().filter(|refused| refused.count > 0).map(|refused| refused.next).min()
     }
 
-    /// Returns what is to be logged now: how many were refused, and why.
+    /// Returns the lines that are due now: the reason, and how many were refused.
     pub(crate) fn take(&mut self, now: Duration) -> Vec<(LimitReached, u64)> {
         let due = self.0.iter_mut().zip(Self::KINDS).filter(|(refused, _)| refused.count > 0 && refused.next <= now);
         due.map(|(refused, full)| {
@@ -195,15 +195,15 @@ impl Refusals {
         .collect()
     }
 
-    /// Returns what is left to be logged when no more will come.
+    /// Returns the lines that are left when no more refusals will come.
     pub(crate) fn rest(self) -> impl Iterator<Item = (LimitReached, u64)> {
         let counted = Self::KINDS.into_iter().zip(self.0).map(|(full, refused)| (full, refused.count));
         counted.filter(|(_, count)| *count > 0)
     }
 }
 
-/// Returns what one subscriber has: an IPv4 address, or the /64 that is the least an IPv6 network
-/// is given (RFC 6177).
+/// Returns the network that is treated as one subscriber: an IPv4 address, or an IPv6 /64, which is
+/// the smallest network that a subscriber is given (RFC 6177).
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

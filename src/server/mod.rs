@@ -38,28 +38,28 @@ use crate::{
     store::{Complaints, Store, StoreError, wall_clock},
 };
 
-/// A last message that was said so long from now is worth a word: the clock is wrong now, or was
-/// wrong then.
+/// If the last message is further in the future than this, the operator is warned: the clock is
+/// wrong now, or was wrong then.
 const TOLD_AHEAD: Duration = Duration::from_mins(1);
 
-/// What an operator may choose.
+/// The settings that an operator may choose.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Connections at one time, 0 for no cap.
+    /// The maximum number of connections at one time; 0 means no cap.
     pub max_connections: u32,
-    /// Connections at one time from one address (an IPv6 /64 is one), and as many lost ones that
-    /// keep their places; 0 for no cap.
+    /// The maximum number of connections at one time from one address (an IPv6 /64 counts as one).
+    /// As many lost connections from that address may keep their places. 0 means no cap.
     pub max_per_address: u32,
-    /// Connections a second from one address, 0 for no limit; [`Limits::CONNECT_BURST`] seconds'
-    /// worth may come at once.
+    /// The maximum number of new connections a second from one address; 0 means no limit.
+    /// [`Limits::CONNECT_BURST`] seconds' worth may come at once.
     pub connect_rate: u32,
-    /// Connections past the caps that may at one time be told so with an answer.
+    /// The maximum number of connections above the caps that are told so at one time.
     pub refusals: usize,
-    /// Messages a second a connection, 0 for no limit.
+    /// The maximum number of messages a second from a connection; 0 means no limit.
     pub rate: u32,
-    /// Messages at once a connection.
+    /// The number of messages that a connection may send at once.
     pub burst: u32,
-    /// Whose pages may connect, besides the server's own.
+    /// The origins whose pages may connect, besides the server's own.
     pub allow_origins: Vec<AllowedOrigin>,
 }
 
@@ -78,14 +78,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Lowers the caps to what so many descriptors suffice for, so that who does not fit is told
-    /// so: a connection that the system refuses would wait without a word.
+    /// Lowers the caps to what this number of file descriptors allows. A client above the cap is
+    /// then told so. Without it, the system would refuse its connection and the client would wait
+    /// without an answer.
     pub fn fit(&mut self, descriptors: u64) -> Fit {
-        /// For what the log opens besides, and for a connection that is accepted to be closed.
+        /// Reserved for the files that the store opens later, and for a connection that is accepted
+        /// only to be closed.
         const OWN: u64 = 16;
-        /// One in so many is for those that are refused.
+        /// One descriptor in this many is reserved for connections that are refused.
         const SHARE: u64 = 8;
-        /// Connections below which nobody is served well.
+        /// With fewer connections than this, a server is not useful.
         const FEWEST: u64 = 4;
         let left = descriptors.saturating_sub(OWN);
         let refusals = (left / SHARE).max(1).min(self.refusals as u64);
@@ -103,30 +105,30 @@ impl Config {
     }
 }
 
-/// What descriptors suffice for.
+/// What the number of file descriptors allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// For [`Config::max_connections`].
+    /// All of [`Config::max_connections`].
     All,
-    /// For fewer connections, which are the cap now.
+    /// Fewer connections, which are now the cap.
     Fewer,
-    /// For a few connections at most: a server is not worth starting.
+    /// Only a few connections. It is not worth starting the server.
     TooFew,
 }
 
-/// What carries a connection.
+/// A byte stream that carries a connection.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Returns the address of this machine that the peer has reached, if there is such a thing.
+    /// Returns the local address that the peer has connected to, if there is one.
     fn local_ip(&self) -> Option<IpAddr> {
         None
     }
 
-    /// Writes as much of `bytes` as it takes at once, and returns how many bytes that was. They may
-    /// be held back until more is written or the stream ends, which must be soon: then they leave
-    /// together.
+    /// Writes as much of `bytes` as the socket takes at once, and returns the number of bytes
+    /// written. The bytes may be held back until more is written or the stream ends, so that they
+    /// leave together. The caller must do one of the two soon.
     ///
     /// # Errors
-    /// Whatever the system says; [`io::ErrorKind::Unsupported`] where bytes cannot be held back.
+    /// The error of the system; [`io::ErrorKind::Unsupported`] if bytes cannot be held back.
     fn send_before_end(&self, bytes: &[u8]) -> io::Result<usize> {
         let _ = bytes;
         Err(io::ErrorKind::Unsupported.into())
@@ -146,16 +148,16 @@ impl Transport for TcpStream {
 #[cfg(test)]
 impl Transport for tokio::io::DuplexStream {}
 
-/// A connection as the listener accepts it: TCP alone, without any handshake of a layer above.
+/// A connection as the listener accepts it: TCP alone, before the handshake of any layer above.
 pub trait Accepted: Send + 'static {
-    /// What HTTP and WebSocket are spoken over.
+    /// The stream that carries HTTP and WebSocket.
     type Stream: Transport;
 
     /// Does the handshake of the layer above TCP, such as TLS. The task of the connection runs it
-    /// after admission; it shares the deadline of the HTTP request, [`Limits::HANDSHAKE`].
+    /// after admission. It shares the deadline of the HTTP request, [`Limits::HANDSHAKE`].
     ///
     /// # Errors
-    /// Whatever the handshake says; the connection is then closed without an answer.
+    /// The error of the handshake. The connection is then closed without an answer.
     fn into_stream(self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
@@ -167,16 +169,16 @@ impl<T: Transport> Accepted for T {
     }
 }
 
-/// Where connections come from.
+/// A source of connections.
 pub trait Listen: Send + Sync {
     /// A connection.
     type Accepted: Accepted;
 
-    /// Returns the next connection and the address of its peer. Waits for nothing that the peer
-    /// sends. Cancel-safe.
+    /// Returns the next connection and the address of its peer. Does not wait for anything that the
+    /// peer sends. Cancel-safe.
     ///
     /// # Errors
-    /// Whatever the system says; the next call may succeed.
+    /// The error of the system. The next call may succeed.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Accepted, SocketAddr)>> + Send;
 }
 
@@ -185,32 +187,32 @@ impl Listen for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = Self::accept(self).await?;
-        // Without it the kernel holds small writes back for up to 40 ms. It fails only for a peer
-        // that is gone already.
+        // Without it the kernel delays small writes by up to 40 ms. It fails only if the peer has
+        // already gone.
         stream.set_nodelay(true).ok();
         Ok((stream, peer))
     }
 }
 
-/// Why the server could not go on.
+/// Why the server could not continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The log could not be read at the start.
+    /// The store could not be read at the start.
     #[error("cannot read the message database: {0}")]
     Store(#[from] StoreError),
-    /// The hub ended, which it does only by a defect.
+    /// The hub ended. Only a defect can cause this.
     #[error("the hub has failed")]
     Hub,
 }
 
-/// Serves connections of `listener` over `log` until `shutdown` resolves, then tells everyone, and
-/// returns when all sessions have ended or [`Limits::DRAIN`] has passed.
+/// Serves connections of `listener` over `log` until `shutdown` resolves. Then it tells all
+/// clients, and returns when all sessions have ended or [`Limits::DRAIN`] has passed.
 ///
-/// Not cancel-safe: dropping the future leaves the sessions without a goodbye.
+/// Not cancel-safe: if the future is dropped, the sessions end without a close frame.
 ///
 /// # Errors
-/// An [`Error`] when the server cannot begin or go on. An error of `accept` is none: it is logged,
-/// and the server waits a little.
+/// An [`Error`] if the server cannot start or continue. A failed `accept` is not an error: it is
+/// logged, and the server tries again after a short wait.
 pub async fn serve(
     listener: impl Listen,
     config: Config,
@@ -259,8 +261,8 @@ pub async fn serve(
     sessions.close();
     let drained = timeout(Limits::DRAIN, async {
         sessions.wait().await;
-        // The hub ends by itself when nobody can ask it anything any more. Why it ended, if by a
-        // defect, is said already.
+        // The hub ends by itself when all its handles are dropped. If it ended by a defect, that is
+        // logged already.
         if served.is_ok() {
             drop((&mut task).await);
         }
@@ -271,8 +273,8 @@ pub async fn serve(
     served
 }
 
-/// Accepts for ever. Descriptors that have run out come back when somebody leaves, so an error is
-/// waited out.
+/// Accepts connections until it is cancelled. If file descriptors have run out, they become free
+/// when somebody leaves, so it waits a little after an error.
 async fn accept(
     listener: &impl Listen,
     door: &ConnectionLimiter,
@@ -312,7 +314,7 @@ async fn accept(
             refusals.count(full);
             debug!(%peer, answered = pass.is_some(), "refused: {full}");
         }
-        // What is ignored is closed here: nothing more is done for it.
+        // An ignored connection is closed here, without any further work.
         if let Some(pass) = pass {
             sessions.spawn(connection(stream, peer, full, pass, Arc::clone(shared)));
         }
@@ -325,7 +327,7 @@ fn log_refusals(refused: impl IntoIterator<Item = (LimitReached, u64)>) {
     }
 }
 
-/// Serves one connection to its end, or tells it why it cannot come in.
+/// Serves one connection to its end, or tells it why it is refused.
 async fn connection(
     accepted: impl Accepted,
     peer: SocketAddr,
@@ -333,7 +335,7 @@ async fn connection(
     _pass: Permit,
     shared: Arc<Shared>,
 ) {
-    // Boxed, so that what the handshake needs is given back when it is done.
+    // Boxed, so that the memory of the handshake is freed when the handshake is done.
     let Some((mut socket, opening)) = Box::pin(open(accepted, full, &shared)).await else {
         return debug!(%peer, "answered");
     };
@@ -342,7 +344,7 @@ async fn connection(
     debug!(%peer, ?end, "disconnected");
 }
 
-/// Answers a request. Returns none if it was no handshake that was accepted, or the server stops.
+/// Answers a request. Returns `None` if no handshake was accepted, or if the server stops.
 async fn open<A: Accepted>(
     accepted: A,
     full: Option<LimitReached>,
@@ -391,7 +393,7 @@ mod tests {
         assert_eq!([20, 0].map(|descriptors| fit(10_000, descriptors).0), [Fit::TooFew; 2]);
     }
 
-    /// Fails some times, has one connection, and then none.
+    /// Fails several times, then returns one connection, then never returns.
     struct Failing {
         failures: AtomicU32,
         stream: Mutex<Option<DuplexStream>>,
@@ -429,7 +431,7 @@ mod tests {
     }
 
     enum Either {
-        /// The peer begins the handshake and never ends it.
+        /// The peer begins the handshake and never completes it.
         Stalled,
         Whole(DuplexStream),
     }
@@ -459,7 +461,7 @@ mod tests {
         ours.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 ");
         assert!(began.elapsed() < Limits::HANDSHAKE, "it waited for the stalled one");
-        // The server waits for its connections when it stops, unless their deadline has passed.
+        // A stopping server waits for its connections, unless their deadline has passed.
         sleep(Limits::HANDSHAKE).await;
         let stopping = Instant::now();
         drop(ours);

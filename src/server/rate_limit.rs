@@ -1,41 +1,42 @@
-//! How often a connection, or an address, may do something. Pure: the time is an argument.
+//! Limits how often a connection, or an address, may do something. Pure: the time is an argument.
 
 use std::time::Duration;
 
-/// A token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one moment says it
-/// all.
+/// A token bucket in the form of the generic cell rate algorithm (ITU-T I.371). Its whole state is
+/// one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
-    /// Between two at the steady rate.
+    /// The time between two tokens at the steady rate.
     interval: Duration,
     /// How far ahead of the steady rate a burst may run.
     tolerance: Duration,
-    /// When the bucket is full again.
+    /// The moment at which the bucket is full again.
     full_at: Duration,
 }
 
 impl Rate {
-    /// Returns a rate of so many a second and so many at once, or `None` for no limit when either
-    /// is 0.
+    /// Returns a rate of `per_second` tokens a second and at most `burst` at once, or `None` for no
+    /// limit if either is 0.
     pub(crate) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(per_second)?;
         Some(Self { interval, tolerance: interval * burst.checked_sub(1)?, full_at: Duration::ZERO })
     }
 
-    /// Takes one token, and returns how long to wait until it is there: zero within the rate.
+    /// Takes one token, and returns how long to wait until it is available. The wait is zero within
+    /// the rate.
     pub(crate) fn reserve(&mut self, now: Duration) -> Duration {
         self.reserve_many(1, now)
     }
 
-    /// Takes so many tokens, and returns how long to wait until the first of them is there. The
-    /// others are owed: what costs more than a burst has is late, and not impossible.
+    /// Takes several tokens, and returns how long to wait until the first is available. The others
+    /// are owed. So an action that costs more than a full burst is delayed, but not impossible.
     pub(crate) fn reserve_many(&mut self, tokens: u32, now: Duration) -> Duration {
         let wait = self.full_at.saturating_sub(now + self.tolerance);
         self.full_at = self.full_at.max(now) + self.interval * tokens;
         wait
     }
 
-    /// Takes one token if it is there, and returns whether it was.
+    /// Takes one token if it is available, and returns whether it was.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
         let is_there = self.next_in(now).is_zero();
         if is_there {
@@ -44,12 +45,12 @@ impl Rate {
         is_there
     }
 
-    /// Returns whether the bucket is full: then it says no more than a new one does.
+    /// Returns whether the bucket is full. It is then equal to a new one.
     pub(crate) fn is_full(&self, now: Duration) -> bool {
         self.full_at <= now
     }
 
-    /// Returns how long after `now` another one would be taken at once.
+    /// Returns how long after `now` the next token is available.
     pub(crate) fn next_in(&self, now: Duration) -> Duration {
         self.full_at.saturating_sub(now + self.tolerance)
     }

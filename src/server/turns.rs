@@ -1,6 +1,6 @@
-//! Whose turn it is to have the log read for a while: so many at one time, and those who wait take
-//! turns, an address at a time. So who asks for everything keeps each of the others waiting for one
-//! page, not for all of theirs.
+//! A fair queue for reading the store. A fixed number of turns exist at one time. Those who wait
+//! get turns in rotation, one address after the other. So a client that asks for everything makes
+//! each other client wait for one page, and not for all its pages.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,44 +11,44 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// What it is for.
+/// What the turn is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Somebody comes in, comes back or has fallen behind. Every other turn is for these.
+    /// Somebody joins, resumes or has fallen behind. These get every other turn.
     CatchUp,
     /// Somebody has asked for something.
     Question,
 }
 
-/// Those who have a turn and those who wait for one.
+/// The turns in use, and the queue for them.
 #[derive(Debug)]
 pub(crate) struct Turns(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Nobody waits while there is one.
+    /// Nobody waits while a turn is free.
     free: usize,
     catch_ups: Queue,
     questions: Queue,
     last: Purpose,
 }
 
-/// Those who wait, by address: each address has one at a time.
+/// The waiting requests, by address. Each address has one turn at a time.
 #[derive(Debug, Default)]
 struct Queue {
     waiting: HashMap<IpAddr, VecDeque<oneshot::Sender<Turn>>>,
     order: VecDeque<IpAddr>,
 }
 
-/// A turn, which ends when this is dropped.
+/// A turn. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// None for one that nobody took.
+    /// `None` for a turn that nobody took.
     state: Option<Arc<Mutex<State>>>,
 }
 
 impl Turns {
-    /// Returns turns of which so many are taken at one time.
+    /// Returns a queue with `at_once` turns at one time.
     pub(crate) fn new(at_once: usize) -> Self {
         let last = Purpose::Question;
         Self(Arc::new(Mutex::new(State {
@@ -59,8 +59,8 @@ impl Turns {
         })))
     }
 
-    /// Returns when it is the turn of somebody at `address`. Cancel-safe: who goes away while they
-    /// wait is skipped.
+    /// Returns a turn when it is the turn of somebody at `address`. Cancel-safe: a request that is
+    /// dropped while it waits is skipped.
     pub(crate) async fn take(&self, purpose: Purpose, address: IpAddr) -> Turn {
         let waiting = {
             let mut state = lock(&self.0);
@@ -70,20 +70,20 @@ impl Turns {
             }
             state.queue(purpose).push(address)
         };
-        // It is never dropped unsent: whoever has a turn keeps these alive. Were it so, nobody
-        // would have one.
+        // The sender is never dropped unsent: those who hold a turn keep the state alive. If it
+        // were dropped, no turn would be in use.
         waiting.await.unwrap_or_else(|_| self.turn())
     }
 
-    /// Returns how many wait.
+    /// Returns the number of waiting requests.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         let state = lock(&self.0);
         [&state.catch_ups, &state.questions].iter().flat_map(|queue| queue.waiting.values()).map(VecDeque::len).sum()
     }
 
-    /// Returns the share of `time` that one of this purpose has, and each address of those who
-    /// wait, but not less than `least`.
+    /// Returns this purpose's share of `time`, divided by the number of waiting addresses, but at
+    /// least `least`.
     pub(crate) fn share(&self, purpose: Purpose, time: Duration, least: Duration) -> Duration {
         let addresses = lock(&self.0).queue(purpose).waiting.len();
         (time / u32::try_from(addresses.saturating_add(1)).unwrap_or(u32::MAX)).max(least)
@@ -116,7 +116,7 @@ impl State {
         }
     }
 
-    /// Returns who comes next.
+    /// Returns the request that gets the next turn.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
         let order = match self.last {
             Purpose::CatchUp => [Purpose::Question, Purpose::CatchUp],
@@ -132,14 +132,14 @@ impl State {
 
 impl Queue {
     fn push(&mut self, address: IpAddr) -> oneshot::Receiver<Turn> {
-        /// How many at one address may have gone away before they are looked for.
+        /// The queue length of one address from which dropped requests are removed.
         const GONE: usize = 64;
         let (turn, waiting) = oneshot::channel();
         let lane = self.waiting.entry(address).or_insert_with(|| {
             self.order.push_back(address);
             VecDeque::new()
         });
-        // At powers of two, so that many who stay are not looked at each time.
+        // Only at powers of two, so that a long queue is not searched each time.
         if lane.len() >= GONE && lane.len().is_power_of_two() {
             lane.retain(|waiting| !waiting.is_closed());
         }
@@ -165,7 +165,7 @@ impl Queue {
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // Nothing that can panic is done under the lock.
+    // No code that can panic runs under the lock.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -181,8 +181,8 @@ mod tests {
         Ipv4Addr::new(10, 0, 0, number).into()
     }
 
-    /// Lets all who are named wait, in this order, and returns the order in which they have their
-    /// turn.
+    /// Enqueues the given requests in this order, and returns the order in which they get their
+    /// turns.
     fn served(turns: &Turns, waiting: &[(Purpose, u8)]) -> Vec<u8> {
         let first = turns.take(Purpose::Question, address(0)).now_or_never().unwrap();
         let mut waiting: Vec<Option<(u8, LocalBoxFuture<'_, Turn>)>> = waiting
@@ -259,7 +259,7 @@ mod tests {
             assert!(gone.next().now_or_never().is_none());
             let mut stays = Box::pin(turns.take(Purpose::Question, address(2)));
             assert!((&mut stays).now_or_never().is_none());
-            // One of them has the turn in hand and has not looked yet.
+            // One of them has its turn already and has not looked yet.
             let [first, second] = taken;
             drop(first);
             drop(gone);

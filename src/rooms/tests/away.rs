@@ -1,4 +1,4 @@
-//! Who is away, and what somebody may know of a person.
+//! Tests of away people, and of what a member may know of a person.
 
 use super::*;
 use crate::protocol::AwayText;

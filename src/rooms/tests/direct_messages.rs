@@ -1,4 +1,4 @@
-//! Whom a private message goes to, and what becomes of one that nobody takes.
+//! Tests of who receives a private message, and what happens if nobody receives it.
 
 use super::*;
 use crate::{
@@ -80,7 +80,7 @@ fn what_is_owed_is_bounded_and_goes_where_it_is_taken() {
     let longest = "x".repeat(Limits::MESSAGE);
     let taken = (0..=1000).take_while(|number| owe(&mut rooms, &number.to_string(), &longest)).count();
     assert_eq!(taken, Limits::UNCONFIRMED_TEXT / Limits::MESSAGE);
-    // What does not fit the mailbox follows when something is confirmed.
+    // Events that do not fit into the mailbox follow after a confirmation.
     let mut given = Vec::new();
     let mut hand_over = |rooms: &mut Rooms, room: usize| {
         let mut left = room;
@@ -97,14 +97,14 @@ fn what_is_owed_is_bounded_and_goes_where_it_is_taken() {
     assert_eq!(hand_over(&mut rooms, 100), taken);
     assert_eq!(rooms.confirm(bob, taken as u64 - 1), Some(bob_is));
     assert!(rooms.undelivered().is_empty());
-    // A new seat is given what the old one did not confirm, and counts anew.
+    // A new membership is given what the old one did not confirm, and counts from the start.
     rooms.lose(bob, NOW);
     let back = member(&mut rooms, 2, "bob");
     assert_eq!(hand_over(&mut rooms, 100), taken + 1);
     assert_eq!(rooms.confirm(bob, u64::MAX), None, "an old seat confirms nothing");
     rooms.confirm(back, 1);
     assert_eq!(hand_over(&mut rooms, 100), taken + 1);
-    // What nobody takes is told.
+    // The sender is told if nobody receives it.
     let many = (0..=1000).take_while(|number| owe(&mut rooms, &number.to_string(), "short")).count();
     assert_eq!(many, Limits::UNCONFIRMED);
     rooms.leave(back, NOW);
@@ -115,7 +115,7 @@ fn what_is_owed_is_bounded_and_goes_where_it_is_taken() {
     assert!(rooms.under_way.is_empty(), "{:?}", rooms.under_way);
 }
 
-/// Owes `to` something that `from` says.
+/// Records a message from `from` that is owed to `to`.
 fn owe(rooms: &mut Rooms, from: u8, to: u8, text: &str) -> Result<(), Full> {
     let (author, text) = (Hex([from; 16]), Body::new(text).unwrap());
     let private = Private { peer: None, id: None, from: nick("x"), to: nick("bob"), at: Timestamp(0), text, key: None };
@@ -130,17 +130,17 @@ fn what_does_not_arrive_is_charged_to_who_said_it_too() {
         let ada = member(&mut rooms, 1, "ada");
         let memberships: Vec<_> =
             (2..=5).map(|author| member(&mut rooms, author, &format!("silent-{author}"))).collect();
-        // As much to each, and to nobody too much.
+        // The same amount to each, and too much to nobody.
         let mut all = (2..=5).cycle();
         let taken = (0..=1000).take_while(|_| owe(&mut rooms, 1, all.next().unwrap(), &text).is_ok()).count();
         assert_eq!(taken, most);
         assert_eq!(owe(&mut rooms, 1, 2, &text), Err(Full::Sender));
         assert_eq!(owe(&mut rooms, 5, 2, &text), Ok(()), "others may");
-        // Who goes and comes back has it still to their charge.
+        // A sender who leaves and comes back is still charged for it.
         rooms.leave(ada, NOW);
         member(&mut rooms, 1, "ada");
         assert_eq!(owe(&mut rooms, 1, 2, &text), Err(Full::Sender));
-        // What arrives makes room, and so does what nobody took.
+        // Room is made by messages that arrive, and by messages that nobody receives.
         rooms.hand_over(Hex([2; 16]), |_, _| true);
         rooms.confirm(memberships[0], 1);
         assert_eq!(owe(&mut rooms, 1, 3, &text), Ok(()));

@@ -1,5 +1,5 @@
-//! Whatever happens, in whatever order: what the rooms know fits together, and what a room is told
-//! adds up to who is there.
+//! Property tests: after any sequence of changes the state of the rooms is consistent, and what a
+//! room was told adds up to who is there.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ fn deed() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// Rooms with somebody in each who stays, and what they have been told.
+/// Rooms with one permanent member each, and what that member was told.
 struct Scenario {
     rooms: Rooms,
     memberships: Vec<MemberId>,
@@ -46,7 +46,7 @@ struct Scenario {
 
 impl Scenario {
     fn new() -> Self {
-        // So few may be lost that some give way.
+        // The caps are small, so that some memberships give way.
         let mut rooms = Rooms { ghosts: Ghosts::new(2, 3), ..Rooms::default() };
         rooms.restore(0, [Kept { author: Hex([0; 16]), room: RoomName::lobby(), nick: nick(NICKS[0]), person: None }]);
         let mut told = HashMap::new();
@@ -55,7 +55,7 @@ impl Scenario {
             told.insert(RoomName::new(room).unwrap(), BTreeSet::from([watcher.nick]));
         }
         told.entry(RoomName::lobby()).or_default().insert(nick(NICKS[0]));
-        // Nobody is told of the watchers, and what an earlier run has left is not gone yet.
+        // The watchers are not announced, and memberships of an earlier run are not over yet.
         rooms.flush(&RoomName::lobby());
         Self { rooms, memberships: Vec::new(), told, now: NOW }
     }
@@ -67,13 +67,14 @@ impl Scenario {
                 Arrival { address: super::address(address), ..arrival(author, Some(NICKS[nick]), ROOMS[room]) };
             memberships.extend(rooms.arrive(arrival, *now).map(|it| it.member));
         }
-        // Any seat that ever was, and so also one that is lost or another's by now.
+        // Any membership that ever existed, so also one that is lost or belongs to somebody else by
+        // now.
         let at = |member: usize| memberships[member % memberships.len()];
         match deed {
             Action::Go { member, room } if !memberships.is_empty() => {
                 rooms.go(at(member), &RoomName::new(ROOMS[room]).unwrap(), *now);
             }
-            // Another may have it.
+            // Another person may have it.
             Action::Rename { member, nick } if !memberships.is_empty() => {
                 rooms.rename(at(member), &super::nick(NICKS[nick]), *now).ok();
             }
@@ -100,7 +101,7 @@ impl Scenario {
         }
     }
 
-    /// Checks that people, seats, rooms and nicks fit together.
+    /// Checks that people, memberships, rooms and nicks are consistent.
     fn check(&self) {
         let Rooms { people, memberships, open, nick_registry, ghosts, digests, .. } = &self.rooms;
         for (author, person) in people {
@@ -130,7 +131,7 @@ proptest! {
             stage.run(deed);
             stage.check();
         }
-        // What an earlier run has left goes first, and then the room is told.
+        // The memberships of an earlier run end first, and then the room is told.
         for _ in 0..2 {
             stage.now += Limits::PRESENCE;
             stage.hear();

@@ -1,4 +1,4 @@
-//! The rooms by value: what happened goes in, what is told comes out.
+//! Tests of the rooms by value: a change goes in, and what is announced comes out.
 
 use super::*;
 use crate::protocol::Hex;
@@ -37,17 +37,17 @@ fn arrival(author: u8, name: Option<&str>, room: &str) -> Arrival {
     }
 }
 
-/// Seats somebody and returns their seat.
+/// Adds a member to the lobby and returns its id.
 fn member(rooms: &mut Rooms, author: u8, name: &str) -> MemberId {
     rooms.arrive(arrival(author, Some(name), "lobby"), NOW).unwrap().member
 }
 
-/// Seats somebody in a room and returns their seat.
+/// Adds a member to a room and returns its id.
 fn seat_in(rooms: &mut Rooms, author: u8, room: &str) -> MemberId {
     rooms.arrive(arrival(author, Some("somebody"), room), NOW).unwrap().member
 }
 
-/// Returns the lines that the room is told once the digest is due.
+/// Returns the lines that the room is told once the announcement is due.
 fn told(rooms: &mut Rooms, now: Duration) -> Vec<String> {
     let notices = rooms.due(now + Limits::PRESENCE);
     notices.iter().filter_map(|notice| crate::protocol::text::presence(&notice.presence)).collect()

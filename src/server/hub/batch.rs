@@ -1,5 +1,6 @@
-//! The unit of fan-out: what was committed together, encoded once a dialect into one buffer of
-//! whole WebSocket frames, shared by every session and written as it is.
+//! The unit of fan-out. A batch is what was committed together for one room. It is encoded once a
+//! dialect into one buffer of whole WebSocket frames. All sessions share that buffer and write it
+//! as it is.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,10 +11,11 @@ use crate::{
     rooms::{MemberId, Notice},
 };
 
-/// Roughly what a frame has besides the text of its message, so that a buffer seldom has to grow.
+/// The approximate number of bytes in a frame besides the text of its message. With this estimate a
+/// buffer seldom has to grow.
 const FRAME_OVERHEAD: usize = 160;
 
-/// Something a whole room gets.
+/// Something that a whole room receives.
 #[derive(Debug)]
 pub(crate) struct Batch {
     content: Content,
@@ -23,12 +25,12 @@ pub(crate) struct Batch {
 
 #[derive(Debug)]
 enum Content {
-    /// And how long their texts are together.
+    /// The messages, and the total length of their texts in bytes.
     Messages(Vec<Arc<Message>>, usize),
     Event(ServerMessage, Option<MemberId>),
 }
 
-/// Whole frames, and where the frame of each message begins.
+/// Whole frames, and the offset at which the frame of each message begins.
 #[derive(Debug)]
 struct Encoded {
     bytes: Bytes,
@@ -42,7 +44,7 @@ impl Batch {
         Self::new(Content::Messages(messages, length))
     }
 
-    /// Returns a batch of one event that is not in the log.
+    /// Returns a batch of one event that is not in the store.
     pub(crate) fn notice(notice: Notice) -> Self {
         Self::new(Content::Event(ServerMessage::Presence(notice.presence), notice.about))
     }
@@ -51,8 +53,8 @@ impl Batch {
         Self { content, text: OnceLock::new(), json: OnceLock::new() }
     }
 
-    /// Returns the frames that the reader at `member`, who has seen everything up to `cursor`, has
-    /// not seen yet.
+    /// Returns the frames that the reader `member` has not seen yet. The reader has seen every
+    /// message up to `cursor`.
     pub(crate) fn unseen(&self, dialect: Dialect, member: MemberId, cursor: MessageId) -> Bytes {
         let bytes = |from: usize| {
             let encoded = self.encoded(dialect);
@@ -65,7 +67,7 @@ impl Batch {
         }
     }
 
-    /// Returns the id of its last message; none for an event.
+    /// Returns the id of its last message, or `None` for an event.
     pub(crate) fn last(&self) -> Option<MessageId> {
         match &self.content {
             Content::Messages(messages, _) => messages.last().map(|message| message.id),
@@ -97,8 +99,8 @@ impl Batch {
     }
 }
 
-/// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2), or nothing when the
-/// dialect has no words for it.
+/// Appends `event` to `out` as one unmasked text frame (RFC 6455 section 5.2). Appends nothing if
+/// the dialect cannot express the event.
 pub(crate) fn push_frame(dialect: Dialect, event: &ServerMessage, out: &mut Vec<u8>) {
     match dialect {
         Dialect::Json => push_payload(out, |out| json::encode(event, out)),
@@ -121,8 +123,8 @@ pub(crate) fn push_lines(lines: &str, out: &mut Vec<u8>) {
 fn push_payload(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     /// FIN, and the opcode of text.
     const TEXT: u8 = 0x81;
-    /// Most payloads are between these lengths, so the header is laid out for them and the payload
-    /// encoded in place.
+    /// Most payloads have a length in this range. The header is laid out for such a payload, so
+    /// that the payload can be encoded in place.
     const USUAL: std::ops::RangeInclusive<usize> = 126..=0xffff;
     let start = out.len();
     out.extend([TEXT, 126, 0, 0]);

@@ -1,5 +1,5 @@
-//! When a turn begins: a turn costs nearly the same for one message as for a hundred, so it is
-//! worth a little patience to take together what comes at nearly the same time.
+//! Decides when the next batch is taken. A batch of one message costs nearly as much as a batch of
+//! a hundred, so it pays to wait a little for messages that come at nearly the same time.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -7,36 +7,38 @@ use tokio::{sync::mpsc, task::yield_now, time::sleep};
 
 use crate::{protocol::Limits, rooms::MemberId, server::hub::handle::Request};
 
-/// How often others get their turn first, while what they do brings more for this one.
+/// The maximum number of times that other tasks may run first, while each time brings more requests
+/// for this batch.
 const YIELDS: u32 = 8;
 
-/// Messages of a turn, from which on the next waits for those who said them. Most talk is slower,
-/// and waits for nobody.
+/// If a batch has at least this many messages, the next one waits up to 1 ms for the same senders.
+/// Most conversations are slower and never wait.
 const COALESCE_THRESHOLD: usize = 16;
 
-/// How long it waits for them, to the next tick of a clock that ticks as often.
+/// The tick of the clock on which a wait ends: a batch waits until the next tick at most.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// Completes one turn after the other.
+/// Collects the requests of one batch after the other.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
-    /// Who spoke in the last turn, if it had [`COALESCE_THRESHOLD`] messages.
+    /// The senders of the last batch, if it had [`COALESCE_THRESHOLD`] messages.
     awaited: HashSet<MemberId>,
 }
 
-/// What is known of the turn that is to begin.
+/// What is known of the next batch.
 struct Next {
     messages: usize,
     speakers: HashSet<MemberId>,
-    /// Who is waited for.
+    /// The senders that the batch still waits for.
     absent: HashSet<MemberId>,
 }
 
 impl Coalescer {
-    /// Adds to `waiting` what else belongs to the same turn, where there are messages in it: lets
-    /// whoever has something to say now say it, and after many messages waits for those who said
-    /// them. Whoever has much to say says more as soon as they hear their own, and half of them one
-    /// turn ahead of the others would make twice as many turns. Not cancel-safe.
+    /// Adds the other requests of the same batch to `waiting`, if there are messages in it. First
+    /// it lets other tasks run, so that sessions with something to send can send it. After a large
+    /// batch it also waits for the senders of that batch: a busy sender sends again as soon as it
+    /// receives its own messages, and without the wait the senders would split into two halves and
+    /// cause twice as many batches. Not cancel-safe.
     pub(super) async fn complete(&mut self, incoming: &mut mpsc::Receiver<Request>, waiting: &mut Vec<Request>) {
         let mut next = Next { messages: 0, speakers: HashSet::new(), absent: std::mem::take(&mut self.awaited) };
         next.note(waiting);
@@ -83,7 +85,7 @@ impl Next {
             let before = waiting.len();
             tokio::select! {
                 biased;
-                // First, or others who speak on would put it off.
+                // Polled first. Otherwise senders that keep sending would put the end off.
                 () = &mut end => break,
                 received = incoming.recv_many(waiting, Limits::HUB_QUEUE - before) => if received == 0 { break },
             }
@@ -107,9 +109,9 @@ mod tests {
         Request::Say(member, std::iter::repeat_with(said).take(count).collect())
     }
 
-    /// Returns how many requests are in the turn that `ada` begins after a last turn of `ada` and
-    /// `bob`, and how long it waited. `bob` says something more, if at all, when others have had
-    /// their turn so often.
+    /// Returns the number of requests in the batch that `ada` begins after a last batch of `ada`
+    /// and `bob`, and how long it waited. If `yields` is set, `bob` sends something after other
+    /// tasks have run that many times.
     async fn turn_after(messages: usize, yields: Option<u32>) -> (usize, Duration) {
         let (ada, bob) = (MemberId::numbered(1), MemberId::numbered(2));
         let (requests, mut incoming) = mpsc::channel(16);

@@ -1,5 +1,5 @@
-//! The broadcast channels of each room, and how what a turn has for the rooms gets into them: a
-//! stretch of messages is one batch, and a notice has its place between two.
+//! The broadcast channels of each room. The results of a commit enter them in order: consecutive
+//! messages are one batch, and a notice keeps its place between two batches.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,28 +11,30 @@ use crate::{
     rooms::Notice,
 };
 
-/// A ring, as a session reads it.
+/// The receiving end of a room's broadcast channel, as a session reads it.
 pub(crate) type RoomReceiver = broadcast::Receiver<Arc<Batch>>;
 
-/// The maximum number of readers of one ring, and the number of readers that are woken before they
-/// may run, so that the batch is still in the processor's cache when they write it. Fewer readers
-/// are not faster, and a ring of [`Limits::RING`] batches takes 10 KB.
+/// The maximum number of readers of one channel. It is also the number of readers that are woken
+/// before they may run, so that the batch is still in the processor's cache when they write it.
+/// With fewer readers a channel is not faster, and a channel of [`Limits::RING`] batches takes 10
+/// KB.
 const READERS: usize = 64;
-/// The number of readers in a room's first ring, which is short: most rooms have few people.
+/// The number of readers of a room's first channel. It is short, because most rooms have few
+/// people.
 const FEW: usize = 4;
-/// The number of batches in a room's first ring, which takes less than 1 KB. A reader that is
-/// further behind is refilled from the log.
+/// The capacity of a room's first channel, in batches. It takes less than 1 KB. A reader that falls
+/// further behind is refilled from the store.
 const SHORT: usize = 16;
-/// Messages of one turn to a room, from which on all its readers are woken at once: more comes
-/// meanwhile, and each of them then writes all of it together.
+/// If one commit has at least this many messages for a room, all its readers are woken at once.
+/// More messages come meanwhile, and each reader then writes all of them together.
 const LARGE_BATCH: usize = 16;
-/// The rings of all rooms.
+/// The broadcast channels of all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
-    /// The first ring of a room is short, the others are long.
+    /// The channels of each room. The first one is short, the others are long.
     rooms: HashMap<RoomName, Vec<broadcast::Sender<Arc<Batch>>>>,
-    /// What this turn has for the rooms, but for the one that came last: mostly it is the next as
-    /// well.
+    /// The pending output of each room, except for the last message or notice: the next one is
+    /// usually for the same room.
     outgoing: HashMap<RoomName, RoomOutput>,
     latest: Option<(RoomName, RoomOutput)>,
 }
@@ -40,9 +42,9 @@ pub(crate) struct Fanout {
 #[derive(Debug, Default)]
 struct RoomOutput {
     batches: Vec<Batch>,
-    /// How many messages there are.
+    /// The number of messages.
     count: usize,
-    /// What is not in a batch yet, and how long its text is.
+    /// The messages that are not in a batch yet, and the length of their text in bytes.
     messages: Vec<Arc<Message>>,
     text: usize,
 }
@@ -57,20 +59,21 @@ impl RoomOutput {
 }
 
 impl Fanout {
-    /// Returns how many rooms have a ring.
+    /// Returns the number of rooms that have a channel.
     pub(crate) fn count(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Returns whatever the room gets from now on.
+    /// Returns a receiver of everything that the room is sent from now on.
     pub(crate) fn subscribe(&mut self, room: &RoomName) -> RoomReceiver {
         let fanout = self.rooms.entry(room.clone()).or_default();
         if fanout.iter().all(|receiver| receiver.receiver_count() == 0) {
-            // A crowd was here, and left.
+            // Many people were here and have left.
             fanout.truncate(1);
         }
         let has_place = |index: &usize| fanout[*index].receiver_count() < if *index == 0 { FEW } else { READERS };
-        // Usually the last ring has a free place. Another one has when readers have left.
+        // Usually the last channel has room for a reader. An earlier one has room if readers have
+        // left.
         let last = fanout.len().checked_sub(1).filter(has_place);
         if let Some(index) = last.or_else(|| (0..fanout.len()).find(has_place)) {
             return fanout[index].subscribe();
@@ -80,7 +83,7 @@ impl Fanout {
         reader
     }
 
-    /// Takes the rings of the rooms that `is_empty` names.
+    /// Removes the channels of the rooms for which `is_empty` returns true.
     pub(crate) fn close(&mut self, is_empty: impl Fn(&RoomName) -> bool) {
         self.rooms.retain(|room, _| !is_empty(room));
     }
@@ -96,7 +99,7 @@ impl Fanout {
         }
     }
 
-    /// Adds a notice behind what its room has got so far.
+    /// Adds a notice after everything that was added for its room so far.
     pub(crate) fn notice(&mut self, notice: Notice) {
         let outgoing = self.outgoing(&notice.presence.room);
         outgoing.end_batch();
@@ -112,8 +115,8 @@ impl Fanout {
         latest
     }
 
-    /// Sends all that was added, and lets readers write it as soon as [`READERS`] of them are
-    /// woken, where it is not [`LARGE_BATCH`] messages. Not cancel-safe.
+    /// Sends everything that was added. For fewer than [`LARGE_BATCH`] messages it lets the readers
+    /// run after every [`READERS`] of them. Not cancel-safe.
     pub(crate) async fn finish(&mut self) {
         let mut woken = 0;
         self.outgoing.extend(self.latest.take());
@@ -127,7 +130,7 @@ impl Fanout {
                     yield_now().await;
                 }
                 for batch in &batches {
-                    // An error says that nobody is there to hear it; the log has it.
+                    // An error means that the channel has no reader. The message is in the store.
                     drop(receiver.send(Arc::clone(batch)));
                 }
                 woken += receiver.receiver_count();

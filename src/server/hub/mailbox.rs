@@ -1,4 +1,5 @@
-//! What is for one session alone, and how a session learns that it has lost its seat.
+//! The events for one session alone. A closed mailbox also tells a session that it has lost its
+//! membership.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,10 +12,11 @@ use crate::{
     rooms::MemberId,
 };
 
-/// What is for one session alone. When it closes, the session has lost its seat. Clones are the
-/// same one, but only one of them can be waited for.
+/// The events for one session alone. When it closes, the session has lost its membership. Clones
+/// share the same events, but only one of them can be waited on.
 ///
-/// Most mailboxes stay empty all their life, so an empty one is a tenth of a channel of tokio's.
+/// Most mailboxes stay empty all their life. An empty one takes a tenth of the memory of a tokio
+/// channel.
 #[derive(Debug, Clone)]
 pub(crate) struct Mailbox {
     shared: Arc<Shared>,
@@ -27,19 +29,19 @@ struct Shared(Mutex<Contents>);
 struct Contents {
     events: VecDeque<Box<ServerMessage>>,
     closed: Option<EvictReason>,
-    /// Who waits for news.
+    /// The task that waits for an event.
     waiting: Option<Waker>,
 }
 
 impl Mailbox {
-    /// Returns the next event, or why there will be none.
+    /// Returns the next event, or the reason why there will be none.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<ServerMessage>, EvictReason>> {
         let mut contents = self.shared.lock();
         match (contents.events.pop_front(), contents.closed) {
             (Some(event), _) => Poll::Ready(Ok(event)),
             (None, Some(unseated)) => Poll::Ready(Err(unseated)),
             (None, None) => {
-                // Nothing is kept of a burst.
+                // Frees the memory of a burst.
                 contents.events = VecDeque::new();
                 contents.waiting = Some(cx.waker().clone());
                 Poll::Pending
@@ -47,7 +49,7 @@ impl Mailbox {
         }
     }
 
-    /// Returns why the seat is lost, once it is, whatever else is there.
+    /// Returns why the membership is lost, as soon as it is, even if events are left.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<EvictReason> {
         let mut contents = self.shared.lock();
         if contents.closed.is_none() {
@@ -59,11 +61,11 @@ impl Mailbox {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Contents> {
-        // Nothing that can panic is done under the lock.
+        // No code that can panic runs under the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the contents, and wakes whoever waits for that.
+    /// Changes the contents and wakes the waiting task.
     fn change<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> T {
         let mut contents = self.lock();
         let changed = change(&mut contents);
@@ -80,28 +82,28 @@ impl Shared {
     }
 }
 
-/// Returns whether this is owed to a person: the hub keeps it until the session has confirmed that
-/// its peer got it.
+/// Returns whether this event is owed to a person: the hub keeps it until the session has confirmed
+/// that its peer received it.
 pub(crate) fn is_owed(event: &ServerMessage) -> bool {
     matches!(event, ServerMessage::Private(_) | ServerMessage::Error(Failure { code: ErrorCode::Unreachable, .. }))
 }
 
-/// Why a session lost its seat.
+/// Why a session lost its membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EvictReason {
-    /// A newer connection of the same person has it.
+    /// A newer connection of the same person has taken it.
     TakenOver,
-    /// It did not take what was for it alone.
+    /// The mailbox was full: the session did not read its events.
     Overflow,
 }
 
-/// The mailboxes of all seats, as the hub sees them.
+/// The mailboxes of all members, as the hub sees them.
 #[derive(Debug, Default)]
 pub(crate) struct Mailboxes {
     slots: HashMap<MemberId, MailboxSender>,
 }
 
-/// The hub's end of a mailbox, which closes with it.
+/// The hub's end of a mailbox. The mailbox closes when this is dropped.
 #[derive(Debug)]
 struct MailboxSender(Arc<Shared>);
 
@@ -112,20 +114,20 @@ impl Drop for MailboxSender {
 }
 
 impl Mailboxes {
-    /// Returns a mailbox for `member`.
+    /// Returns a new mailbox for `member`.
     pub(crate) fn open(&mut self, member: MemberId) -> Mailbox {
         let shared = Arc::<Shared>::default();
         self.slots.insert(member, MailboxSender(Arc::clone(&shared)));
         Mailbox { shared }
     }
 
-    /// Closes the mailbox of a seat that nobody sits in any more.
+    /// Closes the mailbox of a member that has left.
     pub(crate) fn close(&mut self, member: MemberId) {
         self.slots.remove(&member);
     }
 
-    /// Closes the mailbox of a seat that a newer connection has taken, and says so to the session.
-    /// The newer one gets what is owed.
+    /// Closes the mailbox of a member whose membership was taken by a newer connection, and tells
+    /// the session so. Owed events are removed: the newer connection gets them.
     pub(crate) fn evict(&mut self, member: MemberId) {
         if let Some(slot) = self.slots.remove(&member) {
             slot.0.change(|contents| contents.events.retain(|event| !is_owed(event)));
@@ -133,7 +135,7 @@ impl Mailboxes {
         }
     }
 
-    /// Puts an event into somebody's mailbox, and returns whether there was room.
+    /// Puts an event into a member's mailbox, and returns whether there was room.
     pub(crate) fn deliver(&self, member: MemberId, event: ServerMessage) -> bool {
         let Some(MailboxSender(shared)) = self.slots.get(&member) else { return false };
         shared.change(|contents| {
@@ -145,8 +147,8 @@ impl Mailboxes {
         })
     }
 
-    /// Puts an event into somebody's mailbox that must not be missed: where there is no room, the
-    /// session ends, and what it missed comes to light when it resumes.
+    /// Puts an event that must not be missed into a member's mailbox. If there is no room, the
+    /// session ends; it learns what it missed when it resumes.
     pub(crate) fn must_deliver(&mut self, member: MemberId, event: ServerMessage) {
         if !self.deliver(member, event) {
             self.close(member);

@@ -1,5 +1,5 @@
-//! The hub: the one task that changes rooms and writes the store, and what gets its results to the
-//! sessions.
+//! The hub: the one task that changes rooms and writes to the store, and the channels that carry
+//! its results to the sessions.
 
 pub(super) mod batch;
 mod coalesce;

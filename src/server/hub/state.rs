@@ -1,8 +1,8 @@
-//! What every observer agrees on, and how commands change it.
+//! The state that every observer agrees on, and the commands that change it.
 //!
 //! Applying a command is deterministic: the same state and the same command have the same outcome.
-//! It reads no clock and no random number, and does no I/O: the command carries the time, and ids
-//! come from counters. What must happen outside follows as [`Effect`]s, in order.
+//! It reads no clock and no random number, and does no I/O. The command carries the time, and ids
+//! come from counters. Everything that must happen outside is returned as [`Effect`]s, in order.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ use crate::{
 /// The time at which a command was ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Since the start of the server.
+    /// The time since the server started.
     pub(super) elapsed: Duration,
-    /// In the world.
+    /// The wall-clock time.
     pub(super) at: Timestamp,
 }
 
@@ -54,13 +54,15 @@ pub(super) enum Change {
     },
     Say(MemberId, Vec<Outgoing>),
     Confirm(MemberId, u64),
-    /// The end of every grace, and of every wait for more presence, that is due by now.
+    /// The end of every grace that is over by now, and the sending of all presence that is due by
+    /// now.
     Expire,
 }
 
 impl Change {
-    /// Returns whether the messages of `batch` must be committed before this is applied: it reads
-    /// what they change, or must come after them on the channel of a room that is left.
+    /// Returns whether the messages of `batch` must be committed before this change is applied.
+    /// This is so if the change reads what the messages change, or if it must follow them on the
+    /// channel of a room that somebody leaves.
     pub(super) fn follows_commit(&self, batch: &PendingBatch) -> bool {
         match self {
             Self::Go(..) => true,
@@ -76,7 +78,7 @@ impl Change {
     }
 }
 
-/// What the one who gave a command is told.
+/// What the sender of a command is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Arrived(Result<Joined, Failure>),
@@ -85,25 +87,25 @@ pub(super) enum Outcome {
     Done,
 }
 
-/// What follows from a command outside the state.
+/// What a command causes outside the state.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// The member's connection has lost its place to a newer one.
+    /// A newer connection has taken the member's place.
     Evict(MemberId),
     /// The member's mailbox is no longer needed.
     Close(MemberId),
-    /// What is owed to the person goes to one of their connections.
+    /// Gives the events that are owed to the person to one of their connections.
     HandOver(Author),
-    /// An event for one member, which may be lost.
+    /// Sends an event to one member. It may be lost.
     Deliver(MemberId, ServerMessage),
-    /// An event for one member. A connection that cannot take it ends.
+    /// Sends an event to one member. If its mailbox is full, its connection ends.
     MustDeliver(MemberId, ServerMessage),
 }
 
-/// What the rooms get by the next commit, in the order in which it came.
+/// What rooms receive with the next commit, in the order in which it happened.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// This many drafts of this member.
+    /// The member, and the number of drafts that it sent.
     Drafts(MemberId, usize),
     Notice(Notice),
 }
@@ -113,17 +115,17 @@ pub(super) enum Item {
 pub(super) struct PendingBatch {
     pub(super) items: Vec<Item>,
     pub(super) drafts: Vec<Draft>,
-    /// Whether a topic is among them.
+    /// Whether one of the messages sets a topic.
     sets_topic: bool,
-    /// Who waits for the commit.
+    /// The requests that wait for the commit.
     pub(super) barriers: Vec<oneshot::Sender<()>>,
-    /// The sender of the last messages, while nothing else has happened and no time has passed:
-    /// somebody who sends many messages sends them in a row.
+    /// The sender of the last messages, as long as nothing else has happened and no time has
+    /// passed. A busy sender's messages come in a row, so this saves lookups.
     speaker: Option<Speaker>,
 }
 
 impl PendingBatch {
-    /// Returns whether a topic is among its messages.
+    /// Returns whether one of its messages sets a topic.
     pub(super) fn sets_topic(&self) -> bool {
         self.sets_topic
     }
@@ -164,7 +166,7 @@ impl State {
                 Outcome::Arrived(joined)
             }
             Change::Leave { member, for_good } => {
-                // Another connection of the same person may take what this one did not.
+                // Another connection of the same person may receive what this one did not.
                 let author = self.author(member);
                 effects.push(Effect::Close(member));
                 if for_good {
@@ -208,8 +210,9 @@ impl State {
             }
         };
         for (author, failure) in self.rooms.undelivered() {
-            // Somebody who has gone need not know. Nor can somebody who has [`Limits::UNCONFIRMED`]
-            // events waiting: none of them is given up for this one.
+            // This is best effort. The sender may have left. A sender that already has
+            // [`Limits::UNCONFIRMED`] events waiting is not told either: none of those is dropped
+            // for this one.
             if self.rooms.owe(author, ServerMessage::Error(failure), None).is_ok() {
                 effects.push(Effect::HandOver(author));
             }
@@ -223,8 +226,8 @@ impl State {
 
     fn say(&mut self, member: MemberId, said: Vec<Outgoing>, stamp: Stamp, batch: &mut PendingBatch) {
         if batch.speaker.as_ref().is_none_or(|speaker| speaker.member != member || speaker.stamp != stamp) {
-            // A member that was evicted learns it by the mailbox, and sends again on the newer
-            // connection.
+            // The mailbox tells an evicted member so. Its person sends the messages again on the
+            // newer connection.
             let Some((nick, author, room)) = self.rooms.whereabouts(member) else { return };
             let speaker = Speaker { member, stamp, nick: nick.clone(), author, room: room.clone() };
             self.rooms.spoke(member);
@@ -274,13 +277,13 @@ impl State {
         };
         let copy = Private { peer: Some(addressee.id), key: key.clone(), ..private.clone() };
         if earlier.is_none() {
-            // A message to oneself has one copy, the echo.
+            // A message to oneself has only one copy, the echo.
             if addressee.member != member {
                 self.give(member, addressee.author, private, key, id, effects)?;
             } else if let Some(key) = key {
                 self.rooms.note_private(member, key, id);
             }
-            // It may be lost: the echo matters more.
+            // This notice may be lost. The echo is more important.
             if addressee.member != member
                 && let Some(text) = self.rooms.tell_away(member, addressee.id)
             {
@@ -291,7 +294,7 @@ impl State {
         Ok(ServerMessage::Private(copy))
     }
 
-    /// Gives somebody a private message, which is owed to them until they have confirmed it.
+    /// Gives a person a private message. It is owed to them until they have confirmed it.
     fn give(
         &mut self,
         from: MemberId,
@@ -310,7 +313,7 @@ impl State {
             };
             Failure::new(ErrorCode::Unreachable, words)
         })?;
-        // Before the delivery, which may show that nobody takes it.
+        // Before the delivery, which may find that no connection can receive it.
         if let Some(key) = key {
             self.rooms.note_private(from, key, id);
         }
@@ -319,7 +322,7 @@ impl State {
     }
 }
 
-/// Returns what a member is told that has lost its place.
+/// Returns the error for a member that has lost its place.
 pub(super) fn evicted() -> ServerMessage {
     ServerMessage::Error(Failure::new(ErrorCode::Unavailable, "a newer connection has your place"))
 }

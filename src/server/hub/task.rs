@@ -1,9 +1,9 @@
-//! The one writer: takes what every session asks, gives drafts to the log, and fans out what the
-//! log has committed.
+//! The task of the hub, the only writer. It takes the requests of all sessions, gives drafts to the
+//! store, and fans out what the store has committed.
 //!
-//! A turn is whatever waits at the same time. Its drafts are committed together, and what is then
-//! told to a room leaves in the order in which it happened: a stretch of messages is one batch, a
-//! notice in between has its place between two.
+//! A batch is everything that waits at the same time. Its drafts are committed together. A room is
+//! then told everything in the order in which it happened: consecutive messages are one batch, and
+//! a notice keeps its place between two batches.
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ use crate::{
     store::{Appended, Clock, Complaints, MembershipChange, Reading, Store},
 };
 
-/// Messages that are committed together, past which a turn does so before it goes on.
+/// The maximum number of messages in a commit. A larger batch is committed in parts.
 const MAX_COMMIT: usize = 1024;
 
-/// Empty rooms whose rings are kept: people come back to a room, and it costs 10 KB for each 64 who
-/// were there, until the next comes.
+/// The number of empty rooms whose channels are kept, because people come back to a room. An empty
+/// room's channels cost 10 KB for each 64 people that were there, until somebody joins.
 const KEEP_EMPTY_ROOMS: usize = 16;
 
-/// Returns a hub over a log, which has given ids up to `last` and whose last message was said at
-/// `at`, and the task that serves it until all its clones are dropped. It keeps the places of so
-/// many lost connections from one address, 0 for no cap.
+/// Returns a hub over a store, and the task that serves the hub until all its clones are dropped.
+/// `last` is the last id that the store has given, and `at` the time of its last message. The hub
+/// keeps the places of up to `lost_per_address` lost connections from one address; 0 means no cap.
 pub(crate) fn open(
     store: Store,
     last: MessageId,
@@ -50,13 +50,13 @@ pub(crate) fn open(
 /// Everything that only the hub may touch.
 struct HubTask {
     state: State,
-    /// What follows from the command that is applied.
+    /// The effects of the command that is being applied.
     effects: Vec<Effect>,
     fanout: Fanout,
     mail: Mailboxes,
     store: Store,
     complaints: Complaints,
-    /// Where sessions give their seats back.
+    /// The queue through which sessions give their memberships back.
     requests: mpsc::WeakSender<Request>,
     last: MessageId,
     started: Instant,
@@ -79,11 +79,11 @@ impl HubTask {
         }
     }
 
-    /// Holds the places of those who were here when the server ended, as if their connections had
-    /// been lost just now.
+    /// Restores the people who were here when the server ended, as if their connections had been
+    /// lost just now.
     async fn restore(&mut self) {
-        /// Bits of the number of a person, and of a private message, that count within a run: in
-        /// one log none is given twice.
+        /// The number of low bits, in the number of a person or of a private message, that count
+        /// within one run of the server. No number is given twice in one store.
         const WITHIN_RUN: u32 = 32;
         let memberships = match self.store.memberships().await {
             Ok(memberships) => memberships,
@@ -99,12 +99,12 @@ impl HubTask {
         self.state.rooms.restore(self.store.runs().before() << WITHIN_RUN, people);
     }
 
-    /// Keeps who is where now for the next start.
+    /// Stores who is where now, for the next start.
     async fn keep_memberships(&mut self) {
         let changed = self.state.rooms.changed_memberships();
         if !changed.is_empty() {
             let change = |((author, room), who)| MembershipChange { author, room, who };
-            // It is closed only when the server has ended.
+            // The store is closed only when the server has ended.
             drop(self.store.keep_memberships(changed.into_iter().map(change).collect()).await);
         }
     }
@@ -137,15 +137,15 @@ impl HubTask {
         }
     }
 
-    /// Returns the time now, for the commands that are ordered now.
+    /// Returns the time for the commands that are ordered now.
     fn stamp(&mut self) -> Stamp {
         Stamp { elapsed: self.started.elapsed(), at: self.clock.time(Reading::now()) }
     }
 
-    /// Orders a request, which gives it its place and its time, applies it, and answers. Questions
-    /// are answered from the state as it is then.
+    /// Handles a request. A command is ordered, which gives it its place and its time, then applied
+    /// and answered. A question is answered from the state as it is then.
     async fn handle(&mut self, request: Request, stamp: Stamp, batch: &mut PendingBatch) {
-        // Whoever asked may have gone meanwhile, so each answer may be lost.
+        // The session that asked may have ended meanwhile, so an answer may be lost.
         match request {
             Request::Say(member, said) => drop(self.command(Change::Say(member, said), stamp, batch).await),
             Request::Arrive(arrival, reply) => {
@@ -176,7 +176,7 @@ impl HubTask {
         }
     }
 
-    /// Applies a command, and carries out what follows from it.
+    /// Applies a command, and carries out its effects.
     async fn command(&mut self, change: Change, stamp: Stamp, batch: &mut PendingBatch) -> Outcome {
         if change.follows_commit(batch) {
             self.commit(std::mem::take(batch)).await;
@@ -221,7 +221,8 @@ impl HubTask {
         Ok((member, view))
     }
 
-    /// Returns a place in a room that somebody has just entered, and the room as they find it.
+    /// Returns a subscription to a room for a member that has just joined it, and the room as that
+    /// member finds it.
     fn place(&mut self, room: RoomName) -> (RoomSubscription, RoomView) {
         let view = self.state.rooms.view(&room);
         let knows_topic = self.state.rooms.knows_topic(&room);
@@ -229,7 +230,7 @@ impl HubTask {
         (RoomSubscription { room, receiver, last: self.last, knows_topic }, view)
     }
 
-    /// Does what is asked where that is a command, and answers it where it is a question.
+    /// Applies the request if it is a command, or answers it if it is a question.
     async fn ask(&mut self, member: MemberId, ask: Ask, stamp: Stamp, batch: &mut PendingBatch) -> ServerMessage {
         let change = match ask {
             Ask::Tell { to, text, key } => Change::Tell { from: member, to, text, key },
@@ -245,7 +246,7 @@ impl HubTask {
         }
     }
 
-    /// Answers a question. It changes nothing.
+    /// Answers a question. It does not change the state.
     async fn answer(
         &mut self,
         member: MemberId,
@@ -253,7 +254,7 @@ impl HubTask {
         stamp: Stamp,
         batch: &mut PendingBatch,
     ) -> ServerMessage {
-        // The answer may tell a topic that was set just before.
+        // The answer may include a topic that was set just before.
         if batch.sets_topic() {
             self.commit(std::mem::take(batch)).await;
         }
@@ -315,7 +316,7 @@ impl HubTask {
                         }
                         self.fanout.message(message);
                     }
-                    // Everybody else has had it.
+                    // Everybody else has received it already.
                     Ok(Appended::Duplicate(message)) => mail.push((member, ServerMessage::Message(message))),
                     Err(failure) => mail.push((member, ServerMessage::Error(failure))),
                 }
@@ -323,13 +324,13 @@ impl HubTask {
         }
         debug_assert!(appended.next().is_none(), "the log returns an outcome a draft");
         self.fanout.finish().await;
-        // After the rings: whoever gets an old message again can then be shown first what came
-        // before it.
+        // After the fan-out, so that a session that gets an old message again can first write the
+        // messages before it.
         for (member, event) in mail {
             self.mail.must_deliver(member, event);
         }
         for reply in turn.barriers {
-            // Whoever asked may have gone meanwhile.
+            // The session that asked may have ended meanwhile.
             reply.send(()).ok();
         }
         debug!(drafts, "batch committed");
@@ -342,7 +343,7 @@ impl HubTask {
     }
 }
 
-/// What changes nothing.
+/// A request that changes nothing.
 enum Question {
     Names,
     Whois(Nick),
@@ -350,12 +351,12 @@ enum Question {
     Topic,
 }
 
-/// Gives what is owed to a person to one of their connections.
+/// Gives the events that are owed to a person to one of their connections.
 fn hand_over(rooms: &mut Rooms, mail: &Mailboxes, author: Author) {
     rooms.hand_over(author, |member, event| mail.deliver(member, event.clone()));
 }
 
-/// Returns what is told of a person, in the time of the server's clock.
+/// Returns the answer about a person, with times of the server's clock.
 fn whois(known: Known, stamp: Stamp) -> Whois {
     let ago = |then: Duration| {
         let ago = stamp.elapsed.saturating_sub(then).as_millis();

@@ -1,4 +1,4 @@
-//! Why a session ended, and what its peer is told of it.
+//! Why a session ended, and what its peer is told about it.
 
 use tokio_websockets::CloseCode;
 
@@ -12,43 +12,43 @@ use crate::server::{
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It said `quit`.
+    /// The peer sent `quit`.
     Quit,
-    /// It closed the connection with this code (RFC 6455 section 7.4).
+    /// The peer closed the connection with this code (RFC 6455 section 7.4).
     Closed(u16),
-    /// The connection is gone.
+    /// The connection was lost.
     Lost,
-    /// It took nothing until the write deadline. There is no room to tell it so, and a frame may be
-    /// torn.
+    /// The peer read nothing until the write deadline. No close frame is sent: there is no room for
+    /// it, and a frame may be incomplete.
     Stalled,
-    /// There was no sign of life from it.
+    /// The peer gave no sign of life.
     Dead,
-    /// It did not say `hello` in time.
+    /// The peer did not send `hello` in time.
     NoHello,
-    /// It said too much that was refused before a `hello` that could be granted.
+    /// The peer sent too many refused messages before a valid `hello`.
     TooManyHellos,
-    /// It broke RFC 6455, and has been told by the library.
+    /// The peer violated RFC 6455. The library has sent the close frame.
     Broken,
-    /// It sent a message over the limit.
+    /// The peer sent a message above the size limit.
     TooBig,
-    /// It sent a message in too many frames.
+    /// The peer sent a message in too many frames.
     TooManyFrames,
-    /// It sent something that is not text.
+    /// The peer sent a message that is not text.
     NotText,
     /// A newer connection of the same person has its place.
     TakenOver,
-    /// It did not take what was for it alone.
+    /// The mailbox was full: the peer did not read its events.
     Overflow,
     /// The server is stopping.
     Stopping,
-    /// Something of ours failed.
+    /// Something in the server failed.
     Failed,
 }
 
 impl End {
-    /// Returns whether its person has gone, rather than only the connection.
+    /// Returns whether the person has left, and not only the connection was lost.
     pub(crate) fn is_for_good(self) -> bool {
-        // 1001 is a page that is closed or a client that is stopping; it has no reason to come
+        // 1001 is sent by a page that is closed or a client that stops. It has no reason to come
         // back.
         matches!(
             self,
@@ -56,8 +56,8 @@ impl End {
         )
     }
 
-    /// Returns the close code and reason with which the connection ends, or `None` where there is
-    /// nobody to tell.
+    /// Returns the close code and reason that the peer is sent, or `None` if the peer cannot be
+    /// told.
     pub(crate) fn goodbye(self) -> Option<(CloseCode, &'static str)> {
         Some(match self {
             Self::Lost | Self::Stalled => return None,

@@ -1,6 +1,6 @@
-//! What a session waits for all its life and seldom gets. It is asked only after it has rung: a
-//! session is woken to write what its room says thousands of times as often, and to ask each of
-//! these every time would be most of that work.
+//! The events that a session waits for all its life but seldom gets. They are polled only after
+//! their own waker has fired. A session is woken to write a room's messages thousands of times as
+//! often, and polling all of these each time would be most of that work.
 
 use std::{
     pin::Pin,
@@ -22,46 +22,46 @@ use crate::{
     },
 };
 
-/// What has happened.
+/// A rare event.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The server stops.
     Stop,
-    /// It is time for something.
+    /// The alarm has gone off.
     Alarm,
-    /// There is something for this session alone, or there never will be again.
+    /// There is an event for this session alone, or the mailbox is closed.
     Mail(Result<Box<ServerMessage>, EvictReason>),
     /// The peer did something.
     Peer(Incoming),
 }
 
-/// All of it.
+/// All sources of rare events.
 pub(super) struct SessionEvents<'a, 's> {
     stop: Pin<&'a mut WaitForCancellationFuture<'s>>,
     alarm: Pin<&'a mut Sleep>,
     mailbox: Mailbox,
     bell: Arc<WakeFlag>,
-    /// Sets the flag.
+    /// The waker that sets the flag.
     waker: Waker,
-    /// Whom the bell wakes.
+    /// The session's waker, as the flag has it.
     woken: Option<Waker>,
-    /// Whether the peer must be asked, or else it does not know whom to wake.
+    /// Whether the peer must be polled; otherwise it does not know the waker.
     asks_peer: bool,
-    /// Whether all others must be.
+    /// Whether all others must be polled.
     asks_others: bool,
 }
 
-/// Wakes the session's task, and keeps for it that it was this bell.
+/// A waker that wakes the session's task and records that it was this waker.
 #[derive(Debug, Default)]
 struct WakeFlag {
     has_rung: AtomicBool,
-    /// Kept when it is used: then it need not be brought anew every time the task runs.
+    /// Kept after it is used, so that it need not be set again each time the task runs.
     task: Mutex<Option<Waker>>,
 }
 
 impl WakeFlag {
     fn task(&self) -> MutexGuard<'_, Option<Waker>> {
-        // Nothing that can panic is done under the lock.
+        // No code that can panic runs under the lock.
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,13 +91,14 @@ impl<'a, 's> SessionEvents<'a, 's> {
         Self { stop, alarm, mailbox, bell, waker, woken: None, asks_peer: true, asks_others: true }
     }
 
-    /// Chooses when the alarm goes off next. Whether the peer is heard may have changed as well.
+    /// Sets the time of the next alarm. Also polls the peer again, because whether it is read may
+    /// have changed.
     pub(super) fn set_alarm(&mut self, at: Instant) {
         self.alarm.as_mut().reset(at);
         (self.asks_peer, self.asks_others) = (true, true);
     }
 
-    /// Returns what has happened; `peer` asks the peer.
+    /// Returns the next event; `peer` polls the peer.
     pub(super) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
@@ -128,14 +129,14 @@ impl<'a, 's> SessionEvents<'a, 's> {
         Poll::Pending
     }
 
-    /// Returns whether the bell has rung since this was asked last. Whenever it rings, it wakes
-    /// whoever asked last.
+    /// Returns whether the flag was set since the last call. When the flag is set, it wakes the
+    /// task of the last caller.
     fn has_rung(&mut self, cx: &Context<'_>) -> bool {
         if self.woken.as_ref().is_none_or(|woken| !woken.will_wake(cx.waker())) {
             self.woken = Some(cx.waker().clone());
             *self.bell.task() = Some(cx.waker().clone());
         }
-        // Mostly it has not, and a load alone takes no part in what others do with it.
+        // Usually it is not set, and a plain load does not contend with other threads.
         self.bell.has_rung.load(Ordering::Relaxed) && self.bell.has_rung.swap(false, Ordering::Acquire)
     }
 }
@@ -155,7 +156,7 @@ mod tests {
         server::hub::mailbox::Mailboxes,
     };
 
-    /// Returns what happens next; nobody hears the peer.
+    /// Returns the next event without reading the peer.
     async fn next(seldom: &mut SessionEvents<'_, '_>) -> Event {
         poll_fn(|cx| seldom.poll_next(cx, |_| Poll::Pending)).await
     }

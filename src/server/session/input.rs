@@ -1,5 +1,4 @@
-//! What a peer says: from a frame to its meaning, at the rate that is allowed, to what is done
-//! about it.
+//! The input of a session: a frame is parsed, charged to the rate limit, and then acted on.
 
 use std::time::Duration;
 
@@ -27,19 +26,19 @@ use crate::{
     store::{Search, StoreError, wall_clock},
 };
 
-/// Frames read in a row before whatever waits to be written has its turn.
+/// The maximum number of frames that are read in a row before waiting output is written.
 const READS_IN_A_ROW: u32 = 64;
-/// Bytes of text that are handed in together, past which no further frame is read for it: with
-/// [`Limits::HUB_QUEUE`] it bounds what waits for the hub.
+/// The number of bytes of text after which no further frame is added to the same request. Together
+/// with [`Limits::HUB_QUEUE`] it bounds the text that waits for the hub.
 const IN_A_ROW: usize = 8 * 1024;
 
-/// What a peer did, as far as it can be told without asking anybody.
+/// A parsed input, as far as it can be understood without asking the hub or the store.
 pub(super) enum Parsed {
     /// A frame that carries nothing.
     Nothing,
     /// A sign of life; a ping wants an answer.
     Alive,
-    /// It has received so much of what is owed to its person.
+    /// The peer has received this many of the events that are owed to its person.
     Confirmed(u64),
     /// It is answered at once, with these frames.
     Answer(Vec<u8>),
@@ -48,7 +47,7 @@ pub(super) enum Parsed {
 }
 
 impl<S: Transport> Session<'_, S> {
-    /// Takes what the peer did; what it said in a row is handed in together.
+    /// Handles what the peer did. Messages that it sent in a row are handed in together.
     pub(super) async fn incoming(&mut self, mut incoming: Incoming) -> Result<(), End> {
         let now = Instant::now();
         self.last_seen = now;
@@ -81,7 +80,7 @@ impl<S: Transport> Session<'_, S> {
         }
         match rest? {
             (Parsed::Nothing, _) => Ok(()),
-            // Boxed, so that a session takes no memory for what it seldom does.
+            // Boxed, so that a session has no memory reserved for rare work.
             (parsed, Duration::ZERO) => Box::pin(self.act(parsed)).await,
             (parsed, wait) => Box::pin(self.hold(parsed, wait)).await,
         }
@@ -90,7 +89,7 @@ impl<S: Transport> Session<'_, S> {
     /// Returns what the peer did.
     ///
     /// # Errors
-    /// How the session ends, if it does by that.
+    /// How the session ends, if the input ends it.
     fn parse(&self, incoming: Incoming) -> Result<Parsed, End> {
         Ok(match incoming {
             Incoming::Text(frame) => self.parse_text(frame.as_str()),
@@ -112,7 +111,7 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Charges what the peer did to its rates, and returns how long it has to wait.
+    /// Charges the input to its rate limits, and returns how long it has to wait.
     fn charge(&mut self, parsed: &Parsed, now: Instant) -> Duration {
         let cost = match parsed {
             Parsed::Confirmed(_) => return Duration::ZERO,
@@ -126,7 +125,7 @@ impl<S: Transport> Session<'_, S> {
         self.pace.message(cost, now)
     }
 
-    /// Returns what a typed command means.
+    /// Returns the meaning of a typed command.
     fn typed(&self, command: Command) -> Parsed {
         Parsed::Message(match command {
             Command::Help(one) => {
@@ -173,7 +172,7 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Counts a frame that carries nothing; past the rate of these, reading waits.
+    /// Counts a frame that carries nothing. If these exceed their rate, reading waits.
     pub(super) fn count_control(&mut self) {
         let wait = self.pace.control(Instant::now());
         if !wait.is_zero() {
@@ -181,7 +180,8 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Keeps what came too early until its turn, and says so, but not more than once a second.
+    /// Keeps an input that came too early until it is due, and tells the peer so, but at most once
+    /// a second.
     async fn hold(&mut self, parsed: Parsed, wait: Duration) -> Result<(), End> {
         let now = Instant::now();
         self.held = Some((parsed, now + wait));
@@ -194,7 +194,7 @@ impl<S: Transport> Session<'_, S> {
         self.send(&ServerMessage::Slow { retry_after_ms }).await
     }
 
-    /// Does what was said.
+    /// Acts on a message.
     async fn said(&mut self, message: ClientMessage) -> Result<(), End> {
         let hub = &self.shared.hub;
         let id = self.member.id;
@@ -236,7 +236,7 @@ impl<S: Transport> Session<'_, S> {
         self.send(&answer).await
     }
 
-    /// Waits until what was said here is in the log, or has failed.
+    /// Waits until this session's messages are in the store, or have failed.
     async fn barrier(&mut self) -> Result<(), End> {
         if std::mem::take(&mut self.has_said) {
             let shared = self.shared;
@@ -245,8 +245,8 @@ impl<S: Transport> Session<'_, S> {
         Ok(())
     }
 
-    /// Takes another nick. The answer comes by the mailbox: another connection of this person may
-    /// take one too, and the last that both are told must be the nick they have.
+    /// Changes the nick. The answer comes through the mailbox: another connection of this person
+    /// may change it too, and the last answer on both must be the nick that they have.
     async fn rename(&mut self, nick: Nick) -> Result<(), End> {
         match self.shared.hub.rename(self.member.id, nick).await? {
             Ok(()) => Ok(()),
@@ -269,8 +269,8 @@ impl<S: Transport> Session<'_, S> {
         self.come_in(Wanted::Last(history.unwrap_or(usual))).await
     }
 
-    /// Writes the list of rooms, in as many events as it takes; for people it is short enough for
-    /// one.
+    /// Writes the list of rooms, in as many events as it needs. In the text dialect it is short
+    /// enough for one event.
     async fn rooms(&mut self) -> Result<(), End> {
         let (rooms, total) = match self.shared.hub.ask(self.member.id, Ask::Rooms).await? {
             ServerMessage::Rooms { rooms, total, .. } if self.dialect == Dialect::Json => (rooms, total),
@@ -286,7 +286,7 @@ impl<S: Transport> Session<'_, S> {
         self.send(&ServerMessage::Rooms { rooms: portion.items, total, more: false }).await
     }
 
-    /// Writes a page of messages, in as many events as it takes.
+    /// Writes a page of messages, in as many events as it needs.
     async fn history(
         &mut self,
         after: Option<MessageId>,
@@ -331,8 +331,8 @@ impl<S: Transport> Session<'_, S> {
                 _ => break,
             }
         }
-        // What nobody has been sent cannot be a cursor of this history: it would stay empty until
-        // ids have come so far.
+        // An id that nobody has been sent cannot be a cursor of this history. With it, the result
+        // would stay empty until ids have reached that value.
         if let Some(after) = after.filter(|_| at.is_none() && portion.items.is_empty()) {
             match self.shared.store.last() {
                 Ok(last) if after > last => {
@@ -347,15 +347,15 @@ impl<S: Transport> Session<'_, S> {
         self.send(&event(portion.items, false)).await
     }
 
-    /// Says that the log could not answer a question, to who asked and to the operator. The session
-    /// goes on.
+    /// Tells the peer and the operator that the store could not answer a question. The session
+    /// continues.
     async fn cannot_answer(&mut self, what: &'static str, error: &StoreError) -> Result<(), End> {
         self.shared.complaints.log(what, error);
         let words = format!("the server cannot read its history: {error}");
         self.send(&ServerMessage::Error(Failure::new(ErrorCode::Unavailable, words))).await
     }
 
-    /// Writes what a search finds, in as many events as it takes.
+    /// Writes the results of a search, in as many events as it needs.
     async fn search(&mut self, query: Query, asked: Asked) -> Result<(), End> {
         let Asked { limit, before, all, since, until } = asked;
         let room = self.member.place.room.clone();
@@ -374,7 +374,7 @@ impl<S: Transport> Session<'_, S> {
             filters,
             before,
             limit: limit.unwrap_or(Limits::FOUND).min(Limits::FOUND_MOST),
-            // Of a further page, it is known already.
+            // For a further page the count is known already.
             counts: before.is_none(),
         };
         let search = async {
@@ -403,7 +403,7 @@ impl<S: Transport> Session<'_, S> {
     }
 }
 
-/// What is asked of a search besides the words.
+/// The options of a search, besides its words.
 struct Asked {
     limit: Option<u32>,
     before: Option<MessageId>,
@@ -412,7 +412,7 @@ struct Asked {
     until: Option<Timestamp>,
 }
 
-/// What fits one event of a list that may take several.
+/// The items that fit into one event of a list that may need several.
 struct Portion<T> {
     items: Vec<T>,
     size: usize,
@@ -423,8 +423,7 @@ impl<T> Portion<T> {
         Self { items: Vec::new(), size: 0 }
     }
 
-    /// Adds an item that takes so many bytes, and returns those before it where it did not fit with
-    /// them.
+    /// Adds an item of `size` bytes. If it does not fit, returns the items before it.
     fn add(&mut self, item: T, size: usize) -> Option<Vec<T>> {
         let full = self.size + size > Limits::LIST_PAYLOAD && !self.items.is_empty();
         let before = full.then(|| std::mem::replace(self, Self::new()).items);

@@ -1,4 +1,4 @@
-//! A connection on its way in: who it is, where it goes, and the welcome.
+//! A connection that joins: who it is, which room it joins, and the welcome.
 
 use std::net::IpAddr;
 
@@ -22,25 +22,26 @@ use crate::{
     store::{Known, wall_clock},
 };
 
-/// Which messages a newcomer wants.
+/// The messages that a newcomer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Everything after this.
+    /// All after this cursor.
     After(MessageId),
-    /// Everything of this time and later.
+    /// All of this time and later.
     Since(Timestamp),
-    /// The latest.
+    /// The latest ones, at most this many.
     Last(u32),
 }
 
-/// A connection that has no seat yet.
+/// A connection that has not joined yet.
 pub(super) struct Entering<'a, S> {
     socket: &'a mut Socket<S>,
     shared: &'a Shared,
     pace: &'a mut Pace,
-    /// Who its place is charged to.
+    /// The address that its membership is charged to.
     address: IpAddr,
-    /// What was refused or carried nothing came so fast that the next frame is read only then.
+    /// Frames that were refused or carried nothing came too fast. The next frame is read at this
+    /// time.
     not_before: Instant,
 }
 
@@ -49,13 +50,14 @@ impl<'a, S: Transport> Entering<'a, S> {
         Self { socket, shared, pace, address, not_before: Instant::now() }
     }
 
-    /// Finds a seat, and queues the welcome: it leaves with what the room has said.
+    /// Joins the room, and queues the welcome, which is written together with the first messages of
+    /// the room.
     pub(super) async fn enter(&mut self, opening: HandshakeRequest) -> Result<(Membership, Dialect, Wanted), End> {
         let HandshakeRequest { dialect, room, nick, complaint, history } = opening;
         match dialect {
             Dialect::Text => {
                 let wanted = nick.clone();
-                // Without a token nobody else can show that they are the same person.
+                // Without a token, no other connection can show that it is the same person.
                 let arrival = Arrival {
                     author: random()?,
                     address: self.address,
@@ -104,7 +106,8 @@ impl<'a, S: Transport> Entering<'a, S> {
                             let mut out = Vec::new();
                             push_frame(dialect, &welcome(&member, view, Some(token), shared), &mut out);
                             self.socket.queue(&out);
-                            // A cursor past what is shared would hide all that is said from now on.
+                            // A cursor after the end of the shared history would hide all new
+                            // messages.
                             let after = match shared {
                                 None => hello.after,
                                 Some(MessageId(0)) => None,
@@ -126,8 +129,8 @@ impl<'a, S: Transport> Entering<'a, S> {
         }
     }
 
-    /// Returns the client's `hello`, answering whatever comes before it; `left` is how much of that
-    /// may come.
+    /// Returns the client's `hello`, and answers everything before it. `left` is how much of that
+    /// may still come.
     async fn hello(&mut self, left: &mut u32) -> Result<ClientHello, End> {
         loop {
             let Self { socket, shared, not_before, .. } = self;
@@ -161,7 +164,8 @@ impl<'a, S: Transport> Entering<'a, S> {
         }
     }
 
-    /// Says why something was refused, which counts as a message, unless that was said too often.
+    /// Tells the peer why something was refused. Each refusal counts as a message, and too many of
+    /// them end the session.
     async fn refuse(&mut self, failure: Failure, left: &mut u32) -> Result<(), End> {
         *left = left.checked_sub(1).ok_or(End::TooManyHellos)?;
         let now = Instant::now();
@@ -187,7 +191,7 @@ fn welcome(
     ServerMessage::Welcome(Welcome { nick, session, epoch, run: Some(run), shared, resumed, view })
 }
 
-/// Returns `N` bytes that nobody can guess.
+/// Returns `N` random bytes that nobody can guess.
 fn random<const N: usize>() -> Result<Hex<N>, End> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| End::Failed)?;

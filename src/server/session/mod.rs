@@ -1,10 +1,10 @@
-//! One connection's life, in one task: it comes in, is caught up, and then speaks and hears until
-//! it ends; why it ended is its result.
+//! The life of one connection, in one task. It joins, is caught up, then reads and writes until it
+//! ends. Its result is why it ended.
 //!
-//! What the room is told and what the peer says have their turns one after the other, and each turn
-//! takes what is there, so that bursts become batches. What takes long is in `patience`: while the
-//! session waits for the log, or for a peer that is slow to read, it goes on hearing the stop, the
-//! loss of its seat and the peer.
+//! The room's messages and the peer's input take turns. Each turn takes everything that is there,
+//! so that bursts become batches. What may take long is in `patience`: while the session waits for
+//! the store, or for a slow peer, it still notices the stop, the loss of its membership, and the
+//! peer.
 
 pub(super) mod end_reason;
 mod events;
@@ -52,7 +52,7 @@ use crate::{
     store::{Complaints, Page, Store, StoreError},
 };
 
-/// Bytes gathered from the ring for one write.
+/// The maximum number of bytes that are taken from the room's channel for one write.
 const GATHER: usize = 256 * 1024;
 
 /// What all sessions share.
@@ -64,20 +64,20 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// Cancelled when the server stops.
     pub(crate) stop: CancellationToken,
-    /// Messages a second a connection.
+    /// The rate limit of messages for each connection.
     pub(crate) rate: Option<Rate>,
-    /// What the log could not do, on its way to the operator.
+    /// Failures of the store, to be logged.
     pub(crate) complaints: Complaints,
-    /// Whose turn it is to have a page read.
+    /// The fair queue for reading pages.
     pub(crate) pages: Turns,
-    /// Whose turn it is to search.
+    /// The fair queue for searches.
     pub(crate) searches: Turns,
-    /// Whose pages may connect, besides our own.
+    /// The origins whose pages may connect, besides our own.
     pub(crate) origins: Vec<AllowedOrigin>,
 }
 
-/// Lives a connection's life and returns why it ended; the peer has been told, where it could be.
-/// What is bounded for everybody at `address` together is charged to it.
+/// Runs a connection to its end and returns why it ended. The peer has been told, if possible.
+/// Costs that are bounded for each address are charged to `address`.
 pub(crate) async fn run<S>(
     socket: &mut Socket<S>,
     opening: Box<HandshakeRequest>,
@@ -87,9 +87,9 @@ pub(crate) async fn run<S>(
 where
     S: Transport,
 {
-    // Boxed, here and below, whatever is long and rare: a session that only listens should not keep
-    // memory for it. A future keeps memory also for variables that were moved out of, so the
-    // session is used where it is.
+    // Long and rare work is boxed, here and below, so that a session that only listens does not
+    // reserve memory for it. A future reserves memory even for variables that were moved out of, so
+    // the session is used where it is.
     let mut entered = Box::pin(enter(socket, *opening, address, shared)).await;
     let end = match &mut entered {
         Err(end) => *end,
@@ -106,7 +106,7 @@ where
     end
 }
 
-/// Finds a seat for a connection, and returns its session and what it reads first.
+/// Joins a room, and returns the session and the messages that it wants first.
 async fn enter<'a, S>(
     socket: &'a mut Socket<S>,
     opening: HandshakeRequest,
@@ -121,7 +121,7 @@ where
     Ok((Session::new(socket, shared, dialect, member, pace, address), wanted))
 }
 
-/// How fast a connection may go, and has gone since the handshake.
+/// The rate limits of a connection, counted since the handshake.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     started: Instant,
@@ -137,25 +137,24 @@ impl Pace {
         Self { started: Instant::now(), rate: shared.rate, control }
     }
 
-    /// Counts a message that costs so many, and returns how long it has to wait.
+    /// Counts a message of this cost, and returns how long it has to wait.
     fn message(&mut self, cost: u32, now: Instant) -> Duration {
         self.rate.as_mut().map_or(Duration::ZERO, |rate| rate.reserve_many(cost, now - self.started))
     }
 
-    /// Returns how long after `now` another message would be taken at once.
+    /// Returns how long after `now` the next message is accepted at once.
     fn next_message_in(&self, now: Instant) -> Option<Duration> {
         self.rate.as_ref().map(|rate| rate.next_in(now - self.started))
     }
 
-    /// Counts a frame that carries nothing, and returns how long the next has to wait.
+    /// Counts a frame that carries nothing, and returns how long the next one has to wait.
     fn control(&mut self, now: Instant) -> Duration {
         self.control.as_mut().map_or(Duration::ZERO, |rate| rate.reserve(now - self.started))
     }
 }
 
-/// Completes what somebody finds who has just taken a place: the topic, where the hub does not know
-/// it, which then does. What the log has by now is at least as new as the place; what is set later
-/// comes by the ring.
+/// Reads the topic from the store if the hub does not know it, and tells the hub. The store is at
+/// least as new as the subscription. A topic that is set later comes through the room's channel.
 async fn read_topic(
     shared: &Shared,
     member: MemberId,
@@ -170,7 +169,7 @@ async fn read_topic(
                 place.knows_topic = true;
                 shared.hub.learn_topic(member, place.room.clone(), topic).await?;
             }
-            // It is asked for again by the next who comes.
+            // The next person who joins asks again.
             Err(error) => shared.complaints.log("cannot read a topic", &error),
         }
     }
@@ -179,37 +178,38 @@ async fn read_topic(
 
 /// What a session does next.
 enum Step {
-    /// The room was told something.
+    /// The room was sent something.
     Batch(Result<Arc<Batch>, RecvError>),
     /// Something else has happened.
     Event(Event),
 }
 
-/// A connection that has a seat.
+/// A connection that has joined.
 struct Session<'a, S> {
     socket: &'a mut Socket<S>,
     shared: &'a Shared,
     dialect: Dialect,
     member: Membership,
-    /// Who its costs are charged to.
+    /// The address that its costs are charged to.
     address: IpAddr,
-    /// Everything of this room up to here has been written.
+    /// Every message of this room up to this one has been written.
     cursor: MessageId,
-    /// Who said the last private message, for `/reply`.
+    /// The sender of the last private message, for `/reply`.
     last_private: Option<To>,
     pace: Pace,
-    /// Something said too early, and when its turn is: nothing else is read until then.
+    /// An input that came too early, and when it is due. Nothing else is read until then.
     held: Option<(Parsed, Instant)>,
-    /// What the peer said while something else was waited for: nothing else is read until its turn.
+    /// An input that was read while the session waited for something else. Nothing else is read
+    /// until it was handled.
     heard: Option<Box<Incoming>>,
-    /// How much of what is owed to the person was written.
+    /// The number of owed events that were written.
     owed_written: u64,
-    /// How much of it the peer has been asked to confirm.
+    /// How many of them the peer has been asked to confirm.
     asked: Option<u64>,
-    /// Whether something was said of which it is not known that it is stored.
+    /// Whether a message was handed in that may not be stored yet.
     has_said: bool,
-    /// Whether others than [`SessionEvents`] have waited for what it waits for, so that it must ask
-    /// anew.
+    /// Whether the sources of [`SessionEvents`] were polled with another waker, so that they must
+    /// be polled again.
     has_waited: bool,
     /// When the peer was last told that it is too fast.
     told_slow: Option<Instant>,
@@ -243,13 +243,13 @@ impl<'a, S: Transport> Session<'a, S> {
             has_waited: false,
             told_slow: None,
             last_seen: now,
-            // Those who come together are not pinged together.
+            // Connections that joined together are not pinged together.
             next_ping: tick(shared.started, now + Limits::PING_EVERY.mul_f64(f64::midpoint(member.id.share(), 1.0))),
             member,
         }
     }
 
-    /// Returns only with an error, which is why it ended.
+    /// Runs until the session ends. Returns only an error: the reason.
     async fn live(&mut self, wanted: Wanted) -> Result<(), End> {
         Box::pin(self.come_in(wanted)).await?;
         let shared = self.shared;
@@ -289,9 +289,8 @@ impl<'a, S: Transport> Session<'a, S> {
         }
     }
 
-    /// Returns what happens next. Whoever is woken is mostly woken to write, so the room is asked
-    /// before all else; only after it had its turn it is asked last, so that it keeps nothing else
-    /// waiting.
+    /// Returns what happens next. A session is mostly woken to write, so the room is polled first.
+    /// Directly after a batch of the room it is polled last, so that it does not starve the others.
     async fn next(&mut self, seldom: &mut SessionEvents<'_, '_>, mut told: bool) -> Step {
         let Self { socket, member, held, heard, .. } = self;
         let mut receiver = pin!(member.place.receiver.recv());
@@ -313,8 +312,8 @@ impl<'a, S: Transport> Session<'a, S> {
         .await
     }
 
-    /// Returns when something is to be done though nothing happens. What moves it later need not be
-    /// told: an alarm that comes too early does nothing.
+    /// Returns when something is to be done even if nothing happens. A later change that moves this
+    /// time back need not be reported: an alarm that is too early does nothing.
     fn next_alarm(&self) -> Instant {
         let quiet = self.next_ping.min(self.last_seen + Limits::DEAD_AFTER);
         self.held.as_ref().map_or(quiet, |(_, until)| quiet.min(*until))
@@ -332,7 +331,7 @@ impl<'a, S: Transport> Session<'a, S> {
         self.ping_if_due().await
     }
 
-    /// Asks the peer for a sign of life, when it is time for that.
+    /// Asks the peer for a sign of life, if it is time.
     async fn ping_if_due(&mut self) -> Result<(), End> {
         let now = Instant::now();
         if now < self.next_ping {
@@ -342,8 +341,9 @@ impl<'a, S: Transport> Session<'a, S> {
         self.ping().await
     }
 
-    /// Asks the peer for a sign of life, and with it whether it has got what is owed to its person:
-    /// a peer may answer only the last of several pings (RFC 6455 section 5.5.3).
+    /// Asks the peer for a sign of life, and with it whether it has received the events that are
+    /// owed to its person. A peer may answer only the last of several pings (RFC 6455 section
+    /// 5.5.3).
     async fn ping(&mut self) -> Result<(), End> {
         /// FIN, and the opcode of a ping (RFC 6455 section 5.5.2).
         const PING: u8 = 0x89;
@@ -356,15 +356,15 @@ impl<'a, S: Transport> Session<'a, S> {
         self.write(ping.into()).await
     }
 
-    /// Notes that the peer has got so much of what is owed to its person, and asks for what it was
-    /// given since.
+    /// Notes that the peer has received this many of the owed events, and asks for those that were
+    /// written since.
     async fn confirmed(&mut self, count: u64) -> Result<(), End> {
         self.asked = None;
         self.shared.hub.confirm(self.member.id, count).await?;
         if self.owed_written > count { self.ask_to_confirm().await } else { Ok(()) }
     }
 
-    /// Asks the peer whether it has got what is owed to its person, unless it is asked already.
+    /// Asks the peer whether it has received the owed events, unless it is asked already.
     async fn ask_to_confirm(&mut self) -> Result<(), End> {
         if self.asked.is_some() {
             return Ok(());
@@ -373,7 +373,7 @@ impl<'a, S: Transport> Session<'a, S> {
         self.ping().await
     }
 
-    /// Catches a newcomer up with a room: the ring is subscribed already, so nothing is missed
+    /// Catches a newcomer up with a room. It is subscribed already, so nothing is missed in
     /// between.
     async fn come_in(&mut self, wanted: Wanted) -> Result<(), End> {
         let (store, room) = (&self.shared.store, self.member.place.room.clone());
@@ -389,8 +389,7 @@ impl<'a, S: Transport> Session<'a, S> {
                 cursor.map_err(|error| self.cannot_read(&error))?
             }
         };
-        // What comes after the last is in the ring, and no cursor may hide it, wherever that is
-        // from.
+        // Later messages come through the channel. No cursor may hide them, wherever it comes from.
         self.cursor = cursor.min(self.member.place.last);
         if self.cursor < self.member.place.last {
             self.catch_up().await?;
@@ -398,14 +397,14 @@ impl<'a, S: Transport> Session<'a, S> {
         self.say_live().await
     }
 
-    /// Says that what follows is new, and with it whatever waits to be written.
+    /// Tells the peer that everything after this is new, and writes all queued output.
     async fn say_live(&mut self) -> Result<(), End> {
         let room = self.member.place.room.clone();
         self.send(&ServerMessage::Live { room, cursor: self.cursor }).await
     }
 
-    /// Catches up a reader that the ring ran over. Who came and went meanwhile is not in the log,
-    /// so a program is told who is there now.
+    /// Catches up a reader that lagged behind the channel. Presence is not in the store, so a
+    /// program is told who is there now.
     async fn refill(&mut self) -> Result<(), End> {
         self.catch_up().await?;
         if self.dialect == Dialect::Json {
@@ -415,8 +414,8 @@ impl<'a, S: Transport> Session<'a, S> {
         Ok(())
     }
 
-    /// Writes whatever the log has after the cursor: on joining, on resuming, and when the ring ran
-    /// over.
+    /// Writes all messages of the store after the cursor. Used on joining, on resuming, and after a
+    /// lag.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
             self.ping_if_due().await?;
@@ -434,7 +433,7 @@ impl<'a, S: Transport> Session<'a, S> {
         }
     }
 
-    /// Returns a page of the room once it is this connection's turn to have one read.
+    /// Returns a page of the room, once it is this connection's turn to read one.
     async fn page(&mut self, purpose: Purpose, after: MessageId, limit: u32) -> Result<Result<Page, StoreError>, End> {
         let (shared, address, room) = (self.shared, self.address, self.member.place.room.clone());
         let page = async {
@@ -444,17 +443,17 @@ impl<'a, S: Transport> Session<'a, S> {
         self.hearing(page).await
     }
 
-    /// Returns the end of a session that cannot be caught up, which the operator is told of.
+    /// Returns the end of a session that cannot be caught up. The operator is told.
     fn cannot_read(&self, error: &StoreError) -> End {
         self.shared.complaints.log("somebody could not be caught up", error);
         End::Failed
     }
 
-    /// Writes a batch and whatever else has come by then, together.
+    /// Writes a batch together with everything else that has come by then.
     async fn follow(&mut self, batch: &Batch) -> Result<(), End> {
         let mut frames = self.unseen(batch);
         if self.member.place.receiver.is_empty() {
-            // Nearly always, and then nearly always the socket takes all of it.
+            // This is the usual case, and usually the socket takes all of it.
             frames.advance(self.socket.write_now(&frames).await);
             if frames.is_empty() {
                 return Ok(());
@@ -465,7 +464,7 @@ impl<'a, S: Transport> Session<'a, S> {
         Box::pin(self.write_gathered(gathered)).await
     }
 
-    /// Writes whatever has been told to the room up to now.
+    /// Writes everything that the room has been sent up to now.
     async fn drain(&mut self) -> Result<(), End> {
         while !self.member.place.receiver.is_empty() {
             self.fan_out().await?;
@@ -473,7 +472,7 @@ impl<'a, S: Transport> Session<'a, S> {
         Ok(())
     }
 
-    /// Writes what is in the ring now, or as much of it as one write takes.
+    /// Writes what is in the channel now, or as much of it as one write takes.
     async fn fan_out(&mut self) -> Result<(), End> {
         self.write_gathered(FrameQueue::default()).await
     }
@@ -484,7 +483,7 @@ impl<'a, S: Transport> Session<'a, S> {
             match self.member.place.receiver.try_recv() {
                 Ok(batch) => frames.push(self.unseen(&batch)),
                 Err(TryRecvError::Lagged(_)) => lagged = true,
-                // Closed comes again, and ends the session there.
+                // A closed channel is reported again at the next read, which ends the session.
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
@@ -492,7 +491,7 @@ impl<'a, S: Transport> Session<'a, S> {
         if lagged { Box::pin(self.refill()).await } else { Ok(()) }
     }
 
-    /// Returns what of a batch this session has not written, which it now must.
+    /// Returns the part of a batch that this session has not written. The caller must write it.
     fn unseen(&mut self, batch: &Batch) -> Bytes {
         let frames = batch.unseen(self.dialect, self.member.id, self.cursor);
         self.cursor = self.cursor.max(batch.last().unwrap_or_default());
@@ -511,8 +510,8 @@ impl<'a, S: Transport> Session<'a, S> {
             ServerMessage::Private(private) => {
                 self.last_private = Some(To { nick: private.from.clone(), peer: private.peer });
             }
-            // An echo given again. The reader takes it for a cursor, so what is before it in the
-            // order goes first.
+            // The echo of a duplicate. The reader uses it as a cursor, so earlier messages go
+            // first.
             ServerMessage::Message(_) => self.drain().await?,
             _ => {}
         }
@@ -531,11 +530,11 @@ impl<'a, S: Transport> Session<'a, S> {
     }
 }
 
-/// Returns the last tick before `at`. Pings leave with the ticks, a few times a second: an idle
-/// server that wakes for each of them alone uses several times the CPU.
+/// Returns the last tick before `at`. Pings are sent on ticks, a few times a second. An idle server
+/// that wakes for each ping alone uses several times the CPU.
 fn tick(started: Instant, at: Instant) -> Instant {
-    /// A whole number of them is [`Limits::PING_EVERY`], so that all pings of a connection leave
-    /// with one.
+    /// [`Limits::PING_EVERY`] is a whole number of ticks, so that all pings of a connection fall on
+    /// a tick.
     const TICK: Duration = Duration::from_millis(250);
     let since = at.saturating_duration_since(started);
     let past = since.as_nanos() % TICK.as_nanos();

@@ -1,6 +1,5 @@
-//! What a session waits for that may take long: a peer that is slow to read, and the log. Meanwhile
-//! it goes on hearing the stop, the loss of its seat and the peer, of whom it keeps at most one
-//! thing that was said.
+//! Waiting for what may take long: a slow peer, and the store. Meanwhile the session still notices
+//! the stop, the loss of its membership, and the peer, of which it keeps at most one input.
 
 use std::{
     future::poll_fn,
@@ -24,18 +23,18 @@ use crate::{
 };
 
 impl<S: Transport> Session<'_, S> {
-    /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be torn.
+    /// Writes whole frames, after those that were queued. Not cancel-safe: a frame may be
+    /// incomplete.
     pub(super) async fn write(&mut self, frames: FrameQueue) -> Result<(), End> {
         let mut frames = self.socket.begin_write(frames).await?;
-        // Nearly always the socket takes all of it at once.
+        // Usually the socket takes all of it at once.
         match poll_fn(|cx| Poll::Ready(self.socket.poll_write(cx, &mut frames))).await {
             Poll::Ready(written) => Ok(written?),
             Poll::Pending => Box::pin(self.write_slowly(frames)).await,
         }
     }
 
-    /// Writes to a peer that does not take all at once. As long as it takes something again and
-    /// again, it is alive.
+    /// Writes to a peer that does not take all at once. A peer that keeps reading is alive.
     async fn write_slowly(&mut self, mut frames: FrameQueue) -> Result<(), End> {
         let shared = self.shared;
         let mut stop = pin!(shared.stop.cancelled());
@@ -65,9 +64,9 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Returns what comes of `work`, unless the session must end before. Meanwhile pings are
-    /// answered and sent, and a peer without a sign of life is dead. Not cancel-safe where `work`
-    /// is not.
+    /// Returns the result of `work`, unless the session must end first. Meanwhile pings are
+    /// answered and sent, and a peer without a sign of life counts as dead. Not cancel-safe if
+    /// `work` is not.
     pub(super) async fn hearing<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
         let shared = self.shared;
         let mut stop = pin!(shared.stop.cancelled());
@@ -89,8 +88,8 @@ impl<S: Transport> Session<'_, S> {
         mut work: Pin<&mut impl Future<Output = T>>,
         mut stop: Pin<&mut WaitForCancellationFuture<'_>>,
     ) -> Result<T, End> {
-        /// What waits to be written leaves together with what is read, if that does not take
-        /// longer.
+        /// Queued output is written together with the result, if that does not take longer than
+        /// this.
         const TOGETHER: Duration = Duration::from_millis(100);
         let mut unsent = self.socket.has_unsent().then(|| Instant::now() + TOGETHER);
         let mut alarm = pin!(sleep(Duration::ZERO));
@@ -105,7 +104,7 @@ impl<S: Transport> Session<'_, S> {
                     if !self.socket.has_queued() {
                         break;
                     }
-                    // No frame is torn here.
+                    // This does not leave a frame incomplete.
                     match self.socket.poll_flush(cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(unwritten)) => return Poll::Ready(Err(unwritten.into())),
@@ -130,8 +129,8 @@ impl<S: Transport> Session<'_, S> {
         }
     }
 
-    /// Hears the stop, the loss of the seat, and the peer until it has said something. Returns why
-    /// the session must end.
+    /// Watches for the stop, the loss of the membership, and one input of the peer. Returns why the
+    /// session must end.
     fn poll_hear(&mut self, cx: &mut Context<'_>, stop: Pin<&mut WaitForCancellationFuture<'_>>) -> Poll<End> {
         self.has_waited = true;
         if stop.poll(cx).is_ready() {
@@ -140,8 +139,8 @@ impl<S: Transport> Session<'_, S> {
         if let Poll::Ready(unseated) = self.member.mailbox.poll_closed(cx) {
             return Poll::Ready(unseated.into());
         }
-        // An answer to a ping must not come between the parts of a frame, nor before what is to go
-        // first, so nothing is read that could make the library write it.
+        // The answer to a ping must not come between the parts of a frame, nor before queued
+        // output. So nothing is read that could make the library write such an answer.
         let may_read = |socket: &Socket<S>| !socket.has_queued() && !socket.has_unsent();
         while self.held.is_none() && self.heard.is_none() && may_read(self.socket) {
             match self.socket.poll_next(cx) {

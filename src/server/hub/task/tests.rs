@@ -1,4 +1,4 @@
-//! Turns: what they take together, and what is left of an empty room.
+//! Tests of batches: what they hold, and what is left of an empty room.
 
 use proptest::prelude::*;
 use tokio::{sync::oneshot, time::timeout};
@@ -76,7 +76,7 @@ async fn an_empty_room_keeps_its_topic_and_a_few_of_them_their_ring() {
     }
 }
 
-/// A log that answers nothing: whatever waits for it waits for ever.
+/// The store never answers, so everything that waits for it waits for ever.
 #[tokio::test]
 async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
     let (hub, run) = open(Store::Silent, MessageId(0), Timestamp(0), 0);
@@ -89,7 +89,7 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
         }
         member.place = hub.go(member.id, rust.clone()).await.unwrap().0;
         assert!(!member.place.knows_topic);
-        // Who has left the room has no say in it.
+        // A member that has left the room has no say in it.
         let other =
             hub.arrive(Arrival { author: Hex([3; 16]), ..arrival(RoomName::lobby()) }).await.unwrap().unwrap().0;
         hub.learn_topic(member.id, RoomName::lobby(), Some(by_ada("coffee"))).await.unwrap();
@@ -111,12 +111,12 @@ async fn the_hub_reads_nothing_whatever_is_asked_of_it() {
     );
 }
 
-/// Returns what comes of several things that are asked in one turn.
+/// Returns the outcomes of several requests in one batch.
 async fn in_one_turn(requests: impl FnOnce(MemberId) -> Vec<Request>) {
     let (hub, run) = open(Store::memory(Hex([1; 8])), MessageId(0), Timestamp(0), 0);
     let task = tokio::spawn(run);
     let member = somebody(&hub).await;
-    // Nobody else has a turn before all of them are asked.
+    // No other task runs before all of them are sent.
     for request in requests(member.id) {
         assert!(hub.requests().try_send(request).is_ok());
     }
@@ -182,7 +182,7 @@ async fn a_session_that_panics_leaves_its_place() {
         assert!(session.await.unwrap_err().is_panic());
         let bob = Arrival { author: Hex([7; 16]), if_taken: IfTaken::Refuse, ..ada.clone() };
         let taken = hub.arrive(bob).await.unwrap().err().map(|failure| failure.code);
-        // Who can return keeps the nick for the grace, and the place with it.
+        // A person that can return keeps the nick for the grace, and the place with it.
         assert_eq!(taken, can_return.then_some(ErrorCode::NickTaken));
         if can_return {
             assert!(hub.arrive(ada).await.unwrap().unwrap().0.resumed);
@@ -220,7 +220,7 @@ async fn a_restart_changes_nobodys_number_and_gives_none_again() {
             HubTask::new(store.clone(), MessageId(0), Timestamp(0), mpsc::channel(1).0.downgrade(), Rooms::default());
         task.restore().await;
         let ada = task.arrive(person(2, "ada"), START, &mut PendingBatch::default()).await.unwrap().0;
-        // Who is not kept has a number too.
+        // A person that is not stored has a number too.
         let gone = task.arrive(person(stranger, "gone"), START, &mut PendingBatch::default()).await.unwrap().0;
         ids.push((task.state.rooms.person(ada.id).unwrap(), task.state.rooms.person(gone.id).unwrap()));
         privates.push(task.state.rooms.number_private());
@@ -233,7 +233,7 @@ async fn a_restart_changes_nobodys_number_and_gives_none_again() {
     assert!(ids[0].0 < ids[0].1 && ids[0].1 < ids[1].1, "{ids:?}");
 }
 
-/// What one of a few people does in a generated history.
+/// Something that one of a few people does in a generated history.
 #[derive(Debug, Clone)]
 enum Deed {
     Arrives(u8, u8),
@@ -269,17 +269,17 @@ fn room(number: u8) -> RoomName {
     RoomName::new(&format!("room-{number}")).unwrap()
 }
 
-/// A hub to which commands are given, and everything that came out of it.
+/// A hub that receives commands, and everything that came out of it.
 struct Observed {
     task: HubTask,
     batch: PendingBatch,
     /// The current connection of each of the four people.
     members: [Option<MemberId>; 4],
-    /// What each room is told, in order. Nobody is subscribed so early in a server; who comes later
-    /// reads the store first.
+    /// What each room is told, in order. In a real server nobody subscribes so early; a session
+    /// that joins later reads the store first.
     receivers: Vec<RoomReceiver>,
     mailboxes: Vec<(MemberId, Mailbox)>,
-    /// Never dropped: each drop would give the membership back.
+    /// Never dropped, because each drop would give the membership back.
     leaving: Vec<Leaving>,
     outcomes: Vec<String>,
 }
@@ -345,7 +345,7 @@ impl Observed {
             }
             Deed::Says(who, key) => {
                 let Some(id) = member(who, &self.members) else { return };
-                // Keys come again, so some messages are duplicates.
+                // Keys repeat, so some messages are duplicates.
                 Change::Say(id, vec![said(Kind::Say, "hi", Some(key)), said(Kind::Say, "ho", None)])
             }
             Deed::SetsTopic(who, topic) => {
@@ -379,14 +379,14 @@ impl Observed {
         self.outcomes.push(format!("{outcome:?}"));
     }
 
-    /// Returns all that anybody could see, then or by asking.
+    /// Returns everything that anybody could see, at that time or by asking.
     async fn seen(mut self) -> Vec<String> {
         self.commit().await;
         let mut seen = self.outcomes;
         for receiver in &mut self.receivers {
             let mut bytes = Vec::new();
             while let Ok(batch) = receiver.try_recv() {
-                // Nobody has this number, so nobody is left out.
+                // No member has this number, so no frame is left out.
                 bytes.extend_from_slice(&batch.unseen(Dialect::Json, MemberId::numbered(u64::MAX), MessageId(0)));
             }
             seen.push(String::from_utf8_lossy(&bytes).into_owned());
@@ -395,7 +395,8 @@ impl Observed {
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             while let std::task::Poll::Ready(event) = mailbox.poll_next(&mut cx) {
                 let is_closed = event.is_err();
-                // The echo of a duplicate comes with the commit, if its connection is still there.
+                // The echo of a duplicate comes with the commit, and only if its connection is
+                // still there.
                 if !matches!(&event, Ok(event) if matches!(**event, ServerMessage::Message(_))) {
                     seen.push(format!("{member:?} {event:?}"));
                 }

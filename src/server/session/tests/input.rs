@@ -1,4 +1,4 @@
-//! What is said, and what comes of it.
+//! Tests of input and its results.
 
 use std::future::poll_fn;
 
@@ -195,7 +195,7 @@ async fn what_could_not_be_stored_nobody_sees_and_its_sender_is_told() {
     assert_eq!(refused.await.unwrap(), End::Failed, "history cannot be read");
     let mut opening = opening(Dialect::Json, "ada");
     opening.history = Some(0);
-    // A reader of a broken log never comes in; the hub's own answer is what counts here.
+    // A reader of a broken store never joins; the hub's own answer counts here.
     let member = shared.hub.arrive(crate::rooms::Arrival {
         author: Hex([9; 16]),
         address: HERE,
@@ -401,7 +401,7 @@ async fn the_longest_list_of_rooms_comes_in_parts_that_fit() {
         }
     }
     assert_eq!(listed, 40);
-    // For people it is a line a room, all at once.
+    // In the text dialect it is one line a room, all at once.
     let mut ada = Peer::text(&shared, "ada").await;
     ada.say("/rooms").await;
     let lines = ada.until(|line| line.starts_with("* 41 rooms")).await;

@@ -1,4 +1,4 @@
-//! How a session begins, falls behind, comes back and ends.
+//! Tests of how a session begins, lags, resumes and ends.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -156,7 +156,7 @@ async fn whatever_comes_before_the_seat_counts_and_is_refused_only_so_often() {
     }
     assert_eq!(peer.closed().await, (1008, "too many hellos were refused".to_owned()));
 
-    // With one, what was refused is no longer there to be said.
+    // With a rate, the refused messages no longer count.
     let shared = shared_over(Store::memory(Hex([1; 8])), 1, 3);
     let (begun, mut peer) = (Instant::now(), ada(&shared));
     peer.event("hello").await;
@@ -376,7 +376,7 @@ async fn the_room_and_the_peer_have_their_turns_one_after_the_other() {
     let mut session = Session::new(&mut socket, &shared, dialect, member, Pace::new(&shared), HERE);
     let (stop, alarm) = (pin!(shared.stop.cancelled()), pin!(sleep_until(session.next_alarm())));
     let mut seldom = SessionEvents::new(stop, alarm, session.member.mailbox.clone());
-    // The room has two batches, and the peer two frames, "a" and "b" under a mask of zero.
+    // The room has two batches. The peer has sent two frames, "a" and "b", with a mask of zeros.
     for text in ["one", "two"] {
         let said = Outgoing { kind: Kind::Say, text: Some(Body::new(text).unwrap()), key: None };
         shared.hub.say(session.member.id, vec![said]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Sessions over a duplex, with paused time: nothing here waits for real.
+//! Tests of sessions over a duplex stream, with paused time: no test waits for real time.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -22,13 +22,13 @@ mod life;
 mod patience;
 mod people;
 
-/// Longer than anything that a session waits for.
+/// Longer than any wait of a session.
 const LONG: std::time::Duration = std::time::Duration::from_mins(10);
 
-/// Where all connections come from.
+/// The address of all connections.
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// Lost connections from one address that keep their places.
+/// The number of lost connections from one address that keep their places.
 const LOST: u32 = 3;
 
 fn shared_over(store: Store, rate: u32, burst: u32) -> Arc<Shared> {
@@ -54,11 +54,11 @@ fn opening(dialect: Dialect, nick: &str) -> HandshakeRequest {
 struct Peer {
     stream: WebSocketStream<DuplexStream>,
     session: JoinHandle<End>,
-    /// Frames read and not yet asked for.
+    /// Frames that were read and not yet asked for.
     unread: VecDeque<String>,
 }
 
-/// Starts a session over a pipe that holds so many bytes, and returns it with the bare other end.
+/// Starts a session over a pipe of `bytes` bytes, and returns it with the bare other end.
 fn start(shared: &Arc<Shared>, opening: HandshakeRequest, bytes: usize) -> (DuplexStream, JoinHandle<End>) {
     start_from(HERE, shared, opening, bytes)
 }
@@ -91,7 +91,7 @@ impl Peer {
         peer
     }
 
-    /// Returns a peer of the JSON dialect that has said `hello`, and its welcome.
+    /// Returns a peer of the JSON dialect that has sent `hello`, and its welcome.
     async fn json(shared: &Arc<Shared>, hello: Value) -> (Self, Value) {
         let mut peer = Self::connect(shared, opening(Dialect::Json, "somebody"), 64 * 1024);
         peer.event("hello").await;
@@ -101,7 +101,7 @@ impl Peer {
         (peer, welcome)
     }
 
-    /// Returns a peer who says `hello` to `room` with this token, and its welcome.
+    /// Returns a peer that sends `hello` to `room` with this token, and its welcome.
     async fn person(shared: &Arc<Shared>, token: u8, nick: &str, room: &str) -> (Self, Value) {
         let session = Hex([token; 16]).to_string();
         Self::json(shared, json!({"type": "hello", "nick": nick, "room": room, "session": session})).await
@@ -141,7 +141,7 @@ impl Peer {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Returns the close code and reason, skipping whatever comes before.
+    /// Returns the close code and reason, and skips everything before them.
     async fn closed(&mut self) -> (u16, String) {
         loop {
             let message = timeout(LONG, self.stream.next()).await.unwrap().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What takes long, and what is heard meanwhile.
+//! Tests of slow peers and a slow store, and of what a session notices meanwhile.
 
 use std::{io, pin::Pin, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     store::Draft,
 };
 
-/// Messages of the most length that a request for history may ask for: 16 MB.
+/// The maximum number of messages in a request for history: 16 MB if all have the maximum length.
 const LONG_HISTORY: u32 = Limits::HISTORY;
 
 async fn shared_with_a_long_history() -> Arc<Shared> {
@@ -36,7 +36,7 @@ fn wants_all(dialect: Dialect, nick: &str) -> HandshakeRequest {
     HandshakeRequest { history: Some(LONG_HISTORY), ..opening(dialect, nick) }
 }
 
-/// Returns how many messages come before the end with this close code; each of them must be a whole
+/// Returns how many messages come before the end with this close code. Each of them must be a whole
 /// frame.
 async fn messages_before_end(peer: &mut Peer, end: u16) -> u32 {
     let mut messages = 0;
@@ -54,7 +54,7 @@ async fn messages_before_end(peer: &mut Peer, end: u16) -> u32 {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_reads_steadily_is_alive_however_slow() {
-    // The second takes longer over a page than a reader may take nothing.
+    // The second takes longer over a page than the write deadline of a reader.
     for (bytes, every) in [(200_000, Duration::from_secs(1)), (20_000, Limits::WRITE.mul_f64(0.9))] {
         let shared = shared_with_a_long_history().await;
         let (mut slow, session) = start(&shared, wants_all(Dialect::Text, "slow"), bytes);
@@ -121,7 +121,7 @@ async fn what_a_slow_reader_says_has_its_turn_afterwards() {
     for text in ["one", "two"] {
         slow.say(text).await;
     }
-    // Reads what follows as frames, each of which must be whole.
+    // Reads what follows as frames. Each of them must be whole.
     let (mut rest, mut pong, mut said) = (1, false, Vec::new());
     while said.len() < 2 {
         let message = timeout(LONG, slow.stream.next()).await.unwrap().unwrap().unwrap();
@@ -134,8 +134,8 @@ async fn what_a_slow_reader_says_has_its_turn_afterwards() {
     assert_eq!((rest, pong, said), (LONG_HISTORY, true, vec!["one".to_owned(), "two".to_owned()]));
 }
 
-/// A stream that takes a little at a time, and has room again as soon as it was told to wait: as
-/// when the peer reads meanwhile.
+/// A stream that takes a little at a time, and has room again after each time it was full: like a
+/// peer that reads meanwhile.
 struct Stutter {
     stream: DuplexStream,
     waits: bool,
@@ -229,7 +229,7 @@ async fn whoever_asks_for_page_after_page_is_pinged() {
     assert!(pinged);
 }
 
-/// Returns somebody whose search waits for the log until the turn that is returned is over.
+/// Returns a peer whose search waits for the store until the returned turn is dropped.
 async fn waits_for_the_log(shared: &Arc<Shared>) -> (Peer, Turn) {
     let turn = shared.searches.take(Purpose::Question, HERE).await;
     let (mut ada, _) = Peer::json(shared, json!({"type": "hello", "nick": "ada", "history": 0})).await;
@@ -269,7 +269,7 @@ async fn who_waits_for_the_log_before_anything_was_written_is_heard_too() {
     }
     let mut ada = Peer::text(&shared, "ada").await;
     ada.say("hello").await;
-    // Another, for whom there is something to be read.
+    // Another connection, for which there is something to read.
     ada.until(|line| line == "ada: hello").await;
     let mut bob = Peer::connect(&shared, opening(Dialect::Text, "bob"), 4096);
     bob.stream.send(Message::ping("early")).await.unwrap();

@@ -1,4 +1,4 @@
-//! One person on several connections.
+//! Tests of one person on several connections.
 
 use super::*;
 
@@ -63,7 +63,7 @@ async fn a_private_message_reaches_one_connection() {
     assert_eq!(one.event("private").await["key"], "k");
     bob.say("/msg ada spoke last").await;
     assert_eq!(one.event("private").await["text"], "spoke last");
-    // Reads the ping behind it as well, and so confirms that it came.
+    // This reads the ping behind it as well, and so confirms that the message came.
     one.say(r#"{"type":"names"}"#).await;
     one.event("names").await;
     assert_eq!(one.end().await, End::Lost);
@@ -106,8 +106,8 @@ async fn a_room_too_many_is_refused_and_another_hello_may_follow() {
     assert_eq!(more.event("welcome").await["resumed"], json!(true));
 }
 
-/// Returns a connection of the person of this token whose peer never reads: as if it were dead and
-/// nobody knew.
+/// Returns a connection of the person with this token whose peer never reads: as if it were dead
+/// and nobody knew.
 async fn dead(shared: &Arc<Shared>, token: u8) -> Peer {
     Peer::person(shared, token, "bob", "lobby").await.0
 }
@@ -133,7 +133,7 @@ async fn what_a_dead_connection_was_given_goes_to_the_one_that_takes_its_place()
     tell_bob(&mut ada, "k1").await;
     tell_bob(&mut ada, "new").await;
     assert_eq!(bob.event("private").await["text"], "text of new", "a key that was delivered is used up");
-    // What was confirmed comes to nobody again.
+    // A confirmed message is not sent to anybody again.
     for _ in 0..2 {
         bob.say(r#"{"type":"names"}"#).await;
         bob.event("names").await;
@@ -152,7 +152,7 @@ async fn what_nobody_took_is_told_to_who_said_it_and_its_key_is_free() {
     let dead = dead(&shared, 7).await;
     tell_bob(&mut ada, "k1").await;
     tell_bob(&mut ada, "k2").await;
-    // Who said it is away as well when that comes out.
+    // The sender is away as well when that is found out.
     assert_eq!(dead.end().await, End::Lost);
     tokio::time::sleep(Limits::GRACE / 2).await;
     assert_eq!(ada.end().await, End::Lost);
@@ -179,7 +179,7 @@ async fn what_a_dead_connection_was_given_goes_to_another_of_the_same_person() {
     assert_eq!(tea.event("private").await["text"], "text of k1");
 }
 
-/// Of the same person, one connection is dead in the room that the other goes to.
+/// One person has two connections. One is dead, and in the room that the other goes to.
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_connection_was_given_goes_to_the_one_that_comes_to_its_room() {
     let shared = shared();

@@ -1,9 +1,9 @@
 //! The names and texts of the protocol. Pure.
 //!
-//! Each has two constructors. `new` is for what is *made*: it checks, and past it code may assume.
-//! `read` is for what was made elsewhere and is read back, from our disk or from a server: it never
-//! fails, since no rule that is tightened later may make it unreadable, and it returns nothing that
-//! would do harm on a screen.
+//! Each type has two constructors. `new` checks new input, and other code may rely on its result.
+//! `read` reads back what was made elsewhere, from our disk or from a server. It never fails,
+//! because a rule that is tightened later must not make old data unreadable. Its result is always
+//! safe to show on a screen.
 
 mod nick;
 mod read;
@@ -27,7 +27,7 @@ pub use self::{
 };
 use super::Limits;
 
-/// Why a name or text was refused; its words go to whoever wrote it.
+/// The reason why a name or text was refused. Its words are for the author.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not a [`Nick`].
@@ -42,15 +42,15 @@ pub enum NameError {
         Limits::ROOM_CHARS
     )]
     Room,
-    /// A text with nothing to see in it.
+    /// A text without visible characters.
     #[error("a message needs something to say")]
     Empty,
     /// A text longer than its limit, in bytes.
     #[error("too long: {is} bytes; the maximum is {limit}")]
     TooLong {
-        /// How long the cleaned text is.
+        /// The length of the cleaned text.
         is: usize,
-        /// How long it may be.
+        /// The maximum length.
         limit: usize,
     },
     /// Not an [`IdempotencyKey`].
@@ -58,7 +58,7 @@ pub enum NameError {
     Key,
 }
 
-/// Takes a text where it stands: what it becomes is the only copy.
+/// Reads a string in place, so that the result is the only copy.
 struct Take<T>(fn(&str) -> Result<T, NameError>);
 
 impl<T> Visitor<'_> for Take<T> {
@@ -73,7 +73,7 @@ impl<T> Visitor<'_> for Take<T> {
     }
 }
 
-/// What all of these types do.
+/// Implements what all of these types have in common.
 macro_rules! text_type {
     ($name:ident) => {
         impl $name {
@@ -115,10 +115,10 @@ pub struct RoomName(Arc<str>);
 text_type!(RoomName);
 
 impl RoomName {
-    /// Returns the room that `text` names; one leading `#` and capitals are understood.
+    /// Returns the room that `text` names. One leading `#` and capital letters are accepted.
     ///
     /// # Errors
-    /// [`NameError::Room`] when it is not of that form.
+    /// [`NameError::Room`] if it does not have that form.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let name = text.strip_prefix('#').unwrap_or(text);
         let fits = (1..=Limits::ROOM_CHARS).contains(&name.len());
@@ -130,7 +130,7 @@ impl RoomName {
         Ok(Self(if has_capitals { name.to_ascii_lowercase().into() } else { name.into() }))
     }
 
-    /// Returns the room that `text` names, whatever the rules were where it was made. See
+    /// Returns the room that `text` names, whatever the rules were when it was made. See
     /// [`Nick::read`].
     #[must_use]
     pub fn read(text: &str) -> Self {
@@ -147,7 +147,8 @@ impl RoomName {
     }
 }
 
-/// What makes a message sent twice count once: chosen by the client, unique within its session.
+/// A key that makes a message count once if it is sent twice. The client chooses it. It is unique
+/// within a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdempotencyKey(Arc<str>);
 text_type!(IdempotencyKey);
@@ -156,21 +157,21 @@ impl IdempotencyKey {
     /// Returns the key that `text` spells.
     ///
     /// # Errors
-    /// [`NameError::Key`] when it is empty, longer than [`Limits::KEY`] or has other than printable
-    /// ASCII in it.
+    /// [`NameError::Key`] if it is empty, is longer than [`Limits::KEY`], or has a character that
+    /// is not printable ASCII.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let fits = (1..=Limits::KEY).contains(&text.len());
         if fits && text.bytes().all(|b| b.is_ascii_graphic()) { Ok(Self(text.into())) } else { Err(NameError::Key) }
     }
 }
 
-/// The place of a message in the server's one order: strictly increasing, not gapless within a
-/// room. 0 is before the first.
+/// The place of a message in the order of all messages of the server. Ids strictly increase. Within
+/// a room they may have gaps. 0 is before the first message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(pub u64);
 
-/// A moment, in milliseconds since the Unix epoch.
+/// A time, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
